@@ -1,0 +1,45 @@
+# make compare   PRISM against its baselines on every task (quick profile)
+# make test      set up and run the test suite
+# Everything happens in .venv; PYTHON chooses the interpreter that makes it.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH_CPU := https://download.pytorch.org/whl/cpu
+OUT ?= runs/compare
+
+.PHONY: compare full test test-full lint bench results clean
+
+# A machine without an NVIDIA driver gets the CPU build where one is offered; the plain index
+# serves as well, only larger.
+$(VENV)/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	@if command -v nvidia-smi >/dev/null 2>&1; then \
+		$(BIN)/pip install -q -c constraints.txt torch; \
+	else \
+		$(BIN)/pip install -q --no-index -c constraints.txt torch numpy 2>/dev/null \
+		|| $(BIN)/pip install -q --retries 0 --timeout 15 --index-url $(TORCH_CPU) \
+			-c constraints.txt torch 2>/dev/null \
+		|| $(BIN)/pip install -q -c constraints.txt torch; \
+	fi
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+compare: $(VENV)/installed
+	$(BIN)/python -m prism.train --compare --out $(OUT)
+
+full: $(VENV)/installed
+	$(BIN)/python -m prism.train --compare --full --out runs/full
+
+test: $(VENV)/installed lint
+	$(BIN)/python -m pytest
+
+test-full: $(VENV)/installed lint
+	$(BIN)/python -m pytest -m 'slow or not slow'
+
+lint: $(VENV)/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) runs build dist *.egg-info

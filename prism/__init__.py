@@ -1,0 +1,28 @@
+"""PRISM: a recurrent language model with a multi-rate bus, a polymorphic router and one shared
+memory tape.
+
+    from prism import Prism, PrismConfig, presets
+    model = Prism(PrismConfig(vocab_size=64))
+"""
+
+from prism import presets
+from prism.config import PrismConfig, SymbolicConfig, TapeConfig
+from prism.model.checkpoint import load, save
+from prism.model.prism import Prism
+from prism.model.protocol import LanguageModel, PrismOutput
+from prism.model.state import PrismState
+
+__all__ = [
+    "LanguageModel",
+    "Prism",
+    "PrismConfig",
+    "PrismOutput",
+    "PrismState",
+    "SymbolicConfig",
+    "TapeConfig",
+    "load",
+    "presets",
+    "save",
+]
+
+__version__ = "0.1.0"

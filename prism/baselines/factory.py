@@ -1,0 +1,79 @@
+"""Models by name, made equal in size: the MLP width is what gives.
+
+Every mixer keeps the size its paper gives it; the width of the SwiGLU MLP is then the integer that
+brings the number of parameters nearest to the model it is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import torch
+
+from prism.baselines.gated_deltanet import GatedDeltaNet
+from prism.baselines.mamba2 import Mamba2
+from prism.baselines.transformer import Transformer
+from prism.config import PrismConfig
+from prism.model.prism import Prism
+from prism.model.protocol import LanguageModel
+
+TOLERANCE = 0.02
+
+BASELINES: dict[str, Callable[[PrismConfig, int], LanguageModel]] = {
+    "transformer": Transformer,
+    "ssm": Mamba2,
+    "gdn": GatedDeltaNet,
+    "gdn-neg": partial(GatedDeltaNet, max_beta=2.0),
+}
+MODELS = ("prism", *BASELINES)
+
+
+def build(name: str, config: PrismConfig, **overrides: Any) -> LanguageModel:
+    """A model of the size of ``Prism(config)``, ready to train.
+
+    Args:
+        name: one of ``MODELS``.
+        config: the PRISM model to be compared with. A baseline takes vocab_size, d_model,
+            num_layers, chunk_size, tie_embeddings and seed from it, and its size.
+        **overrides: fields of ``config`` to replace first.
+
+    Raises:
+        ValueError: an unknown name, a bad override, or a size that no MLP width reaches to 2%.
+    """
+    if name not in MODELS:
+        raise ValueError(f"model = {name!r}: must be one of {MODELS}")
+    if overrides:
+        config = PrismConfig.from_dict({**config.to_dict(), **overrides})
+    if name == "prism":
+        return Prism(config)
+    with torch.device("meta"):
+        parameters = Prism(config).num_parameters()
+    return build_with_budget(name, config, parameters)
+
+
+def build_with_budget(name: str, config: PrismConfig, parameters: int) -> LanguageModel:
+    """The baseline ``name`` with as nearly ``parameters`` parameters as its MLP width allows.
+
+    Args:
+        name: one of ``BASELINES``.
+        config: vocab_size, d_model, num_layers, chunk_size, tie_embeddings and seed are used.
+        parameters: the wanted number of trainable numbers.
+
+    Raises:
+        ValueError: an unknown name, or the nearest size is more than 2% away.
+    """
+    if name not in BASELINES:
+        raise ValueError(f"baseline = {name!r}: must be one of {tuple(BASELINES)}")
+    make = BASELINES[name]
+    with torch.device("meta"):
+        smallest, second = (make(config, hidden).num_parameters() for hidden in (1, 2))
+    hidden = max(1, 1 + round((parameters - smallest) / (second - smallest)))
+    nearest = smallest + (hidden - 1) * (second - smallest)
+    if abs(nearest - parameters) > TOLERANCE * parameters:
+        raise ValueError(
+            f"parameters = {parameters}: {name!r} at d_model {config.d_model} and "
+            f"{config.num_layers} layers has at least {smallest} and comes no nearer than {nearest}"
+        )
+    return make(config, hidden)

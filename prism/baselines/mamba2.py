@@ -1,0 +1,102 @@
+"""The state-space baseline: Mamba-2 (Dao and Gu 2024, arXiv 2405.21060).
+
+One projection gives gate z, values x, keys B, queries C and step size; x, B and C pass a causal
+convolution of width 4 and SiLU. With ``dt = softplus(. + dt_bias)`` and ``A = -exp(A_log)``,
+``S_t = exp(dt A) S_{t-1} + B_t (dt x_t)^T`` and ``y_t = S_t^T C_t + D x_t``, then
+``out_proj(RMSNorm(y * silu(z)))``.
+
+The mixer has the paper's size whatever the budget: expansion 2, one group, state size 128 (64 up
+to ``d_model`` 128), heads of width 64 (half of ``d_model`` where that is less). Mamba-2 is usually
+stacked without an MLP; here every block has one, and its width takes up what is left of the
+parameter budget. This keeps depth equal over the models that are compared.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from prism.baselines.convolution import CausalConv
+from prism.baselines.stack import ResidualStack, divisor_near
+from prism.config import PrismConfig
+from prism.model.norm import RMSNorm, promote
+from prism.ops.ssd import ssd
+
+EXPANSION = 2
+
+
+@dataclass
+class Mamba2State:
+    """State of one layer.
+
+    Attributes:
+        conv: ``[B, 3, C]`` last inputs of the convolution.
+        memory: ``[B, N, H, P]`` state of the recurrence.
+    """
+
+    conv: Tensor
+    memory: Tensor
+
+
+class Mamba2Mixer(nn.Module):
+    """One Mamba-2 layer."""
+
+    def __init__(self, config: PrismConfig) -> None:
+        super().__init__()
+        width = config.d_model
+        inner, state_size = EXPANSION * width, 64 if width <= 128 else 128
+        self.head_dim = divisor_near(inner, max(1, min(64, width // 2)))
+        self.chunk_size = config.chunk_size
+        heads = inner // self.head_dim
+        self.widths = (inner, inner + 2 * state_size, heads)
+        self.conv_widths = (inner, state_size, state_size)
+        self.in_proj = nn.Linear(width, sum(self.widths), bias=False)
+        self.conv = CausalConv(self.widths[1], width=4, bias=True)
+        self.dt_bias = nn.Parameter(initial_step_bias(heads))
+        self.A_log = nn.Parameter(torch.empty(heads).uniform_(1, 16).log())
+        self.D = nn.Parameter(torch.ones(heads))
+        self.norm = RMSNorm(inner)
+        self.out_proj = nn.Linear(inner, width, bias=False)
+
+    def forward(
+        self, x: Tensor, state: Mamba2State | None, runs: Tensor | None
+    ) -> tuple[Tensor, Mamba2State]:
+        """``x [B, T, D]`` to ``[B, T, D]``; ``runs [B, T]`` are document numbers or None."""
+        z, values, dt = self.in_proj(x).split(self.widths, dim=-1)
+        values, conv = self.conv(values, state and state.conv, runs)
+        values, b, c = F.silu(values).split(self.conv_widths, dim=-1)
+        values = values.unflatten(-1, (-1, self.head_dim))
+        dt = F.softplus(promote(dt) + promote(self.dt_bias))
+        y, memory = ssd(
+            promote(values) * dt[..., None],
+            dt * -promote(self.A_log).exp(),
+            b,
+            c,
+            state=state and state.memory,
+            runs=runs,
+            chunk_size=self.chunk_size,
+        )
+        y = (y + values * self.D[:, None]).flatten(2).to(z.dtype)
+        return self.out_proj(self.norm(y * F.silu(z))), Mamba2State(conv, memory)
+
+
+class Mamba2(ResidualStack):
+    """Residual stack with Mamba-2 layers.
+
+    Args:
+        config: sizes and seed.
+        hidden: width of every SwiGLU.
+    """
+
+    def __init__(self, config: PrismConfig, hidden: int) -> None:
+        super().__init__(config, hidden, Mamba2Mixer)
+
+
+def initial_step_bias(heads: int, low: float = 1e-3, high: float = 1e-1) -> Tensor:
+    """``[H]`` biases whose softplus is log-uniform in [low, high], at least 1e-4."""
+    step = torch.empty(heads).uniform_(math.log(low), math.log(high)).exp().clamp(min=1e-4)
+    return step + torch.log(-torch.expm1(-step))

@@ -1,0 +1,157 @@
+"""The frame that all baselines share: a pre-norm residual stack with SwiGLU and a tied head.
+
+``x = x + mixer(norm(x)); x = x + mlp(norm(x))`` per block, ``logits = E norm(x)`` with the
+embedding E. A baseline is this frame with its own mixer, so two baselines differ in how tokens
+are mixed and in the width of the MLP that makes their sizes equal, and in nothing else. Weights
+start at N(0, 0.02) and what writes to the residual stream at N(0, 0.02 / sqrt(2 L)), as in GPT-2.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from prism.config import PrismConfig
+from prism.model.norm import RMSNorm, promote
+from prism.model.protocol import LanguageModel, PrismOutput
+from prism.ops.documents import document_runs
+
+INIT_STD = 0.02
+
+
+@dataclass
+class StackState:
+    """Everything that a baseline needs to continue its sequences.
+
+    Attributes:
+        layers: one state per block, as its mixer defines it.
+        last_segment: ``[B]`` segment id of the last token; None while none was ever given.
+        shared: what the mixers share between calls (see :meth:`ResidualStack.view`).
+    """
+
+    layers: tuple[Any, ...]
+    last_segment: Tensor | None = None
+    shared: Any = None
+
+
+class SwiGLU(nn.Module):
+    """``down(silu(gate(x)) * up(x))`` (Shazeer 2020), gate and up in one matrix."""
+
+    def __init__(self, d_model: int, hidden: int) -> None:
+        super().__init__()
+        self.in_proj = nn.Linear(d_model, 2 * hidden, bias=False)
+        self.out_proj = nn.Linear(hidden, d_model, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B, T, D]`` to ``[B, T, D]``."""
+        gate, up = self.in_proj(x).chunk(2, dim=-1)
+        return self.out_proj(F.silu(gate) * up)
+
+
+class Block(nn.Module):
+    """One mixer and one MLP, each behind its norm."""
+
+    def __init__(self, d_model: int, hidden: int, mixer: nn.Module) -> None:
+        super().__init__()
+        self.mixer_norm = RMSNorm(d_model)
+        self.mixer = mixer
+        self.mlp_norm = RMSNorm(d_model)
+        self.mlp = SwiGLU(d_model, hidden)
+
+    def forward(self, x: Tensor, state: Any, view: Any) -> tuple[Tensor, Any]:
+        """``x [B, T, D]`` in the residual's dtype; the branches run in the weights' dtype."""
+        dtype = self.mlp.in_proj.weight.dtype
+        mixed, state = self.mixer(self.mixer_norm(x).to(dtype), state, view)
+        x = x + mixed
+        return x + self.mlp(self.mlp_norm(x).to(dtype)), state
+
+
+class ResidualStack(LanguageModel):
+    """A language model made of blocks whose mixers come from ``make_mixer``.
+
+    A mixer is called as ``mixer(x, state, view) -> (y, state)`` and holds its last matrix, the one
+    that writes to the residual stream, as ``out_proj``.
+
+    Args:
+        config: vocab_size, d_model, num_layers, chunk_size, tie_embeddings and seed are used.
+        hidden: width of every SwiGLU, >= 1.
+        make_mixer: builds the mixer of one block.
+    """
+
+    def __init__(
+        self, config: PrismConfig, hidden: int, make_mixer: Callable[[PrismConfig], nn.Module]
+    ) -> None:
+        super().__init__()
+        if hidden < 1:
+            raise ValueError(f"hidden = {hidden}: must be >= 1")
+        self.config = config
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(config.seed)
+            self.embedding = nn.Embedding(config.vocab_size, config.d_model)
+            self.blocks = nn.ModuleList(
+                Block(config.d_model, hidden, make_mixer(config)) for _ in range(config.num_layers)
+            )
+            self.norm = RMSNorm(config.d_model)
+            self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+            if config.tie_embeddings:
+                self.head.weight = self.embedding.weight
+            self._initialise()
+
+    @torch.no_grad()
+    def _initialise(self) -> None:
+        for module in self.modules():
+            if isinstance(module, nn.Linear | nn.Embedding):
+                module.weight.normal_(0.0, INIT_STD)
+        for block in self.blocks:
+            for branch in (block.mixer, block.mlp):
+                branch.out_proj.weight.div_(math.sqrt(2 * len(self.blocks)))
+        for parameter in self.parameters():
+            if parameter.dim() < 2:  # norms, biases, gains, rates: decay would move what they mean
+                parameter._no_weight_decay = True
+
+    def view(self, tokens: Tensor, shared: Any, runs: Tensor | None) -> tuple[Any, Any]:
+        """What every mixer of this call is given, and what is kept of it for the next call.
+
+        Args:
+            tokens: ``[B, T]``.
+            shared: what the call before kept; None at the start.
+            runs: ``[B, T]`` document numbers or None.
+        """
+        return runs, None
+
+    def forward(
+        self, tokens: Tensor, state: StackState | None = None, segment_ids: Tensor | None = None
+    ) -> PrismOutput:
+        """See :class:`prism.model.protocol.LanguageModel`."""
+        if state is None:
+            state = StackState((None,) * len(self.blocks))
+        last = state.last_segment
+        runs = document_runs(segment_ids, last)
+        view, shared = self.view(tokens, state.shared, runs)
+        x = promote(self.embedding(tokens))
+        layers = []
+        for block, carried in zip(self.blocks, state.layers, strict=True):
+            x, carried = block(x, carried, view)
+            layers.append(carried)
+        logits = self.head(self.norm(x).to(self.head.weight.dtype))
+        last = last if segment_ids is None else segment_ids[:, -1]
+        return PrismOutput(logits, StackState(tuple(layers), last, shared), logits.new_zeros(()))
+
+
+def divisor_near(number: int, target: int, even: bool = False) -> int:
+    """The divisor of ``number`` whose ratio to ``target`` is nearest 1, among the even ones or all.
+
+    Raises:
+        ValueError: an even divisor of an odd number.
+    """
+    step = 2 if even else 1
+    if number % step:
+        raise ValueError(f"d_model = {number}: must be even")
+    choices = [d for d in range(step, number + 1, step) if number % d == 0]
+    return min(choices, key=lambda d: (abs(math.log(d / target)), d))

@@ -1,0 +1,183 @@
+"""The Transformer baseline: rotary attention as it is trained today, with an exact cache.
+
+Per head, ``softmax(gain * q k^T / sqrt(d)) v`` with q and k RMS-normalised *before* the rotation
+(RoPE, Su et al. 2021, base 10,000; QK-norm, Henry et al. 2020). At unit gain the normalised logits
+could hardly exceed sqrt(d), too flat to pick one token out of many; the learned gain of each head
+starts at 2. No biases, no dropout.
+
+The state is the cache of keys and values and grows with the context. Which document every cached
+token belongs to, and how far into its document a row is, are kept once for all layers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from prism.baselines.stack import ResidualStack, divisor_near
+from prism.config import PrismConfig
+from prism.model.norm import RMSNorm, promote
+
+ROPE_BASE = 10_000.0
+INITIAL_GAIN = 2.0
+
+
+@dataclass
+class CacheIndex:
+    """Where the cached tokens stand.
+
+    Attributes:
+        length: cached tokens S per row.
+        next_position: ``[B]`` int64 position in its document that the next token would have.
+        documents: ``[B, S]`` document number of each cached token; None = all of one document.
+    """
+
+    length: int
+    next_position: Tensor
+    documents: Tensor | None
+
+
+@dataclass
+class AttentionView:
+    """What the attention of every layer needs to know about one call.
+
+    Attributes:
+        cos: ``[B or 1, 1, T, d / 2]`` cosine of the rotation angles.
+        sin: the same of the sine.
+        mask: ``[B or 1, 1, T, S]`` True where a token may look; None = no mask but ``causal``.
+        causal: queries and keys are the same tokens, all of one document.
+    """
+
+    cos: Tensor
+    sin: Tensor
+    mask: Tensor | None
+    causal: bool
+
+
+@dataclass
+class KeyValueCache:
+    """Rotated keys and values of one layer, each ``[B, H, S, d]``."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class Attention(nn.Module):
+    """Causal multi-head attention with QK-norm and RoPE.
+
+    Heads are 32 wide up to ``d_model`` 128 and 64 beyond (or the nearest even divisor).
+    """
+
+    def __init__(self, config: PrismConfig) -> None:
+        super().__init__()
+        width = config.d_model
+        self.head_dim = divisor_near(width, 32 if width <= 128 else 64, even=True)
+        self.qkv_proj = nn.Linear(width, 3 * width, bias=False)
+        self.q_norm = RMSNorm(self.head_dim)
+        self.k_norm = RMSNorm(self.head_dim)
+        self.gain = nn.Parameter(torch.full((width // self.head_dim,), INITIAL_GAIN))
+        self.out_proj = nn.Linear(width, width, bias=False)
+
+    def forward(
+        self, x: Tensor, cache: KeyValueCache | None, view: AttentionView
+    ) -> tuple[Tensor, KeyValueCache]:
+        """``x [B, T, D]`` to ``[B, T, D]`` and the cache with these T tokens added."""
+        q, k, v = (
+            z.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+            for z in self.qkv_proj(x).chunk(3, dim=-1)
+        )
+        q = rotate(self.q_norm(q) * self.gain[:, None, None], view).to(v.dtype)
+        k = rotate(self.k_norm(k), view).to(v.dtype)
+        if cache is not None:
+            k = torch.cat([cache.keys, k], dim=2)
+            v = torch.cat([cache.values, v], dim=2)
+        y = F.scaled_dot_product_attention(q, k, v, attn_mask=view.mask, is_causal=view.causal)
+        return self.out_proj(y.transpose(1, 2).flatten(2)), KeyValueCache(k, v)
+
+
+class Transformer(ResidualStack):
+    """Residual stack with rotary attention.
+
+    Args:
+        config: sizes and seed; ``d_model`` must be even.
+        hidden: width of every SwiGLU.
+    """
+
+    def __init__(self, config: PrismConfig, hidden: int) -> None:
+        super().__init__(config, hidden, Attention)
+
+    def view(
+        self, tokens: Tensor, shared: CacheIndex | None, runs: Tensor | None
+    ) -> tuple[AttentionView, CacheIndex]:
+        """Rotation and mask of this call, and the index of the cache after it."""
+        batch, length = tokens.shape
+        if shared is None:
+            shared = CacheIndex(0, tokens.new_zeros(batch), None)
+        position = document_position(shared.next_position, length, runs)
+        documents = _cached_documents(shared, batch, length, runs)
+        index = CacheIndex(shared.length + length, position[:, -1] + 1, documents)
+        cos, sin = rotation(position, self.blocks[0].mixer.head_dim)
+        causal = shared.length == 0 and documents is None
+        mask = None if causal else _mask(documents, length, index.length, tokens.device)
+        return AttentionView(cos, sin, mask, causal), index
+
+
+def document_position(before: Tensor, length: int, runs: Tensor | None) -> Tensor:
+    """Position of each token in its document, ``[B, T]``.
+
+    Args:
+        before: ``[B]`` int64 position of the first token if it continues the carried document.
+        length: tokens T of this call.
+        runs: ``[B, T]`` document numbers (0 = the carried document); None = one document.
+    """
+    time = torch.arange(length, device=before.device)
+    if runs is None:
+        return before[:, None] + time
+    previous = torch.cat([torch.zeros_like(runs[:, :1]), runs[:, :-1]], dim=1)
+    start = torch.where(runs != previous, time, 0).cummax(dim=1).values
+    return time - start + before[:, None] * (runs == 0)
+
+
+def rotation(position: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
+    """Cosine and sine of ``position * base^(-2 i / d)``, each ``[B, 1, T, d / 2]``, at least fp32.
+
+    The angles are taken in fp64: in fp32 they would be wrong by 1e-3 at position 16,384.
+    """
+    power = torch.arange(0, head_dim, 2, device=position.device, dtype=torch.float64) / head_dim
+    angle = (position.double()[..., None] * ROPE_BASE**-power)[:, None]
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, view: AttentionView) -> Tensor:
+    """Turn channel i of ``x [B, H, T, d]`` against channel i + d/2; at least fp32."""
+    x = promote(x)
+    cos, sin = view.cos.to(x.dtype), view.sin.to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
+
+
+def _cached_documents(
+    index: CacheIndex, batch: int, length: int, runs: Tensor | None
+) -> Tensor | None:
+    """``[B, S + T]`` document numbers with the new tokens', or None while there is only one."""
+    if runs is None and index.documents is None:
+        return None
+    like = index.next_position
+    cached = like.new_zeros(batch, index.length) if index.documents is None else index.documents
+    new = like.new_zeros(batch, length) if runs is None else runs
+    current = cached[:, -1:] if index.length else like.new_zeros(batch, 1)
+    return torch.cat([cached, current + new], dim=1)
+
+
+def _mask(documents: Tensor | None, length: int, total: int, device: torch.device) -> Tensor | None:
+    """Which of the ``total`` cached tokens each of the newest ``length`` may look at."""
+    if length == 1 and documents is None:
+        return None
+    order = torch.ones(length, total, dtype=torch.bool, device=device).tril(total - length)
+    if documents is None:
+        return order[None, None]
+    same = documents[:, -length:, None] == documents[:, None, :]
+    return (order & same)[:, None]

@@ -1,0 +1,121 @@
+"""A comparison from start to end: what is still missing is run, kept at once, and summed up."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+
+from prism.compare.execute import execute, open_task
+from prism.compare.meta import code_fingerprint, now
+from prism.compare.progress import Display, Eta, display_for
+from prism.compare.protocol import Job, Plan, relative_cost, setting_of
+from prism.compare.results import Results, write_atomically
+from prism.compare.runner import Execute, run_jobs
+from prism.compare.selection import best_rates
+
+RATES_FILE = "learning_rates.json"
+
+
+class Comparison:
+    """Runs jobs into a results folder.
+
+    Args:
+        results: where runs are kept; runs that are there already are not repeated.
+        console: where progress is shown.
+        workers: processes at once.
+        device: "cpu" or "cuda".
+        execute: does one job (see :mod:`prism.compare.execute`).
+    """
+
+    def __init__(
+        self,
+        results: Results,
+        console: Console,
+        workers: int,
+        device: str,
+        execute: Execute = execute,
+    ) -> None:
+        self.results = results
+        self.console = console
+        self.workers = workers
+        self.device = device
+        self.execute = execute
+
+    def run(self, jobs: Sequence[Job]) -> None:
+        """Do the jobs that have no finished run yet, the longest first."""
+        missing = self.results.missing(jobs)
+        self._say_what_is_there(len(jobs) - len(missing))
+        if not missing:
+            return
+        tasks = {(job.task, job.corpus) for job in missing}
+        length = {key: open_task(*key).train_length for key in tasks}
+        costs = {job.key: relative_cost(job, length[job.task, job.corpus]) for job in missing}
+        missing.sort(key=lambda job: -costs[job.key])
+        self.console.print(f"{len(missing)} runs on {self.device}, {self.workers} at a time")
+        with display_for(self.console, missing, Eta(costs)) as display:
+            keeper = _Keeper(self.results, display, self.console)
+            run_jobs(missing, self.execute, keeper, self.workers, self.device)
+
+    def sweep(self, plan: Plan) -> dict[str, dict[str, float]]:
+        """Try the grid of learning rates; the best by task and model, also into the folder."""
+        jobs = plan.sweep_jobs()
+        self.run(jobs)
+        settings = {setting_of(dataclasses.asdict(job)) for job in jobs}
+        pairs = set(plan.pairs())
+        runs = [
+            run
+            for run in self.results.runs
+            if setting_of(run) in settings and (run["task"], run["model"]) in pairs
+        ]
+        best = best_rates(runs)
+        write_atomically(self.results.folder / RATES_FILE, json.dumps(best, indent=1) + "\n")
+        return best
+
+    def full(self, plan: Plan) -> None:
+        """The sweep, then every seed at the rates that it chose."""
+        self.run(plan.final_jobs(self.sweep(plan)))
+
+    def finish(self) -> None:
+        """Note the time of the end."""
+        self.results.meta["finished"] = now()
+        self.results.write()
+
+    def _say_what_is_there(self, count: int) -> None:
+        if count == 0:
+            return
+        others = {run["code"] for run in self.results.runs} - {code_fingerprint()}
+        changed = " (some made by other code: use another --out to repeat them)" if others else ""
+        line = f"{count} runs are already in {self.results.path}{changed}"
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class _Keeper:
+    """Passes events on to the display and keeps what comes out."""
+
+    def __init__(self, results: Results, display: Display, console: Console) -> None:
+        self.results, self.display, self.console = results, display, console
+
+    def progress(self, job: Job, step: int, loss: float) -> None:
+        self.display.progress(job, step, loss)
+
+    def finished(self, job: Job, run: dict[str, Any], example: dict[str, Any] | None) -> None:
+        self.results.add(run)
+        if example is not None:
+            self.results.add_example(run, example)
+        self.display.finished(job, run)
+
+    def crashed(self, job: Job, reason: str, details: str) -> None:
+        self.console.print(details, markup=False, highlight=False)
+        task = open_task(job.task, job.corpus)
+        run = {**dataclasses.asdict(job), "metric": task.metric, "chance": task.chance}
+        run |= {"train_length": task.train_length, "code": code_fingerprint()}
+        run |= {"parameters": None, "state_bytes": None, "curve": [], "val": None, "test": None}
+        run |= {"tokens_per_second": None, "seconds": None, "error": reason}
+        self.finished(job, run, None)
+
+    def tick(self) -> None:
+        self.display.tick()

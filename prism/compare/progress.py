@@ -1,0 +1,162 @@
+"""Show how a comparison is going: live bars in a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
+
+from prism.compare.protocol import Job
+
+HEARTBEAT = 30.0  # seconds between plain lines while nothing finishes
+
+
+class Eta:
+    """Time left, from the expected cost of jobs and the pace so far.
+
+    Args:
+        costs: expected cost by job key, any unit.
+    """
+
+    def __init__(self, costs: dict[tuple, float]) -> None:
+        self._costs = costs
+        self._share: dict[tuple, float] = {}
+        self._start = time.monotonic()
+
+    def update(self, job: Job, share: float) -> None:
+        """``share`` of the job is done."""
+        self._share[job.key] = share
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._start
+
+    @property
+    def fraction(self) -> float:
+        """Share of the whole cost that is done."""
+        done = sum(self._costs[key] * share for key, share in self._share.items())
+        return done / max(sum(self._costs.values()), 1e-9)
+
+    def __str__(self) -> str:
+        done = self.fraction
+        if done < 0.005:
+            return "ETA –:––:––"
+        return f"ETA {timedelta(seconds=round(self.elapsed * (1 - done) / done))}"
+
+
+def outcome(run: dict[str, Any]) -> str:
+    """What a finished run gave, in a few words."""
+    if run["error"] is not None:
+        return f"failed: {run['error']}"
+    name = {"accuracy": "accuracy", "bits_per_byte": "bits/byte"}[run["metric"]]
+    far = list(run["test"]["by_length"].items())[-1]
+    at_length = f", {far[1]:.3f} at T={far[0]}" if far[1] is not None else ""
+    score = f"test {name} {run['test'][run['metric']]:.3f} at T={run['train_length']}"
+    return score + (at_length if int(far[0]) != run["train_length"] else "")
+
+
+def describe(job: Job) -> str:
+    """Task, model, seed and rate in columns."""
+    return f"{job.task:<10} {job.model:<12} seed {job.seed}  lr {job.lr:<6g}"
+
+
+class Display:
+    """Common to both displays: counts, ETA, and the line of a finished run."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job], eta: Eta) -> None:
+        self.console = console
+        self.total = len(jobs)
+        self.count = 0
+        self.eta = eta
+
+    def __enter__(self) -> Display:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to clean up by default."""
+
+    def progress(self, job: Job, step: int, loss: float) -> None:
+        """A job has done ``step`` steps."""
+        self.eta.update(job, step / job.steps)
+
+    def finished(self, job: Job, run: dict[str, Any]) -> None:
+        """A job has given a run."""
+        self.count += 1
+        self.eta.update(job, 1.0)
+        seconds = f"  {run['seconds']:.0f} s" if run["seconds"] else ""
+        line = f"[{self.count}/{self.total}] {describe(job)}  {outcome(run)}{seconds}"
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def tick(self) -> None:
+        """About once a second."""
+
+
+class Plain(Display):
+    """One line per finished run, and a heartbeat."""
+
+    _last: float = 0.0
+    _current: str = "starting"
+
+    def progress(self, job: Job, step: int, loss: float) -> None:
+        super().progress(job, step, loss)
+        self._current = f"{describe(job)}  step {step}/{job.steps}  loss {loss:.3f}"
+
+    def finished(self, job: Job, run: dict[str, Any]) -> None:
+        super().finished(job, run)
+        self._last = self.eta.elapsed
+
+    def tick(self) -> None:
+        if self.eta.elapsed - self._last >= HEARTBEAT:
+            self._last = self.eta.elapsed
+            line = f"... {self.count}/{self.total} runs, {self.eta}  ({self._current})"
+            self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class Live(Display):
+    """A bar for the whole and one for each run under way."""
+
+    def __init__(self, console: Console, jobs: Sequence[Job], eta: Eta) -> None:
+        super().__init__(console, jobs, eta)
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+        )
+        self._whole = self._bars.add_task("all runs", total=1.0, note="starting")
+        self._bar: dict[Job, TaskID] = {}
+
+    def __enter__(self) -> Display:
+        self._bars.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for bar in self._bar.values():
+            self._bars.remove_task(bar)
+        self._bars.stop()
+
+    def progress(self, job: Job, step: int, loss: float) -> None:
+        super().progress(job, step, loss)
+        if job not in self._bar:
+            self._bar[job] = self._bars.add_task(describe(job), total=job.steps, note="")
+        note = f"step {step}/{job.steps}  loss {loss:.3f}"
+        self._bars.update(self._bar[job], completed=step, note=note)
+
+    def finished(self, job: Job, run: dict[str, Any]) -> None:
+        if job in self._bar:
+            self._bars.remove_task(self._bar.pop(job))
+        super().finished(job, run)
+
+    def tick(self) -> None:
+        note = f"{self.count}/{self.total} runs  {self.eta}"
+        self._bars.update(self._whole, completed=self.eta.fraction, note=note)
+
+
+def display_for(console: Console, jobs: Sequence[Job], eta: Eta) -> Display:
+    """Live bars if the console is a terminal, else plain lines."""
+    return (Live if console.is_terminal else Plain)(console, jobs, eta)

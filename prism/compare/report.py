@@ -1,0 +1,204 @@
+"""report.html: what a results folder says, for a reader with a browser and no network."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from prism.compare import page, plots, routing_plots
+from prism.compare.results import Results, write_atomically
+from prism.compare.summary import OURS, TaskSummary, label, model_names, remarks, summarise
+from prism.compare.table import cell, lines, number, unit
+
+FILE = "report.html"
+TITLE = "PRISM against its baselines"
+
+
+def write_report(results: Results) -> Path:
+    """Draw everything that ``results`` allows; the path of the page."""
+    with matplotlib.rc_context(plots.STYLE):
+        text = render(results)
+    path = results.folder / FILE
+    write_atomically(path, text)
+    return path
+
+
+def render(results: Results) -> str:
+    """The page as HTML."""
+    summaries = summarise(results.runs)
+    examples = [(s, found) for s in summaries if (found := _example(results, s)) is not None]
+    sections = [
+        _head(results.meta, summaries),
+        _results(summaries),
+        _differences(summaries),
+        _cost(summaries),
+        _curves(summaries),
+        _lengths(summaries),
+        *_inside(examples),
+        _provenance(results),
+    ]
+    return page.page(TITLE, [section for section in sections if section])
+
+
+def _example(results: Results, summary: TaskSummary) -> dict[str, Any] | None:
+    if OURS not in summary.models:
+        return None
+    found = (results.example(run) for run in summary.models[OURS].good)
+    return next((example for example in found if example is not None), None)
+
+
+def _head(meta: dict[str, Any], summaries: list[TaskSummary]) -> str:
+    links = [("results", "Results"), ("curves", "Learning curves"), ("lengths", "Length")]
+    links += [("inside", "Inside PRISM"), ("provenance", "How it was made")]
+    nav = "".join(f'<a href="#{key}">{text}</a>' for key, text in links)
+    count = sum(len(m.runs) for s in summaries for m in s.models.values())
+    lead = (
+        f"{label(meta, summaries)} · models: {', '.join(model_names(summaries))} · runs: {count} · "
+        "equal parameters, equal data, equal steps"
+    )
+    return f'<h1>{TITLE}</h1><p class="lead">{escape(lead)}</p><nav>{nav}</nav>'
+
+
+def _results(summaries: list[TaskSummary]) -> str:
+    models = model_names(summaries)
+    rows, wins, starts = [], [], []
+    for i, (summary, length) in enumerate(lines(summaries)):
+        first = length == summary.headline_lengths[0]
+        if first:
+            starts.append(i)
+        best = summary.winner(length)
+        if best is not None:
+            wins.append((i, 5 + models.index(best)))
+        name, steps = (summary.name, str(summary.run["steps"])) if first else ("", "")
+        cells = [cell(summary, model, length) for model in models]
+        chance = f"{summary.run['chance']:.3g}"
+        rows.append([name, str(length), steps, unit(summary.metric), chance, *cells])
+    head = ["task", "length", "steps", "metric", "chance", *models]
+    notes = "".join(f'<li class="note">{escape(line)}</li>' for line in remarks(summaries))
+    return (
+        '<h2 id="results">Results</h2><p>Score on the test set at the training length and at the '
+        "longest length measured. Chance is the best blind guess.</p>"
+        + page.table(head, rows, wins, starts)
+        + f"<ul>{notes}</ul>"
+    )
+
+
+def _differences(summaries: list[TaskSummary]) -> str:
+    others = [m for m in model_names(summaries) if m != OURS]
+    rows, starts = [], []
+    for i, (summary, length) in enumerate(lines(summaries)):
+        first = length == summary.headline_lengths[0]
+        if first:
+            starts.append(i)
+        found = summary.differences(length)
+        cells = [number(found[m], sign="+") if m in found else "–" for m in others]
+        name = summary.name if first else ""
+        rows.append([name, str(length), unit(summary.metric), *cells])
+    if not others or not any(OURS in s.models for s in summaries):
+        return ""
+    head = ["task", "length", "metric", *(f"{OURS} − {m}" for m in others)]
+    return (
+        "<h3>PRISM minus baseline, seed by seed</h3>"
+        '<p class="note">Runs with the same seed read the same data in the same order. An interval '
+        "that excludes 0 is a difference that the seeds support, above 0 in PRISM's favour for "
+        "accuracy, below 0 for bits per byte.</p>" + page.table(head, rows, starts=starts)
+    )
+
+
+def _cost(summaries: list[TaskSummary]) -> str:
+    rows, starts = [], []
+    for summary in summaries:
+        starts.append(len(rows))
+        for i, (name, model) in enumerate(summary.models.items()):
+            run = model.first
+            if run["parameters"] is None:
+                continue
+            speeds = [r["tokens_per_second"] for r in model.good] or [run["tokens_per_second"]]
+            rows.append(
+                [
+                    summary.name if i == 0 else "",
+                    name,
+                    f"{run['parameters']:,}",
+                    f"{run['state_bytes']:,}",
+                    f"{sum(speeds) / len(speeds):,.0f}",
+                    f"{run['lr']:g}",
+                ]
+            )
+    head = ["task", "model", "parameters", "state (bytes)", "training tokens/s", "learning rate"]
+    return (
+        "<h3>What it took</h3>"
+        '<p class="note">State: what one sequence carries while decoding, after the training '
+        "length; a Transformer's grows with every token. Speed: training on this machine, "
+        "while the other workers were busy too.</p>" + page.table(head, rows, starts=starts)
+    )
+
+
+def _curves(summaries: list[TaskSummary]) -> str:
+    drawing = plots.learning_curves(summaries)
+    if drawing is None:
+        return ""
+    caption = (
+        "Validation score while training. Steep early is quick to learn; dotted grey is chance; "
+        "bands are 95% intervals over seeds."
+    )
+    head = '<h2 id="curves">Learning curves</h2>'
+    return head + page.figure(drawing, "curves", caption)
+
+
+def _lengths(summaries: list[TaskSummary]) -> str:
+    drawing = plots.length_curves(summaries)
+    if drawing is None:
+        return ""
+    caption = (
+        "Test score on sequences longer than the training ones, without retraining. A flat line "
+        "has learned the rule, a falling one the length."
+    )
+    head = '<h2 id="lengths">Score against length</h2>'
+    return head + page.figure(drawing, "lengths", caption)
+
+
+def _inside(examples: list[tuple[TaskSummary, dict[str, Any]]]) -> list[str]:
+    if not examples:
+        return []
+    sections = [
+        '<h2 id="inside">Inside PRISM</h2>'
+        "<p>What one trained PRISM does on test sequences. <b>Routing</b>: how much of each "
+        "token's computation the router gives to each kind of expert. <b>Bus gates</b>: how far "
+        "each time scale is turned up (above 1) or down (below 1). <b>Tape load</b>: root mean "
+        "square of the content memory, which rises as facts are written.</p>"
+    ]
+    for summary, example in examples:
+        key = f"{summary.name}-{summary.run['steps']}"
+        caption = (
+            "Routing of one sequence. Tokens below: grey = nothing is asked there, green = the "
+            "next token is predicted right, red = wrong."
+        )
+        routing = page.figure(routing_plots.routing_map(example), f"{key}-routing", caption)
+        gates = page.figure(
+            routing_plots.bus_gates(example),
+            f"{key}-gates",
+            "Mean gate per half-life: which time scales the layers use.",
+        )
+        load = routing_plots.tape_load(example)
+        tape = (
+            ""
+            if load is None
+            else page.figure(
+                load, f"{key}-tape", "Tape load while reading, mean over test sequences."
+            )
+        )
+        sections.append(f'<h3>{summary.name}</h3>{routing}<div class="pair">{gates}{tape}</div>')
+    return sections
+
+
+def _provenance(results: Results) -> str:
+    rows = [[key, "–" if value is None else str(value)] for key, value in results.meta.items()]
+    return (
+        '<h2 id="provenance">How it was made</h2>'
+        "<p>All numbers and figures come from results.json beside this page; "
+        "<code>python -m prism.train --report DIR</code> draws them again.</p>"
+        + page.table(["", ""], rows)
+    )

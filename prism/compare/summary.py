@@ -1,0 +1,156 @@
+"""What the runs say: per task, model and test length an estimate over seeds, and who wins.
+
+Everything that is printed, plotted or written to a report comes from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from prism.compare.evaluation import HIGHER_IS_BETTER
+from prism.compare.protocol import MODELS
+from prism.compare.results import Run
+from prism.compare.selection import grouped, shown_runs
+from prism.compare.statistics import Estimate, estimate, paired_difference, winner
+
+OURS = "prism"
+
+
+@dataclass(frozen=True)
+class ModelSummary:
+    """The shown runs of one model on one task, by seed; ``good`` are those that did not fail."""
+
+    model: str
+    runs: list[Run]
+
+    @property
+    def good(self) -> list[Run]:
+        return [run for run in self.runs if run["error"] is None]
+
+    @property
+    def first(self) -> Run:
+        """A run to read the constants from: parameters, learning rate and the like."""
+        return (self.good or self.runs)[0]
+
+    def scores(self, length: int) -> dict[int, float]:
+        """Test metric by seed at a length; seeds that failed there are missing."""
+        found = {run["seed"]: run["test"]["by_length"].get(str(length)) for run in self.good}
+        return {seed: score for seed, score in found.items() if score is not None}
+
+    def estimate(self, length: int) -> Estimate | None:
+        """Test metric at a length; None when every seed failed."""
+        scores = self.scores(length)
+        return estimate(list(scores.values())) if scores else None
+
+
+@dataclass(frozen=True)
+class TaskSummary:
+    """One task in one setting: all models."""
+
+    name: str
+    run: Run
+    models: dict[str, ModelSummary]
+
+    @property
+    def metric(self) -> str:
+        return self.run["metric"]
+
+    @property
+    def train_length(self) -> int:
+        return self.run["train_length"]
+
+    @property
+    def seeds(self) -> int:
+        """Most seeds that any model has."""
+        return max(len(m.runs) for m in self.models.values())
+
+    @property
+    def lengths(self) -> list[int]:
+        """Every length that was measured."""
+        good = [run for m in self.models.values() for run in m.good]
+        return sorted({int(x) for run in good for x in run["test"]["by_length"]})
+
+    @property
+    def headline_lengths(self) -> list[int]:
+        """The training length and the longest one."""
+        return sorted({self.train_length, *self.lengths[-1:]})
+
+    def estimates(self, length: int) -> dict[str, Estimate]:
+        """By model, those that have any score at ``length``."""
+        found = {name: m.estimate(length) for name, m in self.models.items()}
+        return {name: e for name, e in found.items() if e is not None}
+
+    def winner(self, length: int) -> str | None:
+        """Whose interval is disjoint from all others on the better side; a model of which a
+        seed failed does not win."""
+        best = winner(self.estimates(length), HIGHER_IS_BETTER[self.metric])
+        if best is None or len(self.models[best].scores(length)) < len(self.models[best].runs):
+            return None
+        return best
+
+    def differences(self, length: int) -> dict[str, Estimate]:
+        """PRISM minus each other model, paired by seed."""
+        if OURS not in self.models:
+            return {}
+        ours = self.models[OURS].scores(length)
+        found = {
+            name: paired_difference(ours, m.scores(length))
+            for name, m in self.models.items()
+            if name != OURS
+        }
+        return {name: e for name, e in found.items() if e is not None}
+
+
+def summarise(runs: Iterable[Run]) -> list[TaskSummary]:
+    """The shown runs by task, in order of appearance; models in the usual order."""
+    summaries = []
+    for setting, by_model in grouped(shown_runs(runs)).items():
+        order = [m for m in MODELS if m in by_model] + [m for m in by_model if m not in MODELS]
+        models = {name: ModelSummary(name, by_model[name]) for name in order}
+        summaries.append(TaskSummary(setting[0], by_model[order[0]][0], models))
+    return summaries
+
+
+def model_names(summaries: Iterable[TaskSummary]) -> list[str]:
+    """Every model of any task, in the usual order."""
+    found = {name: None for summary in summaries for name in summary.models}
+    return [m for m in MODELS if m in found] + [m for m in found if m not in MODELS]
+
+
+def label(meta: dict[str, Any], summaries: list[TaskSummary]) -> str:
+    """What kind of evidence this is, e.g. "quick, one seed"."""
+    counts = sorted({m.seeds for m in summaries}) or [0]
+    number = {1: "one seed"}.get(counts[-1], f"{counts[-1]} seeds")
+    if counts[0] != counts[-1]:
+        number = f"{counts[0]} to {number}"
+    return f"{meta.get('profile', 'unknown profile')}, {number}"
+
+
+def remarks(summaries: Iterable[TaskSummary]) -> list[str]:
+    """What a reader must know before believing the table."""
+    summaries = list(summaries)
+    shown = [m for summary in summaries for m in summary.models.values()]
+    lines = []
+    if any(summary.seeds > 1 for summary in summaries):
+        lines.append(
+            "mean ± half of the 95% interval over seeds; a winner is marked where its interval "
+            "is disjoint from all others"
+        )
+    else:
+        lines.append("one seed: no interval, so no winner")
+    default = [f"{m.first['task']}/{m.model}" for m in shown if m.first["rate_source"] == "default"]
+    if default:
+        where = "all" if len(default) == len(shown) else ", ".join(default)
+        rate = f"{next(m.first['lr'] for m in shown if m.first['rate_source'] == 'default'):g}"
+        lines.append(f"learning rate not swept yet, {rate} used: {where}")
+    codes = {run["code"] for m in shown for run in m.runs}
+    if len(codes) > 1:
+        lines.append(f"runs of {len(codes)} versions of the code are mixed here")
+    for m in shown:
+        for run in m.runs:
+            if run["error"] is not None:
+                what = f"{run['task']}/{m.model}, seed {run['seed']}, lr {run['lr']:g}"
+                lines.append(f"failed: {what}: {run['error']}")
+    return lines

@@ -1,0 +1,293 @@
+"""Every hyper-parameter of a PRISM model, as frozen dataclasses that validate themselves.
+
+A config is the whole description of a model: two models built from equal configs have equal
+weights (``seed``), and a checkpoint is a config (JSON) beside its weights. A bad value raises
+``ValueError`` naming the field, the value and what is allowed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+EXPERT_KINDS = ("neural", "memory", "symbolic")
+TAPE_SCOPES = ("shared", "layer")
+TOKEN_PRIMITIVES = ("compare", "gate", "select", "shift", "threshold", "count")
+CAUSAL_PRIMITIVES = ("latch", "flipflop", "counter", "rotor")
+PRIMITIVES = TOKEN_PRIMITIVES + CAUSAL_PRIMITIVES
+
+
+def _require(ok: bool, owner: str, name: str, value: object, allowed: str) -> None:
+    if not ok:
+        raise ValueError(f"{owner}.{name} = {value!r}: must be {allowed}")
+
+
+def _is_int(value: object, low: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= low
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _as_tuple(value: Any, owner: str, name: str) -> tuple[Any, ...]:
+    _require(isinstance(value, list | tuple), owner, name, value, "a list")
+    return tuple(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TapeConfig:
+    """The memory tape: heads by kind, their shape, and who shares them.
+
+    Args:
+        content_heads: heads addressed by what was read (query and key share one encoder).
+        position_heads: heads addressed by how long ago (a ring buffer of ``num_slots`` tokens).
+        num_slots: key size S of a head; a head holds about S exact associations.
+        d_mem: value size M of a head.
+        scope: ``"shared"`` (a layer sees what it and all layers below wrote) or ``"layer"``.
+        retention: what a content register keeps per token, one number or one per content
+            head, in (0, 1]. 1 is lossless.
+    """
+
+    content_heads: int = 2
+    position_heads: int = 2
+    num_slots: int = 32
+    d_mem: int = 16
+    scope: str = "shared"
+    retention: float | tuple[float, ...] = 1.0
+
+    def __post_init__(self) -> None:
+        me = "TapeConfig"
+        for name, low in (("content_heads", 0), ("position_heads", 0), ("d_mem", 1)):
+            value = getattr(self, name)
+            _require(_is_int(value, low), me, name, value, f"an integer >= {low}")
+        heads = self.content_heads + self.position_heads
+        _require(heads > 0, me, "content_heads", self.content_heads, "> 0 if position_heads is 0")
+        slots_ok = _is_int(self.num_slots, 2) and self.num_slots % 2 == 0
+        _require(slots_ok, me, "num_slots", self.num_slots, "an even integer >= 2")
+        _require(self.scope in TAPE_SCOPES, me, "scope", self.scope, f"one of {TAPE_SCOPES}")
+        if isinstance(self.retention, list | tuple):
+            object.__setattr__(self, "retention", tuple(self.retention))
+            one_each = len(self.retention) == self.content_heads
+            allowed = f"a number or {self.content_heads} numbers, one per content head"
+            _require(one_each, me, "retention", self.retention, allowed)
+        for value in self.retentions:
+            ok = _is_number(value) and 0 < value <= 1
+            _require(ok, me, "retention", self.retention, "in (0, 1]")
+
+    @property
+    def heads(self) -> int:
+        """All heads of one layer."""
+        return self.content_heads + self.position_heads
+
+    @property
+    def retentions(self) -> tuple[float, ...]:
+        """One retention per content head."""
+        if isinstance(self.retention, tuple):
+            return self.retention
+        return (self.retention,) * self.content_heads
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymbolicConfig:
+    """The symbolic expert: a fixed-width register machine.
+
+    Args:
+        units: registers; each picks one primitive per token. Independent of ``d_model``.
+        primitives: the library, any non-empty choice from ``PRIMITIVES``.
+        moduli: what the rotors and counters count modulo (or saturate at); units cycle
+            through the list.
+    """
+
+    units: int = 16
+    primitives: tuple[str, ...] = PRIMITIVES
+    moduli: tuple[int, ...] = (2, 3, 5, 16)
+
+    def __post_init__(self) -> None:
+        me = "SymbolicConfig"
+        object.__setattr__(self, "primitives", _as_tuple(self.primitives, me, "primitives"))
+        object.__setattr__(self, "moduli", _as_tuple(self.moduli, me, "moduli"))
+        _require(_is_int(self.units, 1), me, "units", self.units, "an integer >= 1")
+        chosen = self.primitives
+        ok = len(chosen) > 0 and len(set(chosen)) == len(chosen) and set(chosen) <= set(PRIMITIVES)
+        _require(ok, me, "primitives", chosen, f"distinct names from {PRIMITIVES}")
+        ok = len(self.moduli) > 0 and all(_is_int(m, 2) for m in self.moduli)
+        _require(ok, me, "moduli", self.moduli, "a non-empty list of integers >= 2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrismConfig:
+    """A PRISM model.
+
+    Args:
+        vocab_size: number of token ids.
+        d_model: width D of the residual stream.
+        num_layers: blocks L.
+        half_lives: one half-life in tokens per rate of the bus, shortest first. When None,
+            ``num_rates`` of them, log-spaced from ``half_life_min`` to ``half_life_max``.
+            ``d_model`` must divide by their number.
+        tape: the memory tape.
+        expert_kinds: kinds of expert in every block, from ``EXPERT_KINDS``.
+        router_topk: kinds that run per token; None = all of them (a soft mixture).
+        always_on: kinds that are always among the ``router_topk``.
+        neural_hidden: width of the neural expert; None = ``2 * d_model``.
+        symbolic: the symbolic expert.
+        memory_layers: indices of the blocks that hold a memory expert; None = all.
+        tie_embeddings: share the embedding with the output head.
+        z_loss: weight of the router's z-loss in ``aux_loss``.
+        balance_rate: step of the balance controller's selection bias.
+        balance_target: wanted load per kind (summing to ``router_topk``); None = equal.
+        chunk_size: tokens per chunk of the parallel forms; changes speed, not results.
+        seed: seed of the initial weights.
+    """
+
+    vocab_size: int
+    d_model: int = 64
+    num_layers: int = 3
+    half_lives: tuple[float, ...] | None = None
+    num_rates: int = 8
+    half_life_min: float = 0.25
+    half_life_max: float = 1024.0
+    tape: TapeConfig = field(default_factory=TapeConfig)
+    expert_kinds: tuple[str, ...] = EXPERT_KINDS
+    router_topk: int | None = None
+    always_on: tuple[str, ...] = ()
+    neural_hidden: int | None = None
+    symbolic: SymbolicConfig = field(default_factory=SymbolicConfig)
+    memory_layers: tuple[int, ...] | None = None
+    tie_embeddings: bool = True
+    z_loss: float = 1e-3
+    balance_rate: float = 0.01
+    balance_target: tuple[float, ...] | None = None
+    chunk_size: int = 64
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        me = "PrismConfig"
+        for name in ("expert_kinds", "always_on", "half_lives", "memory_layers", "balance_target"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, _as_tuple(value, me, name))
+        for name in ("vocab_size", "d_model", "num_layers", "num_rates", "chunk_size"):
+            value = getattr(self, name)
+            _require(_is_int(value, 1), me, name, value, "an integer >= 1")
+        _require(_is_int(self.seed, 0), me, "seed", self.seed, "an integer >= 0")
+        is_flag = isinstance(self.tie_embeddings, bool)
+        _require(is_flag, me, "tie_embeddings", self.tie_embeddings, "True or False")
+        _require(isinstance(self.tape, TapeConfig), me, "tape", self.tape, "a TapeConfig")
+        is_symbolic = isinstance(self.symbolic, SymbolicConfig)
+        _require(is_symbolic, me, "symbolic", self.symbolic, "a SymbolicConfig")
+        self._check_rates()
+        self._check_kinds()
+
+    def _check_rates(self) -> None:
+        me = "PrismConfig"
+        low, high = self.half_life_min, self.half_life_max
+        _require(_is_number(low) and low > 0, me, "half_life_min", low, "a number > 0")
+        ok = _is_number(high) and high >= low
+        _require(ok, me, "half_life_max", high, f"a number >= half_life_min = {low!r}")
+        if self.half_lives is not None:
+            lives = self.half_lives
+            ok = len(lives) > 0 and all(_is_number(x) and x > 0 for x in lives)
+            _require(ok, me, "half_lives", lives, "a non-empty list of numbers > 0")
+        rates = len(self.bus_half_lives)
+        allowed = f"a multiple of the number of rates, {rates}"
+        _require(self.d_model % rates == 0, me, "d_model", self.d_model, allowed)
+
+    def _check_kinds(self) -> None:
+        me, kinds = "PrismConfig", self.expert_kinds
+        ok = len(kinds) > 0 and len(set(kinds)) == len(kinds) and set(kinds) <= set(EXPERT_KINDS)
+        _require(ok, me, "expert_kinds", kinds, f"distinct names from {EXPERT_KINDS}")
+        if self.router_topk is not None:
+            k = self.router_topk
+            ok = _is_int(k, 1) and k <= len(kinds)
+            _require(ok, me, "router_topk", k, f"None or an integer in 1..{len(kinds)}")
+        ok = set(self.always_on) <= set(kinds) and len(self.always_on) <= self.topk
+        allowed = f"at most router_topk = {self.topk} of expert_kinds = {kinds}"
+        _require(ok, me, "always_on", self.always_on, allowed)
+        if self.neural_hidden is not None:
+            value = self.neural_hidden
+            _require(_is_int(value, 1), me, "neural_hidden", value, "None or an integer >= 1")
+        if self.memory_layers is not None:
+            where = self.memory_layers
+            ok = len(set(where)) == len(where) and all(
+                _is_int(i, 0) and i < self.num_layers for i in where
+            )
+            allowed = f"distinct block indices in 0..{self.num_layers - 1}"
+            _require(ok, me, "memory_layers", where, allowed)
+            _require(
+                "memory" in kinds or not where, me, "memory_layers", where, "empty without 'memory'"
+            )
+            ok = len(kinds) > 1 or kinds != ("memory",) or len(where) == self.num_layers
+            _require(ok, me, "memory_layers", where, "every block when memory is the only kind")
+        for name in ("z_loss", "balance_rate"):
+            value = getattr(self, name)
+            _require(_is_number(value) and value >= 0, me, name, value, "a number >= 0")
+        if self.balance_target is not None:
+            target = self.balance_target
+            ok = len(target) == len(kinds) and all(_is_number(x) and 0 <= x <= 1 for x in target)
+            ok = ok and abs(sum(target) - self.topk) < 1e-6
+            allowed = f"{len(kinds)} loads in [0, 1] that sum to router_topk = {self.topk}"
+            _require(ok, me, "balance_target", target, allowed)
+
+    @property
+    def topk(self) -> int:
+        """Kinds that run per token."""
+        return len(self.expert_kinds) if self.router_topk is None else self.router_topk
+
+    @property
+    def hidden(self) -> int:
+        """Width of the neural expert."""
+        return 2 * self.d_model if self.neural_hidden is None else self.neural_hidden
+
+    @property
+    def bus_half_lives(self) -> tuple[float, ...]:
+        """The half-lives of the bus in tokens, one per rate."""
+        if self.half_lives is not None:
+            return self.half_lives
+        if self.num_rates == 1:
+            return (float(self.half_life_max),)
+        ratio = self.half_life_max / self.half_life_min
+        steps = self.num_rates - 1
+        return tuple(self.half_life_min * ratio ** (k / steps) for k in range(self.num_rates))
+
+    def kinds_at(self, layer: int) -> tuple[str, ...]:
+        """Kinds of expert that block ``layer`` holds, in ``expert_kinds`` order."""
+        holds = self.memory_layers is None or layer in self.memory_layers
+        return tuple(k for k in self.expert_kinds if k != "memory" or holds)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; ``PrismConfig.from_dict`` gives back an equal config."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> PrismConfig:
+        """The config that ``to_dict`` wrote.
+
+        Raises:
+            ValueError: a field that this version does not know, or a bad value.
+        """
+        values = dict(values)
+        for name, part in (("tape", TapeConfig), ("symbolic", SymbolicConfig)):
+            if isinstance(values.get(name), dict):
+                values[name] = _build(part, values[name])
+        return _build(cls, values)
+
+
+def _build(cls: type, values: dict[str, Any]) -> Any:
+    known = {f.name for f in dataclasses.fields(cls)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ValueError(f"{cls.__name__}.{unknown[0]}: unknown field; known: {sorted(known)}")
+    missing = [
+        f.name
+        for f in dataclasses.fields(cls)
+        if f.default is dataclasses.MISSING
+        and f.default_factory is dataclasses.MISSING
+        and f.name not in values
+    ]
+    if missing:
+        raise ValueError(f"{cls.__name__}.{missing[0]}: missing")
+    return cls(**values)

@@ -1,0 +1,122 @@
+"""One block: ``x = x + bus(norm(x));  x = x + router(norm(x), tape)``.
+
+The recurrent parts of the memory and symbolic kinds see every token (a state that skipped tokens
+would depend on the routing of the past); what routing saves and what it gates is the token-wise
+part of a kind: the whole neural expert, and the output projections of the other two.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from prism.config import PrismConfig
+from prism.model.bus import MultiRateBus
+from prism.model.neural import SwiGLU
+from prism.model.norm import RMSNorm, promote
+from prism.model.protocol import LayerRouting
+from prism.model.router import Decision, Router
+from prism.model.state import BlockState
+from prism.model.symbolic import SymbolicMachine
+from prism.model.tape import TapeHeads
+from prism.ops.delta import ChunkFrame, Written
+from prism.ops.dispatch import dispatch
+
+
+@dataclass
+class Pass:
+    """What the blocks of one call share: document runs, padding, the tape written so far."""
+
+    runs: Tensor | None
+    valid: Tensor | None
+    frame: ChunkFrame | None = None
+    written: Written | None = None
+
+
+class Block(nn.Module):
+    """Args: ``config``; ``layer`` index."""
+
+    def __init__(self, config: PrismConfig, layer: int) -> None:
+        super().__init__()
+        dim = config.d_model
+        self.kinds = config.kinds_at(layer)
+        self.shared = config.tape.scope == "shared"
+        self.bus_norm, self.expert_norm = RMSNorm(dim), RMSNorm(dim)
+        self.bus = MultiRateBus(dim, config.bus_half_lives, config.chunk_size)
+        self.router = Router(config, self.kinds)
+        out_std = config.hidden**-0.5 / (2 * config.num_layers) ** 0.5
+        if "neural" in self.kinds:
+            self.neural = SwiGLU(dim, config.hidden, out_std)
+        if "memory" in self.kinds:
+            self.memory = TapeHeads(dim, config.tape, config.chunk_size)
+        if "symbolic" in self.kinds:
+            self.symbolic = SymbolicMachine(dim, config.symbolic)
+
+    def forward(
+        self, x: Tensor, state: BlockState | None, shared: Pass, want_routing: bool
+    ) -> tuple[Tensor, BlockState, Decision, LayerRouting | None]:
+        """``x [B, T, D]`` to the same shape; ``shared.written`` grows by this block's writes."""
+        mixed, bus, gates = self.bus(
+            self.bus_norm(x), None if state is None else state.bus, shared.runs
+        )
+        x = x + mixed
+        inner = self.expert_norm(x)
+        decision = self.router(inner, shared.valid)
+        tape = symbolic = write_gates = primitive = read = None
+        features = {"neural": inner}
+        if "memory" in self.kinds:
+            read, tape, write_gates = self._remember(inner, state, shared)
+            features["memory"] = read
+        if "symbolic" in self.kinds:
+            features["symbolic"], symbolic, primitive = self.symbolic(
+                inner, None if state is None else state.symbolic, shared.runs
+            )
+        x = x + self._mix(features, decision).to(x.dtype)
+        routing = None
+        if want_routing:
+            chosen = decision.chosen
+            routing = LayerRouting(
+                self.kinds,
+                decision.probability,
+                torch.ones_like(decision.weight, dtype=torch.bool) if chosen is None else chosen,
+                gates,
+                primitive,
+                write_gates,
+                None if read is None else read.square().mean(dim=-1).sqrt(),
+            )
+        return x, BlockState(bus, tape, symbolic), decision, routing
+
+    def _remember(
+        self, x: Tensor, state: BlockState | None, shared: Pass
+    ) -> tuple[Tensor, object, Tensor]:
+        if shared.frame is None and self.memory.config.content_heads:
+            shared.frame = self.memory.frame(x.shape[1], shared.runs, x)
+        read, tape, written, write_gates = self.memory(
+            x,
+            None if state is None else state.tape,
+            shared.runs,
+            shared.valid,
+            shared.frame,
+            shared.written,
+        )
+        if self.shared:
+            shared.written = written
+        return read, tape, write_gates
+
+    def _mix(self, features: dict[str, Tensor], decision: Decision) -> Tensor:
+        """Sum over kinds of weight times output, each kind on the tokens that chose it."""
+        total: Tensor | None = None
+        for i, kind in enumerate(self.kinds):
+            expert = getattr(self, kind)
+            emit = expert if kind == "neural" else expert.emit
+            weight = decision.weight[..., i]
+            if decision.chosen is None:
+                out = promote(emit(features[kind])) * weight[..., None]
+            else:
+                rows = features[kind].flatten(0, 1)
+                out = dispatch(emit, rows, decision.chosen[..., i].flatten(), weight.flatten())
+                out = out.view(*weight.shape, -1)
+            total = out if total is None else total + out
+        return total

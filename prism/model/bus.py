@@ -1,0 +1,44 @@
+"""The Multi-Rate Bus: linear-time mixing at log-spaced half-lives, with gates one can read.
+
+    h_k(t) = a_k h_k(t-1) + sqrt(1 - a_k^2) z_k(t)               a_k = 2^(-1 / half_life_k)
+    y(t)   = W_o ( rmsnorm( concat_k g_k(t) h_k(t) ) * silu(u(t)) )     g = 2 sigmoid(W_g x)
+
+``[z, u, g] = W x``; each of the K rates owns D/K channels. The scale gate g says which time scales
+a token listens to. The normalisation after the gate keeps the output bounded at any length.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from prism.model.norm import RMSNorm, promote
+from prism.ops.scan import decay_scan
+
+
+class MultiRateBus(nn.Module):
+    """Args: ``dim`` D; ``half_lives`` K of them, D divisible by K; ``chunk`` tokens."""
+
+    def __init__(self, dim: int, half_lives: tuple[float, ...], chunk: int) -> None:
+        super().__init__()
+        self.half_lives, self.chunk = half_lives, chunk
+        self.read = nn.Linear(dim, 2 * dim, bias=False)
+        self.gate = nn.Linear(dim, len(half_lives), bias=False)
+        self.norm = RMSNorm(dim)
+        self.write = nn.Linear(dim, dim, bias=False)
+        nn.init.normal_(self.read.weight, std=dim**-0.5)
+        nn.init.normal_(self.gate.weight, std=0.1 * dim**-0.5)
+        nn.init.zeros_(self.write.weight)  # a block starts as the identity
+
+    def forward(
+        self, x: Tensor, carry: Tensor | None, runs: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """``x [B, T, D]`` to the output ``[B, T, D]``, the carry ``[B, K, D/K]`` and the gates
+        ``[B, T, K]``."""
+        batch, length, dim = x.shape
+        z, u = self.read(x).chunk(2, dim=-1)
+        gates = 2 * torch.sigmoid(promote(self.gate(x)))
+        z = promote(z).reshape(batch, length, len(self.half_lives), -1)
+        h = decay_scan(z, self.half_lives, carry, runs, self.chunk)
+        mixed = self.norm((h * gates[..., None]).reshape(batch, length, dim)).to(u.dtype)
+        return self.write(mixed * nn.functional.silu(u)), h[:, -1], gates

@@ -1,0 +1,82 @@
+"""A model on disk: ``config.json`` beside ``model.safetensors``. Nothing is ever unpickled.
+
+Both files are written under temporary names and renamed, the config last, so a folder that has a
+config is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from prism.config import PrismConfig
+from prism.model.prism import Prism
+
+FORMAT = 1
+
+
+def save(model: Prism, directory: str | Path) -> None:
+    """Write ``model`` into ``directory``, which is made if needed.
+
+    Tied weights are stored once.
+    """
+    folder = Path(directory)
+    folder.mkdir(parents=True, exist_ok=True)
+    header = {"format": FORMAT, "model": "prism", "config": model.config.to_dict()}
+    weights = {k: v.contiguous() for k, v in _stored(model).items()}
+    save_file(weights, folder / "model.safetensors.tmp")
+    (folder / "config.json.tmp").write_text(json.dumps(header, indent=2) + "\n")
+    os.replace(folder / "model.safetensors.tmp", folder / "model.safetensors")
+    os.replace(folder / "config.json.tmp", folder / "config.json")
+
+
+def load(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
+    """The model that :func:`save` wrote.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: the files do not belong together; names the field or tensor.
+    """
+    folder = Path(directory)
+    for name in ("config.json", "model.safetensors"):
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder / name}: no such file; is this a saved model?")
+    try:
+        header = json.loads((folder / "config.json").read_text())
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{folder / 'config.json'}: not JSON ({error})") from error
+    for field, allowed in (("format", FORMAT), ("model", "prism")):
+        value = header.get(field) if isinstance(header, dict) else None
+        if value != allowed:
+            raise ValueError(f"{folder / 'config.json'}: {field} = {value!r}: must be {allowed!r}")
+    model = Prism(PrismConfig.from_dict(header["config"]))
+    weights = load_file(folder / "model.safetensors")
+    _check(weights, _stored(model), folder / "model.safetensors")
+    model.load_state_dict(weights, strict=False)  # the tied head is not stored
+    return model.to(device)
+
+
+def _stored(model: Prism) -> dict[str, torch.Tensor]:
+    tensors = model.state_dict()
+    if model.config.tie_embeddings:
+        del tensors["head.weight"]
+    return tensors
+
+
+def _check(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path) -> None:
+    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+    if missing:
+        raise ValueError(f"{path}: tensor {missing[0]!r} is missing ({len(missing)} in all)")
+    if extra:
+        raise ValueError(f"{path}: tensor {extra[0]!r} is unknown ({len(extra)} in all)")
+    for name, tensor in wanted.items():
+        if found[name].shape != tensor.shape:
+            shapes = f"{tuple(found[name].shape)}: must be {tuple(tensor.shape)}"
+            raise ValueError(f"{path}: shape of {name!r} is {shapes}, as config.json says")
+        if found[name].dtype != tensor.dtype:
+            types = f"{found[name].dtype}: must be {tensor.dtype}"
+            raise ValueError(f"{path}: dtype of {name!r} is {types}")

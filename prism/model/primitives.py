@@ -1,0 +1,125 @@
+"""The symbolic library: ten typed primitives on the lanes of a register machine.
+
+A unit has four lanes per token, ``a = (a1, a2)`` and ``b = (b1, b2)``, and every primitive gives a
+pair. Six act inside a token:
+
+    compare    1[a > b]                      threshold  1[a > theta], theta learned
+    gate       a sigmoid(b)                  shift      a of the unit before (cyclic)
+    select     (a1, a2) if b1 > 0 else (a2, a1)         count      share of units with a > 0
+
+Four carry exact state over tokens (ops/registers.py):
+
+    latch      s(t) = -s(t-1) if a1 > 0 else s(t-1)                          s in {1, -1}
+    flipflop   s(t) = 1[a1 > 0] if b1 > 0 else s(t-1)                        s in {0, 1}
+    counter    c(t) = clip(c(t-1) + n(t), 0, m - 1)                          point on a circle
+    rotor      c(t) = (c(t-1) + n(t)) mod m                                  point on a circle
+
+with the step ``n = g round(m atan2(a2, a1) / 2 pi)`` and a ternary gate
+``g = round(clip(g0 + b1(t) + b2(t-1), -1.2, 1.2))``, all straight-through.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from prism.ops.registers import hold, running_sum, saturating_sum, straight_through
+
+
+@dataclass
+class Lanes:
+    """What a primitive may look at. ``a``, ``b``: ``[B, T, U, 2]``; ``steps``: ``[B, T, U]``
+    integer-valued steps; ``theta``: ``[U, 2]``; ``modulus``: ``[U]``; ``runs`` and the carried
+    ``registers`` by primitive name."""
+
+    a: Tensor
+    b: Tensor
+    steps: Tensor
+    theta: Tensor
+    modulus: Tensor
+    runs: Tensor | None
+    registers: dict[str, Tensor]
+
+
+def above_zero(x: Tensor) -> Tensor:
+    """1 where x > 0 else 0, with the gradient of a sigmoid."""
+    return straight_through((x > 0).to(x.dtype), torch.sigmoid(x))
+
+
+def angle_steps(a: Tensor, gate: Tensor, modulus: Tensor) -> Tensor:
+    """Integer steps ``[B, T, U]`` of the angle of ``a [B, T, U, 2]``, times a ternary gate."""
+    x, y = a.unbind(-1)
+    x = torch.where((x == 0) & (y == 0), 1.0, x)  # the angle of nothing is 0, also its gradient
+    turns = torch.atan2(y, x) * (modulus / (2 * math.pi))
+    ternary = gate.clamp(-1.2, 1.2)
+    return straight_through(turns.round(), turns) * straight_through(ternary.round(), ternary)
+
+
+def _circle(count: Tensor, modulus: Tensor) -> Tensor:
+    angle = count * (2 * math.pi / modulus)
+    return torch.stack([angle.cos(), angle.sin()], dim=-1)
+
+
+def compare(lanes: Lanes) -> Tensor:
+    return above_zero(lanes.a - lanes.b)
+
+
+def gate(lanes: Lanes) -> Tensor:
+    return lanes.a * torch.sigmoid(lanes.b)
+
+
+def select(lanes: Lanes) -> Tensor:
+    first = above_zero(lanes.b[..., :1])
+    return torch.lerp(lanes.a.flip(-1), lanes.a, first)
+
+
+def shift(lanes: Lanes) -> Tensor:
+    return lanes.a.roll(1, dims=-2)
+
+
+def threshold(lanes: Lanes) -> Tensor:
+    return above_zero(lanes.a - lanes.theta)
+
+
+def count(lanes: Lanes) -> Tensor:
+    return above_zero(lanes.a).mean(dim=-2, keepdim=True).expand_as(lanes.a)
+
+
+def latch(lanes: Lanes) -> tuple[Tensor, Tensor]:
+    flips = above_zero(lanes.a[..., 0])
+    two = torch.full_like(lanes.modulus, 2)
+    parity = running_sum(flips, lanes.registers.get("latch"), lanes.runs, two)
+    sign = 1 - 2 * parity.detach()
+    # one more flip turns s into -s: the finite difference is the gradient
+    signed = straight_through(sign, -2 * sign * parity)
+    return torch.stack([signed, signed * lanes.a[..., 1]], dim=-1), parity
+
+
+def flipflop(lanes: Lanes) -> tuple[Tensor, Tensor]:
+    bit, write = above_zero(lanes.a[..., 0]), above_zero(lanes.b[..., 0])
+    held = hold(bit, write, lanes.registers.get("flipflop"), lanes.runs)
+    return torch.stack([held, held * lanes.a[..., 1]], dim=-1), held
+
+
+def counter(lanes: Lanes) -> tuple[Tensor, Tensor]:
+    total = saturating_sum(lanes.steps, lanes.registers.get("counter"), lanes.runs, lanes.modulus)
+    return _circle(total, lanes.modulus), total
+
+
+def rotor(lanes: Lanes) -> tuple[Tensor, Tensor]:
+    total = running_sum(lanes.steps, lanes.registers.get("rotor"), lanes.runs, lanes.modulus)
+    return _circle(total, lanes.modulus), total
+
+
+TOKEN_LIBRARY = {
+    "compare": compare,
+    "gate": gate,
+    "select": select,
+    "shift": shift,
+    "threshold": threshold,
+    "count": count,
+}
+CAUSAL_LIBRARY = {"latch": latch, "flipflop": flipflop, "counter": counter, "rotor": rotor}

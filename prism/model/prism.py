@@ -1,0 +1,98 @@
+"""The PRISM language model: embedding, L blocks over one shared tape, tied head.
+
+    x = rmsnorm(E[tokens]);   x = block_l(x, tape)  for l < L;   logits = rmsnorm(x) E^T
+
+Everything before a position and nothing after it reaches its logits; a row sees nothing of other
+rows; a document nothing of its neighbours in the row. The state goes in and comes out explicitly.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from prism.config import PrismConfig
+from prism.model.block import Block, Pass
+from prism.model.norm import RMSNorm, promote
+from prism.model.protocol import LanguageModel, PrismOutput
+from prism.model.state import PrismState
+from prism.ops.documents import document_runs
+
+EMBEDDING_STD = 0.125
+
+
+class Prism(LanguageModel):
+    """A PRISM model with weights drawn from ``config.seed``.
+
+    Args:
+        config: the whole description of the model.
+    """
+
+    def __init__(self, config: PrismConfig) -> None:
+        super().__init__()
+        self.config = config
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(config.seed)
+            self.embedding = nn.Embedding(config.vocab_size, config.d_model)
+            nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
+            self.first_norm = RMSNorm(config.d_model)
+            self.blocks = nn.ModuleList(Block(config, i) for i in range(config.num_layers))
+            self.last_norm = RMSNorm(config.d_model)
+            self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
+            if config.tie_embeddings:
+                self.head.weight = self.embedding.weight
+            else:
+                nn.init.normal_(self.head.weight, std=EMBEDDING_STD)
+
+    def forward(
+        self,
+        tokens: Tensor,
+        state: PrismState | None = None,
+        segment_ids: Tensor | None = None,
+        routing: bool = False,
+    ) -> PrismOutput:
+        """Read ``tokens [B, T]``; see :class:`LanguageModel`. ``routing=True`` also returns what
+        every block decided per token."""
+        runs = document_runs(segment_ids, None if state is None else state.segment)
+        shared = Pass(runs, None if segment_ids is None else segment_ids >= 0)
+        x = promote(self.first_norm(self.embedding(tokens)))
+        states, loads, details = [], [], []
+        z_loss = x.new_zeros(())
+        for i, block in enumerate(self.blocks):
+            x, carried, decision, detail = block(
+                x, None if state is None else state.blocks[i], shared, routing
+            )
+            states.append(carried)
+            details.append(detail)
+            loads.append(self._load_row(block, decision.load))
+            z_loss = z_loss + decision.z_loss
+        logits = self.head(self.last_norm(x).to(self.head.weight.dtype))
+        if segment_ids is not None:
+            segment = segment_ids[:, -1]
+        else:
+            segment = None if state is None else state.segment
+        return PrismOutput(
+            logits,
+            PrismState(tuple(states), segment),
+            self.config.z_loss * z_loss / len(self.blocks),
+            details if routing else None,
+            torch.stack(loads),
+        )
+
+    def _load_row(self, block: Block, load: Tensor) -> Tensor:
+        """Loads of one block on the axis of ``config.expert_kinds``; 0 for a kind it lacks."""
+        row = load.new_zeros(len(self.config.expert_kinds))
+        where = [self.config.expert_kinds.index(kind) for kind in block.kinds]
+        row[where] = load
+        return row
+
+    def set_exploration(self, epsilon: float) -> None:
+        for block in self.blocks:
+            block.router.epsilon = float(epsilon)
+
+    def after_step(self, loads: Tensor | None) -> None:
+        if loads is None:
+            raise ValueError("loads = None: must be the output.loads of the step just taken")
+        for block, row in zip(self.blocks, loads, strict=True):
+            where = [self.config.expert_kinds.index(kind) for kind in block.kinds]
+            block.router.balance(row[where])

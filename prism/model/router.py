@@ -1,0 +1,96 @@
+"""The polymorphic router: which kinds of computation does this token get, and how much?
+
+    p = softmax(W x)                     in at least fp32
+    chosen = top-k of (p + bias)         bias selects, p weighs; k = E runs every kind
+    weight_e = E p_e                     1 for every kind at the start; carries the gradient at k = 1
+
+Token choice, dropless: a token's choice depends on that token's features alone. The selection bias
+is moved only by :meth:`Router.balance`, after an optimiser step, toward *target* loads measured on
+batches that are already past (arXiv 2408.15664); a forward never touches it. ``epsilon`` in [0, 1]
+lets the kinds that lost run at that fraction of their weight, so a run can anneal from a soft
+mixture (1) to a hard choice (0). The z-loss ``mean(logsumexp(logits)^2)`` keeps logits small
+(arXiv 2202.08906).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from prism.config import PrismConfig
+from prism.model.norm import promote
+
+
+@dataclass
+class Decision:
+    """``probability``, ``weight``: ``[B, T, E]``; ``chosen``: ``[B, T, E]`` bool, or None when
+    every kind runs; ``load``: ``[E]`` share of real tokens per kind; ``z_loss``: scalar."""
+
+    probability: Tensor
+    weight: Tensor
+    chosen: Tensor | None
+    load: Tensor
+    z_loss: Tensor
+
+
+class Router(nn.Module):
+    """Args: ``config``; ``kinds`` of this block (E of them)."""
+
+    def __init__(self, config: PrismConfig, kinds: tuple[str, ...]) -> None:
+        super().__init__()
+        self.kinds = kinds
+        self.topk = min(config.topk, len(kinds))
+        self.rate = config.balance_rate
+        self.epsilon = 0.0
+        self.score = nn.Linear(config.d_model, len(kinds), bias=False)
+        nn.init.normal_(self.score.weight, std=0.1 * config.d_model**-0.5)
+        forced = [kind in config.always_on for kind in kinds]
+        self.register_buffer("forced", torch.tensor(forced), persistent=False)
+        self.register_buffer("target", self._targets(config), persistent=False)
+        self.register_buffer("selection_bias", torch.zeros(len(kinds)))
+
+    def _targets(self, config: PrismConfig) -> Tensor:
+        """Wanted load per kind, ``[E]``, summing to k: the config's, or equal among the kinds
+        that compete."""
+        count, forced = len(self.kinds), sum(kind in config.always_on for kind in self.kinds)
+        if config.balance_target is not None and self.kinds == config.expert_kinds:
+            return torch.tensor(config.balance_target)
+        share = (self.topk - forced) / max(count - forced, 1)
+        return torch.tensor([1.0 if k in config.always_on else share for k in self.kinds])
+
+    def forward(self, x: Tensor, valid: Tensor | None) -> Decision:
+        """Decide for ``x [B, T, D]``; padding (``valid [B, T]`` False) is not counted."""
+        logits = promote(self.score(x))
+        probability = logits.softmax(dim=-1)
+        weight = probability * len(self.kinds)
+        square = logits.logsumexp(dim=-1).square()
+        if self.topk == len(self.kinds):
+            chosen, ran = None, torch.ones_like(probability, dtype=torch.bool)
+        else:
+            preference = (probability + self.selection_bias).masked_fill(self.forced, torch.inf)
+            best = preference.detach().topk(self.topk, dim=-1).indices
+            ran = torch.zeros_like(probability, dtype=torch.bool).scatter(-1, best, True)
+            chosen = ran
+            if self.epsilon > 0:
+                weight = torch.where(ran, weight, self.epsilon * weight)
+                chosen = None
+        if valid is None:
+            load, z_loss = ran.to(square.dtype).mean(dim=(0, 1)), square.mean()
+        else:
+            real = valid.to(square.dtype)
+            total = real.sum().clamp(min=1)
+            load = (ran * real[..., None]).sum(dim=(0, 1)) / total
+            z_loss = (square * real).sum() / total
+        return Decision(probability, weight, chosen, load.detach(), z_loss)
+
+    @torch.no_grad()
+    def balance(self, load: Tensor) -> None:
+        """Move the selection bias one step toward the target loads, given the loads ``[E]`` of
+        the batch just trained on."""
+        if self.topk == len(self.kinds):
+            return
+        delta = torch.sign(self.target - load.to(self.target)) * self.rate
+        delta = delta.masked_fill(self.forced, 0.0)
+        self.selection_bias += delta - delta.mean()

@@ -1,0 +1,146 @@
+"""The memory expert: read and write heads on the tape that all layers share.
+
+Content heads are addressed by what was read. Query and key come from one encoder E and the key
+is (mostly) the token *before*, so "what followed this token last time?" can be answered almost
+from initialisation:
+
+    e(t) = E x(t),  q(t) = unit(e(t)),  k(t) = unit((1 - mix) e(t-1) + mix e(t))
+    u(t) = beta(t) (v(t) - seen(t)^T k(t)),    o(t) = P(t)^T q(t)          (ops/delta.py)
+
+Position heads are addressed by how long ago, with a learned offset (ops/ring.py). Every real
+token may write, its gate beta in (0, 2) decides; the router gates only the read. The output
+projection starts as the transpose of the value projection: what is read comes back as it was.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from prism.config import TapeConfig
+from prism.model.norm import promote
+from prism.model.state import TapeState
+from prism.ops.delta import ChunkFrame, Written, chunk_frame, delta_rule
+from prism.ops.documents import shift_right
+from prism.ops.ring import offset_query, phases, ring_read
+
+
+class TapeHeads(nn.Module):
+    """The heads of one memory layer.
+
+    Args:
+        dim: width D.
+        config: the tape.
+        chunk: tokens per chunk of the delta rule.
+    """
+
+    def __init__(self, dim: int, config: TapeConfig, chunk: int) -> None:
+        super().__init__()
+        self.config, self.chunk = config, chunk
+        content, position = config.content_heads, config.position_heads
+        slots, width = config.num_slots, config.d_mem
+        self.value = nn.Linear(dim, config.heads * width, bias=False)
+        self.beta = nn.Linear(dim, config.heads, bias=False)
+        self.write = nn.Linear(config.heads * width, dim, bias=False)
+        nn.init.normal_(self.value.weight, std=dim**-0.5)
+        nn.init.normal_(self.beta.weight, std=0.1 * dim**-0.5)
+        with torch.no_grad():
+            self.write.weight.copy_(self.value.weight.T)
+        if content:
+            self.encode = nn.Linear(dim, content * slots, bias=False)
+            nn.init.normal_(self.encode.weight, std=dim**-0.5)
+            self.mix = nn.Parameter(torch.zeros(content))
+            self.mix._no_weight_decay = True
+        if position:
+            self.steer = nn.Linear(dim, position * slots, bias=False)
+            nn.init.normal_(self.steer.weight, std=0.1 * dim**-0.5)
+            offsets = [offset_query(slots, (1 + i) % slots) for i in range(position)]
+            self.offset = nn.Parameter(torch.stack(offsets).float())
+            self.offset._no_weight_decay = True
+
+    def frame(self, length: int, runs: Tensor | None, x: Tensor) -> ChunkFrame:
+        """Chunk constants of one call, the same for all layers."""
+        retention = torch.tensor(self.config.retentions, dtype=torch.float64, device=x.device)
+        return chunk_frame(length, retention, runs, self.chunk, promote(x).dtype)
+
+    def forward(
+        self,
+        x: Tensor,
+        state: TapeState | None,
+        runs: Tensor | None,
+        valid: Tensor | None,
+        frame: ChunkFrame | None,
+        below: Written | None,
+    ) -> tuple[Tensor, TapeState, Written | None, Tensor]:
+        """Write and read.
+
+        Args:
+            x: ``[B, T, D]``.
+            state: this layer's part of the tape before the call.
+            runs: ``[B, T]`` run numbers or None.
+            valid: ``[B, T]`` False at padding, or None.
+            frame: :meth:`frame` of this call; None without content heads.
+            below: what the layers below wrote in this call; None = nothing.
+
+        Returns:
+            Reads ``[B, T, H * M]``, the new state, what was written so far, and the write gates
+            ``[B, T, H]``.
+        """
+        content, heads = self.config.content_heads, self.config.heads
+        batch, length, _ = x.shape
+        value = promote(self.value(x)).view(batch, length, heads, -1)
+        beta = 2 * torch.sigmoid(promote(self.beta(x)))
+        if valid is not None:
+            beta = beta * valid[..., None]
+        reads = []
+        code = register = ring = value.new_zeros(batch, 0)
+        if content:
+            mine = slice(0, content)
+            query, key, code = self._codes(x, state, runs)
+            o, register, below = delta_rule(
+                query,
+                key,
+                value[:, :, mine],
+                beta[..., mine],
+                frame,
+                None if state is None else state.register,
+                below,
+            )
+            reads.append(o)
+        if self.config.position_heads:
+            mine = slice(content, heads)
+            o, ring = ring_read(
+                self._taps(x),
+                value[:, :, mine] * beta[..., mine, None],
+                None if state is None else state.ring,
+                runs,
+            )
+            reads.append(o)
+        read = torch.cat(reads, dim=2).flatten(2)
+        return read, TapeState(register, code, ring), below, beta
+
+    def emit(self, read: Tensor) -> Tensor:
+        """Reads ``[n, H * M]`` to the stream ``[n, D]``."""
+        return self.write(read.to(self.write.weight.dtype))
+
+    def _codes(
+        self, x: Tensor, state: TapeState | None, runs: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Unit queries and keys ``[B, T, Hc, S]``, and the last code ``[B, Hc, S]``."""
+        heads = self.config.content_heads
+        code = promote(self.encode(x)).unflatten(-1, (heads, -1))
+        last = None if state is None else state.code.flatten(1)
+        before = shift_right(code.flatten(2), last, runs).view_as(code)
+        mix = self.mix[:, None].to(code.dtype)
+        query = nn.functional.normalize(code, dim=-1, eps=1e-6)
+        key = nn.functional.normalize(torch.lerp(before, code, mix), dim=-1, eps=1e-6)
+        return query, key, code[:, -1]
+
+    def _taps(self, x: Tensor) -> Tensor:
+        """Weight of each lag, ``[B, T, Hp, S]``. The phases are folded into the weights."""
+        slots, heads = self.config.num_slots, self.config.position_heads
+        turn = phases(slots).to(self.offset)
+        weight = (self.steer.weight.view(heads, slots, -1).mT @ turn).mT.flatten(0, 1)
+        bias = (self.offset @ turn).flatten()
+        taps = nn.functional.linear(x, weight.to(x.dtype), bias.to(x.dtype))
+        return promote(taps).unflatten(-1, (heads, slots))

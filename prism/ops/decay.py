@@ -1,0 +1,106 @@
+"""How much of a token is left at another token, for one scalar decay per head and token.
+
+With the running sum ``G_i = g_1 + ... + g_i`` of the log decays (all <= 0) inside a chunk, what
+token j left in the state is worth ``exp(G_i - G_j)`` at a later token i. The sum starts anew in
+every chunk and the difference is masked *before* it is exponentiated, so no exponent is ever
+positive and no rate, however fast, overflows. Where documents are packed, everything that would
+cross a document boundary is exactly zero; the log decays themselves stay finite, since a reset
+written as ``g = -inf`` would give ``inf - inf``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass
+class ChunkDecay:
+    """Decay factors of n chunks of C tokens, all in [0, 1].
+
+    Attributes:
+        within: ``[B, n, H, C, C]`` from token j (last axis) to token i >= j; 0 for i < j.
+        from_start: ``[B, n, H, C]`` from the state that enters the chunk to token i.
+        to_end: ``[B, n, H, C]`` from token j to the state that leaves the chunk.
+        across: ``[B, n, H]`` from the entering to the leaving state.
+    """
+
+    within: Tensor
+    from_start: Tensor
+    to_end: Tensor
+    across: Tensor
+
+
+def chunk_length(length: int, limit: int) -> int:
+    """Tokens per chunk when ``length`` is cut into as few equal chunks of <= ``limit`` as go."""
+    chunks = -(-length // limit)
+    return -(-length // chunks)
+
+
+def to_chunks(x: Tensor, size: int) -> Tensor:
+    """``[B, T, ...]`` to ``[B, n, size, ...]``, filled up with zeros at the end."""
+    missing = -x.shape[1] % size
+    if missing:
+        x = F.pad(x, (0, 0) * (x.dim() - 2) + (0, missing))
+    return x.unflatten(1, (-1, size))
+
+
+def chunk_decay(log_decay: Tensor, runs: Tensor | None, size: int) -> ChunkDecay:
+    """The decay factors of a sequence cut into chunks.
+
+    Args:
+        log_decay: ``[B, T, H]`` log decays g <= 0 in nats, finite.
+        runs: ``[B, T]`` document numbers of :func:`prism.ops.documents.document_runs`, or None.
+        size: tokens per chunk C. The fill after the last token neither decays nor writes.
+    """
+    dtype = log_decay.dtype
+    exact = to_chunks(log_decay, size).transpose(2, 3).cumsum(dim=3, dtype=torch.float64)
+    last = exact[..., -1:]
+    from_start, to_end = exact.to(dtype).exp(), (last - exact).to(dtype).exp()
+    across = last.squeeze(-1).to(dtype).exp()
+    allowed = torch.ones(size, size, dtype=torch.bool, device=exact.device).tril()
+    if runs is not None:
+        missing = -runs.shape[1] % size
+        fill = runs[:, -1:].expand(-1, missing)
+        here = torch.cat([runs, fill], dim=1).unflatten(1, (-1, size))[:, :, None]
+        end = here[..., -1:]
+        enters = torch.cat([torch.zeros_like(end[:, :1]), end[:, :-1]], dim=1)
+        allowed = allowed & (here[..., :, None] == here[..., None, :])
+        from_start = from_start * (here == enters)
+        to_end = to_end * (here == end)
+        across = across * (end == enters).squeeze(-1)
+    within = _differences(exact, dtype).masked_fill_(~allowed, -torch.inf).exp()
+    return ChunkDecay(within, from_start, to_end, across)
+
+
+def _differences(total: Tensor, dtype: torch.dtype) -> Tensor:
+    """``total_i - total_j`` of fp64 sums ``[..., C]``, as ``[..., C, C]`` in ``dtype``.
+
+    After fast decays the sums are in the thousands and neighbours differ by little, so in fp32 the
+    difference would lose digits. What rounding the sums loses is therefore subtracted apart.
+    """
+    high = total.to(dtype)
+    difference = high[..., :, None] - high[..., None, :]
+    if dtype == torch.float64:
+        return difference
+    low = (total - high).to(dtype).detach()
+    return difference + (low[..., :, None] - low[..., None, :])
+
+
+def continues(runs: Tensor | None, like: Tensor) -> Tensor:
+    """1 where a token goes on with the document of the token before, else 0.
+
+    Args:
+        runs: ``[B, T]`` document numbers or None (one document).
+        like: ``[B, T, ...]``; gives shape, dtype and device.
+
+    Returns:
+        ``[B, T]``.
+    """
+    if runs is None:
+        return like.new_ones(like.shape[:2])
+    before = torch.cat([torch.zeros_like(runs[:, :1]), runs[:, :-1]], dim=1)
+    return (runs == before).to(like.dtype)

@@ -1,0 +1,164 @@
+"""Exact discrete registers over time: what a recurrent state machine needs, without a loop.
+
+All carry integers or bits, so their values are exact at any length, and their gradients are the
+true gradients of the step-by-step machine, obtained from one pattern: *the sum since the last
+event*. With S the running sum and e(t) the last event at or before t,
+
+    running sum modulo m    c(t) = (c(t-1) + n(t)) mod m                 no event: S(t)
+    saturating sum          c(t) = clip(c(t-1) + n(t), 0, m - 1)         event: c touched an end
+    set/reset (hold)        c(t) = n(t) if write(t) else c(t-1)          event: a write
+
+A straight-through value ``hard + (soft - soft.detach())`` has the value ``hard`` to the bit.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
+    """The value of ``hard``, the gradient of ``soft``."""
+    return hard.detach() + (soft - soft.detach())
+
+
+def _document_start(runs: Tensor | None, like: Tensor) -> Tensor:
+    """``[B, T, 1]`` index of the first token of each token's document in this call; -1 = the
+    document was already open before the call (run 0)."""
+    if runs is None:
+        return torch.full_like(like[:, :, :1], -1, dtype=torch.long)
+    previous = torch.cat([torch.zeros_like(runs[:, :1]), runs[:, :-1]], dim=1)
+    index = torch.arange(runs.shape[1], device=runs.device).expand_as(runs)
+    return torch.where(runs != previous, index, -1).cummax(dim=1).values[..., None]
+
+
+def _sum_from(x: Tensor, start: Tensor) -> Tensor:
+    """Sum of ``x [B, T, U]`` over start(t) <= j <= t, with ``start [B, T, U]`` in -1 .. t + 1
+    (-1 and 0 both mean from the beginning, t + 1 an empty sum)."""
+    total = torch.cat([torch.zeros_like(x[:, :1]), x.cumsum(dim=1)], dim=1)
+    return total[:, 1:] - total.gather(1, start.clamp(min=0))
+
+
+def running_sum(steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulus: Tensor) -> Tensor:
+    """Running sum modulo m.
+
+    Args:
+        steps: ``[B, T, U]`` integer-valued.
+        carry: ``[B, U]`` count after the token before; None = 0.
+        runs: ``[B, T]`` run numbers or None.
+        modulus: ``[U]`` integers m >= 2.
+
+    Returns:
+        ``[B, T, U]`` counts in [0, m); the carried state is the last one.
+    """
+    start = _document_start(runs, steps)
+    exact = _sum_from(steps.detach().round().long(), start.expand(*steps.shape))
+    soft = _sum_from(steps, start.expand(*steps.shape))
+    if carry is not None:
+        mine = start < 0
+        exact = exact + carry[:, None].detach().round().long() * mine
+        soft = soft + carry[:, None] * mine
+    return straight_through((exact % modulus.long()).to(steps.dtype), soft)
+
+
+def saturating_sum(
+    steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulus: Tensor
+) -> Tensor:
+    """Running sum that stops at 0 and m - 1; arguments as :func:`running_sum`."""
+    top = (modulus - 1).to(steps.dtype)
+    start = _document_start(runs, steps)
+    with torch.no_grad():
+        first = torch.zeros_like(steps[:, 0]) if carry is None else carry
+        value = _clamped_scan(steps.detach().round(), first.round(), start, top)
+        index = torch.arange(steps.shape[1], device=steps.device)[:, None]
+        before = torch.cat([first[:, None].round(), value[:, :-1]], dim=1)
+        before = torch.where(start == index, 0.0, before)
+        # the gradient passes a token unless its sum was cut
+        cut = (before + steps.round() < 0) | (before + steps.round() > top)
+        event = torch.where(cut, index, -1).cummax(dim=1).values
+    soft = _sum_from(steps, torch.maximum(event + 1, start))
+    if carry is not None:
+        soft = soft + carry[:, None] * ((event < 0) & (start < 0))
+    return straight_through(value, soft)
+
+
+def _clamped_scan(steps: Tensor, first: Tensor, start: Tensor, top: Tensor) -> Tensor:
+    """``clip(c + n, 0, top)`` over time by doubling: clips compose to ``min(max(c + a, lo), hi)``."""
+    shift, low, high = steps, torch.zeros_like(steps), top.expand_as(steps)
+    index = torch.arange(steps.shape[1], device=steps.device)[:, None]
+    # a document's first token forgets the count before: a constant function
+    fresh = steps.minimum(top).clamp(min=0)
+    low = torch.where(start == index, fresh, low)
+    high = torch.where(start == index, fresh, high)
+    reach = 1
+    while reach < steps.shape[1]:
+        a, lo, hi = shift[:, reach:], low[:, reach:], high[:, reach:]
+        shift = torch.cat([shift[:, :reach], shift[:, :-reach] + a], dim=1)
+        lower = (low[:, :-reach] + a).maximum(lo).minimum(hi)
+        upper = (high[:, :-reach] + a).maximum(lo).minimum(hi)
+        low = torch.cat([low[:, :reach], lower], dim=1)
+        high = torch.cat([high[:, :reach], upper], dim=1)
+        reach *= 2
+    return (first[:, None] + shift).maximum(low).minimum(high)
+
+
+def hold(values: Tensor, write: Tensor, carry: Tensor | None, runs: Tensor | None) -> Tensor:
+    """Set/reset latch: the value of the last write.
+
+    Args:
+        values: ``[B, T, U]``.
+        write: ``[B, T, U]`` 0 or 1 in value; its gradient is that of
+            ``c = (1 - w) c + w v``.
+        carry: ``[B, U]`` held value before the call; None = 0.
+        runs: ``[B, T]`` run numbers or None.
+
+    Returns:
+        ``[B, T, U]`` held values; the carried state is the last one.
+    """
+    start = _document_start(runs, values)
+    index = torch.arange(values.shape[1], device=values.device)[:, None]
+    event = torch.where(write.detach() > 0.5, index, -1).cummax(dim=1).values
+    live = event >= start.clamp(min=0)  # a write in this call and document
+    held = values.gather(1, event.clamp(min=0)) * live
+    if carry is not None:
+        held = held + carry[:, None] * (~live & (start < 0))
+    first = torch.zeros_like(values[:, :1]) if carry is None else carry[:, None]
+    before = torch.cat([first, held[:, :-1]], dim=1).detach()
+    before = torch.where(start == index, 0.0, before)
+    nudge = (write - write.detach()) * (values.detach() - before)
+    return held + _sum_from(nudge, torch.maximum(event, start))
+
+
+def machine_loop(
+    kind: str,
+    steps: Tensor,
+    carry: Tensor | None,
+    runs: Tensor | None,
+    modulus: Tensor | None = None,
+    write: Tensor | None = None,
+) -> Tensor:
+    """The plain reference of the three registers above, one token at a time.
+
+    Args:
+        kind: ``"running"``, ``"saturating"`` or ``"hold"``.
+        steps: ``[B, T, U]`` steps, or the values of ``hold``.
+        carry, runs, modulus, write: as above.
+    """
+    count = torch.zeros_like(steps[:, 0]) if carry is None else carry
+    before = torch.zeros_like(steps[:, 0, 0], dtype=torch.long)
+    out = []
+    for t in range(steps.shape[1]):
+        if runs is not None:
+            count = torch.where((runs[:, t] == before)[:, None], count, 0.0)
+            before = runs[:, t]
+        if kind == "hold":
+            count = (1 - write[:, t]) * count + write[:, t] * steps[:, t]
+        else:
+            count = count + steps[:, t]
+            if kind == "saturating":
+                top = (modulus - 1).to(count)
+                count = torch.where(count < 0, 0.0, torch.where(count > top, top, count))
+            else:
+                count = count - modulus * torch.floor(count.detach() / modulus)
+        out.append(count)
+    return torch.stack(out, dim=1)

@@ -1,0 +1,141 @@
+"""Multi-rate decay scan: K leaky integrators with fixed half-lives, in linear time.
+
+    h_k(t) = a_k h_k(t-1) + s_k z_k(t),    a_k = 2^(-1 / half_life_k),    s_k = sqrt(1 - a_k^2)
+
+``s_k`` gives every rate the same output variance for white input. Because the rates are fixed,
+a chunk of C tokens is one constant lower-triangular matrix per rate, ``L_k[i, j] = s_k a_k^(i-j)``,
+and the states at the chunk borders obey the same recurrence with the rate ``a_k^C``: the function
+calls itself on them. No power is ever negative, so nothing overflows at any half-life or length.
+(Chunkwise linear recurrences: RetNet, arXiv 2307.08621; SSD, arXiv 2405.21060.)
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+def decay_scan(
+    z: Tensor,
+    half_lives: tuple[float, ...],
+    carry: Tensor | None = None,
+    runs: Tensor | None = None,
+    chunk: int = 64,
+) -> Tensor:
+    """Run the integrators over time.
+
+    Args:
+        z: ``[B, T, K, G]`` input, G channels per rate.
+        half_lives: K half-lives in tokens.
+        carry: ``[B, K, G]`` state after the token before, or None for zero.
+        runs: ``[B, T]`` run numbers (``document_runs``) or None; only run 0 sees ``carry``.
+        chunk: tokens per chunk.
+
+    Returns:
+        ``[B, T, K, G]`` states; the state to carry on is the last one.
+    """
+    return _scan(z, half_lives, 1, True, carry, runs, chunk)
+
+
+def decay_scan_loop(
+    z: Tensor,
+    half_lives: tuple[float, ...],
+    carry: Tensor | None = None,
+    runs: Tensor | None = None,
+) -> Tensor:
+    """The plain reference of :func:`decay_scan`, one token at a time."""
+    retention, scale = (x.to(z)[:, None] for x in rates(half_lives))
+    h = torch.zeros_like(z[:, 0]) if carry is None else carry
+    before = torch.zeros_like(z[:, 0, 0, 0], dtype=torch.long)
+    states = []
+    for t in range(z.shape[1]):
+        if runs is not None:
+            h = torch.where((runs[:, t] == before)[:, None, None], h, 0.0)
+            before = runs[:, t]
+        h = retention * h + scale * z[:, t]
+        states.append(h)
+    return torch.stack(states, dim=1)
+
+
+def rates(half_lives: tuple[float, ...]) -> tuple[Tensor, Tensor]:
+    """Retention a and input scale s of each half-life, both ``[K]`` in fp64."""
+    lives = torch.tensor(half_lives, dtype=torch.float64)
+    # expm1 keeps 1 - a^2 exact where a rounds to 1
+    return torch.exp2(-1.0 / lives), torch.sqrt(-torch.expm1(-2.0 * math.log(2.0) / lives))
+
+
+@lru_cache(maxsize=64)
+def _tables(
+    half_lives: tuple[float, ...],
+    stride: int,
+    scaled: bool,
+    size: int,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> tuple[Tensor, Tensor]:
+    """Constant matrices of one chunk: L ``[K, C, C]`` and the carry's powers ``[K, C]``.
+
+    ``stride`` tokens pass per step (C on the second level, C^2 on the third, ...).
+    """
+    step = torch.arange(size, dtype=torch.float64)
+    lag = step[:, None] - step[None, :]
+    lives = torch.tensor(half_lives, dtype=torch.float64)[:, None, None] / stride
+    lower = torch.exp2(-lag.clamp(min=0) / lives) * (lag >= 0)
+    if scaled:
+        lower = lower * rates(half_lives)[1][:, None, None]
+    fade = torch.exp2(-(step + 1) / lives[:, 0])
+    return lower.to(device=device, dtype=dtype), fade.to(device=device, dtype=dtype)
+
+
+def _scan(
+    z: Tensor,
+    half_lives: tuple[float, ...],
+    stride: int,
+    scaled: bool,
+    carry: Tensor | None,
+    runs: Tensor | None,
+    chunk: int,
+) -> Tensor:
+    batch, length, num_rates, width = z.shape
+    size = min(chunk, length)
+    count = -(-length // size)
+    pad = count * size - length
+    lower, fade = _tables(half_lives, stride, scaled, size, z.device, z.dtype)
+    blocks = torch.nn.functional.pad(z, (0, 0, 0, 0, 0, pad)).view(
+        batch, count, size, num_rates, width
+    )
+    if runs is None:
+        inner = torch.einsum("kij,bnjkg->bnikg", lower, blocks)
+        ends = None
+        seen = fade.T[None, None]  # [1, 1, C, K]: how much of the carry each token keeps
+    else:
+        run = _pad_runs(runs, pad).view(batch, count, size)
+        same = run[..., :, None] == run[..., None, :]  # [B, N, C, C]
+        inner = torch.einsum("bnkij,bnjkg->bnikg", lower * same[:, :, None], blocks)
+        ends = run[..., -1]
+        before = torch.cat([torch.zeros_like(ends[:, :1]), ends[:, :-1]], dim=1)
+        seen = fade.T * (run == before[..., None])[..., None]
+    if count == 1:
+        carries = None if carry is None else carry[:, None]
+    else:
+        carries = _scan(
+            inner[:, :-1, -1],
+            half_lives,
+            stride * size,
+            False,
+            carry,
+            None if ends is None else ends[:, :-1],
+            chunk,
+        )
+        first = torch.zeros_like(carries[:, :1]) if carry is None else carry[:, None]
+        carries = torch.cat([first, carries], dim=1)
+    if carries is not None:
+        inner = torch.addcmul(inner, seen[..., None], carries[:, :, None])
+    return inner.reshape(batch, count * size, num_rates, width)[:, :length]
+
+
+def _pad_runs(runs: Tensor, pad: int) -> Tensor:
+    return torch.cat([runs, runs[:, -1:].expand(-1, pad)], dim=1) if pad else runs

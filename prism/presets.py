@@ -1,0 +1,88 @@
+"""Named sizes, as functions that return a :class:`PrismConfig`.
+
+Parameter counts (within 5%): tiny 7M, m300 320M, m350 370M, m700 700M, b1 1.0B, at the default
+vocabulary of 50,304. Every field can be overridden: ``presets.tiny(vocab_size=256)``. Deep presets
+hold memory in a few blocks, because reading the lower layers' writes costs in proportion to the
+number of memory layers below.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prism.config import PrismConfig, SymbolicConfig, TapeConfig
+
+VOCABULARY = 50_304
+
+
+def tiny(**overrides: Any) -> PrismConfig:
+    """7M parameters, most of them the embedding: for tests and laptops."""
+    return _config(
+        overrides,
+        d_model=128,
+        num_layers=4,
+        tape=TapeConfig(num_slots=32, d_mem=32),
+    )
+
+
+def m300(**overrides: Any) -> PrismConfig:
+    """320M parameters: the first recipe, 8 rates, 64 slots, top-2, a trimmed neural kind."""
+    return _config(
+        overrides,
+        d_model=896,
+        num_layers=24,
+        router_topk=2,
+        neural_hidden=2432,
+        half_life_max=4096.0,
+        tape=TapeConfig(num_slots=64, d_mem=64),
+        memory_layers=(3, 9, 15, 21),
+        symbolic=SymbolicConfig(units=32),
+    )
+
+
+def m350(**overrides: Any) -> PrismConfig:
+    """370M parameters."""
+    return _large(overrides, d_model=1024, num_layers=24, neural_hidden=2520)
+
+
+def m700(**overrides: Any) -> PrismConfig:
+    """700M parameters."""
+    return _large(overrides, d_model=1536, num_layers=20, neural_hidden=4096)
+
+
+def b1(**overrides: Any) -> PrismConfig:
+    """1.0B parameters."""
+    return _large(overrides, d_model=1792, num_layers=24, neural_hidden=4096)
+
+
+def by_name(name: str, **overrides: Any) -> PrismConfig:
+    """The preset called ``name``: tiny, 300m, 350m, 700m or 1b.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    if name not in BY_NAME:
+        raise ValueError(f"preset = {name!r}: must be one of {sorted(BY_NAME)}")
+    return BY_NAME[name](**overrides)
+
+
+BY_NAME = {"tiny": tiny, "300m": m300, "350m": m350, "700m": m700, "1b": b1}
+
+
+def _config(overrides: dict[str, Any], **values: Any) -> PrismConfig:
+    return PrismConfig(**{"vocab_size": VOCABULARY, **values, **overrides})
+
+
+def _large(overrides: dict[str, Any], num_layers: int, **values: Any) -> PrismConfig:
+    memory = {"memory_layers": tuple(range(num_layers // 8, num_layers, num_layers // 4))}
+    if "num_layers" in overrides:
+        memory = {}
+    return _config(
+        overrides,
+        num_layers=num_layers,
+        half_life_max=8192.0,
+        tape=TapeConfig(content_heads=4, position_heads=4, num_slots=64, d_mem=64),
+        symbolic=SymbolicConfig(units=32),
+        **memory,
+        **values,
+    )

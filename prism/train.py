@@ -1,0 +1,207 @@
+"""``python -m prism.train``: train models on tasks and compare them."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from rich.console import Console
+
+from prism.baselines import MODELS as ALL_MODELS
+from prism.compare.comparison import Comparison
+from prism.compare.execute import open_task
+from prism.compare.meta import cpu_count, describe
+from prism.compare.protocol import BATCH_SIZE, FULL_SEEDS, LEARNING_RATES, MODELS, SWEEP_SEEDS, Plan
+from prism.compare.report import write_report
+from prism.compare.results import Results
+from prism.compare.summary import remarks, summarise
+from prism.compare.table import terminal_table
+from tasks import TASKS
+
+EXAMPLES = """\
+examples:
+  python -m prism.train --compare                              quick, about 10 minutes
+  python -m prism.train --compare --full                       the whole protocol, hours
+  python -m prism.train --task induction --model prism --steps 50
+  python -m prism.train --report runs/compare-quick            table and report again
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line and exit code 2, without the usage in between."""
+        self.exit(2, f"prism.train: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = _Parser(
+        prog="python -m prism.train",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = p.add_argument_group("what to run (one of)")
+    what.add_argument("--compare", action="store_true", help="the models on the tasks")
+    what.add_argument(
+        "--sweep",
+        action="store_true",
+        help=f"learning rates {', '.join(f'{r:g}' for r in LEARNING_RATES)} on {SWEEP_SEEDS} "
+        "seeds; the best on validation go to DIR/learning_rates.json",
+    )
+    what.add_argument(
+        "--full", action="store_true", help=f"the sweep, then {FULL_SEEDS} seeds at the best rate"
+    )
+    what.add_argument("--model", metavar="NAME", help=f"one model: {', '.join(ALL_MODELS)}")
+    what.add_argument("--report", metavar="DIR", type=Path, help="table and report.html again")
+    how = p.add_argument_group("how")
+    how.add_argument("--task", nargs="+", default=["all"], metavar="NAME", help="tasks, or all")
+    how.add_argument("--models", metavar="A,B", default=",".join(MODELS), help="models to compare")
+    how.add_argument("--steps", type=int, help="steps of every run; default depends on the task")
+    how.add_argument("--seeds", type=int, metavar="N", help="number of seeds")
+    how.add_argument("--seed", type=int, default=0, help="the first seed")
+    how.add_argument("--lr", type=float, help="one learning rate for all; default as swept")
+    how.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="sequences per step")
+    how.add_argument("--corpus", metavar="FILE", help="text for mini_lm")
+    how.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    how.add_argument("--workers", type=int, help="runs at once; default one per core, 1 on cuda")
+    how.add_argument(
+        "--out", type=Path, metavar="DIR", help="results folder; resumes what is there"
+    )
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    p = parser()
+    args = p.parse_args(argv)
+    console = Console()
+    try:
+        if args.report is not None:
+            return _report_again(args.report, console)
+        plan, mode = _plan(args)
+        device = _device(args.device)
+        results = Results(args.out or Path("runs") / _default_folder(args, mode))
+    except ValueError as error:
+        p.error(str(error))
+    workers = args.workers or (1 if device == "cuda" else cpu_count())
+    command = shlex.join(["python", "-m", "prism.train", *argv])
+    started = results.meta.get("started")
+    results.meta = describe(command, device, workers, mode, started)
+    return _run(Comparison(results, console, workers, device), plan, mode)
+
+
+def _run(comparison: Comparison, plan: Plan, mode: str) -> int:
+    results, console = comparison.results, comparison.console
+    console.print(f"results go to {results.folder}", markup=False, highlight=False)
+    try:
+        if mode == "full":
+            comparison.full(plan)
+        elif mode == "sweep":
+            comparison.sweep(plan)
+        else:
+            comparison.run(plan.jobs(phase=mode))
+    except KeyboardInterrupt:
+        results.write()
+        say = f"stopped; {len(results.runs)} runs are in {results.path}; the same command continues"
+        print(say, file=sys.stderr)
+        return 130
+    comparison.finish()
+    _show(results, console)
+    return 0
+
+
+def _show(results: Results, console: Console) -> None:
+    summaries = summarise(results.runs)
+    console.print(terminal_table(results.meta, summaries))
+    for line in remarks(summaries):
+        console.print(f"  {line}", markup=False, highlight=False)
+    report = write_report(results)
+    console.print(f"results: {results.path}\nreport:  {report}", markup=False, highlight=False)
+
+
+def _report_again(folder: Path, console: Console) -> int:
+    if not (folder / "results.json").is_file():
+        raise ValueError(f"--report {folder}: must be a folder that holds a results.json")
+    _show(Results(folder), console)
+    return 0
+
+
+def _plan(args: argparse.Namespace) -> tuple[Plan, str]:
+    """What to run, and the mode: "full", "sweep", "quick" or "single".
+
+    Raises:
+        ValueError: a bad value, in one line.
+    """
+    comparing = args.compare or args.sweep or args.full
+    if comparing == (args.model is not None):
+        raise ValueError("give --compare, --sweep or --full, or else --model NAME, or --report DIR")
+    mode = "full" if args.full else "sweep" if args.sweep else "quick" if comparing else "single"
+    if args.lr is not None and mode in ("full", "sweep"):
+        raise ValueError(f"--lr {args.lr:g}: --{mode} chooses the learning rate itself")
+    if args.seeds is not None and mode == "sweep":
+        raise ValueError(f"--seeds {args.seeds}: --sweep always takes {SWEEP_SEEDS} seeds")
+    _check_numbers(args)
+    models = _names(
+        "--models" if comparing else "--model",
+        args.models.split(",") if comparing else [args.model],
+        ALL_MODELS,
+    )
+    tasks = tuple(TASKS) if args.task == ["all"] else _names("--task", args.task, tuple(TASKS))
+    if args.corpus is not None:
+        if "mini_lm" not in tasks:
+            raise ValueError(f"--corpus {args.corpus}: only mini_lm reads it; add it to --task")
+        open_task("mini_lm", args.corpus)
+    plan = Plan(
+        tasks=tasks,
+        models=models,
+        seeds=args.seeds or (FULL_SEEDS if mode == "full" else 1),
+        first_seed=args.seed,
+        steps=args.steps,
+        lr=args.lr,
+        batch_size=args.batch_size,
+        corpus=args.corpus,
+        quick=mode == "quick",
+    )
+    return plan, mode
+
+
+def _names(flag: str, names: list[str], known: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in known:
+            raise ValueError(f"{flag} {name!r}: must be one of {', '.join(known)}")
+    return tuple(dict.fromkeys(names))
+
+
+def _check_numbers(args: argparse.Namespace) -> None:
+    for name in ("steps", "seeds", "batch_size", "workers"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name.replace('_', '-')} {value}: must be >= 1")
+    if args.lr is not None and not 0 < args.lr < float("inf"):
+        raise ValueError(f"--lr {args.lr:g}: must be > 0")
+    if not 0 <= args.seed < 2**32 - FULL_SEEDS:
+        raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32 - {FULL_SEEDS}")
+
+
+def _device(name: str) -> str:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: torch finds no GPU; must be cpu or auto here")
+    if name != "auto":
+        return name
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _default_folder(args: argparse.Namespace, mode: str) -> str:
+    if mode == "single":
+        return f"train-{args.model}"
+    return f"compare-{mode}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,98 @@
+"""``python -m prism.train``: what it makes, and one clear line when it cannot."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from prism.train import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "give --compare"),
+        (["--compare", "--model", "prism"], "give --compare"),
+        (["--compare", "--task", "chess"], "--task 'chess': must be one of copy"),
+        (["--compare", "--models", "prism,lstm"], "--models 'lstm': must be one of prism"),
+        (["--model", "lstm"], "--model 'lstm': must be one of prism"),
+        (["--model", "prism", "--steps", "0"], "--steps 0: must be >= 1"),
+        (["--model", "prism", "--steps", "many"], "invalid int value: 'many'"),
+        (["--model", "prism", "--batch-size", "0"], "--batch-size 0: must be >= 1"),
+        (["--model", "prism", "--lr", "0"], "--lr 0: must be > 0"),
+        (["--model", "prism", "--lr", "nan"], "--lr nan: must be > 0"),
+        (["--model", "prism", "--seeds", "0"], "--seeds 0: must be >= 1"),
+        (["--model", "prism", "--seed", "-1"], "--seed -1: must be >= 0"),
+        (["--model", "prism", "--workers", "0"], "--workers 0: must be >= 1"),
+        (["--model", "prism", "--device", "tpu"], "invalid choice: 'tpu'"),
+        (["--compare", "--corpus", "no/such.txt"], "corpus no/such.txt: No such file"),
+        (["--compare", "--task", "copy", "--corpus", "x"], "only mini_lm reads it"),
+        (["--full", "--lr", "0.1"], "--full chooses the learning rate itself"),
+        (["--sweep", "--seeds", "3"], "--sweep always takes 2 seeds"),
+        (["--report", "no/such/folder"], "must be a folder that holds a results.json"),
+    ],
+)
+def test_a_bad_command_ends_in_one_line_and_code_2(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert stop.value.code == 2
+    assert captured.out == ""
+    assert captured.err.startswith("prism.train: ")
+    assert captured.err.count("\n") == 1
+    assert says in captured.err
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_cuda_without_a_gpu_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--model", "prism", "--device", "cuda"])
+    assert stop.value.code == 2
+    assert "torch finds no GPU" in capsys.readouterr().err
+
+
+def test_a_results_file_that_is_none_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "results.json").write_text("{}")
+    with pytest.raises(SystemExit) as stop:
+        main(["--model", "prism", "--out", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "not a results file" in capsys.readouterr().err
+
+
+def test_a_comparison_leaves_results_examples_and_a_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["--compare", "--task", "copy", "--models", "prism,gdn", "--steps", "2"]
+    command += ["--device", "cpu", "--workers", "1", "--out", str(tmp_path)]
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    assert "quick, one seed" in out
+    content = json.loads((tmp_path / "results.json").read_text())
+    assert [run["model"] for run in content["runs"]] == ["prism", "gdn"]
+    for run in content["runs"]:
+        assert run["error"] is None
+        assert run["steps"] == 2
+        assert 0 <= run["test"]["accuracy"] <= 1
+    ours, theirs = (run["parameters"] for run in content["runs"])
+    assert abs(theirs - ours) <= 0.02 * ours
+    assert content["meta"]["command"].startswith("python -m prism.train --compare --task copy")
+    assert content["meta"]["finished"] is not None
+    assert [p.name for p in (tmp_path / "examples").iterdir()] == [
+        f"copy-steps2-lr{content['runs'][0]['lr']:g}-seed0.json"
+    ]
+    page = (tmp_path / "report.html").read_text()
+    assert "Inside PRISM" in page
+
+    (tmp_path / "report.html").unlink()
+    assert main(["--report", str(tmp_path)]) == 0
+    assert (tmp_path / "report.html").read_text() == page
+    capsys.readouterr()
+    assert main(command) == 0
+    assert "2 runs are already in" in capsys.readouterr().out
