@@ -161,7 +161,7 @@ class PrismConfig:
     z_loss: float = 1e-3
     balance_rate: float = 0.01
     balance_target: tuple[float, ...] | None = None
-    chunk_size: int = 64
+    chunk_size: int = 32
     seed: int = 0
 
     def __post_init__(self) -> None:

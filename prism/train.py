@@ -22,6 +22,7 @@ from prism.compare.summary import remarks, summarise
 from prism.compare.table import terminal_table
 from tasks import TASKS
 
+PIPE_WIDTH = 120  # of the table, where there is no terminal to ask
 EXAMPLES = """\
 examples:
   python -m prism.train --compare                              quick, about 10 minutes
@@ -80,7 +81,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     p = parser()
     args = p.parse_args(argv)
-    console = Console()
+    console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
     try:
         if args.report is not None:
             return _report_again(args.report, console)

@@ -85,7 +85,7 @@ def test_a_comparison_leaves_results_examples_and_a_report(
     assert content["meta"]["command"].startswith("python -m prism.train --compare --task copy")
     assert content["meta"]["finished"] is not None
     assert [p.name for p in (tmp_path / "examples").iterdir()] == [
-        f"copy-steps2-lr{content['runs'][0]['lr']:g}-seed0.json"
+        f"copy-steps2-batch32-lr{content['runs'][0]['lr']:g}-seed0.json"
     ]
     page = (tmp_path / "report.html").read_text()
     assert "Inside PRISM" in page

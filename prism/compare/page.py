@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
 import matplotlib
@@ -22,17 +22,17 @@ h2 { font-size: 21px; margin: 52px 0 8px; padding-top: 14px; border-top: 1px sol
   font-weight: normal; }
 h3 { font-size: 16px; margin: 30px 0 2px; }
 p { max-width: 46em; margin: 6px 0; }
-p.lead { color: #555; font-size: 17px; }
-p.note, figcaption, li.note { color: #555; font-size: 14px; max-width: 64em; }
+p.lead { color: #555; font-size: 17px; max-width: none; }
+p.note, figcaption, li.note { color: #555; font-size: 14px; max-width: none; }
 table { border-collapse: collapse; margin: 16px 0 10px; font: 14px/1.4 "Helvetica Neue", Helvetica,
   Arial, "DejaVu Sans", sans-serif; font-variant-numeric: tabular-nums; }
 th { text-align: right; font-weight: 600; color: #444; border-bottom: 1.5px solid #444;
   padding: 5px 11px; white-space: nowrap; }
-td { text-align: right; padding: 4px 11px; border-bottom: 1px solid #e6e3da; white-space: nowrap; }
+td { text-align: right; padding: 3px 11px; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-tr.first td { border-top: 1px solid #bbb7aa; }
+tr.first td { border-top: 1px solid #dedacf; padding-top: 5px; }
 td.win { font-weight: 700; background: #eef4ea; color: #1c5a2c; }
-td.text { text-align: left; white-space: normal; }
+table.facts td { text-align: left; white-space: normal; }
 figure { margin: 14px 0 4px; }
 figure svg { max-width: 100%; height: auto; display: block; }
 .pair { display: flex; gap: 16px; flex-wrap: wrap; }
@@ -59,7 +59,7 @@ def table(
     wins: Iterable[tuple[int, int]] = (),
     starts: Iterable[int] = (),
 ) -> str:
-    """A table of plain texts.
+    """A table of plain texts, numbers mostly.
 
     Args:
         wins: (row, column) of the cells to mark.
@@ -74,6 +74,15 @@ def table(
             parts.append(f"<td{mark}>{escape(text)}</td>")
         parts.append("</tr>")
     return "".join(parts) + "</tbody></table>"
+
+
+def facts(values: Mapping[str, object]) -> str:
+    """A table of names and what they stand for."""
+    rows = (
+        f'<tr class="first"><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>'
+        for name, value in values.items()
+    )
+    return f'<table class="facts"><tbody>{"".join(rows)}</tbody></table>'
 
 
 def figure(drawing: Figure, name: str, caption: str) -> str:

@@ -48,6 +48,7 @@ STYLE = {
     "axes.spines.right": False,
     "axes.edgecolor": "#888888",
     "axes.grid": True,
+    "axes.axisbelow": True,
     "grid.color": "#e8e8e4",
     "grid.linewidth": 0.7,
     "xtick.color": "#555555",
@@ -69,7 +70,7 @@ def learning_curves(summaries: Sequence[TaskSummary]) -> Figure | None:
             if curves:
                 values = [estimate(at_step) for at_step in zip(*curves, strict=True)]
                 _line(ax, name, steps, values)
-        _finish(ax, summary, f"{_title(summary, panels)}, T = {summary.train_length}", "step")
+        _finish(ax, summary, f"{summary.title}, T = {summary.train_length}", "step")
         ax.set_xlim(left=0)
     _legend(figure, summaries)
     return figure
@@ -91,14 +92,9 @@ def length_curves(summaries: Sequence[TaskSummary]) -> Figure | None:
         ax.axvline(summary.train_length, color="#999999", linewidth=0.8, zorder=0)
         ax.set_xticks(summary.lengths, [str(length) for length in summary.lengths])
         ax.xaxis.set_minor_locator(NullLocator())
-        _finish(ax, summary, _title(summary, panels), "length T (line: training length)")
+        _finish(ax, summary, summary.title, "length T (line: training length)")
     _legend(figure, summaries)
     return figure
-
-
-def _title(summary: TaskSummary, panels: Sequence[TaskSummary]) -> str:
-    twice = sum(s.name == summary.name for s in panels) > 1
-    return f"{summary.name}, {summary.run['steps']} steps" if twice else summary.name
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:

@@ -81,8 +81,9 @@ class Display:
         """Nothing to clean up by default."""
 
     def progress(self, job: Job, step: int, loss: float) -> None:
-        """A job has done ``step`` steps."""
-        self.eta.update(job, step / job.steps)
+        """A job has done ``step`` steps; the evaluation at its end counts as forward passes."""
+        trained, whole = step * job.batch_size, job.steps * job.batch_size
+        self.eta.update(job, trained / (whole + job.evaluation))
 
     def finished(self, job: Job, run: dict[str, Any]) -> None:
         """A job has given a run."""

@@ -31,13 +31,13 @@ def render(results: Results) -> str:
     summaries = summarise(results.runs)
     examples = [(s, found) for s in summaries if (found := _example(results, s)) is not None]
     sections = [
-        _head(results.meta, summaries),
+        _head(results.meta, summaries, bool(examples)),
         _results(summaries),
         _differences(summaries),
-        _cost(summaries),
         _curves(summaries),
         _lengths(summaries),
         *_inside(examples),
+        _cost(summaries),
         _provenance(results),
     ]
     return page.page(TITLE, [section for section in sections if section])
@@ -50,9 +50,10 @@ def _example(results: Results, summary: TaskSummary) -> dict[str, Any] | None:
     return next((example for example in found if example is not None), None)
 
 
-def _head(meta: dict[str, Any], summaries: list[TaskSummary]) -> str:
+def _head(meta: dict[str, Any], summaries: list[TaskSummary], examples: bool) -> str:
     links = [("results", "Results"), ("curves", "Learning curves"), ("lengths", "Length")]
-    links += [("inside", "Inside PRISM"), ("provenance", "How it was made")]
+    links += [("inside", "Inside PRISM")] if examples else []
+    links += [("cost", "What it took"), ("provenance", "How it was made")]
     nav = "".join(f'<a href="#{key}">{text}</a>' for key, text in links)
     count = sum(len(m.runs) for s in summaries for m in s.models.values())
     lead = (
@@ -72,7 +73,7 @@ def _results(summaries: list[TaskSummary]) -> str:
         best = summary.winner(length)
         if best is not None:
             wins.append((i, 5 + models.index(best)))
-        name, steps = (summary.name, str(summary.run["steps"])) if first else ("", "")
+        name, steps = (summary.title, str(summary.run["steps"])) if first else ("", "")
         cells = [cell(summary, model, length) for model in models]
         chance = f"{summary.run['chance']:.3g}"
         rows.append([name, str(length), steps, unit(summary.metric), chance, *cells])
@@ -95,7 +96,7 @@ def _differences(summaries: list[TaskSummary]) -> str:
             starts.append(i)
         found = summary.differences(length)
         cells = [number(found[m], sign="+") if m in found else "–" for m in others]
-        name = summary.name if first else ""
+        name = summary.title if first else ""
         rows.append([name, str(length), unit(summary.metric), *cells])
     if not others or not any(OURS in s.models for s in summaries):
         return ""
@@ -119,7 +120,7 @@ def _cost(summaries: list[TaskSummary]) -> str:
             speeds = [r["tokens_per_second"] for r in model.good] or [run["tokens_per_second"]]
             rows.append(
                 [
-                    summary.name if i == 0 else "",
+                    summary.title if i == 0 else "",
                     name,
                     f"{run['parameters']:,}",
                     f"{run['state_bytes']:,}",
@@ -129,8 +130,8 @@ def _cost(summaries: list[TaskSummary]) -> str:
             )
     head = ["task", "model", "parameters", "state (bytes)", "training tokens/s", "learning rate"]
     return (
-        "<h3>What it took</h3>"
-        '<p class="note">State: what one sequence carries while decoding, after the training '
+        '<h2 id="cost">What it took</h2>'
+        "<p>State: what one sequence carries while decoding, after the training "
         "length; a Transformer's grows with every token. Speed: training on this machine, "
         "while the other workers were busy too.</p>" + page.table(head, rows, starts=starts)
     )
@@ -170,8 +171,8 @@ def _inside(examples: list[tuple[TaskSummary, dict[str, Any]]]) -> list[str]:
         "each time scale is turned up (above 1) or down (below 1). <b>Tape load</b>: root mean "
         "square of the content memory, which rises as facts are written.</p>"
     ]
-    for summary, example in examples:
-        key = f"{summary.name}-{summary.run['steps']}"
+    for index, (summary, example) in enumerate(examples):
+        key = f"inside{index}"
         caption = (
             "Routing of one sequence. Tokens below: grey = nothing is asked there, green = the "
             "next token is predicted right, red = wrong."
@@ -190,15 +191,16 @@ def _inside(examples: list[tuple[TaskSummary, dict[str, Any]]]) -> list[str]:
                 load, f"{key}-tape", "Tape load while reading, mean over test sequences."
             )
         )
-        sections.append(f'<h3>{summary.name}</h3>{routing}<div class="pair">{gates}{tape}</div>')
+        sections.append(
+            f'<h3>{escape(summary.title)}</h3>{routing}<div class="pair">{gates}{tape}</div>'
+        )
     return sections
 
 
 def _provenance(results: Results) -> str:
-    rows = [[key, "–" if value is None else str(value)] for key, value in results.meta.items()]
+    meta = {name: "–" if value is None else value for name, value in results.meta.items()}
     return (
         '<h2 id="provenance">How it was made</h2>'
         "<p>All numbers and figures come from results.json beside this page; "
-        "<code>python -m prism.train --report DIR</code> draws them again.</p>"
-        + page.table(["", ""], rows)
+        "<code>python -m prism.train --report DIR</code> draws them again.</p>" + page.facts(meta)
     )

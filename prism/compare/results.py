@@ -90,9 +90,9 @@ class Results:
 
 def example_name(run: Run) -> str:
     """File name of a run's example."""
-    names = ("task", "steps", "lr", "seed")
-    task, steps, lr, seed = (run[name] for name in names)
-    return f"{task}-steps{steps}-lr{lr:g}-seed{seed}.json"
+    corpus = f"-{Path(run['corpus']).stem}" if run["corpus"] else ""
+    size = f"steps{run['steps']}-batch{run['batch_size']}"
+    return f"{run['task']}{corpus}-{size}-lr{run['lr']:g}-seed{run['seed']}.json"
 
 
 def _read(path: Path) -> tuple[dict[str, Any], list[Run]]:

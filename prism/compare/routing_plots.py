@@ -55,7 +55,9 @@ def bus_gates(example: Example) -> Figure:
         places = np.arange(len(lives)) + (index - (len(layers) - 1) / 2) * width
         ax.bar(places, layer["bus_gates"], width, color=_colour(index), label=f"layer {index}")
     ax.axhline(1.0, color="#999999", linewidth=0.8)
-    ax.set_xticks(range(len(lives)), [f"{life:.3g}" for life in lives])
+    ax.set_xticks(
+        range(len(lives)), [f"{life:.3g}" if life < 1000 else f"{life:.0f}" for life in lives]
+    )
     ax.set_xlabel("half-life (tokens)")
     ax.set_ylabel("mean gate")
     ax.grid(visible=False, axis="x")

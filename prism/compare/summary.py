@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from prism.compare.evaluation import HIGHER_IS_BETTER
@@ -47,9 +48,9 @@ class ModelSummary:
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """One task in one setting: all models."""
+    """One task in one setting: all models. ``title`` also tells settings of one task apart."""
 
-    name: str
+    title: str
     run: Run
     models: dict[str, ModelSummary]
 
@@ -105,12 +106,24 @@ class TaskSummary:
 
 def summarise(runs: Iterable[Run]) -> list[TaskSummary]:
     """The shown runs by task, in order of appearance; models in the usual order."""
+    groups = grouped(shown_runs(runs))
+    names = [setting[0] for setting in groups]
     summaries = []
-    for setting, by_model in grouped(shown_runs(runs)).items():
+    for setting, by_model in groups.items():
         order = [m for m in MODELS if m in by_model] + [m for m in by_model if m not in MODELS]
         models = {name: ModelSummary(name, by_model[name]) for name in order}
-        summaries.append(TaskSummary(setting[0], by_model[order[0]][0], models))
+        run = by_model[order[0]][0]
+        summaries.append(
+            TaskSummary(_title(run, repeated=names.count(setting[0]) > 1), run, models)
+        )
     return summaries
+
+
+def _title(run: Run, repeated: bool) -> str:
+    title = run["task"]
+    if run["corpus"] is not None:
+        title += f" ({Path(run['corpus']).name})"
+    return f"{title}, {run['steps']} steps of {run['batch_size']}" if repeated else title
 
 
 def model_names(summaries: Iterable[TaskSummary]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -33,7 +34,7 @@ def cell(summary: TaskSummary, model: str, length: int) -> str:
 
 def number(value: Estimate, sign: str = "") -> str:
     """``0.987 ±0.004``."""
-    text = f"{value.mean:{sign}.3f}"
+    text = f"{value.mean:{sign}.3f}".replace("-", "−")
     return text if value.half_width is None else f"{text} ±{value.half_width:.3f}"
 
 
@@ -42,21 +43,16 @@ def lines(summaries: list[TaskSummary]) -> list[tuple[TaskSummary, int]]:
     return [(summary, length) for summary in summaries for length in summary.headline_lengths]
 
 
-def _steps(summaries: list[TaskSummary], summary: TaskSummary) -> str:
-    """The name, with the steps where a task stands there twice."""
-    same = [s for s in summaries if s.name == summary.name]
-    corpus = f" of {summary.run['corpus']}" if summary.run["corpus"] else ""
-    return summary.name + corpus + (f" ({summary.run['steps']} steps)" if len(same) > 1 else "")
-
-
 def terminal_table(meta: dict[str, Any], summaries: list[TaskSummary]) -> Table:
     """A rich table; the winner of a line, if there is one, is bold and marked."""
-    table = Table(title=f"Test results ({label(meta, summaries)})", title_justify="left")
-    for name in ("task", "T", "steps", "metric", "chance"):
-        table.add_column(name, justify="right" if name in ("T", "steps", "chance") else "left")
+    title = f"Test results ({label(meta, summaries)})"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("task", "T", "metric", "chance"):
+        side = "right" if name in ("T", "chance") else "left"
+        table.add_column(name, justify=side, no_wrap=True)
     models = model_names(summaries)
     for model in models:
-        table.add_column(model, justify="right", no_wrap=True)
+        table.add_column(model, justify="right")
     for summary, length in lines(summaries):
         best = summary.winner(length)
         first = length == summary.headline_lengths[0]
@@ -67,13 +63,11 @@ def terminal_table(meta: dict[str, Any], summaries: list[TaskSummary]) -> Table:
             for m in models
         ]
         table.add_row(
-            summary.name if first else "",
+            summary.title if first else "",
             str(length),
-            str(summary.run["steps"]) if first else "",
             unit(summary.metric),
             f"{summary.run['chance']:.3g}",
             *texts,
-            end_section=length == summary.headline_lengths[-1],
         )
     return table
 
@@ -87,6 +81,6 @@ def markdown_table(summaries: list[TaskSummary]) -> str:
         best = summary.winner(length)
         cells = [cell(summary, m, length) for m in models]
         cells = [f"**{c}**" if m == best else c for m, c in zip(models, cells, strict=True)]
-        name, chance = _steps(summaries, summary), f"{summary.run['chance']:.3g}"
+        name, chance = summary.title, f"{summary.run['chance']:.3g}"
         rows.append([name, str(length), unit(summary.metric), chance, *cells])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"

@@ -31,9 +31,16 @@ from prism.ops.registers import hold, running_sum, saturating_sum, straight_thro
 
 @dataclass
 class Lanes:
-    """What a primitive may look at. ``a``, ``b``: ``[B, T, U, 2]``; ``steps``: ``[B, T, U]``
-    integer-valued steps; ``theta``: ``[U, 2]``; ``modulus``: ``[U]``; ``runs`` and the carried
-    ``registers`` by primitive name."""
+    """What a primitive may look at; lane pairs are flat, unit u's two lanes at u and U + u.
+
+    Attributes:
+        a, b: ``[B, T, 2 U]``.
+        steps: ``[B, T, U]`` integer-valued steps.
+        theta: ``[2 U]`` thresholds.
+        modulus: ``[U]``.
+        runs: ``[B, T]`` run numbers or None.
+        registers: ``[B, U]`` carried, by primitive name.
+    """
 
     a: Tensor
     b: Tensor
@@ -50,8 +57,8 @@ def above_zero(x: Tensor) -> Tensor:
 
 
 def angle_steps(a: Tensor, gate: Tensor, modulus: Tensor) -> Tensor:
-    """Integer steps ``[B, T, U]`` of the angle of ``a [B, T, U, 2]``, times a ternary gate."""
-    x, y = a.unbind(-1)
+    """Integer steps ``[B, T, U]``: the angle of ``a [B, T, 2 U]`` times a ternary ``gate``."""
+    x, y = a.chunk(2, dim=-1)
     x = torch.where((x == 0) & (y == 0), 1.0, x)  # the angle of nothing is 0, also its gradient
     turns = torch.atan2(y, x) * (modulus / (2 * math.pi))
     ternary = gate.clamp(-1.2, 1.2)
@@ -60,7 +67,7 @@ def angle_steps(a: Tensor, gate: Tensor, modulus: Tensor) -> Tensor:
 
 def _circle(count: Tensor, modulus: Tensor) -> Tensor:
     angle = count * (2 * math.pi / modulus)
-    return torch.stack([angle.cos(), angle.sin()], dim=-1)
+    return torch.cat([angle.cos(), angle.sin()], dim=-1)
 
 
 def compare(lanes: Lanes) -> Tensor:
@@ -72,12 +79,15 @@ def gate(lanes: Lanes) -> Tensor:
 
 
 def select(lanes: Lanes) -> Tensor:
-    first = above_zero(lanes.b[..., :1])
-    return torch.lerp(lanes.a.flip(-1), lanes.a, first)
+    first, second = lanes.a.chunk(2, dim=-1)
+    keep = above_zero(lanes.b[..., : first.shape[-1]])
+    change = (first - second) * keep
+    return torch.cat([second + change, first - change], dim=-1)
 
 
 def shift(lanes: Lanes) -> Tensor:
-    return lanes.a.roll(1, dims=-2)
+    first, second = lanes.a.chunk(2, dim=-1)
+    return torch.cat([first.roll(1, dims=-1), second.roll(1, dims=-1)], dim=-1)
 
 
 def threshold(lanes: Lanes) -> Tensor:
@@ -85,23 +95,25 @@ def threshold(lanes: Lanes) -> Tensor:
 
 
 def count(lanes: Lanes) -> Tensor:
-    return above_zero(lanes.a).mean(dim=-2, keepdim=True).expand_as(lanes.a)
+    share = above_zero(lanes.a).unflatten(-1, (2, -1)).mean(dim=-1, keepdim=True)
+    return share.expand(*share.shape[:-1], lanes.a.shape[-1] // 2).flatten(-2)
 
 
 def latch(lanes: Lanes) -> tuple[Tensor, Tensor]:
-    flips = above_zero(lanes.a[..., 0])
+    first, second = lanes.a.chunk(2, dim=-1)
     two = torch.full_like(lanes.modulus, 2)
-    parity = running_sum(flips, lanes.registers.get("latch"), lanes.runs, two)
+    parity = running_sum(above_zero(first), lanes.registers.get("latch"), lanes.runs, two)
     sign = 1 - 2 * parity.detach()
     # one more flip turns s into -s: the finite difference is the gradient
     signed = straight_through(sign, -2 * sign * parity)
-    return torch.stack([signed, signed * lanes.a[..., 1]], dim=-1), parity
+    return torch.cat([signed, signed * second], dim=-1), parity
 
 
 def flipflop(lanes: Lanes) -> tuple[Tensor, Tensor]:
-    bit, write = above_zero(lanes.a[..., 0]), above_zero(lanes.b[..., 0])
-    held = hold(bit, write, lanes.registers.get("flipflop"), lanes.runs)
-    return torch.stack([held, held * lanes.a[..., 1]], dim=-1), held
+    first, second = lanes.a.chunk(2, dim=-1)
+    write = above_zero(lanes.b[..., : first.shape[-1]])
+    held = hold(above_zero(first), write, lanes.registers.get("flipflop"), lanes.runs)
+    return torch.cat([held, held * second], dim=-1), held
 
 
 def counter(lanes: Lanes) -> tuple[Tensor, Tensor]:

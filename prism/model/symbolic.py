@@ -20,8 +20,8 @@ from prism.config import SymbolicConfig
 from prism.model.norm import promote
 from prism.model.primitives import CAUSAL_LIBRARY, TOKEN_LIBRARY, Lanes, angle_steps
 from prism.model.state import SymbolicState
+from prism.ops.choice import hard_choice
 from prism.ops.documents import shift_right
-from prism.ops.registers import straight_through
 
 LANE_STD = 2.2  # of the angle lanes; the gate lanes start 1/16 of it
 
@@ -35,9 +35,9 @@ class SymbolicMachine(nn.Module):
         units, choices = config.units, len(config.primitives)
         self.read = nn.Linear(dim, 4 * units, bias=False)
         self.gate_start = nn.Parameter(torch.ones(units))
-        self.theta = nn.Parameter(torch.zeros(units, 2))
-        self.choice = nn.Parameter(torch.zeros(units, 4, choices))
-        self.preference = nn.Parameter(torch.zeros(units, choices))
+        self.theta = nn.Parameter(torch.zeros(2 * units))
+        self.choice = nn.Parameter(torch.zeros(choices, 4, units))
+        self.preference = nn.Parameter(torch.zeros(choices, units))
         for p in (self.gate_start, self.theta, self.choice, self.preference):
             p._no_weight_decay = True
         self.write = nn.Linear(2 * units, dim, bias=False)
@@ -48,22 +48,19 @@ class SymbolicMachine(nn.Module):
     @torch.no_grad()
     def _reset(self, dim: int) -> None:
         units = self.config.units
-        lanes = torch.randn(units, 4, dim) * (LANE_STD * dim**-0.5)
-        lanes[:, 2:] /= 16
-        self.read.weight.copy_(lanes.flatten(0, 1))
+        nn.init.normal_(self.read.weight, std=LANE_STD * dim**-0.5)
+        self.read.weight[2 * units :] /= 16
         self.choice.normal_(std=0.02)
         for unit in range(units):
-            self.preference[unit, self._first_choice(unit)] = 2.0
-        self.write.weight.copy_(lanes[:, :2].flatten(0, 1).T / LANE_STD)
+            self.preference[self._first_choice(unit), unit] = 2.0
+        self.write.weight.copy_(self.read.weight[: 2 * units].T / LANE_STD)
 
     def _first_choice(self, unit: int) -> int:
         """Units start spread over the library, every other one on a counting primitive."""
         names = self.config.primitives
         counting = [names.index(n) for n in ("rotor", "counter") if n in names]
         if counting and unit % 2 == 0:
-            # each modulus meets each counting primitive as units go on
-            cycle = unit // 2 // len(self.config.moduli)
-            return counting[cycle % len(counting)]
+            return counting[unit // 2 % len(counting)]
         return (unit // 2) % len(names)
 
     def forward(
@@ -71,15 +68,15 @@ class SymbolicMachine(nn.Module):
     ) -> tuple[Tensor, SymbolicState, Tensor]:
         """``x [B, T, D]`` to features ``[B, T, 2 U]``, the new state, and the primitive that each
         unit picked ``[B, T, U]``."""
-        raw = promote(self.read(x)).unflatten(-1, (-1, 4))
-        a, b = raw[..., :2], raw[..., 2:]
-        before = shift_right(b[..., 1], None if state is None else state.lane, runs)
-        gate = self.gate_start + b[..., 0] + before
+        raw = promote(self.read(x))
+        a, b = raw.chunk(2, dim=-1)
+        gate_now, gate_next = b.chunk(2, dim=-1)
+        before = shift_right(gate_next, None if state is None else state.lane, runs)
         modulus = self.modulus.to(raw.dtype)
         lanes = Lanes(
             a,
             b,
-            angle_steps(a, gate, modulus),
+            angle_steps(a, self.gate_start + gate_now + before, modulus),
             self.theta,
             modulus,
             runs,
@@ -93,18 +90,16 @@ class SymbolicMachine(nn.Module):
             else:
                 pair = TOKEN_LIBRARY[name](lanes)
             results.append(pair)
-        weight, picked = self._choose(raw)
-        y = (torch.stack(results, dim=-1) * weight[..., None, :]).sum(dim=-1)
-        return y.flatten(2), SymbolicState(b[:, -1, :, 1], registers), picked
+        y, picked = hard_choice(self._scores(raw), results)
+        return y, SymbolicState(gate_next[:, -1], registers), picked
+
+    def _scores(self, raw: Tensor) -> Tensor:
+        """How much each unit wants each primitive, ``[B, T, P, U]``, from its own four lanes."""
+        # one matrix with the units on its diagonals: a plain product is faster than U small ones
+        weight = torch.diag_embed(self.choice).permute(1, 2, 0, 3).flatten(2).flatten(0, 1)
+        score = torch.tanh(raw) @ weight.to(raw.dtype) + self.preference.flatten().to(raw.dtype)
+        return score.unflatten(-1, self.preference.shape)
 
     def emit(self, features: Tensor) -> Tensor:
         """Features ``[n, 2 U]`` to the stream ``[n, D]``."""
         return self.write(features.to(self.write.weight.dtype))
-
-    def _choose(self, raw: Tensor) -> tuple[Tensor, Tensor]:
-        """One-hot choice ``[B, T, U, P]`` with the gradient of a softmax, and its index."""
-        score = torch.einsum("btul,ulp->btup", torch.tanh(raw), self.choice.to(raw.dtype))
-        soft = (score + self.preference).softmax(dim=-1)
-        picked = soft.argmax(dim=-1)
-        hard = nn.functional.one_hot(picked, soft.shape[-1]).to(soft.dtype)
-        return straight_through(hard, soft), picked

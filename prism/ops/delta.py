@@ -41,6 +41,7 @@ class ChunkFrame:
 
     Attributes:
         inner: ``[.., H, C, C]`` retention^(i - j) for j <= i in the same document, else 0.
+        strict: the same for j < i.
         carried: ``[.., H, C, 1]`` retention^(i + 1) where token i may see the chunk's start.
         kept: ``[.., H, C, 1]`` weight of token j's write in the register at the chunk's end.
         through: ``[.., H, 1, 1]`` weight of the register at the start in the one at the end.
@@ -49,6 +50,7 @@ class ChunkFrame:
     length: int
     size: int
     inner: Tensor
+    strict: Tensor
     carried: Tensor
     kept: Tensor
     through: Tensor
@@ -98,7 +100,7 @@ def chunk_frame(
     filled[-1] = length - (count - 1) * size
     kept = torch.exp2((filled - 1 - step[:, None]).clamp(min=0) * log2r)
     through = torch.exp2(filled * log2r)
-    parts = [x.to(dtype) for x in (inner, carried, kept, through)]
+    parts = [x.to(dtype) for x in (inner, inner.tril(-1), carried, kept, through)]
     if runs is None:
         return ChunkFrame(length, size, *parts)
     pad = count * size - length
@@ -106,8 +108,10 @@ def chunk_frame(
     run = run.view(-1, count, 1, size)
     last = run[..., -1:]
     before = torch.cat([torch.zeros_like(last[:, :1]), last[:, :-1]], dim=1)
+    same = run[..., :, None] == run[..., None, :]
     masks = (
-        run[..., :, None] == run[..., None, :],
+        same,
+        same,
         (run == before)[..., None],
         (run == last)[..., None],
         (last == before)[..., None],
@@ -145,9 +149,9 @@ def delta_rule(
         layers += below.keys.shape[-2] // frame.size
         known = ((k @ below.keys.mT) * frame.inner.tile(layers - 1)) @ below.updates
         v = v - known - (k * frame.carried) @ below.start
-    eye_less = torch.tril((k * beta) @ k.mT, diagonal=-1) * frame.inner
+    lower = ((k * beta) @ k.mT) * frame.strict
     rhs = torch.cat([v, k * frame.carried], dim=-1) * beta
-    solved = torch.linalg.solve_triangular(eye_less, rhs, upper=False, unitriangular=True)
+    solved = torch.linalg.solve_triangular(lower, rhs, upper=False, unitriangular=True)
     fresh, pull = solved.split([v.shape[-1], k.shape[-1]], dim=-1)
     start, register = _registers(k * frame.kept, fresh, pull, frame, register)
     update = fresh - pull @ start

@@ -29,8 +29,16 @@ def test_finished_runs_are_not_missing_and_failed_ones_are(tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "change",
-    [{"task": "parity"}, {"model": "gdn"}, {"seed": 1}, {"lr": 1e-2}, {"steps": 11}]
-    + [{"batch_size": 5}, {"evaluation": 9}, {"corpus": "book.txt"}],
+    [
+        {"task": "parity"},
+        {"model": "gdn"},
+        {"seed": 1},
+        {"lr": 0.01},
+        {"steps": 11},
+        {"batch_size": 5},
+        {"evaluation": 9},
+        {"corpus": "book.txt"},
+    ],
 )
 def test_all_that_changes_a_result_makes_another_run(tmp_path: Path, change: dict) -> None:
     results = Results(tmp_path)

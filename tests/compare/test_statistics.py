@@ -9,8 +9,16 @@ from prism.compare.statistics import Estimate, estimate, paired_difference, t_qu
 
 @pytest.mark.parametrize(
     ("df", "quantile"),
-    [(1, 12.7062047), (2, 4.3026527), (3, 3.1824463), (4, 2.7764451), (9, 2.2621572)]
-    + [(10, 2.2281389), (30, 2.0422725), (1000, 1.9623391)],
+    [
+        (1, 12.7062047),
+        (2, 4.3026527),
+        (3, 3.1824463),
+        (4, 2.7764451),
+        (9, 2.2621572),
+        (10, 2.2281389),
+        (30, 2.0422725),
+        (1000, 1.9623391),
+    ],
 )
 def test_the_quantile_agrees_with_published_tables(df: int, quantile: float) -> None:
     assert t_quantile(df) == pytest.approx(quantile, abs=1e-6)
