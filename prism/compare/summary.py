@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prism.compare.evaluation import HIGHER_IS_BETTER
-from prism.compare.protocol import MODELS
+from prism.compare.protocol import FULL_STEPS, MODELS
 from prism.compare.results import Run
 from prism.compare.selection import grouped, shown_runs
 from prism.compare.statistics import Estimate, estimate, paired_difference, winner
@@ -105,8 +105,10 @@ class TaskSummary:
 
 
 def summarise(runs: Iterable[Run]) -> list[TaskSummary]:
-    """The shown runs by task, in order of appearance; models in the usual order."""
-    groups = grouped(shown_runs(runs))
+    """The shown runs by task; tasks and models in the usual order, whatever finished first."""
+    usual = list(FULL_STEPS)
+    ordered = sorted(runs, key=lambda run: (usual.index(run["task"]), run["steps"]))
+    groups = grouped(shown_runs(ordered))
     names = [setting[0] for setting in groups]
     summaries = []
     for setting, by_model in groups.items():

@@ -82,6 +82,18 @@ def test_a_folder_with_failures_only_still_has_a_report(tmp_path: Path) -> None:
     assert "failed" in write_report(results).read_text()
 
 
+def test_two_settings_of_one_task_are_told_apart(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    for steps in (10, 20):
+        results.add(run(job(steps=steps)))
+        results.add_example(run(job(steps=steps)), example())
+    text = write_report(results).read_text()
+    assert "<h3>copy, 10 steps of 4</h3>" in text
+    assert "<h3>copy, 20 steps of 4</h3>" in text
+    names = re.findall(r'\bid="([^"]+)"', text)
+    assert len(names) == len(set(names))
+
+
 def test_text_cannot_break_the_page(tmp_path: Path) -> None:
     results = Results(tmp_path)
     results.meta = {"command": "--corpus '<b>&.txt'"}

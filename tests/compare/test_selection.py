@@ -59,6 +59,12 @@ def test_runs_of_different_steps_are_never_averaged() -> None:
     assert [s.models["prism"].estimate(16).mean for s in summaries] == [0.2, 0.4]
 
 
+def test_tasks_and_models_stand_in_the_usual_order_whatever_finished_first() -> None:
+    runs = [run(job(task=t, model=m)) for t in ("mini_lm", "copy") for m in ("gdn", "prism")]
+    found = [(s.title, list(s.models)) for s in summarise(runs)]
+    assert found == [("copy", ["prism", "gdn"]), ("mini_lm", ["prism", "gdn"])]
+
+
 def test_the_winner_of_a_line_needs_disjoint_intervals_and_no_failed_seed() -> None:
     def both(error: str | None) -> list[dict]:
         ours = [run(job(seed=s), test=0.9 + 0.01 * s) for s in range(3)]
