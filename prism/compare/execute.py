@@ -38,6 +38,7 @@ def execute(
         The run as it goes into results.json, and for a PRISM that was trained the record of
         what it does on an example, else None.
     """
+    code = code_fingerprint()
     task = open_task(job.task, job.corpus)
     torch.manual_seed(job.seed)
     model = build(job.model, toy_config(task, job.seed)).to(device)
@@ -50,7 +51,7 @@ def execute(
     )
     result = train(model, task, plan, on_progress)
     run = {**dataclasses.asdict(job), "metric": task.metric, "chance": task.chance}
-    run |= {"train_length": task.train_length, "code": code_fingerprint()}
+    run |= {"train_length": task.train_length, "code": code}
     run |= dataclasses.asdict(result)
     looks_inside = job.model == "prism" and result.error is None
     return run, record_example(model, task) if looks_inside else None

@@ -7,6 +7,7 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,16 @@ import torch
 import prism
 
 ROOT = Path(__file__).resolve().parents[2]
+RESULT_CODE = (
+    "prism/config.py",
+    "prism/ops",
+    "prism/model",
+    "prism/baselines",
+    "prism/compare/evaluation.py",
+    "prism/compare/protocol.py",
+    "prism/compare/training.py",
+    "tasks",
+)
 
 
 def describe(
@@ -74,11 +85,16 @@ def commit() -> str | None:
     return found.stdout.strip()
 
 
+@cache
 def code_fingerprint() -> str:
-    """Hash of the source of ``prism`` and ``tasks``: tells runs of different code apart."""
+    """Hash of the source that can change a result: tells runs of different code apart.
+
+    It is taken once per process, because that is when the code is loaded.
+    """
     digest = hashlib.sha256()
-    for package in ("prism", "tasks"):
-        for path in sorted((ROOT / package).rglob("*.py")):
+    for place in RESULT_CODE:
+        where = ROOT / place
+        for path in [where] if where.is_file() else sorted(where.rglob("*.py")):
             digest.update(path.relative_to(ROOT).as_posix().encode())
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]

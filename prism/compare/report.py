@@ -31,7 +31,6 @@ def render(results: Results) -> str:
     summaries = summarise(results.runs)
     examples = [(s, found) for s in summaries if (found := _example(results, s)) is not None]
     sections = [
-        _head(results.meta, summaries, bool(examples)),
         _results(summaries),
         _differences(summaries),
         _curves(summaries),
@@ -40,7 +39,8 @@ def render(results: Results) -> str:
         _cost(summaries),
         _provenance(results),
     ]
-    return page.page(TITLE, [section for section in sections if section])
+    sections = [section for section in sections if section]
+    return page.page(TITLE, [_head(results.meta, summaries, sections), *sections])
 
 
 def _example(results: Results, summary: TaskSummary) -> dict[str, Any] | None:
@@ -50,11 +50,18 @@ def _example(results: Results, summary: TaskSummary) -> dict[str, Any] | None:
     return next((example for example in found if example is not None), None)
 
 
-def _head(meta: dict[str, Any], summaries: list[TaskSummary], examples: bool) -> str:
+def _head(meta: dict[str, Any], summaries: list[TaskSummary], sections: list[str]) -> str:
     links = [("results", "Results"), ("curves", "Learning curves"), ("lengths", "Length")]
-    links += [("inside", "Inside PRISM")] if examples else []
-    links += [("cost", "What it took"), ("provenance", "How it was made")]
-    nav = "".join(f'<a href="#{key}">{text}</a>' for key, text in links)
+    links += [
+        ("inside", "Inside PRISM"),
+        ("cost", "What it took"),
+        ("provenance", "How it was made"),
+    ]
+    nav = "".join(
+        f'<a href="#{key}">{text}</a>'
+        for key, text in links
+        if any(f'<h2 id="{key}">' in section for section in sections)
+    )
     count = sum(len(m.runs) for s in summaries for m in s.models.values())
     lead = (
         f"{label(meta, summaries)} · models: {', '.join(model_names(summaries))} · runs: {count} · "
@@ -169,7 +176,8 @@ def _inside(examples: list[tuple[TaskSummary, dict[str, Any]]]) -> list[str]:
         "<p>What one trained PRISM does on test sequences. <b>Routing</b>: how much of each "
         "token's computation the router gives to each kind of expert. <b>Bus gates</b>: how far "
         "each time scale is turned up (above 1) or down (below 1). <b>Tape load</b>: root mean "
-        "square of the content memory, which rises as facts are written.</p>"
+        "square of what the content memory answers at each token; it rises as facts are written "
+        "and asked for.</p>"
     ]
     for index, (summary, example) in enumerate(examples):
         key = f"inside{index}"
@@ -188,7 +196,9 @@ def _inside(examples: list[tuple[TaskSummary, dict[str, Any]]]) -> list[str]:
             ""
             if load is None
             else page.figure(
-                load, f"{key}-tape", "Tape load while reading, mean over test sequences."
+                load,
+                f"{key}-tape",
+                "Tape load by token: how strongly the memory answers, mean over test sequences.",
             )
         )
         sections.append(

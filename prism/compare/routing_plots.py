@@ -66,7 +66,7 @@ def bus_gates(example: Example) -> Figure:
 
 
 def tape_load(example: Example) -> Figure | None:
-    """What the tape holds as the sequence is read; None without content heads."""
+    """How strongly the tape answers at each token; None without content heads."""
     loads = [(i, x["tape_load"]) for i, x in enumerate(example["layers"]) if x["tape_load"]]
     if not loads:
         return None

@@ -15,6 +15,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from typing import Any, Protocol
 
@@ -90,6 +91,7 @@ class _Worker:
     def start(cls, job: Job, execute: Execute, device: str) -> _Worker:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
+        resource_tracker.ensure_running()  # its own start would unblock SIGINT again
         process = context.Process(target=_work, args=(theirs, execute, device), daemon=True)
         with _ctrl_c_held_back():
             process.start()

@@ -25,8 +25,8 @@ from torch import Tensor
 def phases(num_slots: int) -> Tensor:
     """``Phi [S, S]`` (fp64): taps by lag = phase coordinates (cos, then sin) @ Phi."""
     n = num_slots // 2
-    w = math.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n
-    angle = w[:, None] * torch.arange(num_slots, dtype=torch.float64)
+    w = math.pi * (torch.arange(n, dtype=torch.float64, device="cpu") + 0.5) / n
+    angle = w[:, None] * torch.arange(num_slots, dtype=torch.float64, device="cpu")
     return torch.cat([angle.cos(), -angle.sin()]) / n
 
 
@@ -121,7 +121,10 @@ def ring_read_loop(
             before = runs[:, t - 1] if t else torch.zeros_like(runs[:, 0])
             same = (runs[:, t] == before)[:, None, None, None]
             register = torch.where(same, register, 0.0)
-        cos, sin = (w * (t % (2 * slots))).cos().to(queries), (w * (t % (2 * slots))).sin().to(queries)
+        cos, sin = (
+            (w * (t % (2 * slots))).cos().to(queries),
+            (w * (t % (2 * slots))).sin().to(queries),
+        )
         key = torch.cat([cos, sin]) / math.sqrt(n)
         known = torch.einsum("s,bhsm->bhm", key, register)
         register = register + torch.einsum("s,bhm->bhsm", key, contents[:, t] - known)

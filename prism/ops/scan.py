@@ -62,7 +62,7 @@ def decay_scan_loop(
 
 def rates(half_lives: tuple[float, ...]) -> tuple[Tensor, Tensor]:
     """Retention a and input scale s of each half-life, both ``[K]`` in fp64."""
-    lives = torch.tensor(half_lives, dtype=torch.float64)
+    lives = torch.tensor(half_lives, dtype=torch.float64, device="cpu")
     # expm1 keeps 1 - a^2 exact where a rounds to 1
     return torch.exp2(-1.0 / lives), torch.sqrt(-torch.expm1(-2.0 * math.log(2.0) / lives))
 
@@ -80,9 +80,9 @@ def _tables(
 
     ``stride`` tokens pass per step (C on the second level, C^2 on the third, ...).
     """
-    step = torch.arange(size, dtype=torch.float64)
+    step = torch.arange(size, dtype=torch.float64, device="cpu")  # cached: never on meta
     lag = step[:, None] - step[None, :]
-    lives = torch.tensor(half_lives, dtype=torch.float64)[:, None, None] / stride
+    lives = torch.tensor(half_lives, dtype=torch.float64, device="cpu")[:, None, None] / stride
     lower = torch.exp2(-lag.clamp(min=0) / lives) * (lag >= 0)
     if scaled:
         lower = lower * rates(half_lives)[1][:, None, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -103,6 +104,14 @@ def example() -> dict[str, Any]:
         "half_lives": [0.25, 1024.0],
         "layers": [layer, bare],
     }
+
+
+def execute_and_tell_signals(
+    job: Job, device: str, on_progress: Callable[[int, float], None]
+) -> tuple[dict[str, Any], None]:
+    """A run that tells which signals its worker has blocked, and its number of threads."""
+    blocked = [int(s) for s in signal.pthread_sigmask(signal.SIG_BLOCK, [])]
+    return run(job, blocked=blocked, threads=torch.get_num_threads()), None
 
 
 def execute_at_once(

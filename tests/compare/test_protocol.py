@@ -6,6 +6,7 @@ import pytest
 
 from prism.baselines import MODELS as BUILDABLE
 from prism.compare.execute import execute
+from prism.compare.meta import RESULT_CODE, ROOT
 from prism.compare.protocol import (
     DEFAULT_RATE,
     FULL_STEPS,
@@ -68,3 +69,7 @@ def test_a_run_says_all_that_a_result_needs(model: str) -> None:
         layer = example["layers"][0]
         assert len(layer["probability"]) == len(example["tokens"]) == len(layer["tape_load"])
         assert len(layer["bus_gates"]) == len(example["half_lives"])
+
+
+def test_every_place_of_the_fingerprint_exists() -> None:
+    assert [place for place in RESULT_CODE if not (ROOT / place).exists()] == []

@@ -63,6 +63,16 @@ def test_references_inside_the_page_lead_somewhere(results: Results) -> None:
     assert wanted <= set(names)
 
 
+def test_the_menu_offers_only_sections_that_are_there(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    one_length = {"loss": 0.5, "accuracy": 0.5, "by_length": {"16": 0.5}}
+    results.add(run(job()) | {"test": one_length})
+    text = write_report(results).read_text()
+    assert 'href="#curves"' in text
+    assert 'href="#lengths"' not in text
+    assert 'href="#inside"' not in text
+
+
 def test_winners_are_marked_only_where_the_interval_says_so(results: Results) -> None:
     """copy is won at both lengths; parity is not, because a seed failed."""
     text = write_report(results).read_text()

@@ -17,7 +17,7 @@ from prism.compare.comparison import Comparison
 from prism.compare.protocol import Plan
 from prism.compare.results import Results
 from prism.compare.runner import run_jobs
-from tests.compare.fakes import execute_at_once, job, run
+from tests.compare.fakes import execute_and_tell_signals, execute_at_once, job, run
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -35,6 +35,7 @@ class Log:
 
     def finished(self, job, run, example):
         self.runs.append(run["seed"])
+        self.last = run
 
     def crashed(self, job, reason, details):
         self.crashes[job.seed] = reason
@@ -52,6 +53,13 @@ def test_an_exception_and_a_dead_worker_cost_one_job_each() -> None:
         2: "the worker ended with code 7",
     }
     assert log.steps == [10] * 4
+
+
+def test_workers_have_one_thread_and_leave_ctrl_c_to_the_parent() -> None:
+    log = Log()
+    run_jobs([job()], execute_and_tell_signals, log, workers=1, device="cpu")
+    assert log.last["blocked"] == [signal.SIGINT]
+    assert log.last["threads"] == 1
 
 
 def comparison(folder: Path, output: io.StringIO) -> Comparison:
