@@ -7,7 +7,7 @@ memory tape.
 
 from prism import presets
 from prism.config import PrismConfig, SymbolicConfig, TapeConfig
-from prism.model.checkpoint import load, save
+from prism.model.checkpoint import load
 from prism.model.prism import Prism
 from prism.model.protocol import LanguageModel, PrismOutput
 from prism.model.state import PrismState
@@ -22,7 +22,6 @@ __all__ = [
     "TapeConfig",
     "load",
     "presets",
-    "save",
 ]
 
 __version__ = "0.1.0"

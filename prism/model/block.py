@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from prism.config import PrismConfig
 from prism.model.bus import MultiRateBus
-from prism.model.neural import SwiGLU
+from prism.model.neural import NeuralExpert
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LayerRouting
 from prism.model.router import Decision, Router
@@ -23,6 +23,7 @@ from prism.model.symbolic import SymbolicMachine
 from prism.model.tape import TapeHeads
 from prism.ops.delta import ChunkFrame, Written
 from prism.ops.dispatch import dispatch
+from prism.ops.documents import shift_right
 
 
 @dataclass
@@ -48,7 +49,7 @@ class Block(nn.Module):
         self.router = Router(config, self.kinds)
         out_std = config.hidden**-0.5 / (2 * config.num_layers) ** 0.5
         if "neural" in self.kinds:
-            self.neural = SwiGLU(dim, config.hidden, out_std)
+            self.neural = NeuralExpert(dim, config.hidden, out_std)
         if "memory" in self.kinds:
             self.memory = TapeHeads(dim, config.tape, config.chunk_size)
         if "symbolic" in self.kinds:
@@ -58,14 +59,17 @@ class Block(nn.Module):
         self, x: Tensor, state: BlockState | None, shared: Pass, want_routing: bool
     ) -> tuple[Tensor, BlockState, Decision, LayerRouting | None]:
         """``x [B, T, D]`` to the same shape; ``shared.written`` grows by this block's writes."""
-        mixed, bus, gates = self.bus(
-            self.bus_norm(x), None if state is None else state.bus, shared.runs
-        )
+        # the residual is at least fp32; what the matrices read has their type
+        outer = self.bus_norm(x).to(self.bus.read.weight.dtype)
+        mixed, bus, gates = self.bus(outer, None if state is None else state.bus, shared.runs)
         x = x + mixed
-        inner = self.expert_norm(x)
+        inner = self.expert_norm(x).to(outer.dtype)
         decision = self.router(inner, shared.valid)
-        tape = symbolic = write_gates = primitive = read = None
-        features = {"neural": inner}
+        last = tape = symbolic = write_gates = primitive = read = None
+        features = {}
+        if "neural" in self.kinds:
+            before = shift_right(inner, None if state is None else state.last, shared.runs)
+            features["neural"], last = self.neural(inner, before), inner[:, -1]
         if "memory" in self.kinds:
             read, tape, write_gates = self._remember(inner, state, shared)
             features["memory"] = read
@@ -86,7 +90,7 @@ class Block(nn.Module):
                 write_gates,
                 None if read is None else read.square().mean(dim=-1).sqrt(),
             )
-        return x, BlockState(bus, tape, symbolic), decision, routing
+        return x, BlockState(bus, last, tape, symbolic), decision, routing
 
     def _remember(
         self, x: Tensor, state: BlockState | None, shared: Pass
@@ -109,8 +113,7 @@ class Block(nn.Module):
         """Sum over kinds of weight times output, each kind on the tokens that chose it."""
         total: Tensor | None = None
         for i, kind in enumerate(self.kinds):
-            expert = getattr(self, kind)
-            emit = expert if kind == "neural" else expert.emit
+            emit = getattr(self, kind).emit
             weight = decision.weight[..., i]
             if decision.chosen is None:
                 out = promote(emit(features[kind])) * weight[..., None]

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import load_file, save_file
 
 from prism.config import PrismConfig
-from prism.model.prism import Prism
+
+if TYPE_CHECKING:
+    from prism.model.prism import Prism
 
 FORMAT = 1
 
@@ -53,6 +56,8 @@ def load(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
         value = header.get(field) if isinstance(header, dict) else None
         if value != allowed:
             raise ValueError(f"{folder / 'config.json'}: {field} = {value!r}: must be {allowed!r}")
+    from prism.model.prism import Prism  # Prism has ``save`` as a method, so it imports this file
+
     model = Prism(PrismConfig.from_dict(header["config"]))
     weights = load_file(folder / "model.safetensors")
     _check(weights, _stored(model), folder / "model.safetensors")

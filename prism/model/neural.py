@@ -1,21 +1,37 @@
-"""The neural expert: SwiGLU, ``W_2 (silu(W_1 x) * W_3 x)`` (arXiv 2002.05202)."""
+"""The neural expert: SwiGLU whose value branch also hears the token before.
+
+    y = W_2 ( silu(W_1 x(t)) * W_3 ((1 - m) x(t) + m x(t-1)) )
+
+SwiGLU is arXiv 2002.05202; the per-channel token shift m is RWKV's (arXiv 2305.13048). The product
+of the two branches sees pairs of neighbouring tokens at once, for D more parameters and no more
+matrix work.
+"""
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
-class SwiGLU(nn.Module):
+class NeuralExpert(nn.Module):
     """Args: ``dim`` D; ``hidden`` width; ``out_std`` of the output projection at the start."""
 
     def __init__(self, dim: int, hidden: int, out_std: float) -> None:
         super().__init__()
-        self.up = nn.Linear(dim, 2 * hidden, bias=False)
-        self.down = nn.Linear(hidden, dim, bias=False)
-        nn.init.normal_(self.up.weight, std=dim**-0.5)
-        nn.init.normal_(self.down.weight, std=out_std)
+        self.gate = nn.Linear(dim, hidden, bias=False)
+        self.value = nn.Linear(dim, hidden, bias=False)
+        self.shift = nn.Parameter(torch.rand(dim))  # spread, so that both tokens can be told apart
+        self.shift._no_weight_decay = True
+        self.write = nn.Linear(hidden, dim, bias=False)
+        nn.init.normal_(self.gate.weight, std=dim**-0.5)
+        nn.init.normal_(self.value.weight, std=dim**-0.5)
+        nn.init.normal_(self.write.weight, std=out_std)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[n, D]`` to ``[n, D]``."""
-        gate, value = self.up(x).chunk(2, dim=-1)
-        return self.down(nn.functional.silu(gate) * value)
+    def forward(self, x: Tensor, before: Tensor) -> Tensor:
+        """``x`` and the token before it, ``[B, T, D]`` each, to features ``[B, T, 2 D]``."""
+        return torch.cat([x, torch.lerp(x, before, self.shift.to(x.dtype))], dim=-1)
+
+    def emit(self, features: Tensor) -> Tensor:
+        """Features ``[n, 2 D]`` to the stream ``[n, D]``."""
+        now, mixed = features.chunk(2, dim=-1)
+        return self.write(nn.functional.silu(self.gate(now)) * self.value(mixed))

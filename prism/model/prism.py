@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from prism.config import PrismConfig
 from prism.model.block import Block, Pass
+from prism.model.checkpoint import save
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, PrismOutput
 from prism.model.state import PrismState
@@ -43,6 +44,8 @@ class Prism(LanguageModel):
                 self.head.weight = self.embedding.weight
             else:
                 nn.init.normal_(self.head.weight, std=EMBEDDING_STD)
+
+    save = save
 
     def forward(
         self,

@@ -32,8 +32,8 @@ class LayerRouting:
             None without a symbolic expert.
         write_gates: ``[B, T, H]`` write gate beta of each tape head, content heads first, in
             (0, 2); None without a memory expert.
-        tape_load: ``[B, T]`` root mean square over the layer's content registers (own and
-            below) of what was read at each token; None without content heads.
+        tape_load: ``[B, T]`` root mean square of what the heads read at each token; None without
+            a memory expert.
     """
 
     kinds: tuple[str, ...]

@@ -41,9 +41,11 @@ class SymbolicState:
 
 @dataclass
 class BlockState:
-    """One block: the bus ``[B, K, G]`` and the states of the kinds it holds."""
+    """One block: the bus ``[B, K, G]``, the last token's features ``[B, D]`` that the neural kind
+    needs, and the states of the other kinds; None for a kind that the block lacks."""
 
     bus: Tensor
+    last: Tensor | None
     tape: TapeState | None
     symbolic: SymbolicState | None
 

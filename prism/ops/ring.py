@@ -25,9 +25,11 @@ from torch import Tensor
 def phases(num_slots: int) -> Tensor:
     """``Phi [S, S]`` (fp64): taps by lag = phase coordinates (cos, then sin) @ Phi."""
     n = num_slots // 2
-    w = math.pi * (torch.arange(n, dtype=torch.float64, device="cpu") + 0.5) / n
-    angle = w[:, None] * torch.arange(num_slots, dtype=torch.float64, device="cpu")
-    return torch.cat([angle.cos(), -angle.sin()]) / n
+    # cached: whoever asks first must not leave meta or inference tensors to the others
+    with torch.inference_mode(False), torch.device("cpu"):
+        w = math.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n
+        angle = w[:, None] * torch.arange(num_slots, dtype=torch.float64)
+        return torch.cat([angle.cos(), -angle.sin()]) / n
 
 
 def offset_query(num_slots: int, offset: int) -> Tensor:

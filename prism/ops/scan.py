@@ -62,7 +62,7 @@ def decay_scan_loop(
 
 def rates(half_lives: tuple[float, ...]) -> tuple[Tensor, Tensor]:
     """Retention a and input scale s of each half-life, both ``[K]`` in fp64."""
-    lives = torch.tensor(half_lives, dtype=torch.float64, device="cpu")
+    lives = torch.tensor(half_lives, dtype=torch.float64)
     # expm1 keeps 1 - a^2 exact where a rounds to 1
     return torch.exp2(-1.0 / lives), torch.sqrt(-torch.expm1(-2.0 * math.log(2.0) / lives))
 
@@ -80,14 +80,16 @@ def _tables(
 
     ``stride`` tokens pass per step (C on the second level, C^2 on the third, ...).
     """
-    step = torch.arange(size, dtype=torch.float64, device="cpu")  # cached: never on meta
-    lag = step[:, None] - step[None, :]
-    lives = torch.tensor(half_lives, dtype=torch.float64, device="cpu")[:, None, None] / stride
-    lower = torch.exp2(-lag.clamp(min=0) / lives) * (lag >= 0)
-    if scaled:
-        lower = lower * rates(half_lives)[1][:, None, None]
-    fade = torch.exp2(-(step + 1) / lives[:, 0])
-    return lower.to(device=device, dtype=dtype), fade.to(device=device, dtype=dtype)
+    # cached: whoever asks first must not leave meta or inference tensors to the others
+    with torch.inference_mode(False), torch.device("cpu"):
+        step = torch.arange(size, dtype=torch.float64)
+        lag = step[:, None] - step[None, :]
+        lives = torch.tensor(half_lives, dtype=torch.float64)[:, None, None] / stride
+        lower = torch.exp2(-lag.clamp(min=0) / lives) * (lag >= 0)
+        if scaled:
+            lower = lower * rates(half_lives)[1][:, None, None]
+        fade = torch.exp2(-(step + 1) / lives[:, 0])
+        return lower.to(device=device, dtype=dtype), fade.to(device=device, dtype=dtype)
 
 
 def _scan(
@@ -100,7 +102,7 @@ def _scan(
     chunk: int,
 ) -> Tensor:
     batch, length, num_rates, width = z.shape
-    size = min(chunk, length)
+    size = min(max(chunk, 2), length)  # chunks of one would never shorten the sequence
     count = -(-length // size)
     pad = count * size - length
     lower, fade = _tables(half_lives, stride, scaled, size, z.device, z.dtype)
