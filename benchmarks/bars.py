@@ -10,7 +10,8 @@ NOT_MEASURED = "not measured"
 
 @dataclass(frozen=True)
 class Bar:
-    """``number`` as in the list of requirements; ``met`` None = not measured."""
+    """``number`` as in the list of requirements; ``met`` None = cannot be judged, because it was
+    not measured or not under the conditions that the bar names."""
 
     number: str
     asks: str
@@ -19,8 +20,10 @@ class Bar:
 
     @property
     def verdict(self) -> str:
-        """One word or two."""
-        return {True: "met", False: "missed", None: NOT_MEASURED}[self.met]
+        """In a word or two."""
+        if self.met is None:
+            return "–" if self.reached == NOT_MEASURED else "not judged"
+        return "met" if self.met else "missed"
 
     @property
     def cells(self) -> list[str]:

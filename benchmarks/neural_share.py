@@ -47,19 +47,17 @@ def neural_share(
 def _measure(width: int, topk: int, rows: int, rounds: int) -> dict[str, Any]:
     config = PrismConfig(vocab_size=256, d_model=width, num_layers=1, router_topk=topk)
     model = Prism(config)
-    chosen, reached = _choices(model, rows)
-    expert: nn.Module = model.blocks[0].neural
-    x = torch.randn(rows, width, generator=torch.Generator().manual_seed(0))
+    chosen, inputs, reached = _look_inside(model, rows)
+    expert = model.blocks[0].neural
     weight = torch.ones(rows)
 
     def dense() -> Tensor:
-        return expert(x) * weight[:, None]
+        return expert.emit(expert(*inputs).flatten(0, 1)) * weight[:, None]
 
     def sparse() -> Tensor:
-        return dispatch(expert, x, chosen, weight)
+        return dispatch(expert.emit, expert(*inputs).flatten(0, 1), chosen, weight)
 
     share = chosen.float().mean().item()
-    x.requires_grad_()
     seconds = _times([dense, sparse], rounds)
     return {
         "d_model": width,
@@ -75,18 +73,24 @@ def _measure(width: int, topk: int, rows: int, rounds: int) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _choices(model: Prism, rows: int) -> tuple[Tensor, int]:
-    """Which of ``rows`` tokens chose the neural kind, ``[rows]`` bool, and how many rows its
-    expert was given in that forward."""
-    reached: list[int] = []
+def _look_inside(model: Prism, rows: int) -> tuple[Tensor, list[Tensor], int]:
+    """Run ``model`` on ``rows`` tokens: which of them chose the neural kind (``[rows]`` bool),
+    what its expert was given, and how many rows its matrices were given."""
     expert = model.blocks[0].neural
-    handle = expert.register_forward_hook(
-        lambda module, args, output: reached.append(args[0].shape[:-1].numel())
-    )
+    inputs: list[Tensor] = []
+    counts: list[int] = []
+    matrices = [module for module in expert.modules() if isinstance(module, nn.Linear)]
+    hooks = [
+        m.register_forward_pre_hook(lambda _, args: counts.append(args[0].shape[:-1].numel()))
+        for m in matrices
+    ]
+    hooks.append(expert.register_forward_pre_hook(lambda _, args: inputs.extend(args)))
     tokens = random_tokens(model.config.vocab_size, 1, rows)
     routing = model(tokens, routing=True).routing[0]
-    handle.remove()
-    return routing.chosen[0, :, routing.kinds.index(KIND)], sum(reached)
+    for hook in hooks:
+        hook.remove()
+    chosen = routing.chosen[0, :, routing.kinds.index(KIND)]
+    return chosen, [x.detach().requires_grad_() for x in inputs], max(counts)
 
 
 def _times(functions: Sequence[Callable[[], Tensor]], rounds: int) -> list[float]:

@@ -52,7 +52,7 @@ FULL = Size(
     profile="full",
     d_model=256,
     num_layers=4,
-    shapes=(Shape(16, 64, 21), Shape(1, 2048, 9), Shape(1, 8192, 5), Shape(1, 16384, 5)),
+    shapes=(Shape(16, 64, 21), Shape(1, 2048, 9), Shape(1, 8192, 5), Shape(1, 16384, 3)),
     memory_lengths=(1024, 2048, 4096, 8192, 16384),
     contexts=(1024, 4096, 16384, 65536),
     decode_rounds=100,
@@ -114,8 +114,7 @@ def measure(size: Size, console: Console) -> dict[str, Any]:
     peaks = [
         memory.peak_memory(config, name, length)
         for name in LONG_RUNNERS
-        for length in size.memory_lengths
-        if memory.available()
+        for length in (size.memory_lengths if memory.available() else ())
     ]
     console.print("share of the neural kind", highlight=False)
     share = neural_share((1, 2), size.share_widths, size.share_rows, size.share_rounds)

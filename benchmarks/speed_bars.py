@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from benchmarks.bars import Bar, at_most, find
@@ -14,7 +15,15 @@ SHARE_LIMIT = 1.2
 
 
 def speed_bars(speed: dict[str, Any]) -> list[Bar]:
-    """The bars that ``speed`` (the content of speed.json) has numbers for, or has not."""
+    """The bars, from the content of speed.json. A quick run meets and misses none: its sizes are
+    not those that the bars are about."""
+    found = _bars(speed)
+    if speed["meta"]["profile"] == "full":
+        return found
+    return [dataclasses.replace(bar, met=None) for bar in found]
+
+
+def _bars(speed: dict[str, Any]) -> list[Bar]:
     bars = [
         at_most(
             "7",

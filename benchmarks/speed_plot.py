@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, NullLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from prism.compare.plots import COLOURS, DASHES, STYLE
 
@@ -42,9 +42,7 @@ def speed_figure(speed: dict[str, Any]) -> Figure:
     return figure
 
 
-def _panel(
-    ax: Axes, title: str, rows: list[dict[str, Any]], x: str, y: str, factor: float
-) -> None:
+def _panel(ax: Axes, title: str, rows: list[dict[str, Any]], x: str, y: str, factor: float) -> None:
     ax.set_title(title)
     ax.set_xscale("log", base=2)
     ax.set_yscale("log")
@@ -68,7 +66,8 @@ def _ticks(ax: Axes, xs: Iterable[int]) -> None:
     places = sorted(set(xs))
     ax.set_xticks(places, [f"{x // 1024}k" if x >= 1024 else str(x) for x in places])
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:g}"))
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:,g}"))
     ax.yaxis.set_minor_formatter(FuncFormatter(lambda value, position: ""))
 
 

@@ -74,8 +74,9 @@ class Block(nn.Module):
             read, tape, write_gates = self._remember(inner, state, shared)
             features["memory"] = read
         if "symbolic" in self.kinds:
+            # a symbol is read before the bus has mixed its context into it
             features["symbolic"], symbolic, primitive = self.symbolic(
-                inner, None if state is None else state.symbolic, shared.runs
+                outer, None if state is None else state.symbolic, shared.runs
             )
         x = x + self._mix(features, decision).to(x.dtype)
         routing = None

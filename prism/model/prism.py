@@ -34,6 +34,8 @@ class Prism(LanguageModel):
         self.config = config
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(config.seed)
+            # logits of unit variance at the start
+            self.temper = config.d_model**-0.5 / EMBEDDING_STD
             self.embedding = nn.Embedding(config.vocab_size, config.d_model)
             nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
             self.first_norm = RMSNorm(config.d_model)
@@ -69,7 +71,7 @@ class Prism(LanguageModel):
             details.append(detail)
             loads.append(self._load_row(block, decision.load))
             z_loss = z_loss + decision.z_loss
-        logits = self.head(self.last_norm(x).to(self.head.weight.dtype))
+        logits = self.head((self.last_norm(x) * self.temper).to(self.head.weight.dtype))
         if segment_ids is not None:
             segment = segment_ids[:, -1]
         else:

@@ -115,9 +115,7 @@ def map_state(state: Any, fn: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(state, Tensor):
         return fn(state)
     if dataclasses.is_dataclass(state) and not isinstance(state, type):
-        values = {
-            f.name: map_state(getattr(state, f.name), fn) for f in dataclasses.fields(state)
-        }
+        values = {f.name: map_state(getattr(state, f.name), fn) for f in dataclasses.fields(state)}
         return type(state)(**values)
     if isinstance(state, list | tuple):
         return type(state)(map_state(x, fn) for x in state)

@@ -24,6 +24,29 @@ from prism.ops.choice import hard_choice
 from prism.ops.documents import shift_right
 
 LANE_STD = 2.2  # of the angle lanes; the gate lanes start 1/16 of it
+FIRST_PREFERENCE = 2.0  # head start of a unit's first primitive, in logits
+
+
+def first_choices(config: SymbolicConfig) -> tuple[list[int], list[int]]:
+    """Modulus of each unit, and the index of the primitive that it starts with.
+
+    Two units of three start as counting ones: a rotor per modulus, then one counter that saturates
+    at the largest, and again. The third goes through the library. Without counting primitives
+    every unit goes through the library.
+    """
+    names, moduli = config.primitives, config.moduli
+    pattern = [("rotor", m) for m in moduli] + [("counter", max(moduli))]
+    pattern = [(name, m) for name, m in pattern if name in names]
+    modulus, first, counting = [], [], 0
+    for unit in range(config.units):
+        if pattern and unit % 3 < 2:
+            name, m = pattern[counting % len(pattern)]
+            counting += 1
+        else:
+            name, m = names[unit // (3 if pattern else 1) % len(names)], moduli[unit % len(moduli)]
+        modulus.append(m)
+        first.append(names.index(name))
+    return modulus, first
 
 
 class SymbolicMachine(nn.Module):
@@ -41,27 +64,18 @@ class SymbolicMachine(nn.Module):
         for p in (self.gate_start, self.theta, self.choice, self.preference):
             p._no_weight_decay = True
         self.write = nn.Linear(2 * units, dim, bias=False)
-        modulus = [config.moduli[u % len(config.moduli)] for u in range(units)]
+        modulus, first = first_choices(config)
         self.register_buffer("modulus", torch.tensor(modulus), persistent=False)
-        self._reset(dim)
+        self._reset(dim, first)
 
     @torch.no_grad()
-    def _reset(self, dim: int) -> None:
+    def _reset(self, dim: int, first: list[int]) -> None:
         units = self.config.units
         nn.init.normal_(self.read.weight, std=LANE_STD * dim**-0.5)
         self.read.weight[2 * units :] /= 16
         self.choice.normal_(std=0.02)
-        for unit in range(units):
-            self.preference[self._first_choice(unit), unit] = 2.0
+        self.preference[first, range(units)] = FIRST_PREFERENCE
         self.write.weight.copy_(self.read.weight[: 2 * units].T / LANE_STD)
-
-    def _first_choice(self, unit: int) -> int:
-        """Units start spread over the library, every other one on a counting primitive."""
-        names = self.config.primitives
-        counting = [names.index(n) for n in ("rotor", "counter") if n in names]
-        if counting and unit % 2 == 0:
-            return counting[unit // 2 % len(counting)]
-        return (unit // 2) % len(names)
 
     def forward(
         self, x: Tensor, state: SymbolicState | None, runs: Tensor | None

@@ -9,13 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import torch
 from torch import Tensor
 
 
-def dispatch(
-    fn: Callable[[Tensor], Tensor], x: Tensor, chosen: Tensor, weight: Tensor
-) -> Tensor:
+def dispatch(fn: Callable[[Tensor], Tensor], x: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
     """``weight * fn(x)`` where ``chosen``, 0 elsewhere.
 
     Args:

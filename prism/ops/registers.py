@@ -39,7 +39,9 @@ def _sum_from(x: Tensor, start: Tensor) -> Tensor:
     return total[:, 1:] - total.gather(1, start.clamp(min=0))
 
 
-def running_sum(steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulus: Tensor) -> Tensor:
+def running_sum(
+    steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulus: Tensor
+) -> Tensor:
     """Running sum modulo m.
 
     Args:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
+from hypothesis import settings
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -18,6 +19,8 @@ from prism.config import EXPERT_KINDS, PRIMITIVES, TAPE_SCOPES
 from prism.model.protocol import map_state
 
 VOCAB = 11
+# for the tests that draw whole configs: more draws than the profile in force asks for
+many_draws = settings(max_examples=4 * settings().max_examples)
 
 
 def shrunk(name: str, **overrides: object) -> PrismConfig:
@@ -117,9 +120,7 @@ def machines(draw: st.DrawFn) -> SymbolicConfig:
     )
 
 
-def lively(
-    config: PrismConfig, dtype: torch.dtype = torch.float64, epsilon: float = 0.0
-) -> Prism:
+def lively(config: PrismConfig, dtype: torch.dtype = torch.float64, epsilon: float = 0.0) -> Prism:
     """A model whose every part matters, with exploration ``epsilon``."""
     model = Prism(config).to(dtype)
     model.set_exploration(epsilon)

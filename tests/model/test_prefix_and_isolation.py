@@ -12,6 +12,7 @@ from tests.model.families import (
     changed_from,
     configs,
     lively,
+    many_draws,
     segments_of,
     tokens_of,
 )
@@ -67,6 +68,7 @@ def test_a_row_never_changes_another(name, training, epsilon):
         check_isolation(model, tokens_of(row, 3, 13), row)
 
 
+@many_draws
 @given(
     config=configs(),
     length=st.integers(2, 17),

@@ -16,6 +16,7 @@ from tests.model.families import (
     gradients,
     lively,
     loss_of,
+    many_draws,
     read_in_pieces,
     segments_of,
     shrunk,
@@ -45,6 +46,7 @@ def test_any_split_gives_the_same_outputs_and_gradients(name, packed, cuts):
     check_split(model, tokens_of(1, 2, 14), cuts, segment_ids)
 
 
+@many_draws
 @given(
     config=configs(),
     length=st.integers(2, 19),
@@ -75,9 +77,7 @@ def test_gradients_reach_the_carried_state_alike(name, packed):
         logits, _ = read_in_pieces(model, tokens[:, 7:], cuts, ids[:, 7:], leaves)
         wanted = [x for x in tensors_of(leaves) if x.requires_grad]
         found = torch.autograd.grad(loss_of(logits), wanted, allow_unused=True)
-        return [
-            torch.zeros_like(x) if g is None else g for x, g in zip(wanted, found, strict=True)
-        ]
+        return [torch.zeros_like(x) if g is None else g for x, g in zip(wanted, found, strict=True)]
 
     whole, split = through_state(()), through_state((1, 2, 6, 9))
     if not packed:
@@ -112,8 +112,11 @@ def test_a_call_without_segment_ids_continues_the_last_document():
     tokens, ids = tokens_of(7, 1, 12), torch.tensor([[0] * 4 + [1] * 8])
     whole = model(tokens, segment_ids=ids).logits
     first = model(tokens[:, :7], segment_ids=ids[:, :7])
-    second = model(tokens[:, 7:], state=first.state)
-    assert_close(second.logits, whole[:, 7:], 1e-10)
+    second = model(tokens[:, 7:10], state=first.state)
+    third = model(tokens[:, 10:], state=second.state, segment_ids=ids[:, 10:])
+    assert_close(torch.cat([second.logits, third.logits], dim=1), whole[:, 7:], 1e-10)
+    other = model(tokens[:, 10:], state=second.state, segment_ids=ids[:, 10:] + 1)
+    assert_close(other.logits, model(tokens[:, 10:]).logits, 1e-10)
 
 
 @torch.no_grad()

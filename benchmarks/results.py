@@ -1,0 +1,73 @@
+"""``python -m benchmarks.results``: RESULTS.md and the tables of README.md from the JSON files.
+
+``--check`` writes nothing and fails if the pages are not what the files give. ``--import`` first
+takes over the results.json of a comparison, thinned, as results/compare.json.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from benchmarks.command import ROOT, Parser
+from benchmarks.document import COMPARE, Evidence, readme_part, results_page
+from benchmarks.thin import import_comparison
+from prism.compare.results import write_atomically
+
+BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    p = Parser(prog="python -m benchmarks.results", description=__doc__)
+    p.add_argument("--check", action="store_true", help="exit 1 if the pages are out of date")
+    p.add_argument("--import", dest="source", type=Path, metavar="FILE", help="a results.json")
+    p.add_argument("--root", type=Path, default=ROOT, help="folder of RESULTS.md and README.md")
+    args = p.parse_args(argv)
+    folder = args.root / "benchmarks" / "results"
+    try:
+        if args.check and args.source is not None:
+            raise ValueError(f"--import {args.source}: --check writes nothing, give one of them")
+        if args.source is not None:
+            import_comparison(args.source, folder / COMPARE)
+        wanted = pages(args.root, Evidence.read(folder))
+    except ValueError as error:
+        p.error(str(error))
+    changed = [path for path, text in wanted.items() if _text(path) != text]
+    if args.check:
+        for path in changed:
+            print(f"{path}: not what the JSON gives; run python -m benchmarks.results")
+        return 1 if changed else 0
+    for path in changed:
+        write_atomically(path, wanted[path])
+    print("\n".join(f"{path}: written" for path in changed) or "nothing has changed")
+    return 0
+
+
+def pages(root: Path, evidence: Evidence) -> dict[Path, str]:
+    """What RESULTS.md must hold, and README.md where it has the two markers.
+
+    Raises:
+        ValueError: README.md has one marker without the other, or in the wrong order.
+    """
+    found = {root / "RESULTS.md": results_page(evidence)}
+    readme = root / "README.md"
+    old = _text(readme)
+    if BEGIN in old or END in old:
+        found[readme] = _between_markers(readme, old, readme_part(evidence))
+    return found
+
+
+def _between_markers(path: Path, text: str, part: str) -> str:
+    if not (text.count(BEGIN) == text.count(END) == 1 and text.index(BEGIN) < text.index(END)):
+        raise ValueError(f"{path}: must hold {BEGIN} once and {END} once after it")
+    before, rest = text.split(BEGIN)
+    return f"{before}{BEGIN}\n{part}\n{END}{rest.split(END)[1]}"
+
+
+def _text(path: Path) -> str:
+    return path.read_text("utf-8") if path.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""A comparison, made small enough to be kept beside the code.
+
+Runs that are shown keep their learning curve (step and validation score, four digits); runs of the
+sweep, which only chose a learning rate, lose it. Scores stay as they are, so that what the full
+file concludes the thin one concludes too. One run per line.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from prism.compare.results import Run, run_key, write_atomically
+from prism.compare.selection import shown_runs
+
+LARGEST = 400_000  # bytes
+
+
+def thin(meta: dict[str, Any], runs: list[Run]) -> str:
+    """The thin file as text.
+
+    Raises:
+        ValueError: it would still be larger than ``LARGEST``.
+    """
+    shown = {run_key(run) for run in shown_runs(runs)}
+    lines = (
+        json.dumps(_thin_run(run, run_key(run) in shown), allow_nan=False, separators=(",", ":"))
+        for run in runs
+    )
+    text = f'{{"meta": {json.dumps(meta, allow_nan=False)},\n"runs": [\n' + ",\n".join(lines)
+    text += "\n]}\n"
+    size = len(text.encode())
+    if size > LARGEST:
+        raise ValueError(f"{len(runs)} thinned runs take {size:,} bytes: must be <= {LARGEST:,}")
+    return text
+
+
+def import_comparison(source: Path, target: Path) -> None:
+    """Thin the results.json ``source`` into ``target``.
+
+    Raises:
+        ValueError: ``source`` is not a results file, or is too large.
+    """
+    try:
+        content = json.loads(source.read_text("utf-8"))
+        text = thin(content["meta"], content["runs"])
+    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"--import {source}: {error!r}; must be a results.json") from error
+    write_atomically(target, text)
+
+
+def _thin_run(run: Run, shown: bool) -> Run:
+    curve = [
+        {"step": point["step"], "val_metric": float(f"{point['val_metric']:.4g}")}
+        for point in run["curve"]
+        if shown
+    ]
+    speed = run["tokens_per_second"]
+    return run | {"curve": curve, "tokens_per_second": None if speed is None else round(speed)}

@@ -1,0 +1,67 @@
+"""Half, single and double precision: all run, and none computes in less than single precision."""
+
+import pytest
+import torch
+
+from prism import Prism
+from tests.model.families import VARIANTS, VOCAB, lively, shrunk, tokens_of
+
+variants = pytest.mark.parametrize("name", VARIANTS)
+
+
+@variants
+@pytest.mark.parametrize("dtype", (torch.bfloat16, torch.float32, torch.float64), ids=str)
+def test_weights_of_any_precision_read_train_and_continue(name, dtype):
+    model = Prism(VARIANTS[name]).to(dtype)
+    tokens = tokens_of(0, 2, 21)
+    output = model(tokens)
+    assert output.logits.dtype == dtype
+    assert output.logits.shape == (2, 21, VOCAB)
+    (output.logits.float().logsumexp(dim=-1).sum() + output.aux_loss).backward()
+    for parameter_name, parameter in model.named_parameters():
+        assert parameter.grad.isfinite().all(), parameter_name
+    assert model(tokens, state=output.state).logits.isfinite().all()
+
+
+@variants
+@torch.no_grad()
+def test_what_accumulates_is_kept_in_at_least_single_precision(name):
+    state = Prism(VARIANTS[name]).bfloat16()(tokens_of(0, 1, 9)).state
+    for block in state.blocks:
+        sums = [block.bus, *([] if block.symbolic is None else block.symbolic.registers.values())]
+        sums += [] if block.tape is None else [block.tape.register, block.tape.ring]
+        assert {x.dtype for x in sums} == {torch.float32}
+
+
+@torch.no_grad()
+def test_half_precision_weights_stay_near_single_precision():
+    config = shrunk("tiny", expert_kinds=("neural", "memory"))
+    half = lively(config, torch.bfloat16)
+    single = Prism(config)
+    single.load_state_dict(half.state_dict())  # the same numbers, so only the compute differs
+    tokens = tokens_of(0, 2, 64)
+    wanted = single(tokens).logits
+    found = half(tokens).logits.float()
+    assert (found - wanted).abs().max() < 0.1 * wanted.abs().max()
+
+
+def test_mixed_precision_reads_and_trains():
+    model, tokens = Prism(VARIANTS["300m"]), tokens_of(0, 2, 21)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        output = model(tokens)
+        loss = output.logits.float().logsumexp(dim=-1).mean() + output.aux_loss
+    loss.backward()
+    assert loss.isfinite()
+    assert all(p.grad.isfinite().all() for p in model.parameters())
+
+
+@torch.no_grad()
+def test_single_precision_is_double_precision_up_to_rounding():
+    # without hard choices, which may fall differently where two are within rounding
+    config = shrunk("tiny", expert_kinds=("neural", "memory"))
+    single, double = lively(config, torch.float32), lively(config).double()
+    double.load_state_dict(single.double().state_dict())
+    single = single.float()
+    tokens = tokens_of(0, 2, 200)
+    wanted = double(tokens).logits
+    assert (single(tokens).logits - wanted).abs().max() <= 1e-4 * wanted.abs().max()

@@ -1,0 +1,94 @@
+"""Discrete registers: each equals the step-by-step machine, values to the bit and gradients."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prism.ops.registers import (
+    hold,
+    machine_loop,
+    running_sum,
+    saturating_sum,
+    straight_through,
+)
+from tests.ops.references import assert_same, normal, run_numbers
+
+MODULUS = torch.tensor([2, 3, 5, 16])
+UNITS = len(MODULUS)
+
+
+def steps_of(seed: int, length: int) -> torch.Tensor:
+    """Integer-valued steps ``[2, T, U]`` in -4 .. 4."""
+    return normal(seed, 2, length, UNITS).mul(2).round().clamp(-4, 4)
+
+
+def carry_of(seed: int) -> torch.Tensor:
+    """Counts ``[2, U]`` in 0 .. m - 1."""
+    return normal(seed, 2, UNITS).mul(9).round().remainder(MODULUS)
+
+
+SUMS = {"running": running_sum, "saturating": saturating_sum}
+
+
+@pytest.mark.parametrize("kind", SUMS)
+@given(length=st.integers(1, 40), seed=st.integers(0, 99), data=st.data())
+def test_a_sum_is_its_machine(kind, length, seed, data):
+    runs = data.draw(run_numbers(2, length))
+    assert_same(
+        lambda n, c: [SUMS[kind](n, c, runs, MODULUS)],
+        lambda n, c: [machine_loop(kind, n, c, runs, MODULUS)],
+        [steps_of(seed, length), carry_of(seed)],
+        1e-10,
+    )
+
+
+@given(length=st.integers(1, 40), seed=st.integers(0, 99), data=st.data())
+def test_a_latch_is_its_machine(length, seed, data):
+    runs = data.draw(run_numbers(2, length))
+    write = (normal(seed, 2, length, UNITS) > 0.5).double()
+    assert_same(
+        lambda v, w, c: [hold(v, w, c, runs)],
+        lambda v, w, c: [machine_loop("hold", v, c, runs, write=w)],
+        [normal(seed + 1, 2, length, UNITS), write, normal(seed + 2, 2, UNITS)],
+        1e-10,
+    )
+
+
+@pytest.mark.parametrize("kind", SUMS)
+@given(length=st.integers(2, 30), seed=st.integers(0, 99), data=st.data())
+def test_a_sum_continues_from_its_last_count(kind, length, seed, data):
+    at = data.draw(st.integers(1, length - 1))
+
+    def in_two(steps, carry):
+        first = SUMS[kind](steps[:, :at], carry, None, MODULUS)
+        second = SUMS[kind](steps[:, at:], first[:, -1], None, MODULUS)
+        return [torch.cat([first, second], dim=1)]
+
+    def at_once(steps, carry):
+        return [SUMS[kind](steps, carry, None, MODULUS)]
+
+    assert_same(in_two, at_once, [steps_of(seed, length), carry_of(seed)], 1e-10)
+
+
+@pytest.mark.parametrize("dtype", (torch.float32, torch.float64), ids=str)
+@pytest.mark.parametrize("kind", SUMS)
+def test_counts_stay_whole_numbers_over_a_long_row(kind, dtype):
+    steps = torch.full((1, 16_384, 1), 7.0, dtype=dtype)
+    counts = SUMS[kind](steps, None, None, torch.tensor([16]))[0, :, 0]
+    exact = 7 * torch.arange(1, 16_385)
+    wanted = exact % 16 if kind == "running" else exact.clamp(max=15)
+    assert torch.equal(counts, wanted.to(dtype))
+
+
+def test_a_saturating_sum_is_no_modulus_and_does_not_remember_what_it_cut():
+    steps = torch.tensor([[[3.0], [3.0], [-1.0], [-9.0], [1.0]]])
+    counts = saturating_sum(steps, None, None, torch.tensor([5]))
+    assert counts[0, :, 0].tolist() == [3, 4, 3, 0, 1]
+
+
+def test_straight_through_has_the_hard_value_to_the_bit_and_the_soft_gradient():
+    soft = torch.tensor([0.1, 1e9, -3.7], requires_grad=True)
+    value = straight_through(soft.round(), 3 * soft)
+    assert torch.equal(value, soft.round())
+    assert torch.equal(torch.autograd.grad(value.sum(), soft)[0], torch.full((3,), 3.0))
