@@ -1,5 +1,7 @@
 # make compare   PRISM against its baselines on every task (quick profile)
 # make test      set up and run the test suite
+# make bench     speed and specialisation into benchmarks/results (long; all cores)
+# make results   RESULTS.md, the tables of README.md and the figures from benchmarks/results
 # Everything happens in .venv; PYTHON chooses the interpreter that makes it.
 PYTHON ?= python3
 VENV := .venv
@@ -40,6 +42,14 @@ lint: $(VENV)/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+
+bench: $(VENV)/installed
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.specialisation
+
+results: $(VENV)/installed
+	$(BIN)/python -m benchmarks.results
+	$(BIN)/python -m renders.figures
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info

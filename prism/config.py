@@ -73,7 +73,8 @@ class TapeConfig:
             one_each = len(self.retention) == self.content_heads
             allowed = f"a number or {self.content_heads} numbers, one per content head"
             _require(one_each, me, "retention", self.retention, allowed)
-        for value in self.retentions:
+        values = self.retention if isinstance(self.retention, tuple) else (self.retention,)
+        for value in values:
             ok = _is_number(value) and 0 < value <= 1
             _require(ok, me, "retention", self.retention, "in (0, 1]")
 

@@ -27,32 +27,33 @@ def tiny(**overrides: Any) -> PrismConfig:
 
 def m300(**overrides: Any) -> PrismConfig:
     """320M parameters: the first recipe, 8 rates, 64 slots, top-2, a trimmed neural kind."""
-    return _config(
+    return _large(
         overrides,
         d_model=896,
-        num_layers=24,
+        num_layers=36,
         router_topk=2,
-        neural_hidden=2432,
+        neural_hidden=1792,
         half_life_max=4096.0,
         tape=TapeConfig(num_slots=64, d_mem=64),
-        memory_layers=(3, 9, 15, 21),
-        symbolic=SymbolicConfig(units=32),
     )
 
 
 def m350(**overrides: Any) -> PrismConfig:
     """370M parameters."""
-    return _large(overrides, d_model=1024, num_layers=24, neural_hidden=2520)
+    return _large(overrides, d_model=1024, num_layers=24, neural_hidden=3144)
 
 
 def m700(**overrides: Any) -> PrismConfig:
     """700M parameters."""
-    return _large(overrides, d_model=1536, num_layers=20, neural_hidden=4096)
+    return _large(overrides, d_model=1536, num_layers=20, neural_hidden=5056)
 
 
 def b1(**overrides: Any) -> PrismConfig:
     """1.0B parameters."""
-    return _large(overrides, d_model=1792, num_layers=24, neural_hidden=4096)
+    return _large(overrides, d_model=1792, num_layers=24, neural_hidden=5104)
+
+
+BY_NAME = {"tiny": tiny, "300m": m300, "350m": m350, "700m": m700, "1b": b1}
 
 
 def by_name(name: str, **overrides: Any) -> PrismConfig:
@@ -66,23 +67,18 @@ def by_name(name: str, **overrides: Any) -> PrismConfig:
     return BY_NAME[name](**overrides)
 
 
-BY_NAME = {"tiny": tiny, "300m": m300, "350m": m350, "700m": m700, "1b": b1}
-
-
 def _config(overrides: dict[str, Any], **values: Any) -> PrismConfig:
     return PrismConfig(**{"vocab_size": VOCABULARY, **values, **overrides})
 
 
-def _large(overrides: dict[str, Any], num_layers: int, **values: Any) -> PrismConfig:
-    memory = {"memory_layers": tuple(range(num_layers // 8, num_layers, num_layers // 4))}
-    if "num_layers" in overrides:
-        memory = {}
-    return _config(
-        overrides,
-        num_layers=num_layers,
-        half_life_max=8192.0,
-        tape=TapeConfig(content_heads=4, position_heads=4, num_slots=64, d_mem=64),
-        symbolic=SymbolicConfig(units=32),
-        **memory,
-        **values,
-    )
+def _large(overrides: dict[str, Any], **values: Any) -> PrismConfig:
+    """Four blocks hold memory, evenly spread, whatever ``num_layers`` is overridden to."""
+    layers = overrides.get("num_layers", values["num_layers"])
+    quarter = max(layers // 4, 1)
+    shared = {
+        "half_life_max": 8192.0,
+        "tape": TapeConfig(content_heads=4, position_heads=4, num_slots=64, d_mem=64),
+        "symbolic": SymbolicConfig(units=32),
+        "memory_layers": tuple(range(layers % quarter + quarter // 2, layers, quarter)),
+    }
+    return _config(overrides, **{**shared, **values})

@@ -7,11 +7,11 @@ config is whole.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from prism.config import PrismConfig
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from prism.model.prism import Prism
 
 FORMAT = 1
+DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
 def save(model: Prism, directory: str | Path) -> None:
@@ -29,12 +30,14 @@ def save(model: Prism, directory: str | Path) -> None:
     """
     folder = Path(directory)
     folder.mkdir(parents=True, exist_ok=True)
-    header = {"format": FORMAT, "model": "prism", "config": model.config.to_dict()}
+    dtype = str(model.embedding.weight.dtype).removeprefix("torch.")
+    config = model.config.to_dict()
+    header = {"format": FORMAT, "model": "prism", "dtype": dtype, "config": config}
     weights = {k: v.contiguous() for k, v in _stored(model).items()}
     save_file(weights, folder / "model.safetensors.tmp")
     (folder / "config.json.tmp").write_text(json.dumps(header, indent=2) + "\n")
-    os.replace(folder / "model.safetensors.tmp", folder / "model.safetensors")
-    os.replace(folder / "config.json.tmp", folder / "config.json")
+    for name in ("model.safetensors", "config.json"):
+        (folder / f"{name}.tmp").replace(folder / name)
 
 
 def load(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
@@ -52,14 +55,20 @@ def load(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
         header = json.loads((folder / "config.json").read_text())
     except json.JSONDecodeError as error:
         raise ValueError(f"{folder / 'config.json'}: not JSON ({error})") from error
-    for field, allowed in (("format", FORMAT), ("model", "prism")):
+    for field, allowed in (("format", (FORMAT,)), ("model", ("prism",)), ("dtype", DTYPES)):
         value = header.get(field) if isinstance(header, dict) else None
-        if value != allowed:
-            raise ValueError(f"{folder / 'config.json'}: {field} = {value!r}: must be {allowed!r}")
+        if value not in allowed:
+            one = " or ".join(repr(x) for x in allowed)
+            raise ValueError(f"{folder / 'config.json'}: {field} = {value!r}: must be {one}")
     from prism.model.prism import Prism  # Prism has ``save`` as a method, so it imports this file
 
-    model = Prism(PrismConfig.from_dict(header["config"]))
-    weights = load_file(folder / "model.safetensors")
+    if not isinstance(header.get("config"), dict):
+        raise ValueError(f"{folder / 'config.json'}: config is missing")
+    model = Prism(PrismConfig.from_dict(header["config"])).to(getattr(torch, header["dtype"]))
+    try:
+        weights = load_file(folder / "model.safetensors")
+    except SafetensorError as error:
+        raise ValueError(f"{folder / 'model.safetensors'}: not a safetensors file") from error
     _check(weights, _stored(model), folder / "model.safetensors")
     model.load_state_dict(weights, strict=False)  # the tied head is not stored
     return model.to(device)
