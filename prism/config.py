@@ -16,6 +16,7 @@ EXPERT_KINDS = ("neural", "memory", "symbolic")
 TAPE_SCOPES = ("shared", "layer")
 TOKEN_PRIMITIVES = ("compare", "gate", "select", "shift", "threshold", "count")
 CAUSAL_PRIMITIVES = ("latch", "flipflop", "counter", "rotor")
+TURN = 240  # grid steps in a full turn of a counting primitive
 PRIMITIVES = TOKEN_PRIMITIVES + CAUSAL_PRIMITIVES
 
 
@@ -98,13 +99,13 @@ class SymbolicConfig:
     Args:
         units: registers; each picks one primitive per token. Independent of ``d_model``.
         primitives: the library, any non-empty choice from ``PRIMITIVES``.
-        moduli: what the rotors and counters count modulo (or saturate at); units cycle
-            through the list.
+        moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
+            this list, so that counting modulo q is exact; each divides 240.
     """
 
     units: int = 16
     primitives: tuple[str, ...] = PRIMITIVES
-    moduli: tuple[int, ...] = (2, 3, 5, 16)
+    moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
 
     def __post_init__(self) -> None:
         me = "SymbolicConfig"
@@ -114,8 +115,8 @@ class SymbolicConfig:
         chosen = self.primitives
         ok = len(chosen) > 0 and len(set(chosen)) == len(chosen) and set(chosen) <= set(PRIMITIVES)
         _require(ok, me, "primitives", chosen, f"distinct names from {PRIMITIVES}")
-        ok = len(self.moduli) > 0 and all(_is_int(m, 2) for m in self.moduli)
-        _require(ok, me, "moduli", self.moduli, "a non-empty list of integers >= 2")
+        ok = len(self.moduli) > 0 and all(_is_int(m, 2) and TURN % m == 0 for m in self.moduli)
+        _require(ok, me, "moduli", self.moduli, f"a non-empty list of divisors >= 2 of {TURN}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -57,8 +57,9 @@ BAD = [
     (SymbolicConfig, "units", 0, "an integer >= 1"),
     (SymbolicConfig, "primitives", (), "distinct names from"),
     (SymbolicConfig, "primitives", ("add",), "distinct names from"),
-    (SymbolicConfig, "moduli", (1,), "a non-empty list of integers >= 2"),
-    (SymbolicConfig, "moduli", (), "a non-empty list of integers >= 2"),
+    (SymbolicConfig, "moduli", (1,), "a non-empty list of divisors >= 2 of 240"),
+    (SymbolicConfig, "moduli", (7,), "a non-empty list of divisors >= 2 of 240"),
+    (SymbolicConfig, "moduli", (), "a non-empty list of divisors >= 2 of 240"),
     (SymbolicConfig, "moduli", 5, "a list"),
 ]
 # explicit, so that no message here depends on a default

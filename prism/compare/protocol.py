@@ -99,8 +99,18 @@ def setting_of(run: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def toy_config(task: Task, seed: int) -> PrismConfig:
-    """The model size of every comparison: width 64, 3 layers, about 200 thousand parameters."""
-    return PrismConfig(vocab_size=task.vocab_size, d_model=64, num_layers=3, seed=seed)
+    """The model size of every comparison: width 64, 3 layers, about 200 thousand parameters.
+
+    The longest half-life is the training context (at least 64 tokens): slower rates would be in
+    states at longer test lengths that training has never shown.
+    """
+    return PrismConfig(
+        vocab_size=task.vocab_size,
+        d_model=64,
+        num_layers=3,
+        half_life_max=float(max(64, task.train_length)),
+        seed=seed,
+    )
 
 
 def swept_rates() -> dict[str, dict[str, float]]:

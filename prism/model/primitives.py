@@ -11,22 +11,52 @@ Four carry exact state over tokens (ops/registers.py):
 
     latch      s(t) = -s(t-1) if a1 > 0 else s(t-1)                          s in {1, -1}
     flipflop   s(t) = 1[a1 > 0] if b1 > 0 else s(t-1)                        s in {0, 1}
-    counter    c(t) = clip(c(t-1) + n(t), 0, m - 1)                          point on a circle
-    rotor      c(t) = (c(t-1) + n(t)) mod m                                  point on a circle
+    rotor      c(t) = (c(t-1) + n(t)) mod 240                                point on a circle
+    counter    c(t) = clip(c(t-1) + n(t), -120, 120)                         point on a half circle
 
-with the step ``n = g round(m atan2(a2, a1) / 2 pi)`` and a ternary gate
-``g = round(clip(g0 + b1(t) + b2(t-1), -1.2, 1.2))``, all straight-through.
+with the step ``n = g snap(round(240 atan2(a2, a1) / 2 pi))`` in 240ths of a turn and a ternary
+gate ``g = round(clip(g0 + b1(t) + b2(t-1), -1.2, 1.2))``, all straight-through. Why 240: a rotor
+that counts modulo 5 in steps of a fifth cannot be learned, its value does not move with small
+changes of the angle; on a fine grid it moves almost continuously, so gradient descent finds the
+fifths, and ``snap`` then makes them exact: it takes a step near a simple fraction p/q of a turn to
+that fraction, from the further away the simpler it is. 240 divides by 2, 3, 4, 5, 6, 8 and 16.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from prism.config import TURN
 from prism.ops.registers import hold, running_sum, saturating_sum, straight_through
+
+
+def snap_width(q: int) -> float:
+    """Grid steps within which a step is taken to p/q: 16/q, between 4 and 8."""
+    return min(max(16 / q, 4), 8)
+
+
+@lru_cache(maxsize=16)
+def snap_table(moduli: tuple[int, ...]) -> Tensor:
+    """What to add to step n (mod 240) to reach the nearest p/q of a turn, q in ``moduli``, if that
+    is near enough; ``[240]`` fp64."""
+    reach: dict[int, float] = {}
+    for q in sorted(moduli):
+        for p in range(q):
+            width = snap_width(q // math.gcd(p, q))
+            fraction = TURN * p // q
+            reach[fraction] = max(reach.get(fraction, 0.0), width)
+    table = []
+    for n in range(TURN):
+        ways = [((f - n + TURN // 2) % TURN - TURN // 2, width) for f, width in reach.items()]
+        near = [way for way, width in ways if abs(way) <= width]
+        table.append(float(min(near, key=abs, default=0)))
+    with torch.inference_mode(False):
+        return torch.tensor(table, dtype=torch.float64, device="cpu")
 
 
 @dataclass
@@ -37,7 +67,6 @@ class Lanes:
         a, b: ``[B, T, 2 U]``.
         steps: ``[B, T, U]`` integer-valued steps.
         theta: ``[2 U]`` thresholds.
-        modulus: ``[U]``.
         runs: ``[B, T]`` run numbers or None.
         registers: ``[B, U]`` carried, by primitive name.
     """
@@ -46,7 +75,6 @@ class Lanes:
     b: Tensor
     steps: Tensor
     theta: Tensor
-    modulus: Tensor
     runs: Tensor | None
     registers: dict[str, Tensor]
 
@@ -56,17 +84,20 @@ def above_zero(x: Tensor) -> Tensor:
     return straight_through((x > 0).to(x.dtype), torch.sigmoid(x))
 
 
-def angle_steps(a: Tensor, gate: Tensor, modulus: Tensor) -> Tensor:
+def angle_steps(a: Tensor, gate: Tensor, moduli: tuple[int, ...]) -> Tensor:
     """Integer steps ``[B, T, U]``: the angle of ``a [B, T, 2 U]`` times a ternary ``gate``."""
     x, y = a.chunk(2, dim=-1)
     x = torch.where((x == 0) & (y == 0), 1.0, x)  # the angle of nothing is 0, also its gradient
-    turns = torch.atan2(y, x) * (modulus / (2 * math.pi))
+    turns = torch.atan2(y, x) * (TURN / (2 * math.pi))
+    whole = turns.detach().round()
+    table = snap_table(moduli).to(whole)
+    whole = whole + table[whole.long()]  # a negative index counts from the end, as angles do
     ternary = gate.clamp(-1.2, 1.2)
-    return straight_through(turns.round(), turns) * straight_through(ternary.round(), ternary)
+    return straight_through(whole, turns) * straight_through(ternary.round(), ternary)
 
 
-def _circle(count: Tensor, modulus: Tensor) -> Tensor:
-    angle = count * (2 * math.pi / modulus)
+def _circle(count: Tensor, unit: float) -> Tensor:
+    angle = count * unit
     return torch.cat([angle.cos(), angle.sin()], dim=-1)
 
 
@@ -101,8 +132,7 @@ def count(lanes: Lanes) -> Tensor:
 
 def latch(lanes: Lanes) -> tuple[Tensor, Tensor]:
     first, second = lanes.a.chunk(2, dim=-1)
-    two = torch.full_like(lanes.modulus, 2)
-    parity = running_sum(above_zero(first), lanes.registers.get("latch"), lanes.runs, two)
+    parity = running_sum(above_zero(first), lanes.registers.get("latch"), lanes.runs, 2)
     sign = 1 - 2 * parity.detach()
     # one more flip turns s into -s: the finite difference is the gradient
     signed = straight_through(sign, -2 * sign * parity)
@@ -117,13 +147,13 @@ def flipflop(lanes: Lanes) -> tuple[Tensor, Tensor]:
 
 
 def counter(lanes: Lanes) -> tuple[Tensor, Tensor]:
-    total = saturating_sum(lanes.steps, lanes.registers.get("counter"), lanes.runs, lanes.modulus)
-    return _circle(total, lanes.modulus), total
+    total = saturating_sum(lanes.steps, lanes.registers.get("counter"), lanes.runs, TURN // 2)
+    return _circle(total, math.pi / TURN), total
 
 
 def rotor(lanes: Lanes) -> tuple[Tensor, Tensor]:
-    total = running_sum(lanes.steps, lanes.registers.get("rotor"), lanes.runs, lanes.modulus)
-    return _circle(total, lanes.modulus), total
+    total = running_sum(lanes.steps, lanes.registers.get("rotor"), lanes.runs, TURN)
+    return _circle(total, 2 * math.pi / TURN), total
 
 
 TOKEN_LIBRARY = {

@@ -2,7 +2,7 @@
 
     p = softmax(W x)                     in at least fp32
     chosen = top-k of (p + bias)         bias selects, p weighs; k = E runs every kind
-    weight_e = E p_e                     1 for every kind at the start; carries the gradient at k = 1
+    weight_e = E p_e                     1 at the start; carries the router's gradient at k = 1
 
 Token choice, dropless: a token's choice depends on that token's features alone. The selection bias
 is moved only by :meth:`Router.balance`, after an optimiser step, toward *target* loads measured on

@@ -27,26 +27,20 @@ LANE_STD = 2.2  # of the angle lanes; the gate lanes start 1/16 of it
 FIRST_PREFERENCE = 2.0  # head start of a unit's first primitive, in logits
 
 
-def first_choices(config: SymbolicConfig) -> tuple[list[int], list[int]]:
-    """Modulus of each unit, and the index of the primitive that it starts with.
+FIRST_CYCLE = ("rotor", "rotor", "latch", "rotor", "counter", "flipflop", "rotor", None)
 
-    Two units of three start as counting ones: a rotor per modulus, then one counter that saturates
-    at the largest, and again. The third goes through the library. Without counting primitives
-    every unit goes through the library.
-    """
-    names, moduli = config.primitives, config.moduli
-    pattern = [("rotor", m) for m in moduli] + [("counter", max(moduli))]
-    pattern = [(name, m) for name, m in pattern if name in names]
-    modulus, first, counting = [], [], 0
+
+def first_choices(config: SymbolicConfig) -> list[int]:
+    """Index of the primitive that each unit starts with: ``FIRST_CYCLE`` over and over, its None
+    (and what the library lacks) going through the whole library."""
+    names, first, others = config.primitives, [], 0
     for unit in range(config.units):
-        if pattern and unit % 3 < 2:
-            name, m = pattern[counting % len(pattern)]
-            counting += 1
-        else:
-            name, m = names[unit // (3 if pattern else 1) % len(names)], moduli[unit % len(moduli)]
-        modulus.append(m)
+        name = FIRST_CYCLE[unit % len(FIRST_CYCLE)]
+        if name not in names:
+            name = names[others % len(names)]
+            others += 1
         first.append(names.index(name))
-    return modulus, first
+    return first
 
 
 class SymbolicMachine(nn.Module):
@@ -64,17 +58,15 @@ class SymbolicMachine(nn.Module):
         for p in (self.gate_start, self.theta, self.choice, self.preference):
             p._no_weight_decay = True
         self.write = nn.Linear(2 * units, dim, bias=False)
-        modulus, first = first_choices(config)
-        self.register_buffer("modulus", torch.tensor(modulus), persistent=False)
-        self._reset(dim, first)
+        self._reset(dim)
 
     @torch.no_grad()
-    def _reset(self, dim: int, first: list[int]) -> None:
+    def _reset(self, dim: int) -> None:
         units = self.config.units
         nn.init.normal_(self.read.weight, std=LANE_STD * dim**-0.5)
         self.read.weight[2 * units :] /= 16
         self.choice.normal_(std=0.02)
-        self.preference[first, range(units)] = FIRST_PREFERENCE
+        self.preference[first_choices(self.config), range(units)] = FIRST_PREFERENCE
         self.write.weight.copy_(self.read.weight[: 2 * units].T / LANE_STD)
 
     def forward(
@@ -86,13 +78,11 @@ class SymbolicMachine(nn.Module):
         a, b = raw.chunk(2, dim=-1)
         gate_now, gate_next = b.chunk(2, dim=-1)
         before = shift_right(gate_next, None if state is None else state.lane, runs)
-        modulus = self.modulus.to(raw.dtype)
         lanes = Lanes(
             a,
             b,
-            angle_steps(a, self.gate_start + gate_now + before, modulus),
+            angle_steps(a, self.gate_start + gate_now + before, self.config.moduli),
             self.theta,
-            modulus,
             runs,
             {} if state is None else state.registers,
         )

@@ -5,7 +5,7 @@ true gradients of the step-by-step machine, obtained from one pattern: *the sum 
 event*. With S the running sum and e(t) the last event at or before t,
 
     running sum modulo m    c(t) = (c(t-1) + n(t)) mod m                 no event: S(t)
-    saturating sum          c(t) = clip(c(t-1) + n(t), 0, m - 1)         event: c touched an end
+    saturating sum          c(t) = clip(c(t-1) + n(t), -m, m)            event: c was cut
     set/reset (hold)        c(t) = n(t) if write(t) else c(t-1)          event: a write
 
 A straight-through value ``hard + (soft - soft.detach())`` has the value ``hard`` to the bit.
@@ -39,16 +39,14 @@ def _sum_from(x: Tensor, start: Tensor) -> Tensor:
     return total[:, 1:] - total.gather(1, start.clamp(min=0))
 
 
-def running_sum(
-    steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulus: Tensor
-) -> Tensor:
+def running_sum(steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulus: int) -> Tensor:
     """Running sum modulo m.
 
     Args:
         steps: ``[B, T, U]`` integer-valued.
         carry: ``[B, U]`` count after the token before; None = 0.
         runs: ``[B, T]`` run numbers or None.
-        modulus: ``[U]`` integers m >= 2.
+        modulus: m >= 2.
 
     Returns:
         ``[B, T, U]`` counts in [0, m); the carried state is the last one.
@@ -60,23 +58,22 @@ def running_sum(
         mine = start < 0
         exact = exact + carry[:, None].detach().round().long() * mine
         soft = soft + carry[:, None] * mine
-    return straight_through((exact % modulus.long()).to(steps.dtype), soft)
+    return straight_through((exact % modulus).to(steps.dtype), soft)
 
 
-def saturating_sum(
-    steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulus: Tensor
-) -> Tensor:
-    """Running sum that stops at 0 and m - 1; arguments as :func:`running_sum`."""
-    top = (modulus - 1).to(steps.dtype)
+def saturating_sum(steps: Tensor, carry: Tensor | None, runs: Tensor | None, limit: int) -> Tensor:
+    """Running sum that starts at 0 and stops at -limit and limit; otherwise as
+    :func:`running_sum`."""
     start = _document_start(runs, steps)
     with torch.no_grad():
-        first = torch.zeros_like(steps[:, 0]) if carry is None else carry
-        value = _clamped_scan(steps.detach().round(), first.round(), start, top)
+        whole = steps.round()
+        first = torch.zeros_like(steps[:, 0]) if carry is None else carry.round()
+        value = _clamped_scan(whole, first, start, limit)
         index = torch.arange(steps.shape[1], device=steps.device)[:, None]
-        before = torch.cat([first[:, None].round(), value[:, :-1]], dim=1)
+        before = torch.cat([first[:, None], value[:, :-1]], dim=1)
         before = torch.where(start == index, 0.0, before)
         # the gradient passes a token unless its sum was cut
-        cut = (before + steps.round() < 0) | (before + steps.round() > top)
+        cut = (before + whole).abs() > limit
         event = torch.where(cut, index, -1).cummax(dim=1).values
     soft = _sum_from(steps, torch.maximum(event + 1, start))
     if carry is not None:
@@ -84,15 +81,15 @@ def saturating_sum(
     return straight_through(value, soft)
 
 
-def _clamped_scan(steps: Tensor, first: Tensor, start: Tensor, top: Tensor) -> Tensor:
-    """``clip(c + n, 0, top)`` over time by doubling: clips compose to ``min(max(c + a, lo), hi)``."""
-    shift, low, high = steps, torch.zeros_like(steps), top.expand_as(steps)
+def _clamped_scan(steps: Tensor, first: Tensor, start: Tensor, limit: int) -> Tensor:
+    """``clip(c + n, -limit, limit)`` over time by doubling: clips compose to
+    ``min(max(c + a, low), high)``."""
     index = torch.arange(steps.shape[1], device=steps.device)[:, None]
     # a document's first token forgets the count before: a constant function
-    fresh = steps.minimum(top).clamp(min=0)
-    low = torch.where(start == index, fresh, low)
-    high = torch.where(start == index, fresh, high)
-    reach = 1
+    fresh, opens = steps.clamp(-limit, limit), start == index
+    low = torch.where(opens, fresh, -limit)
+    high = torch.where(opens, fresh, limit)
+    shift, reach = steps, 1
     while reach < steps.shape[1]:
         a, lo, hi = shift[:, reach:], low[:, reach:], high[:, reach:]
         shift = torch.cat([shift[:, :reach], shift[:, :-reach] + a], dim=1)
@@ -136,7 +133,7 @@ def machine_loop(
     steps: Tensor,
     carry: Tensor | None,
     runs: Tensor | None,
-    modulus: Tensor | None = None,
+    bound: int = 0,
     write: Tensor | None = None,
 ) -> Tensor:
     """The plain reference of the three registers above, one token at a time.
@@ -144,7 +141,8 @@ def machine_loop(
     Args:
         kind: ``"running"``, ``"saturating"`` or ``"hold"``.
         steps: ``[B, T, U]`` steps, or the values of ``hold``.
-        carry, runs, modulus, write: as above.
+        carry, runs, write: as above.
+        bound: the modulus of ``"running"``, the limit of ``"saturating"``.
     """
     count = torch.zeros_like(steps[:, 0]) if carry is None else carry
     before = torch.zeros_like(steps[:, 0, 0], dtype=torch.long)
@@ -158,9 +156,8 @@ def machine_loop(
         else:
             count = count + steps[:, t]
             if kind == "saturating":
-                top = (modulus - 1).to(count)
-                count = torch.where(count < 0, 0.0, torch.where(count > top, top, count))
+                count = torch.where(count.abs() > bound, bound * torch.sign(count), count)
             else:
-                count = count - modulus * torch.floor(count.detach() / modulus)
+                count = count - bound * torch.floor(count.detach() / bound)
         out.append(count)
     return torch.stack(out, dim=1)

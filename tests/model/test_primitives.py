@@ -5,12 +5,19 @@ import math
 import pytest
 import torch
 
-from prism.config import PRIMITIVES, SymbolicConfig
-from prism.model.primitives import CAUSAL_LIBRARY, TOKEN_LIBRARY, Lanes, angle_steps
+from prism.config import PRIMITIVES, TURN, SymbolicConfig
+from prism.model.primitives import (
+    CAUSAL_LIBRARY,
+    TOKEN_LIBRARY,
+    Lanes,
+    angle_steps,
+    snap_table,
+    snap_width,
+)
 from prism.model.symbolic import SymbolicMachine
 
 UNITS = 3
-MODULUS = torch.tensor([2.0, 3.0, 5.0]).double()
+MODULI = (2, 3, 5)
 
 
 def lanes_of(length: int = 40) -> Lanes:
@@ -19,7 +26,7 @@ def lanes_of(length: int = 40) -> Lanes:
     a, b = torch.randn(2, 2, length, 2 * UNITS, generator=g).double()
     gate = torch.randn(2, length, UNITS, generator=g).double()
     theta = torch.randn(2 * UNITS, generator=g).double()
-    return Lanes(a, b, angle_steps(a, gate, MODULUS), theta, MODULUS, None, {})
+    return Lanes(a, b, angle_steps(a, gate, MODULI), theta, None, {})
 
 
 LANES = lanes_of()
@@ -69,25 +76,44 @@ def test_the_counting_primitives_show_an_exact_count_as_a_point_on_a_circle(name
     count = torch.zeros(2, UNITS).double()
     for t in range(LANES.a.shape[1]):
         count = count + LANES.steps[:, t]
-        count = count % MODULUS if name == "rotor" else count.clamp(min=0).minimum(MODULUS - 1)
+        count = count % TURN if name == "rotor" else count.clamp(-TURN / 2, TURN / 2)
         assert torch.equal(total[:, t], count)
-    angle = total * 2 * math.pi / MODULUS
+    angle = total * math.pi / TURN * (2 if name == "rotor" else 1)
     assert torch.allclose(pair, torch.cat([angle.cos(), angle.sin()], dim=-1))
 
 
-def test_steps_are_the_angle_in_parts_of_the_modulus_times_a_ternary_gate():
-    turns = torch.tensor([1, 2, -2]) / torch.tensor([5, 5, 5])
+def lanes_at(turns: torch.Tensor) -> torch.Tensor:
+    """``a [1, 1, 2 U]`` that points to these parts of a turn."""
     angle = 2 * math.pi * turns
-    a = torch.cat([angle.cos(), angle.sin()]).view(1, 1, 6)
-    modulus = torch.tensor([5.0, 5.0, 5.0])
+    return torch.cat([angle.cos(), angle.sin()]).view(1, 1, -1)
+
+
+def test_steps_are_the_angle_on_the_grid_times_a_ternary_gate():
+    a = lanes_at(torch.tensor([1, 2, -2]) / 5)
     for gate, sign in ((1.3, 1), (0.6, 1), (0.3, 0), (-0.2, 0), (-5.0, -1)):
-        steps = angle_steps(a, torch.full((1, 1, 3), gate), modulus)
-        assert steps.flatten().tolist() == [sign * 1, sign * 2, sign * -2]
+        steps = angle_steps(a, torch.full((1, 1, 3), gate), MODULI)
+        assert steps.flatten().tolist() == [sign * 48, sign * 96, sign * -96]
+
+
+def test_a_step_near_a_simple_fraction_snaps_to_it_and_another_stays():
+    near, far = (1 / 5 + 3.4 / TURN), (1 / 5 + 9.0 / TURN)
+    steps = angle_steps(lanes_at(torch.tensor([near, far, -near])), torch.ones(1, 1, 3), MODULI)
+    assert steps.flatten().tolist() == [48, 57, -48]
+
+
+@pytest.mark.parametrize("moduli", ((2,), (3, 5), (2, 3, 4, 5, 6), (16,)))
+def test_the_snap_table_leads_to_fractions_only_and_leaves_them_alone(moduli):
+    fractions = {TURN * p // q for q in moduli for p in range(q)}
+    reach = max(snap_width(q) for q in range(1, 17))
+    for n, way in enumerate(snap_table(moduli).tolist()):
+        assert abs(way) <= reach
+        assert way == 0 or (n + way) % TURN in fractions
+        assert n not in fractions or way == 0
 
 
 def test_no_angle_is_no_step_and_no_gradient_that_is_not_finite():
     a = torch.zeros(1, 1, 2, requires_grad=True)
-    steps = angle_steps(a, torch.ones(1, 1, 1), torch.tensor([7.0]))
+    steps = angle_steps(a, torch.ones(1, 1, 1), MODULI)
     steps.sum().backward()
     assert steps.item() == 0
     assert a.grad.isfinite().all()
