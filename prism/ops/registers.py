@@ -14,7 +14,7 @@ A straight-through value ``hard + (soft - soft.detach())`` has the value ``hard`
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
@@ -22,11 +22,11 @@ def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
     return hard.detach() + (soft - soft.detach())
 
 
-def _document_start(runs: Tensor | None, like: Tensor) -> Tensor:
+def _document_start(runs: Tensor | None) -> Tensor | None:
     """``[B, T, 1]`` index of the first token of each token's document in this call; -1 = the
-    document was already open before the call (run 0)."""
+    document was already open before the call (run 0). None = all of them were."""
     if runs is None:
-        return torch.full_like(like[:, :, :1], -1, dtype=torch.long)
+        return None
     previous = torch.cat([torch.zeros_like(runs[:, :1]), runs[:, :-1]], dim=1)
     index = torch.arange(runs.shape[1], device=runs.device).expand_as(runs)
     return torch.where(runs != previous, index, -1).cummax(dim=1).values[..., None]
@@ -35,7 +35,7 @@ def _document_start(runs: Tensor | None, like: Tensor) -> Tensor:
 def _sum_from(x: Tensor, start: Tensor) -> Tensor:
     """Sum of ``x [B, T, U]`` over start(t) <= j <= t, with ``start [B, T, U]`` in -1 .. t + 1
     (-1 and 0 both mean from the beginning, t + 1 an empty sum)."""
-    total = torch.cat([torch.zeros_like(x[:, :1]), x.cumsum(dim=1)], dim=1)
+    total = nn.functional.pad(x.cumsum(dim=1), (0, 0, 1, 0))
     return total[:, 1:] - total.gather(1, start.clamp(min=0))
 
 
@@ -51,11 +51,13 @@ def running_sum(steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulu
     Returns:
         ``[B, T, U]`` counts in [0, m); the carried state is the last one.
     """
-    start = _document_start(runs, steps)
-    exact = _sum_from(steps.detach().round().long(), start.expand(*steps.shape))
-    soft = _sum_from(steps, start.expand(*steps.shape))
+    start, whole = _document_start(runs), steps.detach().round().long()
+    if start is None:
+        exact, soft, mine = whole.cumsum(dim=1), steps.cumsum(dim=1), 1
+    else:
+        start, mine = start.expand_as(steps), start < 0
+        exact, soft = _sum_from(whole, start), _sum_from(steps, start)
     if carry is not None:
-        mine = start < 0
         exact = exact + carry[:, None].detach().round().long() * mine
         soft = soft + carry[:, None] * mine
     return straight_through((exact % modulus).to(steps.dtype), soft)
@@ -64,31 +66,35 @@ def running_sum(steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulu
 def saturating_sum(steps: Tensor, carry: Tensor | None, runs: Tensor | None, limit: int) -> Tensor:
     """Running sum that starts at 0 and stops at -limit and limit; otherwise as
     :func:`running_sum`."""
-    start = _document_start(runs, steps)
+    start = _document_start(runs)
     with torch.no_grad():
         whole = steps.round()
         first = torch.zeros_like(steps[:, 0]) if carry is None else carry.round()
         value = _clamped_scan(whole, first, start, limit)
         index = torch.arange(steps.shape[1], device=steps.device)[:, None]
         before = torch.cat([first[:, None], value[:, :-1]], dim=1)
-        before = torch.where(start == index, 0.0, before)
+        if start is not None:
+            before = torch.where(start == index, 0.0, before)
         # the gradient passes a token unless its sum was cut
         cut = (before + whole).abs() > limit
         event = torch.where(cut, index, -1).cummax(dim=1).values
-    soft = _sum_from(steps, torch.maximum(event + 1, start))
+    after = event + 1 if start is None else torch.maximum(event + 1, start)
+    soft = _sum_from(steps, after)
     if carry is not None:
-        soft = soft + carry[:, None] * ((event < 0) & (start < 0))
+        mine = event < 0 if start is None else (event < 0) & (start < 0)
+        soft = soft + carry[:, None] * mine
     return straight_through(value, soft)
 
 
-def _clamped_scan(steps: Tensor, first: Tensor, start: Tensor, limit: int) -> Tensor:
+def _clamped_scan(steps: Tensor, first: Tensor, start: Tensor | None, limit: int) -> Tensor:
     """``clip(c + n, -limit, limit)`` over time by doubling: clips compose to
     ``min(max(c + a, low), high)``."""
-    index = torch.arange(steps.shape[1], device=steps.device)[:, None]
-    # a document's first token forgets the count before: a constant function
-    fresh, opens = steps.clamp(-limit, limit), start == index
-    low = torch.where(opens, fresh, -limit)
-    high = torch.where(opens, fresh, limit)
+    low, high = torch.full_like(steps, -limit), torch.full_like(steps, limit)
+    if start is not None:
+        # a document's first token forgets the count before: a constant function
+        opens = start == torch.arange(steps.shape[1], device=steps.device)[:, None]
+        fresh = steps.clamp(-limit, limit)
+        low, high = torch.where(opens, fresh, low), torch.where(opens, fresh, high)
     shift, reach = steps, 1
     while reach < steps.shape[1]:
         a, lo, hi = shift[:, reach:], low[:, reach:], high[:, reach:]
@@ -114,18 +120,19 @@ def hold(values: Tensor, write: Tensor, carry: Tensor | None, runs: Tensor | Non
     Returns:
         ``[B, T, U]`` held values; the carried state is the last one.
     """
-    start = _document_start(runs, values)
+    start = _document_start(runs)
     index = torch.arange(values.shape[1], device=values.device)[:, None]
     event = torch.where(write.detach() > 0.5, index, -1).cummax(dim=1).values
-    live = event >= start.clamp(min=0)  # a write in this call and document
+    live = event >= (0 if start is None else start.clamp(min=0))  # written in this document
     held = values.gather(1, event.clamp(min=0)) * live
     if carry is not None:
-        held = held + carry[:, None] * (~live & (start < 0))
+        held = held + carry[:, None] * (~live if start is None else ~live & (start < 0))
     first = torch.zeros_like(values[:, :1]) if carry is None else carry[:, None]
     before = torch.cat([first, held[:, :-1]], dim=1).detach()
-    before = torch.where(start == index, 0.0, before)
+    if start is not None:
+        before = torch.where(start == index, 0.0, before)
     nudge = (write - write.detach()) * (values.detach() - before)
-    return held + _sum_from(nudge, torch.maximum(event, start))
+    return held + _sum_from(nudge, event if start is None else torch.maximum(event, start))
 
 
 def machine_loop(
