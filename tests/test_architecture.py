@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(p for folder in ("prism", "tasks") for p in (ROOT / folder).rglob("*.py"))
 FILE_LINES, FUNCTION_LINES = 330, 60  # about 300 and 40, with room for a docstring
-OPTIONAL = ("rich", "matplotlib", "einops", "pytest", "hypothesis", "tyro", "triton")
+OPTIONAL = ("rich", "matplotlib", "pytest", "hypothesis", "tyro", "triton")
 
 CORE = f"""
 import sys

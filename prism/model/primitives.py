@@ -10,7 +10,7 @@ pair. Six act inside a token:
 Four carry exact state over tokens (ops/registers.py):
 
     latch      s(t) = -s(t-1) if a1 > 0 else s(t-1)                          s in {1, -1}
-    flipflop   s(t) = 1[a1 > 0] if b1 > 0 else s(t-1)                        s in {0, 1}
+    flipflop   s(t) = sign(a1) if b1 > 0 else s(t-1)             s in {1, -1}, 0 when new
     rotor      c(t) = (c(t-1) + n(t)) mod 240                                point on a circle
     counter    c(t) = clip(c(t-1) + n(t), -120, 120)                         point on a half circle
 
@@ -142,7 +142,7 @@ def latch(lanes: Lanes) -> tuple[Tensor, Tensor]:
 def flipflop(lanes: Lanes) -> tuple[Tensor, Tensor]:
     first, second = lanes.a.chunk(2, dim=-1)
     write = above_zero(lanes.b[..., : first.shape[-1]])
-    held = hold(above_zero(first), write, lanes.registers.get("flipflop"), lanes.runs)
+    held = hold(2 * above_zero(first) - 1, write, lanes.registers.get("flipflop"), lanes.runs)
     return torch.cat([held, held * second], dim=-1), held
 
 

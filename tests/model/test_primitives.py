@@ -65,7 +65,7 @@ def test_the_flipflop_keeps_what_was_written_last():
     pair, held = CAUSAL_LIBRARY["flipflop"](LANES)
     state = torch.zeros(2, UNITS).double()
     for t in range(LANES.a.shape[1]):
-        state = torch.where(B1[:, t] > 0, (A1[:, t] > 0).double(), state)
+        state = torch.where(B1[:, t] > 0, A1[:, t].sign(), state)
         assert torch.equal(held[:, t], state)
     assert torch.equal(pair[..., :UNITS], held)
 
