@@ -18,8 +18,7 @@ $(VENV)/installed: pyproject.toml constraints.txt
 	@if command -v nvidia-smi >/dev/null 2>&1; then \
 		$(BIN)/pip install -q -c constraints.txt torch; \
 	else \
-		$(BIN)/pip install -q --no-index -c constraints.txt torch numpy 2>/dev/null \
-		|| $(BIN)/pip install -q --retries 0 --timeout 15 --index-url $(TORCH_CPU) \
+		$(BIN)/pip install -q --retries 0 --timeout 15 --index-url $(TORCH_CPU) \
 			-c constraints.txt torch 2>/dev/null \
 		|| $(BIN)/pip install -q -c constraints.txt torch; \
 	fi
@@ -36,7 +35,7 @@ test: $(VENV)/installed lint
 	$(BIN)/python -m pytest
 
 test-full: $(VENV)/installed lint
-	$(BIN)/python -m pytest -m 'slow or not slow'
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -m 'slow or not slow'
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -20,6 +20,7 @@ from renders.drawing import (
     BUS,
     GREY,
     HERE,
+    INK,
     MEMORY,
     NEURAL,
     STYLE,
@@ -34,8 +35,10 @@ from renders.drawing import (
 )
 
 WIDTH, HEIGHT = 900, 640
-STREAM = 248  # x of the residual stream inside the enlarged block
-BLOCK = (208, 22, 480, 596)  # x, y, width, height of the enlarged block
+STREAM = 234  # x of the residual stream inside the enlarged block
+BLOCK = (194, 22, 494, 596)  # x, y, width, height of the enlarged block
+LEFT, MIDDLE, RIGHT = 276, 464, 652  # edges and middle of what the block holds
+CLEAN = 668  # x of the line that leads around the bus
 TAPE = (752, 92, 112, 456)
 
 
@@ -59,13 +62,14 @@ def architecture() -> Figure:
     _bus(ax, figure)
     _router(ax)
     _kinds(ax)
+    _around_the_bus(ax)
     _tape(ax)
     return figure
 
 
 def _enlarged_frame(ax: Axes) -> None:
     x, y, w, h = BLOCK
-    cone = [(152, 300), (x, y + 6), (x, y + h - 6), (152, 344)]
+    cone = [(144, 300), (x, y + 6), (x, y + h - 6), (144, 344)]
     ax.add_patch(Polygon(cone, facecolor="#f1f1ed", edgecolor="none", zorder=0))
     style = "round,pad=0,rounding_size=12"
     frame = FancyBboxPatch((x, y), w, h, boxstyle=style, facecolor="#fbfbf9", zorder=1)
@@ -75,7 +79,7 @@ def _enlarged_frame(ax: Axes) -> None:
 
 def _stack(ax: Axes) -> None:
     """Tokens at the bottom, the next token at the top."""
-    left, width, middle = 32, 120, 92
+    left, width, middle = 24, 120, 84
     steps = [
         (72, 34, "embedding, norm"),
         (142, 44, "block 1"),
@@ -110,10 +114,10 @@ def _stream(ax: Axes) -> None:
 
 def _bus(ax: Axes, figure: Figure) -> None:
     """Branch, norm, bus with its rates, and back."""
-    x, y, w, h = 292, 62, 376, 160
+    x, y, w, h = LEFT, 62, RIGHT - LEFT, 160
     box(ax, x, y, w, h, BUS)
     _branch(ax, 42, y)
-    path(ax, [(480, y + h), (480, 247), (STREAM + 8, 247)])
+    path(ax, [(MIDDLE, y + h), (MIDDLE, 247), (STREAM + 8, 247)])
     text(ax, x + 14, 205, "Multi-Rate Bus", bold=True, colour=BUS, align="left", size=9.5)
     text(ax, x + 130, 205, "mixes tokens in linear time", align="left", colour=GREY)
     column = x + 184
@@ -156,7 +160,7 @@ def _retention_curves(ax: Axes) -> None:
 
 def _router(ax: Axes) -> None:
     """The second branch: norm, router with the shares of one token."""
-    x, y, w, h = 292, 300, 376, 62
+    x, y, w, h = LEFT, 300, RIGHT - LEFT, 62
     _branch(ax, 279, y)
     box(ax, x, y, w, h)
     text(ax, x + 14, 345, "Router", bold=True, align="left", size=9.5)
@@ -173,16 +177,22 @@ def _router(ax: Axes) -> None:
 def _kinds(ax: Axes) -> None:
     """The three kinds side by side, and their weighted sum."""
     kinds = [
-        (292, NEURAL, "neural", ["a gated network", "(SwiGLU)"], "$p_1$"),
         (
-            422,
+            LEFT,
+            NEURAL,
+            "neural",
+            ["a gated network of", "this token and", "the one before"],
+            "$p_1$",
+        ),
+        (
+            LEFT + 130,
             SYMBOLIC,
             "symbolic",
             ["a register machine:", "one primitive per", "unit and token"],
             "$p_2$",
         ),
         (
-            552,
+            LEFT + 260,
             MEMORY,
             "memory",
             ["recalls by content", "(shared tape) and", "position (own ring)"],
@@ -198,9 +208,22 @@ def _kinds(ax: Axes) -> None:
             text(ax, middle, 459 - 16 * i, line, 8)
         arrow(ax, (middle, 496), (middle, 532), colour)
         text(ax, middle + 14, 513, weight, colour=colour)
-    box(ax, 292, 532, 376, 34)
-    text(ax, 480, 549, "weighted sum: all kinds, or the top $k$ of them")
-    path(ax, [(480, 566), (480, 590), (STREAM + 8, 590)])
+    box(ax, LEFT, 532, RIGHT - LEFT, 34)
+    text(ax, MIDDLE, 549, "weighted sum: all kinds, or the top $k$ of them")
+    path(ax, [(MIDDLE, 566), (MIDDLE, 590), (STREAM + 8, 590)])
+
+
+def _around_the_bus(ax: Axes) -> None:
+    """What the symbolic kind reads: the block's input, past the bus and past the router."""
+    level, end, crossed = 379, MIDDLE + 26, LEFT + 318
+    arrow(ax, (MIDDLE, 42), (CLEAN, 42), SYMBOLIC, head=False)
+    arrow(ax, (CLEAN, 42), (CLEAN, level), SYMBOLIC, head=False)
+    # a gap lets the router's arrow through
+    arrow(ax, (CLEAN, level), (crossed + 7, level), SYMBOLIC, head=False)
+    path(ax, [(crossed - 7, level), (end, level), (end, 396)], SYMBOLIC)
+    ax.plot([MIDDLE], [42], "o", markersize=4.5, color=INK, zorder=5)
+    text(ax, CLEAN + 10, 142, "read before the bus", 8, SYMBOLIC)
+    ax.texts[-1].set_rotation(90)
 
 
 def _tape(ax: Axes) -> None:
@@ -216,8 +239,8 @@ def _tape(ax: Axes) -> None:
         ax.plot([x + w - 20], [level], "o", markersize=15, color="white", markeredgecolor=MEMORY)
         ax.lines[-1].set_zorder(5)
         text(ax, x + w - 20, level, label, 8, MEMORY)
-    arrow(ax, (668, 420), (x, 420), MEMORY)
-    arrow(ax, (x, 470), (668, 470), MEMORY)
+    arrow(ax, (RIGHT, 420), (x, 420), MEMORY)
+    arrow(ax, (x, 470), (RIGHT, 470), MEMORY)
     text(ax, 718, 481, "read", 8, MEMORY)
     text(ax, 718, 431, "write", 8, MEMORY)
     text(ax, 720, 404, "$+\\, k\\,u^{\\top}$", 8.5, MEMORY)
@@ -249,10 +272,10 @@ def _cells(ax: Axes) -> None:
 
 def _branch(ax: Axes, y: float, top: float) -> None:
     """From the stream at height ``y`` through a norm and up to ``top``."""
-    arrow(ax, (STREAM, y), (316, y), head=False)
-    box(ax, 316, y - 10, 48, 20)
-    text(ax, 340, y, "norm", 8)
-    path(ax, [(364, y), (480, y), (480, top)])
+    arrow(ax, (STREAM, y), (LEFT + 24, y), head=False)
+    box(ax, LEFT + 24, y - 10, 48, 20)
+    text(ax, LEFT + 48, y, "norm", 8)
+    path(ax, [(LEFT + 72, y), (MIDDLE, y), (MIDDLE, top)])
 
 
 if __name__ == "__main__":

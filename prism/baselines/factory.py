@@ -27,7 +27,14 @@ BASELINES: dict[str, Callable[[PrismConfig, int], LanguageModel]] = {
     "gdn": GatedDeltaNet,
     "gdn-neg": partial(GatedDeltaNet, max_beta=2.0),
 }
-MODELS = ("prism", *BASELINES)
+# PRISM and its variants, of the same size: what each changes in the config. ``prism-top2`` lets two
+# of the three kinds run per token, most often the neural and the memory kind.
+PRISMS: dict[str, dict[str, Any]] = {
+    "prism": {},
+    "prism-top2": {"router_topk": 2, "balance_target": (0.95, 0.85, 0.2)},
+    "prism-layer": {"tape": {"scope": "layer"}},
+}
+MODELS = (*PRISMS, *BASELINES)
 
 
 def build(name: str, config: PrismConfig, **overrides: Any) -> LanguageModel:
@@ -46,11 +53,18 @@ def build(name: str, config: PrismConfig, **overrides: Any) -> LanguageModel:
         raise ValueError(f"model = {name!r}: must be one of {MODELS}")
     if overrides:
         config = PrismConfig.from_dict({**config.to_dict(), **overrides})
-    if name == "prism":
-        return Prism(config)
+    if name in PRISMS:
+        return Prism(_variant(config, PRISMS[name]))
     with torch.device("meta"):
         parameters = Prism(config).num_parameters()
     return build_with_budget(name, config, parameters)
+
+
+def _variant(config: PrismConfig, changes: dict[str, Any]) -> PrismConfig:
+    values = config.to_dict()
+    for field, value in changes.items():
+        values[field] = {**values[field], **value} if isinstance(value, dict) else value
+    return PrismConfig.from_dict(values)
 
 
 def build_with_budget(name: str, config: PrismConfig, parameters: int) -> LanguageModel:

@@ -12,10 +12,10 @@ from rich.console import Console
 from prism.compare.execute import execute, open_task
 from prism.compare.meta import code_fingerprint, now
 from prism.compare.progress import Display, Eta, display_for
-from prism.compare.protocol import Job, Plan, relative_cost, setting_of
+from prism.compare.protocol import SWEEP_ORDER, Job, Plan, relative_cost, setting_of
 from prism.compare.results import Results, write_atomically
 from prism.compare.runner import Execute, run_jobs
-from prism.compare.selection import best_rates
+from prism.compare.selection import best_rates, perfect_pairs
 
 RATES_FILE = "learning_rates.json"
 
@@ -55,15 +55,23 @@ class Comparison:
         length = {key: open_task(*key).train_length for key in tasks}
         costs = {job.key: relative_cost(job, length[job.task, job.corpus]) for job in missing}
         missing.sort(key=lambda job: -costs[job.key])
-        self.console.print(f"{len(missing)} runs on {self.device}, {self.workers} at a time")
+        at_once = min(self.workers, len(missing))
+        pace = f", {at_once} at a time" if len(missing) > 1 else ""
+        self.console.print(f"{_runs(len(missing))} on {self.device}{pace}")
         with display_for(self.console, missing, Eta(costs)) as display:
             keeper = _Keeper(self.results, display, self.console)
             run_jobs(missing, self.execute, keeper, self.workers, self.device)
 
     def sweep(self, plan: Plan) -> dict[str, dict[str, float]]:
-        """Try the grid of learning rates; the best by task and model, also into the folder."""
+        """Try the grid of learning rates; the best by task and model, also into the folder.
+
+        A rate at which every swept seed answers all of validation right cannot be beaten: the
+        rates after it in ``SWEEP_ORDER`` are not tried for that task and model.
+        """
         jobs = plan.sweep_jobs()
-        self.run(jobs)
+        for rate in SWEEP_ORDER:
+            perfect = perfect_pairs(self.results.runs, jobs)
+            self.run([j for j in jobs if j.lr == rate and (j.task, j.model) not in perfect])
         settings = {setting_of(dataclasses.asdict(job)) for job in jobs}
         pairs = set(plan.pairs())
         runs = [
@@ -89,8 +97,13 @@ class Comparison:
             return
         others = {run["code"] for run in self.results.runs} - {code_fingerprint()}
         changed = " (some made by other code: use another --out to repeat them)" if others else ""
-        line = f"{count} runs are already in {self.results.path}{changed}"
+        verb = "is" if count == 1 else "are"
+        line = f"{_runs(count)} {verb} already in {self.results.path}{changed}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _runs(count: int) -> str:
+    return "1 run" if count == 1 else f"{count} runs"
 
 
 class _Keeper:

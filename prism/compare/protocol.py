@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MODELS = ("prism", "transformer", "ssm", "gdn")
 LEARNING_RATES = (1e-3, 3e-3, 6e-3, 1e-2)
+SWEEP_ORDER = (3e-3, 6e-3, 1e-3, 1e-2)
 DEFAULT_RATE = 3e-3
 SWEEP_SEEDS = 2
 FULL_SEEDS = 5

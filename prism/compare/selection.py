@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from statistics import fmean
 
 from prism.compare.evaluation import HIGHER_IS_BETTER
-from prism.compare.protocol import setting_of
+from prism.compare.protocol import Job, run_key, setting_of
 from prism.compare.results import Run
 
 
@@ -35,6 +35,24 @@ def best_rate(runs: Iterable[Run]) -> float | None:
 
     best = min(sorted(by_rate), key=rank)
     return best if any(run["error"] is None for run in by_rate[best]) else None
+
+
+def perfect_pairs(runs: Iterable[Run], jobs: Iterable[Job]) -> set[tuple[str, str]]:
+    """The (task, model) pairs of a sweep's jobs for which some rate is beyond improvement: all
+    its seeds have run and answered the whole of validation right."""
+    right = {
+        run_key(run)
+        for run in runs
+        if run["error"] is None and run["metric"] == "accuracy" and run["val"]["accuracy"] == 1.0
+    }
+    by_rate: dict[tuple[str, str, float], list[Job]] = defaultdict(list)
+    for job in jobs:
+        by_rate[job.task, job.model, job.lr].append(job)
+    return {
+        (task, model)
+        for (task, model, _), group in by_rate.items()
+        if all(job.key in right for job in group)
+    }
 
 
 def best_rates(runs: Iterable[Run]) -> dict[str, dict[str, float]]:

@@ -1,4 +1,11 @@
-"""One block: ``x = x + bus(norm(x));  x = x + router(norm(x), tape)``.
+"""One block: the bus mixes tokens, then the router weighs the kinds of expert.
+
+    o = norm(x);   x = x + bus(o)
+    i = norm(x);   x = x + w_neural neural(i(t), i(t-1)) + w_memory memory(i, tape)
+                         + w_symbolic symbolic(o),            w = router(i)
+
+The neural kind hears the token before as well; the symbolic kind reads the block's input, a token
+that the bus has not mixed with its context yet.
 
 The recurrent parts of the memory and symbolic kinds see every token (a state that skipped tokens
 would depend on the routing of the past); what routing saves and what it gates is the token-wise

@@ -28,7 +28,7 @@ class MultiRateBus(nn.Module):
         self.write = nn.Linear(dim, dim, bias=False)
         nn.init.normal_(self.read.weight, std=dim**-0.5)
         nn.init.normal_(self.gate.weight, std=0.1 * dim**-0.5)
-        nn.init.zeros_(self.write.weight)  # a block starts as the identity
+        nn.init.zeros_(self.write.weight)  # the bus starts silent
 
     def forward(
         self, x: Tensor, carry: Tensor | None, runs: Tensor | None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -47,17 +49,26 @@ def generate(
     generator = None
     if seed is not None:
         generator = torch.Generator(device=rows.device).manual_seed(seed)
-    training = self.training
-    self.eval()
     pieces, step, state = [rows], rows, None
-    for _ in range(max_new_tokens):
-        output = self(step, state=state)
-        state = output.state
-        step = _sample(output.logits[:, -1].float(), temperature, top_k, generator)
-        pieces.append(step)
-    self.train(training)
+    with _evaluation(self):
+        for _ in range(max_new_tokens):
+            output = self(step, state=state)
+            state = output.state
+            step = _sample(output.logits[:, -1].float(), temperature, top_k, generator)
+            pieces.append(step)
     text = torch.cat(pieces, dim=1)
     return text if prompt.dim() == 2 else text[0]
+
+
+@contextmanager
+def _evaluation(model: LanguageModel) -> Iterator[None]:
+    """Evaluation mode inside, the mode of before afterwards, also when a step raises."""
+    training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(training)
 
 
 def _sample(

@@ -1,7 +1,10 @@
 """The PRISM language model: embedding, L blocks over one shared tape, tied head.
 
-    x = rmsnorm(E[tokens]);   x = block_l(x, tape)  for l < L;   logits = rmsnorm(x) E^T
+    x = rmsnorm(E[tokens]);   x = block_l(x, tape)  for l < L;   logits = tau rmsnorm(x) E^T
+    tau = D^(-1/2) / sigma,   sigma = standard deviation of E at the start
 
+The constant tau gives the logits unit variance at the start whatever sigma is: the embedding may
+be as large as the symbolic expert needs it, and still be the head.
 Everything before a position and nothing after it reaches its logits; a row sees nothing of other
 rows; a document nothing of its neighbours in the row. The state goes in and comes out explicitly.
 """

@@ -3,8 +3,12 @@
 ``U`` units, independent of D, read four lanes each; every token picks one primitive of the library
 per unit by a hard choice whose gradient is that of the softmax (straight-through):
 
-    lanes(t) = W x(t),   y_u(t) = primitive_{argmax_p (A_u lanes_u(t) + bias_u)[p]} (lanes_u(t)),
-    out = W_out y
+    lanes(t)   = W x(t)
+    score_u(t) = A_u tanh(lanes_u(t)) + preference_u
+    y_u(t)     = primitive_{argmax score_u(t)} (lanes_u(t)),            out = W_out y
+
+``x`` is the block's normalised input, before the bus: behind it, a token's angle would depend on
+its context, and a step that is rounded differently once is wrong for ever.
 
 State advances with every token whatever was picked, so choosing is only reading. The lanes start
 large: an angle does not depend on their size, so a larger start is a smaller relative step of the

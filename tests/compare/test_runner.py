@@ -71,7 +71,7 @@ def test_runs_that_are_there_are_skipped(tmp_path: Path) -> None:
     Results(tmp_path).add(run(job(seed=0), test=0.123))
     output = io.StringIO()
     comparison(tmp_path, output).run([job(seed=0)])
-    assert "1 runs are already in" in output.getvalue()
+    assert "1 run is already in" in output.getvalue()
     assert Results(tmp_path).runs[0]["test"]["accuracy"] == 0.123
 
 
