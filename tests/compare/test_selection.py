@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prism.compare.selection import best_rate, best_rates, shown_runs
+from prism.compare.selection import best_rate, best_rates, perfect_pairs, shown_runs
 from prism.compare.summary import label, remarks, summarise
 from tests.compare.fakes import job, run
 
@@ -52,6 +52,21 @@ def test_models_and_tasks_choose_on_their_own() -> None:
         for lr in (1e-3, 6e-3)
     ]
     assert best_rates(runs) == {"copy": {"prism": 1e-3, "gdn": 6e-3}}
+
+
+def test_only_a_rate_that_is_perfect_on_every_swept_seed_ends_a_sweep() -> None:
+    jobs = [job(lr=lr, seed=seed) for lr in (1e-3, 3e-3) for seed in (0, 1)]
+    pair = {(jobs[0].task, jobs[0].model)}
+    right, nearly = {"loss": 0.01, "accuracy": 1.0}, {"loss": 0.01, "accuracy": 0.999}
+
+    def runs(*vals: dict) -> list[dict]:
+        return [run(j) | {"val": val} for j, val in zip(jobs, vals, strict=False)]
+
+    assert perfect_pairs([], jobs) == set()
+    assert perfect_pairs(runs(right), jobs) == set()
+    assert perfect_pairs(runs(right, nearly, nearly, right), jobs) == set()
+    assert perfect_pairs(runs(right, right), jobs) == pair
+    assert perfect_pairs(runs(nearly, nearly, right, right), jobs) == pair
 
 
 def test_runs_of_different_steps_are_never_averaged() -> None:
