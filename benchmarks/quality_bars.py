@@ -124,12 +124,12 @@ def _loss_at_length(summary: TaskSummary, times: float, points: float) -> Verdic
 
 
 def _sparse(summary: TaskSummary) -> Verdict:
-    """The best sparse variant (models called ``prism-...``) against PRISM itself."""
+    """The best sparse variant (models called ``prism-top...``) against PRISM itself."""
     ours = summary.models[OURS].scores(summary.train_length)
     found = {
         name: paired_difference(model.scores(summary.train_length), ours)
         for name, model in summary.models.items()
-        if name.startswith(f"{OURS}-")
+        if name.startswith(f"{OURS}-top")
     }
     known = {name: e for name, e in found.items() if e is not None}
     if not known:
