@@ -1,13 +1,15 @@
 """A comparison, made small enough to be kept beside the code.
 
 Runs that are shown keep their learning curve (step and validation score, four digits); runs of the
-sweep, which only chose a learning rate, lose it. Scores stay as they are, so that what the full
-file concludes the thin one concludes too. One run per line.
+sweep, which only chose a learning rate, lose it. The command loses ``--out``: the folder is one of
+the machine that ran it. Scores stay as they are, so that what the full file concludes the thin one
+concludes too. One run per line.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +46,8 @@ def import_comparison(source: Path, target: Path) -> None:
     """
     try:
         content = json.loads(source.read_text("utf-8"))
-        text = thin(content["meta"], content["runs"])
+        command = re.sub(r" --out \S+", "", content["meta"]["command"])
+        text = thin(content["meta"] | {"command": command}, content["runs"])
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"--import {source}: {error!r}; must be a results.json") from error
     write_atomically(target, text)

@@ -125,5 +125,5 @@ def test_a_call_leaves_the_state_it_was_given_as_it_was():
     state = model(tokens_of(8, 2, 9)).state
     kept = map_state(state, torch.clone)
     model(tokens_of(9, 2, 5), state=state)
-    for now, then in zip(tensors_of(state), tensors_of(kept), strict=True):
-        assert torch.equal(now, then)
+    for after, before in zip(tensors_of(state), tensors_of(kept), strict=True):
+        assert torch.equal(after, before)
