@@ -5,6 +5,7 @@ The curves of the bus are those of the default config; nothing else in the pictu
 
 from __future__ import annotations
 
+import itertools
 import sys
 from pathlib import Path
 
@@ -214,15 +215,15 @@ def _kinds(ax: Axes) -> None:
 
 
 def _around_the_bus(ax: Axes) -> None:
-    """What the symbolic kind reads: the block's input, past the bus and past the router."""
-    level, end, crossed = 379, MIDDLE + 26, LEFT + 318
-    arrow(ax, (MIDDLE, 42), (CLEAN, 42), SYMBOLIC, head=False)
-    arrow(ax, (CLEAN, 42), (CLEAN, level), SYMBOLIC, head=False)
+    """What the symbolic kind reads: the embedding, past the stream, the bus and the router."""
+    level, end, crossed, below, side = 379, MIDDLE + 26, LEFT + 318, 10, 168
+    corners = [(144, 89), (side, 89), (side, below), (CLEAN, below), (CLEAN, level)]
+    for a, b in itertools.pairwise(corners):
+        arrow(ax, a, b, SYMBOLIC, head=False)
     # a gap lets the router's arrow through
     arrow(ax, (CLEAN, level), (crossed + 7, level), SYMBOLIC, head=False)
     path(ax, [(crossed - 7, level), (end, level), (end, 396)], SYMBOLIC)
-    ax.plot([MIDDLE], [42], "o", markersize=4.5, color=INK, zorder=5)
-    text(ax, CLEAN + 10, 142, "read before the bus", 8, SYMBOLIC)
+    text(ax, CLEAN + 10, 142, "reads the token itself", 8, SYMBOLIC)
     ax.texts[-1].set_rotation(90)
 
 

@@ -34,7 +34,7 @@ FULL_STEPS = {
     "induction": 400,
     "mqar": 400,
     "reasoning": 1200,
-    "parity": 400,
+    "parity": 1200,
     "modular": 800,
     "mini_lm": 600,
 }

@@ -2,10 +2,10 @@
 
     o = norm(x);   x = x + bus(o)
     i = norm(x);   x = x + w_neural neural(i(t), i(t-1)) + w_memory memory(i, tape)
-                         + w_symbolic symbolic(o),            w = router(i)
+                         + w_symbolic symbolic(e),            w = router(i)
 
-The neural kind hears the token before as well; the symbolic kind reads the block's input, a token
-that the bus has not mixed with its context yet.
+The neural kind hears the token before as well; the symbolic kind reads the token itself (its
+normalised embedding e) in every block: what is counted for ever must not depend on context.
 
 The recurrent parts of the memory and symbolic kinds see every token (a state that skipped tokens
 would depend on the routing of the past); what routing saves and what it gates is the token-wise
@@ -35,8 +35,10 @@ from prism.ops.documents import shift_right
 
 @dataclass
 class Pass:
-    """What the blocks of one call share: document runs, padding, the tape written so far."""
+    """What the blocks of one call share: the tokens' normalised embeddings ``[B, T, D]``, document
+    runs, padding, the tape written so far."""
 
+    symbols: Tensor
     runs: Tensor | None
     valid: Tensor | None
     frame: ChunkFrame | None = None
@@ -81,9 +83,10 @@ class Block(nn.Module):
             read, tape, write_gates = self._remember(inner, state, shared)
             features["memory"] = read
         if "symbolic" in self.kinds:
-            # a symbol is read before the bus has mixed its context into it
             features["symbolic"], symbolic, primitive = self.symbolic(
-                outer, None if state is None else state.symbolic, shared.runs
+                shared.symbols.to(outer.dtype),
+                None if state is None else state.symbolic,
+                shared.runs,
             )
         x = x + self._mix(features, decision).to(x.dtype)
         routing = None

@@ -62,8 +62,8 @@ class Prism(LanguageModel):
         """Read ``tokens [B, T]``; see :class:`LanguageModel`. ``routing=True`` also returns what
         every block decided per token."""
         runs = document_runs(segment_ids, None if state is None else state.segment)
-        shared = Pass(runs, None if segment_ids is None else segment_ids >= 0)
         x = promote(self.first_norm(self.embedding(tokens)))
+        shared = Pass(x, runs, None if segment_ids is None else segment_ids >= 0)
         states, loads, details = [], [], []
         z_loss = x.new_zeros(())
         for i, block in enumerate(self.blocks):

@@ -7,8 +7,9 @@ per unit by a hard choice whose gradient is that of the softmax (straight-throug
     score_u(t) = A_u tanh(lanes_u(t)) + preference_u
     y_u(t)     = primitive_{argmax score_u(t)} (lanes_u(t)),            out = W_out y
 
-``x`` is the block's normalised input, before the bus: behind it, a token's angle would depend on
-its context, and a step that is rounded differently once is wrong for ever.
+``x`` is the token itself (its normalised embedding) in every block. In the residual stream a
+token's angle would depend on its context, and a step that is rounded differently once is wrong for
+ever; read from the token alone, a machine that counts right once counts right at any length.
 
 State advances with every token whatever was picked, so choosing is only reading. The lanes start
 large: an angle does not depend on their size, so a larger start is a smaller relative step of the
