@@ -21,7 +21,6 @@ from renders.drawing import (
     BUS,
     GREY,
     HERE,
-    INK,
     MEMORY,
     NEURAL,
     STYLE,

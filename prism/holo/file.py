@@ -1,0 +1,181 @@
+"""A tape as one safetensors file: register, ledger and texts as tensors, the rest as JSON.
+
+Nothing is ever unpickled. The file is written under another name, synced to the disk and renamed,
+so ``path`` holds the old tape or the new one, never a part. The header carries the format's
+version, the config and the fingerprint of the codes, and a file that disagrees with itself is
+refused in one line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
+from torch import Tensor
+
+from prism.holo.config import HoloConfig
+from prism.holo.ledger import COLUMNS, FORGOTTEN, Ledger
+from prism.holo.values import Item
+
+if TYPE_CHECKING:
+    from prism.holo.tape import HoloTape
+
+FORMAT, KIND = 1, "prism-holotape"
+SIGNED = {np.dtype(np.uint64): np.int64, np.dtype(np.uint16): np.int16}  # what every torch has
+
+
+def save(tape: HoloTape, path: Path) -> None:
+    """Write ``tape`` to ``path``.
+
+    Raises:
+        OSError: the folder is missing or full; what was at ``path`` is still there.
+    """
+    header = {
+        "kind": KIND,
+        "format": FORMAT,
+        "config": tape.config.to_dict(),
+        "fingerprint": tape.fingerprint,
+        "values": _values_header(tape),
+        "sources": tape.ledger.sources if tape.ledger is not None else None,
+        "unlisted": tape._unlisted,
+    }
+    content = to_bytes(_tensors(tape), {"prism": json.dumps(header)})
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            Path(name).unlink()
+        raise
+    _sync_folder(path.parent)
+
+
+def load(cls: type[HoloTape], path: Path, device: str | torch.device = "cpu") -> HoloTape:
+    """The tape in ``path``.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: truncated, foreign, of another version, or inconsistent; says which.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    try:
+        with safe_open(path, "pt") as found:
+            header = json.loads((found.metadata() or {}).get("prism", "null"))
+            tensors = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise ValueError(f"{path}: truncated or not a safetensors file ({error})") from error
+    if not isinstance(header, dict) or header.get("kind") != KIND:
+        raise ValueError(f"{path}: a safetensors file, but not a HoloTape")
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{path}: format {header.get('format')!r}: must be {FORMAT}")
+    try:
+        return _build(cls, header, tensors, device)
+    except (KeyError, TypeError, ValueError) as error:
+        reason = error.args[0] if error.args else error
+        raise ValueError(f"{path}: damaged tape: {reason}") from error
+
+
+def _build(
+    cls: type[HoloTape], header: dict[str, Any], tensors: dict[str, Tensor], device: Any
+) -> HoloTape:
+    config = HoloConfig(**header["config"]).to_dict()
+    values = header["values"]["fixed"]
+    if header["values"]["given"]:
+        values = tensors["codes"]
+    elif isinstance(values, list):
+        values = [_from_json(v) for v in values]
+    tape = cls(values=values, device=device, **config)
+    if values is None:
+        tape.vocabulary.extend([_from_json(v) for v in header["values"]["open"]])
+    if tape.fingerprint != header["fingerprint"]:
+        raise ValueError(f"fingerprint {header['fingerprint']}: must be {tape.fingerprint}")
+    wanted, found = tape.register.numbers, tensors["register"]
+    if found.shape != wanted.shape or found.dtype != wanted.dtype:
+        shapes = f"{tuple(found.shape)} {found.dtype}: must be {tuple(wanted.shape)}"
+        raise ValueError(f"register of {shapes} {wanted.dtype}")
+    tape.register.numbers = found.to(device)
+    tape._unlisted = int(header["unlisted"])
+    if tape.ledger is not None:
+        columns = {name: _column(tensors[f"ledger.{name}"], name) for name in COLUMNS}
+        _check(columns, len(tape.vocabulary), len(header["sources"]))
+        tape.restore_ledger(Ledger.from_arrays(columns, header["sources"]))
+    if tape.resolver is not None:
+        texts = bytes(tensors["texts"].numpy()).decode("utf-8")
+        keys = json.loads(texts)
+        tape.resolver.add(keys, tape.hash(keys))
+    return tape
+
+
+def _check(columns: dict[str, np.ndarray], values: int, sources: int) -> None:
+    rows = len(columns["key"])
+    if any(len(column) != rows for column in columns.values()):
+        raise ValueError("the columns of the ledger have different lengths")
+    for name, low, high in (
+        ("value", 0, values),
+        ("source", 0, sources),
+        ("superseded_by", FORGOTTEN, rows),
+    ):
+        wrong = (columns[name] < low) | (columns[name] >= high)
+        if wrong.any():
+            bad = columns[name][wrong][0]
+            raise ValueError(f"ledger {name} {bad}: must be in {low}..{high - 1}")
+
+
+def _tensors(tape: HoloTape) -> dict[str, Tensor]:
+    found = {"register": tape.register.numbers.detach().cpu().contiguous()}
+    if tape.ledger is not None:
+        for name, column in tape.ledger.arrays().items():
+            kind = SIGNED.get(column.dtype, column.dtype)
+            found[f"ledger.{name}"] = torch.from_numpy(column.view(kind))
+    if tape.resolver is not None:
+        raw = json.dumps(tape.resolver.texts(), ensure_ascii=False).encode("utf-8")
+        found["texts"] = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
+    if tape.vocabulary.given:
+        found["codes"] = tape.vocabulary.codes.codes()  # type: ignore[attr-defined]
+    return found
+
+
+def _values_header(tape: HoloTape) -> dict[str, Any]:
+    v = tape.vocabulary
+    items = None if v.items is None else [_to_json(x) for x in v.items]
+    fixed = None if v.open or v.given else (items if items is not None else v.size)
+    return {"open": items if v.open else None, "fixed": fixed, "given": v.given}
+
+
+def _column(tensor: Tensor, name: str) -> np.ndarray:
+    kind = np.dtype(COLUMNS[name])
+    raw = tensor.numpy()
+    if raw.ndim != 1 or raw.dtype != SIGNED.get(kind, kind):
+        raise ValueError(f"ledger column {name!r} is {raw.dtype} {raw.shape}")
+    return raw.copy().view(kind)
+
+
+def _to_json(value: Item) -> Any:
+    return {"bytes": value.hex()} if isinstance(value, bytes) else value
+
+
+def _from_json(value: Any) -> Item:
+    return bytes.fromhex(value["bytes"]) if isinstance(value, dict) else value
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renaming durable, where the system lets a folder be opened."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,182 @@
+"""The ledger: what was bound under which key, by whom and when, beside the register.
+
+A register cannot say which value to subtract, so exact forgetting needs the pair (key hash, value
+id). One row per stored item, in columns that grow by doubling; rows are never removed, only
+superseded, so the history stays. A fact is a row at position 0 and, for a sequence, the rows after
+it. Rows are found by an open-addressing table of row numbers (linear probing, load <= 1/2), all
+keys of a batch at once.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from prism.holo.codes import mix
+
+LIVE, FORGOTTEN = -1, -2
+COLUMNS = {
+    "key": np.uint64,
+    "value": np.int32,
+    "position": np.uint16,
+    "source": np.int32,
+    "time": np.float64,
+    "superseded_by": np.int32,
+}
+EMPTY = -1
+
+
+class Ledger:
+    """Columns of rows, and the table that finds the latest row of a key hash."""
+
+    def __init__(self) -> None:
+        self._columns = {name: np.zeros(0, kind) for name, kind in COLUMNS.items()}
+        self._rows = 0
+        self._table = np.full(16, EMPTY, np.int32)
+        self._names: list[str | None] = [None]
+        self._name_ids: dict[str | None, int] = {None: 0}
+
+    def __len__(self) -> int:
+        """Rows, the superseded ones as well."""
+        return self._rows
+
+    def column(self, name: str) -> np.ndarray:
+        """A column [rows] of ``COLUMNS``, as a view."""
+        return self._columns[name][: self._rows]
+
+    @property
+    def sources(self) -> list[str | None]:
+        """Names of the sources by id; 0 is None."""
+        return self._names
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows in use and of the table."""
+        row = sum(np.dtype(kind).itemsize for kind in COLUMNS.values())
+        return row * self._rows + self._table.nbytes
+
+    def live_rows(self) -> np.ndarray:
+        """Row numbers int64 of all items that the register holds."""
+        return np.flatnonzero(self.column("superseded_by") == LIVE)
+
+    def find(self, hashes: np.ndarray) -> np.ndarray:
+        """The live row int64 [N] of each key hash; -1 where there is none."""
+        rows = self.latest(hashes)
+        known = rows >= 0
+        known[known] = self.column("superseded_by")[rows[known]] == LIVE
+        return np.where(known, rows, -1)
+
+    def latest(self, hashes: np.ndarray) -> np.ndarray:
+        """The latest row int64 [N] of each key hash, live or not; -1 if it was never bound."""
+        rows = np.full(len(hashes), -1, np.int64)
+        open_ = np.arange(len(hashes))
+        slot = self._slot(hashes)
+        keys = self._columns["key"]
+        while len(open_):
+            found = self._table[slot]
+            filled = found != EMPTY
+            match = filled.copy()
+            match[filled] = keys[found[filled]] == hashes[open_[filled]]
+            rows[open_[match]] = found[match]
+            go_on = filled & ~match
+            open_, slot = open_[go_on], (slot[go_on] + 1) & (len(self._table) - 1)
+        return rows
+
+    def chain(self, roots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """All rows of the facts that start at ``roots`` [F], ascending, and the fact int64 of
+        each."""
+        position = self.column("position")
+        rows, owners = [roots], [np.arange(len(roots))]
+        while len(rows[-1]):
+            after = rows[-1] + 1
+            inside = after < self._rows
+            inside[inside] = position[after[inside]] > 0
+            rows.append(after[inside])
+            owners.append(owners[-1][inside])
+        every, owner = np.concatenate(rows), np.concatenate(owners)
+        order = np.argsort(every)
+        return every[order], owner[order]
+
+    def append(
+        self,
+        keys: np.ndarray,
+        values: np.ndarray,
+        positions: np.ndarray,
+        source: np.ndarray | int,
+        time: np.ndarray | float,
+    ) -> np.ndarray:
+        """Add live rows [N], whose key hashes are distinct; their numbers int64 [N]."""
+        self._reserve(self._rows + len(keys))
+        rows = np.arange(self._rows, self._rows + len(keys))
+        given = {"key": keys, "value": values, "position": positions, "source": source}
+        for name, column in (given | {"time": time, "superseded_by": LIVE}).items():
+            self._columns[name][rows] = column
+        self._rows += len(keys)
+        self._index(rows)
+        return rows
+
+    def supersede(self, rows: np.ndarray, by: np.ndarray | int = FORGOTTEN) -> None:
+        """Mark rows [N] as no longer in the register; ``by`` = the rows that replaced them."""
+        self._columns["superseded_by"][rows] = by
+
+    def source_id(self, name: str | None) -> int:
+        """The id of a source's name, a new one if need be."""
+        if name not in self._name_ids:
+            self._name_ids[name] = len(self._names)
+            self._names.append(name)
+        return self._name_ids[name]
+
+    def history(self, key: int | np.uint64) -> np.ndarray:
+        """All rows int64 of one key hash, oldest first."""
+        return np.flatnonzero(self.column("key") == np.uint64(key))
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The columns, to be saved."""
+        return {name: self.column(name).copy() for name in COLUMNS}
+
+    @classmethod
+    def from_arrays(cls, columns: dict[str, np.ndarray], sources: list[str | None]) -> Ledger:
+        """The ledger that :meth:`arrays` and :attr:`sources` describe."""
+        ledger = cls()
+        ledger._columns = {name: columns[name].astype(kind) for name, kind in COLUMNS.items()}
+        ledger._rows = len(columns["key"])
+        ledger._names = list(sources)
+        ledger._name_ids = {name: i for i, name in enumerate(sources)}
+        ledger._rebuild(ledger._rows)
+        return ledger
+
+    def _slot(self, hashes: np.ndarray) -> np.ndarray:
+        return (mix(hashes) & np.uint64(len(self._table) - 1)).astype(np.int64)
+
+    def _reserve(self, rows: int) -> None:
+        size = len(self._columns["key"])
+        if rows > size:
+            grown = max(rows, 2 * size, 16)
+            for name, column in self._columns.items():
+                bigger = np.zeros(grown, column.dtype)
+                bigger[: self._rows] = column[: self._rows]
+                self._columns[name] = bigger
+        if 2 * rows > len(self._table):
+            self._rebuild(rows)
+
+    def _rebuild(self, rows: int) -> None:
+        self._table = np.full(1 << max(4, (2 * rows).bit_length()), EMPTY, np.int32)
+        keys = self.column("key")[::-1]
+        _, last = np.unique(keys, return_index=True)  # only the latest row of a key is indexed
+        self._index(np.sort(self._rows - 1 - last))
+
+    def _index(self, rows: np.ndarray) -> None:
+        """Enter rows with distinct keys; a row of the same key that is there is replaced."""
+        hashes = self._columns["key"][rows]
+        slot = self._slot(hashes)
+        while len(rows):
+            found = self._table[slot]
+            filled = found != EMPTY
+            mine = filled.copy()
+            mine[filled] = self._columns["key"][found[filled]] == hashes[filled]
+            writable = ~filled | mine
+            self._table[slot[writable]] = rows[writable]
+            # Two rows may have met in one empty slot: the one that is there now has won.
+            left = ~(writable & (self._table[slot] == rows))
+            rows, hashes, slot = rows[left], hashes[left], slot[left]
+            taken = self._columns["key"][self._table[slot]] != hashes
+            slot = np.where(taken, (slot + 1) & (len(self._table) - 1), slot)

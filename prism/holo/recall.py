@@ -1,0 +1,128 @@
+"""Reading one fact: the matched filter, calibrated by the register's own norm.
+
+    s_m = <k_q * H, v_m> / (a D),     tau = |H| / (a D)        a the key's amplitude
+    answer  argmax_m s_m  if  s_max / tau > Phi^-1((1 - alpha)^(1/M)),  else "unknown"
+
+Nothing is fitted: the threshold and the posterior are the closed forms of
+:mod:`prism.holo.theory`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prism.holo.amplitudes import amplitude_of
+from prism.holo.codebook import Codebook
+from prism.holo.codes import bank_of, sign_codes
+from prism.holo.register import Register
+from prism.holo.theory import posteriors, quantile, tail
+
+
+@dataclass(frozen=True)
+class Recall:
+    """An answer.
+
+    Attributes:
+        value: what is stored under the key; None = unknown.
+        posterior: probability of the answer: that it is this value, or, where the value is None,
+            that the key is not stored (a listed key: that its best value is wrong).
+        p_value: chance that an unknown key reads as well as this one did.
+        source: who bound it, where a ledger knows.
+        method: what decided: ``"filter"``, ``"sic"``, ``"amp"`` (the register was read) or
+            ``"ledger"`` (the key is not in the key list, so it was not read).
+        key_used: the key that was looked up.
+        resolved_from: the key that was asked for, when the resolver replaced it.
+    """
+
+    value: Any
+    posterior: float
+    p_value: float
+    source: str | None = None
+    method: str = "filter"
+    key_used: Any = None
+    resolved_from: Any = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the register says about N key hashes, as arrays.
+
+    Attributes:
+        ids: int64 [N], the best value of each.
+        posterior: float64 [N], probability of that value.
+        unknown: float64 [N], probability that the key is not stored.
+        p_value: float64 [N], of the best score under noise alone.
+        accepted: bool [N], whether the best score is above the threshold.
+    """
+
+    ids: np.ndarray
+    posterior: np.ndarray
+    unknown: np.ndarray
+    p_value: np.ndarray
+    accepted: np.ndarray
+
+
+def read(
+    register: Register,
+    codes: Codebook,
+    hashes: np.ndarray,
+    alpha: float,
+    known: float = 0.5,
+    layers: int = 1,
+) -> Reading:
+    """Matched filter of N hashes uint64 against all M values.
+
+    Args:
+        alpha: rate at which unknown keys are answered.
+        known: prior probability that a key is stored.
+        layers: amplitude layers of the tape.
+    """
+    banks = torch.from_numpy(bank_of(hashes, register.banks)).to(register.numbers.device)
+    scale = torch.from_numpy(amplitude_of(hashes, layers))
+
+    def vectors(part: slice) -> Tensor:
+        rows = register.numbers[banks[part]]
+        rows = rows if rows.dtype == torch.float64 else rows.float()
+        if layers > 1:
+            rows = rows / scale[part, None].to(rows)
+        return rows.mul_(sign_codes(hashes[part], register.dim).to(rows))
+
+    return _read(vectors, len(hashes), codes, alpha, known)
+
+
+def read_vectors(products: Tensor, codes: Codebook, alpha: float, known: float = 0.5) -> Reading:
+    """The same of N products ``q * H`` [N, D] with keys of one's own, made of signs."""
+    return _read(lambda part: products[part].detach(), len(products), codes, alpha, known)
+
+
+def _read(
+    vectors: Callable[[slice], Tensor], count: int, codes: Codebook, alpha: float, known: float
+) -> Reading:
+    size = len(codes)
+    if size == 0 or count == 0:
+        nothing = np.zeros(count)
+        none = np.full(count, -1)
+        return Reading(none, nothing, nothing + 1, nothing + 1, nothing > 0)
+    level, parts = quantile(alpha, size), []
+    rows = max(1, codes.block // max(size, codes.dim))
+    for low in range(0, count, rows):
+        read_ = vectors(slice(low, low + rows))
+        # Signs keep the length, so the noise of a read is the norm of its register.
+        tau = torch.linalg.vector_norm(read_, dim=-1) / codes.dim
+        parts.append(_judge(codes.scores(read_).div_(codes.dim), tau, level, known))
+    return Reading(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
+
+
+def _judge(scores: Tensor, tau: Tensor, level: float, known: float) -> tuple[Tensor, ...]:
+    """Columns of a :class:`Reading` from scores [n, M], which are overwritten, and tau [n]."""
+    size = scores.shape[1]
+    best, ids = scores.max(-1)
+    z = best / tau.clamp_min(1e-12)
+    posterior, unknown = posteriors(scores, tau, known)
+    return ids, posterior, unknown, tail(z, size), z > level

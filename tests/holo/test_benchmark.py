@@ -1,0 +1,89 @@
+"""The quick form of the HoloTape benchmark measures all that the long one does, only smaller."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import holo_speed
+from benchmarks.holo import QUICK, main
+from benchmarks.holo_accuracy import one_typo, proportion
+from benchmarks.holo_bars import holo_bars
+
+
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    out = tmp_path_factory.mktemp("holo") / "holo.json"
+    with pytest.MonkeyPatch.context() as patch:  # torchhd, where there is one, takes seconds
+        patch.setattr(holo_speed, "find_spec", lambda name: None)
+        assert main(["--quick", "--out", str(out)]) == 0
+    return out, json.loads(out.read_text())
+
+
+def test_everything_is_measured(quick: tuple[Path, dict[str, Any]]) -> None:
+    content = quick[1]
+    cells = [(row["candidates"], row["facts"]) for row in content["grid"]]
+    assert cells == [(m, n) for m in QUICK.candidates for n in QUICK.facts]
+    assert [row["candidates"] for row in content["limits"]] == list(QUICK.candidates)
+    assert [row["name"] for row in content["density"]] == [d.name for d in QUICK.densities]
+    assert [row["keys"] for row in content["many"]] == ["integers", "strings", "strings, open"]
+    assert content["matched"][0]["left_in_register"] == 0
+    assert content["torchhd"] is None
+    assert len(content["calibration"]) == 2
+
+
+def test_a_quick_run_meets_and_misses_no_bar(quick: tuple[Path, dict[str, Any]]) -> None:
+    bars = holo_bars(quick[1])
+    assert {bar.number for bar in bars} == {"1", "2", "3", "4", "5", "6"} - {"2"}
+    assert all(bar.met is None for bar in bars)
+
+
+def test_a_full_run_is_judged(quick: tuple[Path, dict[str, Any]]) -> None:
+    content = quick[1] | {"meta": quick[1]["meta"] | {"profile": "full"}}
+    verdicts = {bar.asks: bar.verdict for bar in holo_bars(content)}
+    assert verdicts["recall_many ≥ 12 × torchhd's batched recall"] == "–"
+    assert set(verdicts.values()) <= {"met", "missed", "–"}
+
+
+def test_the_file_says_where_it_comes_from(quick: tuple[Path, dict[str, Any]]) -> None:
+    meta = quick[1]["meta"]
+    assert meta["profile"] == "quick"
+    assert meta["threads"] == 1
+    assert {"torch", "commit", "cpu", "load_average", "command", "finished"} <= meta.keys()
+
+
+def test_it_is_drawn(quick: tuple[Path, dict[str, Any]]) -> None:
+    for suffix in (".svg", ".png"):
+        assert quick[0].with_suffix(suffix).stat().st_size > 1000
+
+
+def test_an_interval_holds_its_share() -> None:
+    for right, n in ((0, 5), (5, 5), (989, 1000)):
+        row = proportion(right, n)
+        assert 0 <= row["low"] <= row["share"] <= row["high"] <= 1
+
+
+def test_a_typo_is_one_edit_that_changes_the_text() -> None:
+    rng = random.Random(0)
+    for _ in range(200):
+        changed = one_typo("Freedonia capital", rng)
+        assert changed != "Freedonia capital"
+        assert abs(len(changed) - len("Freedonia capital")) <= 1
+
+
+def test_bad_arguments_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["--threads", "0"])
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err == "benchmarks.holo: --threads 0: must be >= 1\n"
+
+
+@pytest.mark.slow
+def test_a_million_matched_operations_leave_nothing() -> None:
+    row = holo_speed.matched_operations(1_000_000, seed=1)
+    assert row["operations"] == 1_000_000
+    assert row["left_in_register"] == 0

@@ -1,0 +1,187 @@
+"""A saved tape comes back whole; a damaged or foreign file is refused and harms nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from prism.holo import HoloTape, hash_keys, sign_codes
+
+SHAPES: list[dict[str, Any]] = [
+    {"dim": 64},
+    {"dim": 64, "banks": 3, "dtype": "int8", "seed": 5},
+    {"dim": 64, "banks": 2, "resolver": True, "alpha": 0.05},
+    {"dim": 64, "banks": 2, "sequence": True, "dtype": "int32", "layers": 2, "decoder": "amp"},
+    {"dim": 64, "banks": 2, "ledger": False},
+    {"dim": 64, "banks": 2, "values": ["a", "b", "c", b"d", 5]},
+    {"dim": 64, "banks": 2, "values": sign_codes(hash_keys(range(6)), 64)},
+]
+
+
+def bound(shape: dict[str, Any]) -> HoloTape:
+    tape = HoloTape(**shape)
+    given = isinstance(shape.get("values"), torch.Tensor)
+    values: list[Any] = [1, 2, 3] if given else ["a", "b", "c"]
+    if shape.get("values") is None and not given:
+        values = ["a", b"bytes", 12]
+    if shape.get("sequence"):
+        values = [("a", 1), (), (b"x",)]
+    tape.bind_many(["é key", b"k", 9], values, source=["crm:1", None, "crm:2"], time=12.5)
+    if tape.ledger is not None:
+        tape.update(9, values[0], time=13.0)
+        tape.forget(b"k")
+    return tape
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_everything_comes_back(shape: dict[str, Any], tmp_path: Path) -> None:
+    tape, path = bound(shape), tmp_path / "t.safetensors"
+    tape.save(path)
+    again = HoloTape.load(path)
+    assert again.config == tape.config
+    assert torch.equal(again.register.numbers, tape.register.numbers)
+    assert again.fingerprint == tape.fingerprint
+    assert again.count == tape.count
+    assert again.recall_many(["é key", 9, b"k"]) == tape.recall_many(["é key", 9, b"k"])
+    if tape.ledger is not None:
+        assert list(again.facts()) == list(tape.facts())
+        assert again.history(9) == tape.history(9)
+        again.update(9, tape.recall("é key").value)
+        assert again.audit().consistent
+    if tape.resolver is not None:
+        assert again.recall("é kee").resolved_from == "é kee"
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_same_tape_is_the_same_bytes(shape: dict[str, Any], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        bound(shape).save(tmp_path / name)
+    HoloTape.load(tmp_path / "a").save(tmp_path / "c")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "c").read_bytes()
+
+
+def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "t.safetensors"
+    bound(SHAPES[2]).save(path)
+    whole = path.read_bytes()
+    for size in [0, 5, 100, len(whole) // 2, len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        with pytest.raises(
+            ValueError, match=r"t\.safetensors: truncated or not a safetensors"
+        ) as e:
+            HoloTape.load(path)
+        assert "\n" not in str(e.value)
+
+
+def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    save_file({"weight": torch.zeros(2)}, path)
+    with pytest.raises(ValueError, match="a safetensors file, but not a HoloTape"):
+        HoloTape.load(path)
+    path.write_text("key,value\n")
+    with pytest.raises(ValueError, match="not a safetensors file"):
+        HoloTape.load(path)
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        HoloTape.load(tmp_path / "nothing")
+
+
+def rewrite(path: Path, change: Any) -> None:
+    with safe_open(path, "pt") as found:
+        header = json.loads(found.metadata()["prism"])
+        tensors = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
+    change(header, tensors)
+    save_file(tensors, path, {"prism": json.dumps(header)})
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda h, t: h.update(format=99), "format 99: must be 1"),
+        (lambda h, t: h["config"].update(seed=7), "fingerprint"),
+        (lambda h, t: h["config"].update(dim=65), "fingerprint"),
+        (lambda h, t: h["config"].update(dim=-1), "dim = -1"),
+        (lambda h, t: h["config"].update(colour="red"), "colour"),
+        (lambda h, t: h.pop("fingerprint"), "fingerprint"),
+        (lambda h, t: t.pop("register"), "register"),
+        (lambda h, t: t.pop("ledger.key"), "ledger.key"),
+        (lambda h, t: t.update(register=t["register"][:1]), "register of"),
+        (lambda h, t: t.update(register=t["register"].float()), "register of"),
+        (lambda h, t: t.update({"ledger.key": t["ledger.key"][:1]}), "different lengths"),
+        (lambda h, t: t.update({"ledger.value": t["ledger.value"].float()}), "'value'"),
+        (lambda h, t: t["ledger.value"].add_(50), "value"),
+        (lambda h, t: t["ledger.source"].add_(50), "source"),
+    ],
+)
+def test_a_file_that_disagrees_with_itself_is_refused(
+    change: Any, says: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "t.safetensors"
+    bound(SHAPES[1]).save(path)
+    rewrite(path, change)
+    with pytest.raises(ValueError, match=says) as caught:
+        HoloTape.load(path)
+    assert str(caught.value).startswith(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_save_that_fails_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.safetensors"
+    tape = bound(SHAPES[1])
+    tape.save(path)
+    before = path.read_bytes()
+    tape.bind("more", "facts")
+
+    def full(handle: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="no space"):
+        tape.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_unlike_tapes_do_not_merge_and_stay_as_they_were() -> None:
+    a = HoloTape(64, 2)
+    a.bind("k", "v")
+    before = a.register.numbers.clone()
+    others: list[dict[str, Any]] = [
+        {"dim": 128},
+        {"banks": 3},
+        {"seed": 1},
+        {"values": ["v", "w"]},
+        {"sequence": True},
+        {"ledger": False},
+    ]
+    for shape in others:
+        other = HoloTape(**({"dim": 64, "banks": 2} | shape))
+        with pytest.raises(ValueError, match="merge"):
+            a.merge(other)
+    conflicting = HoloTape(64, 2)
+    conflicting.bind_many(["new", "k"], ["x", "other"])
+    with pytest.raises(ValueError, match="'v' here and 'other' there; choose on_conflict"):
+        a.merge(conflicting)
+    with pytest.raises(ValueError, match="on_conflict = 'mine': must be one of"):
+        a.merge(conflicting, "mine")
+    assert torch.equal(a.register.numbers, before)
+    assert (a.count, len(a.vocabulary)) == (1, 1)
+
+
+def test_a_merge_keeps_sources_and_times() -> None:
+    a, b = HoloTape(64, 2, resolver=True), HoloTape(64, 2, resolver=True)
+    b.bind_many(["x", "y"], ["1", "2"], source=["s", "t"], time=4.0)
+    b.bind("z", "3", source="u", time=5.0)
+    a.merge(b)
+    assert list(a.facts()) == list(b.facts())
+    assert np.array_equal(a.ledger.column("time"), [4, 4, 5])
