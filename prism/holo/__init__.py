@@ -8,6 +8,7 @@ tape.recall("capital of Freedonia").value
 
 from prism.holo.addresses import AddressRegister
 from prism.holo.codes import bank_of, hash_keys, sign_codes
+from prism.holo.lm import attach
 from prism.holo.merge import Conflict, MergeReport
 from prism.holo.planning import Plan
 from prism.holo.recall import Recall
@@ -25,6 +26,7 @@ __all__ = [
     "Plan",
     "Recall",
     "Register",
+    "attach",
     "bank_of",
     "hash_keys",
     "sign_codes",

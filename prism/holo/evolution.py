@@ -37,6 +37,32 @@ def safe_facts(dim: int, candidates: int, layers: int = 1) -> int:
 
 
 @cache
+def joint_accuracy(
+    dim: int, facts: float, candidates: int, banks: int = 1, layers: int = 1
+) -> float:
+    """Share of banks that AMP decodes whole when ``facts`` hash to ``banks`` registers.
+
+    A bank decodes up to :func:`safe_facts` of them; the loads are Poisson.
+    """
+    limit = safe_facts(dim, candidates, layers)
+    if banks == 1:
+        return float(facts <= limit)
+    mean = max((facts - 1) / banks, 1e-300)
+    loads = torch.arange(0, limit, dtype=torch.float64)
+    share = torch.exp(loads * math.log(mean) - mean - torch.lgamma(loads + 1))
+    return float(share.sum().clamp_max(1.0))
+
+
+def joint_facts_at(level: float, dim: int, candidates: int, banks: int = 1, layers: int = 1) -> int:
+    """The most facts for which :func:`joint_accuracy` is at least ``level``."""
+    low, high = 0, safe_facts(dim, candidates, layers) * banks + 1
+    while high - low > 1:
+        middle = (low + high) // 2
+        right = joint_accuracy(dim, middle, candidates, banks, layers) >= level
+        low, high = (middle, high) if right else (low, middle)
+    return low
+
+
 def decodable(candidates: int, layers: int = 1) -> float:
     """N* / D: facts per number that AMP decodes, in the limit of large registers."""
     grid, error = posterior_errors(candidates)

@@ -8,10 +8,10 @@ refused in one line.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
+import secrets
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,16 +48,17 @@ def save(tape: HoloTape, path: Path) -> None:
         "unlisted": tape._unlisted,
     }
     content = to_bytes(_tensors(tape), {"prism": json.dumps(header)})
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(handle, "wb") as out:
+        with beside.open("xb") as out:  # with the permissions of any new file
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
-        Path(name).replace(path)
+        if path.exists():
+            shutil.copymode(path, beside)
+        beside.replace(path)
     except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
+        beside.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 
@@ -141,7 +142,7 @@ def _tensors(tape: HoloTape) -> dict[str, Tensor]:
             kind = SIGNED.get(column.dtype, column.dtype)
             found[f"ledger.{name}"] = torch.from_numpy(column.view(kind))
     if tape.resolver is not None:
-        raw = json.dumps(tape.resolver.texts(), ensure_ascii=False).encode("utf-8")
+        raw = json.dumps(tape.resolver.texts(), ensure_ascii=True).encode()
         found["texts"] = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
     if tape.vocabulary.given:
         found["codes"] = tape.vocabulary.codes.codes()  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from prism.holo.amplitudes import RATIO
-from prism.holo.evolution import safe_facts
+from prism.holo.evolution import joint_accuracy
 from prism.holo.register import DTYPES
 from prism.holo.theory import banked_accuracy
 
@@ -128,13 +128,7 @@ def _predict(
 ) -> float:
     if decoder == "filter":
         return banked_accuracy(dim, facts, candidates, banks, alpha)
-    limit = safe_facts(dim, candidates, layers)
-    if banks == 1:
-        return float(facts <= limit)
-    mean = (facts - 1) / banks
-    loads = torch.arange(0, limit, dtype=torch.float64)
-    share = torch.exp(loads * math.log(max(mean, 1e-300)) - mean - torch.lgamma(loads + 1))
-    return float(share.sum().clamp_max(1.0))
+    return joint_accuracy(dim, facts, candidates, banks, layers)
 
 
 def _dtype(load: float, layers: int) -> str:

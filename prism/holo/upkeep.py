@@ -13,7 +13,7 @@ import torch
 from prism.holo import file, merge
 from prism.holo.amplitudes import amplitude_of
 from prism.holo.codes import bank_of, code_words
-from prism.holo.evolution import safe_facts
+from prism.holo.evolution import joint_accuracy, joint_facts_at
 from prism.holo.planning import plan
 from prism.holo.register import Register
 from prism.holo.theory import banked_accuracy, facts_at
@@ -32,7 +32,7 @@ class Capacity:
         facts: items that it holds.
         limit: items that it would hold at ``level``.
         level: the accuracy asked about.
-        predicted: accuracy now, by theory; under AMP 1 up to the safe limit.
+        predicted: accuracy now, by theory; under AMP the share of banks decoded whole.
         loads: facts per bank int64 [B]; None without a ledger, which counts them.
         peak: greatest magnitude in the register, and ``room``, what its type allows.
         register_bytes, ledger_bytes, codebook_bytes: what each part takes; ``resolver_bytes`` is
@@ -141,8 +141,8 @@ class Upkeep:
             limit = facts_at(level, c.dim, size, c.banks, alpha)
             predicted = banked_accuracy(c.dim, max(1, items), size, c.banks, alpha)
         else:
-            limit = safe_facts(c.dim, size, c.layers) * c.banks
-            predicted = float(items <= limit)
+            limit = joint_facts_at(level, c.dim, size, c.banks, c.layers)
+            predicted = joint_accuracy(c.dim, max(1, items), size, c.banks, c.layers)
         loads = None
         if self.ledger is not None:
             keys = self.ledger.column("key")[self.ledger.live_rows()]

@@ -185,3 +185,24 @@ def test_a_merge_keeps_sources_and_times() -> None:
     a.merge(b)
     assert list(a.facts()) == list(b.facts())
     assert np.array_equal(a.ledger.column("time"), [4, 4, 5])
+
+
+def test_a_saved_file_has_the_permissions_of_any_new_file_and_keeps_those_it_replaces(
+    tmp_path: Path,
+) -> None:
+    plain, path = tmp_path / "plain", tmp_path / "tape.safetensors"
+    plain.write_bytes(b"")
+    tape = HoloTape(64, seed=1)
+    tape.save(path)
+    assert path.stat().st_mode == plain.stat().st_mode
+    path.chmod(0o640)
+    tape.save(path)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_any_text_can_be_a_key_also_a_lone_surrogate(tmp_path: Path) -> None:
+    tape = HoloTape(256, resolver=True, values=["a", "b"])
+    tape.bind("odd \ud800 key", "b")
+    tape.save(tmp_path / "t.safetensors")
+    back = HoloTape.load(tmp_path / "t.safetensors")
+    assert [fact.key for fact in back.facts()] == ["odd \ud800 key"]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from prism.holo import HoloTape
+from prism.holo.evolution import joint_accuracy, safe_facts
 from prism.holo.planning import plan
 
 
@@ -119,3 +120,11 @@ def test_the_number_of_candidates_is_that_of_the_values() -> None:
     assert len(HoloTape.plan(10, values=["a", "b"]).vocabulary) == 2
     with pytest.raises(ValueError, match="candidates: must be given"):
         HoloTape.plan(10)
+
+
+def test_capacity_of_a_joint_decoder_counts_uneven_loads() -> None:
+    tape = HoloTape(2048, 13, values=1000, decoder="amp")
+    even = 13 * safe_facts(2048, 1000)
+    limit = tape.capacity(0.99).limit
+    assert 0.85 * even < limit < 0.99 * even
+    assert joint_accuracy(2048, limit, 1000, 13) >= 0.99 > joint_accuracy(2048, limit + 1, 1000, 13)

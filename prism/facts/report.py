@@ -1,0 +1,110 @@
+"""Results of the protocol as JSON, a table, and a plot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+BARS = {
+    20: {},
+    100: {
+        "written": 0.99,
+        "unseen": 0.90,
+        "unseen: no shared word": 0.50,
+        "unwritten unchanged": 0.98,
+        "text unchanged: prose": 0.999,
+        "text unchanged: names": 0.999,
+        "unlisted unchanged": 0.90,
+        "one typo": 0.90,
+        "alias": 0.90,
+    },
+    1000: {
+        "written": 0.98,
+        "unseen": 0.85,
+        "unwritten unchanged": 0.97,
+        "text unchanged: prose": 0.995,
+        "text unchanged: names": 0.995,
+        "unlisted unchanged": 0.85,
+    },
+    10_000: {"written": 0.95},
+}
+PLOTTED = (
+    "written",
+    "unseen",
+    "unseen: no shared word",
+    "unwritten unchanged",
+    "unlisted unchanged",
+    "text unchanged: names",
+)
+
+
+def write_json(path: Path, meta: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
+    """All rows of all runs; replaces the file in one step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".tmp")
+    part.write_text(json.dumps({"meta": meta, "runs": list(runs)}, indent=1) + "\n")
+    part.replace(path)
+
+
+def averaged(runs: Sequence[dict[str, Any]]) -> dict[tuple[str, str], dict[int, list[float]]]:
+    """Values over seeds by (control, metric) and number of facts, in the order measured."""
+    found: dict[tuple[str, str], dict[int, list[float]]] = {}
+    for run in runs:
+        for row in run["rows"]:
+            places = found.setdefault((row["control"], row["metric"]), {})
+            places.setdefault(run["facts"], []).append(row["value"])
+    return found
+
+
+def table(runs: Sequence[dict[str, Any]]) -> Table:
+    """One line per metric and control, one column per number of facts; a missed bar is marked."""
+    sizes = sorted({run["facts"] for run in runs})
+    shown = Table(title="facts bound to a frozen language model")
+    shown.add_column("control")
+    shown.add_column("metric")
+    for size in sizes:
+        shown.add_column(f"N = {size:,}", justify="right")
+    for (control, metric), values in averaged(runs).items():
+        cells = [_cell(values.get(size), control, metric, size) for size in sizes]
+        shown.add_row(control, metric, *cells)
+    return shown
+
+
+def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
+    """The main metrics against the number of facts, one faint point per seed."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7, 4.2))
+    values = averaged(runs)
+    for metric in PLOTTED:
+        points = values.get(("tape", metric), {})
+        sizes = sorted(points)
+        means = [sum(points[n]) / len(points[n]) for n in sizes]
+        (line,) = axes.plot(sizes, means, marker="o", label=metric)
+        for n in sizes:
+            axes.plot([n] * len(points[n]), points[n], ".", color=line.get_color(), alpha=0.3)
+    axes.set_xscale("log")
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel("facts bound")
+    axes.set_ylabel("share")
+    axes.legend(fontsize=8, loc="lower left")
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    figure.savefig(path, dpi=150)
+    plt.close(figure)
+
+
+def _cell(values: list[float] | None, control: str, metric: str, size: int) -> str:
+    if not values:
+        return ""
+    value = sum(values) / len(values)
+    text = f"{value:.6f}" if "false" in metric or "second" in metric else f"{value:.4g}"
+    bar = BARS.get(size, {}).get(metric) if control == "tape" else None
+    return text if bar is None else f"{text} {'>=' if value >= bar else '<'} {bar:g}"

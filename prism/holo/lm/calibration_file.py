@@ -1,0 +1,95 @@
+"""A calibration on disk, for the model, the text and the probes it was made from.
+
+One safetensors file per combination in a folder the user names; its name is the hash of all three,
+so another model, text or version never finds it. Nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from prism.holo.lm.calibration import Calibration, calibrate
+from prism.holo.lm.probes import PROBES, SUBJECTS
+from prism.holo.lm.reading import Tokenizer
+from prism.holo.lm.relations import COMPETITION, RIDGE, WITHIN, Space
+
+FORMAT = 1
+TENSORS = ("mean", "whiten", "competitors", "text")
+
+
+def calibrated(
+    model: nn.Module, tokenizer: Tokenizer, text: str, folder: str | Path | None
+) -> Calibration:
+    """The calibration kept in ``folder``, made and kept if it is not there; None = not kept.
+
+    Raises:
+        ValueError: the file is there and is none of ours.
+    """
+    if folder is None:
+        return calibrate(model, tokenizer, text)
+    path = Path(folder) / f"calibration-{fingerprint(model, text)}.safetensors"
+    if path.is_file():
+        return load(path)
+    found = calibrate(model, tokenizer, text)
+    save(found, path)
+    return found
+
+
+def fingerprint(model: nn.Module, text: str) -> str:
+    """Hex digits that change with the weights, the text, the probes and the constants."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy())
+    digest.update(repr((FORMAT, PROBES, SUBJECTS, WITHIN, RIDGE, COMPETITION)).encode())
+    digest.update(text.encode())
+    return digest.hexdigest()
+
+
+def save(found: Calibration, path: Path) -> None:
+    """Write ``found``; the file appears whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tensors = {
+        "mean": found.space.mean,
+        "whiten": found.space.whiten,
+        "competitors": found.competitors,
+        "text": found.text,
+    }
+    numbers = {"floor": found.floor, "share": found.share, "layer": found.layer}
+    header = {"format": str(FORMAT), "numbers": json.dumps(numbers | {"heads": found.heads})}
+    part = path.with_name(path.name + ".tmp")
+    save_file({k: v.contiguous() for k, v in tensors.items()}, part, header)
+    part.replace(path)
+
+
+def load(path: Path) -> Calibration:
+    """What :func:`save` wrote.
+
+    Raises:
+        ValueError: not such a file.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file; delete it to calibrate again") from error
+    if header.get("format") != str(FORMAT) or set(tensors) != set(TENSORS):
+        raise ValueError(f"{path}: not a calibration of format {FORMAT}; delete it")
+    numbers = json.loads(header["numbers"])
+    return Calibration(
+        layer=numbers["layer"],
+        space=Space(tensors["mean"], tensors["whiten"]),
+        competitors=tensors["competitors"],
+        text=tensors["text"],
+        floor=numbers["floor"],
+        heads=[(block, head) for block, head in numbers["heads"]],
+        share=numbers["share"],
+    )

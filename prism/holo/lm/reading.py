@@ -1,0 +1,119 @@
+"""What an attachment needs from a model while it reads: logits, hidden states, attention.
+
+:class:`Llama` gives all three. Any other model of this project's protocol gives logits and, seen
+through hooks on its ``blocks``, the hidden states; where there is no attention to watch, the
+subject of a question is the name mentioned last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from prism.pretrained.llama import Head, Reading
+
+
+class Tokenizer(Protocol):
+    """Text to ids and back."""
+
+    def encode(self, text: str) -> list[int]:
+        """Token ids of ``text``."""
+
+    def decode(self, tokens: list[int]) -> str:
+        """The text of ``tokens``."""
+
+    def piece(self, token: int) -> bytes:
+        """The bytes of one token."""
+
+
+def heads_of(model: nn.Module) -> list[Head]:
+    """Every (block, head) whose attention can be watched; empty without attention."""
+    if not hasattr(model, "read"):
+        return []
+    return [(b, h) for b in range(layers_of(model)) for h in range(model.config.num_heads)]
+
+
+def layers_of(model: nn.Module) -> int:
+    """Number of blocks.
+
+    Raises:
+        TypeError: the model has no ``blocks`` to look at.
+    """
+    blocks = getattr(model, "blocks", None)
+    if not isinstance(blocks, nn.ModuleList):
+        raise TypeError(f"{type(model).__name__}: must have its blocks in a ModuleList `blocks`")
+    return len(blocks)
+
+
+@torch.no_grad()
+def read(
+    model: nn.Module,
+    tokens: Tensor,
+    state: Any = None,
+    layers: Sequence[int] = (),
+    heads: Sequence[Head] = (),
+) -> Reading:
+    """One forward pass of ``tokens [B, T]``, with the stream after ``layers`` and the weights of
+    ``heads``; the logits are those of ``model(tokens, state)``."""
+    if hasattr(model, "read"):
+        return model.read(tokens, state, layers, heads)
+    hidden: dict[int, Tensor] = {}
+
+    def keep(layer: int) -> Any:
+        def hook(_: nn.Module, __: Any, output: Any) -> None:
+            hidden[layer] = output if isinstance(output, Tensor) else output[0]
+
+        return hook
+
+    handles = [model.blocks[i].register_forward_hook(keep(i)) for i in layers]
+    try:
+        output = model(tokens, state=state)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return Reading(output.logits, output.state, output.aux_loss, hidden=hidden)
+
+
+@torch.no_grad()
+def watch(
+    model: nn.Module, tokens: Tensor, layers: Sequence[int], heads: Sequence[Head] = ()
+) -> tuple[dict[int, Tensor], dict[Head, Tensor]]:
+    """The stream after ``layers`` and the weights of ``heads`` over ``tokens [B, T]``, without
+    logits where the model can leave them out."""
+    if hasattr(model, "watch"):
+        return model.watch(tokens, layers, heads)
+    out = read(model, tokens, None, layers, heads)
+    return out.hidden, out.attention
+
+
+def last_states(
+    model: nn.Module,
+    rows: Sequence[Sequence[int]],
+    layers: Sequence[int],
+    heads: Sequence[Head] = (),
+    batch: int = 32,
+) -> tuple[Tensor, list[Tensor]]:
+    """Read many short sequences, the short ones together.
+
+    Returns:
+        Hidden states at each last token, ``[N, len(layers), D]``, and the attention from it, one
+        ``[len(heads), T_n]`` a sequence.
+    """
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    states: dict[int, Tensor] = {}
+    weights: dict[int, Tensor] = {}
+    for low in range(0, len(order), batch):
+        some = order[low : low + batch]
+        length = len(rows[some[-1]])
+        padded = [[*rows[i], *[0] * (length - len(rows[i]))] for i in some]
+        hidden, attention = watch(model, torch.tensor(padded), layers, heads)
+        for b, i in enumerate(some):
+            last = len(rows[i]) - 1
+            states[i] = torch.stack([hidden[k][b, last] for k in layers]).float()
+            seen = [attention[h][b, last, : last + 1] for h in heads]
+            weights[i] = torch.stack(seen).float() if seen else torch.zeros(0, last + 1)
+    everything = range(len(rows))
+    return torch.stack([states[i] for i in everything]), [weights[i] for i in everything]

@@ -1,0 +1,88 @@
+"""Which relation a hidden state asks about: prototypes in a whitened space, and competitors.
+
+    y(h)  = normalise( W (h - m) ),   W = ( a S_w / tr S_w + (1 - a) S_t / tr S_t + l I / D )^(-1/2)
+    s_r   = max over wordings of < y(h), p_r >  -  b max over competitors of < y(h), c >
+
+S_w is the covariance of a hidden state within one relation, over wordings and subjects, taken from
+the probes (within-class covariance normalisation, Hatch et al. 2006); S_t is that of running text.
+Directions that only tell wordings apart are shrunk, so a relation given in two or three wordings
+is known again in others. The competitors are the probes' relations, as the probes ask about them
+and as they would be asked about the tape's own subjects.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+WITHIN = 0.8  # a
+RIDGE = 0.02  # l
+COMPETITION = 0.4  # b
+TWIN = 0.8  # a competitor this near to a bound relation is that relation
+
+
+@dataclass
+class Space:
+    """The map y: ``mean [D]``, ``whiten [D, D]``."""
+
+    mean: Tensor
+    whiten: Tensor
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """``[..., D]`` hidden states to unit vectors of the same shape."""
+        return F.normalize((hidden.float() - self.mean) @ self.whiten, dim=-1)
+
+
+def fit_space(hidden: Tensor, relation: Tensor, text: Tensor) -> Space:
+    """The space in which wordings of one relation lie together.
+
+    Args:
+        hidden: ``[N, D]`` states at the end of N prompts.
+        relation: ``[N]`` which relation each of them asks about.
+        text: ``[M, D]`` states inside running text.
+    """
+    _, index = relation.unique(return_inverse=True)
+    centres = class_means(hidden, index)
+    rest = hidden - centres[index]
+    within, total = rest.T @ rest, torch.cov(text.T)
+    mixed = WITHIN * within / within.trace() + (1 - WITHIN) * total / total.trace()
+    values, vectors = torch.linalg.eigh(mixed.double())
+    values = values.clamp(min=0) + RIDGE * values.mean()
+    return Space(centres.mean(dim=0), (vectors * values.rsqrt() @ vectors.T).float())
+
+
+def class_means(rows: Tensor, index: Tensor) -> Tensor:
+    """``[C, D]`` mean of ``rows [N, D]`` by class ``index [N]`` in 0..C-1."""
+    sums = rows.new_zeros(int(index.max()) + 1, rows.shape[1]).index_add(0, index, rows)
+    return sums / index.bincount()[:, None]
+
+
+@dataclass
+class Prototypes:
+    """Unit vectors ``vectors [P, D]`` and the relation ``owner [P]`` in 0..R-1 of each."""
+
+    vectors: Tensor
+    owner: Tensor
+
+    def nearness(self, y: Tensor) -> Tensor:
+        """``[T, R]``: highest cosine of ``y [T, D]`` with a wording of each relation."""
+        cosine = y @ self.vectors.T
+        none = cosine.new_full((len(y), int(self.owner.max()) + 1), -torch.inf)
+        return none.scatter_reduce(1, self.owner.expand_as(cosine), cosine, "amax")
+
+
+def score(y: Tensor, bound: Prototypes, competitors: Tensor) -> Tensor:
+    """How clearly ``y [T, D]`` asks about each bound relation, ``[T, R]``."""
+    near = bound.nearness(y)
+    if len(competitors) == 0:
+        return near
+    return near - COMPETITION * (y @ competitors.T).amax(dim=-1, keepdim=True)
+
+
+def without_twins(competitors: Tensor, bound: Prototypes) -> Tensor:
+    """The competitors ``[C, D]`` that are not one of the bound relations themselves."""
+    nearest = (competitors @ bound.vectors.T).amax(dim=-1)
+    return competitors[nearest < TWIN]

@@ -1,0 +1,124 @@
+"""What a tape says, for people and for programs: one dictionary of JSON values, one line of it.
+
+The dictionaries are the contract of ``--json``; the lines are made from them and from nothing else,
+so the two cannot disagree.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from prism.holo.answers import Fact
+from prism.holo.recall import Recall
+from prism.holo.tape import HoloTape
+
+SMALLEST = 1e-16  # p-values below are not told apart on a line
+
+
+def answer(question: str, found: Recall) -> dict[str, Any]:
+    """An answered question; ``value`` is null for "unknown"."""
+    return {
+        "question": question,
+        "value": plain(found.value),
+        "posterior": found.posterior,
+        "p_value": found.p_value,
+        "source": found.source,
+        "method": found.method,
+        "resolved_to": None if found.resolved_from is None else found.key_used,
+    }
+
+
+def answer_line(said: dict[str, Any]) -> str:
+    """``question: value (posterior, p, source, how it was read)``."""
+    p = said["p_value"]
+    parts = [f"posterior {said['posterior']:.4f}", f"p {p:.2g}" if p >= SMALLEST else "p < 1e-16"]
+    if said["resolved_to"] is not None:
+        parts.insert(0, f"read as {shown(said['resolved_to'])}")
+    if said["source"] is not None:
+        parts.append(f"source {shown(said['source'])}")
+    parts.append("not in the key list" if said["method"] == "ledger" else f"by {said['method']}")
+    value = "unknown" if said["value"] is None else shown(said["value"])
+    return f"{shown(said['question'])}: {value} ({', '.join(parts)})"
+
+
+def listed(fact: Fact) -> dict[str, Any]:
+    """A listed fact; ``key`` is null where only its ``hash`` is kept."""
+    text = fact.key if isinstance(fact.key, str) else None
+    return {
+        "key": text,
+        "hash": None if text is not None else f"{fact.key:016x}",
+        "value": plain(fact.value),
+        "source": fact.source,
+        "time": datetime.fromtimestamp(fact.time, UTC).isoformat(timespec="seconds"),
+    }
+
+
+def listed_line(fact: dict[str, Any]) -> str:
+    """``key: value (source, time)``."""
+    key = f"#{fact['hash']}" if fact["key"] is None else shown(fact["key"])
+    source = "" if fact["source"] is None else f"source {shown(fact['source'])}, "
+    return f"{key}: {shown(fact['value'])} ({source}{fact['time']})"
+
+
+def audited(tape: HoloTape) -> dict[str, Any]:
+    """The facts read again and the register against the ledger, with the room that is left."""
+    check, room = tape.audit(), tape.capacity()
+    return {
+        "facts": tape.count,
+        "read": check.read,
+        "right": check.right,
+        "answered": check.answered,
+        "predicted": check.predicted,
+        "consistent": check.consistent,
+        "capacity": room.limit,
+        "level": room.level,
+        "left": room.left,
+        "fullest_bank": int(room.loads.max()),
+        "mean_bank": float(room.loads.mean()),
+        "peak": room.peak,
+        "peak_allowed": room.room,
+        "register_bytes": room.register_bytes,
+        "ledger_bytes": room.ledger_bytes,
+        "codebook_bytes": room.codebook_bytes,
+        "key_text_bytes": 0 if tape.resolver is None else tape.resolver.nbytes,
+    }
+
+
+def audit_lines(said: dict[str, Any]) -> list[str]:
+    """The audit in sentences."""
+    consistent = {
+        True: "the register is the sum of what the ledger lists, number by number",
+        False: "THE REGISTER IS NOT WHAT THE LEDGER LISTS",
+        None: "the register also holds vectors, which the ledger cannot list",
+    }
+    share = said["right"] / said["read"] if said["read"] else 1.0
+    return [
+        f"{said['facts']:,} facts; {said['read']:,} items read again: {share:.4f} right "
+        f"({said['predicted']:.4f} by theory), {said['answered']:,} answered at the tape's alpha",
+        consistent[said["consistent"]],
+        f"room for {said['left']:,} items more: {said['capacity']:,} are read right at "
+        f"{said['level']:.0%}; fullest bank {said['fullest_bank']:,}, mean {said['mean_bank']:.1f}",
+        f"greatest number {said['peak']:,} of {said['peak_allowed']:,}; bytes: register "
+        f"{said['register_bytes']:,}, ledger {said['ledger_bytes']:,}, key texts "
+        f"{said['key_text_bytes']:,}, codebook (made, not stored) {said['codebook_bytes']:,}",
+    ]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: bytes as hex digits in an object, tuples as lists."""
+    if isinstance(value, bytes):
+        return {"bytes": value.hex()}
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return value
+
+
+def shown(value: Any) -> str:
+    """A value on a line; text that would break the line is quoted."""
+    if isinstance(value, str):
+        return value if value.isprintable() else json.dumps(value)
+    if isinstance(value, list):
+        return " ".join(shown(item) for item in value)
+    return json.dumps(value)

@@ -1,0 +1,1 @@
+"""Pretrained language models that install from a package index, in plain PyTorch."""

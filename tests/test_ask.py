@@ -1,0 +1,281 @@
+"""``python -m prism.ask``: answers, refusals, and what a tape holds."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from prism.ask import main
+from prism.holo import HoloTape
+from prism.holo.capacity_plot import LOADS, Curve, draw, measure
+from prism.holo.codes import hash_keys
+from prism.holo.reports import shown
+
+FACTS = {
+    "capital of Freedonia": "Fredville",
+    "capital of Sylvania": "Sylvburg",
+    "currency of Freedonia": "peso",
+}
+TAPE = "t.safetensors"
+
+
+@pytest.fixture
+def tape(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> HoloTape:
+    """Three facts in ``t.safetensors`` of the current folder."""
+    monkeypatch.chdir(tmp_path)
+    tape = HoloTape(512, dtype="int16", resolver=True)
+    tape.bind_many(list(FACTS), list(FACTS.values()), source="atlas", time=0.0)
+    tape.save(TAPE)
+    return tape
+
+
+def said(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> list[str]:
+    capsys.readouterr()
+    assert main(["--tape", TAPE, *argv]) == code
+    return capsys.readouterr().out.splitlines()
+
+
+def as_json(capsys: pytest.CaptureFixture[str], *argv: str, code: int = 0) -> dict[str, Any]:
+    (line,) = said(capsys, "--json", *argv, code=code)
+    return json.loads(line)
+
+
+def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main(argv)
+    captured = capsys.readouterr()
+    assert stop.value.code == 2
+    assert captured.out == ""
+    assert captured.err.startswith("prism.ask: ")
+    assert captured.err.count("\n") == 1
+    return captured.err
+
+
+def test_several_questions_get_a_line_each(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    known, misspelt, unknown = said(
+        capsys, "capital of Freedonia", " captial of Freedonia", "capital of Atlantis"
+    )
+    assert known.startswith("capital of Freedonia: Fredville (posterior 1.0000, p ")
+    assert known.endswith("source atlas, by filter)")
+    assert "Fredville (read as capital of Freedonia, posterior" in misspelt
+    assert unknown == "capital of Atlantis: unknown (posterior 1.0000, p 1, not in the key list)"
+
+
+def test_exact_takes_no_misspelling(tape: HoloTape, capsys: pytest.CaptureFixture[str]) -> None:
+    (line,) = said(capsys, "--exact", "captial of Freedonia")
+    assert "unknown" in line
+
+
+def test_the_register_alone_answers_strangers_at_rate_alpha(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    strangers = [f"stranger {i}" for i in range(300)]
+    rates = []
+    for alpha in ("0.02", "0.5", "1"):
+        found = as_json(capsys, "--method", "filter", "--alpha", alpha, *strangers)["answers"]
+        assert {answer["method"] for answer in found} == {"filter"}
+        rates.append(sum(answer["value"] is not None for answer in found) / len(found))
+    assert rates[0] < 0.06
+    assert 0.4 < rates[1] < 0.6
+    assert rates[2] == 1
+
+
+def test_json_says_what_the_lines_say(tape: HoloTape, capsys: pytest.CaptureFixture[str]) -> None:
+    found = as_json(capsys, "captial of Freedonia", "capital of Atlantis", "--list", "--audit")
+    assert set(found) == {"answers", "facts", "audit"}
+    known, unknown = found["answers"]
+    assert (known["value"], known["source"], known["method"]) == ("Fredville", "atlas", "filter")
+    assert known["resolved_to"] == "capital of Freedonia"
+    assert known["posterior"] > 0.999
+    assert (unknown["value"], unknown["resolved_to"], unknown["p_value"]) == (None, None, 1)
+    assert found["facts"][0] == {
+        "key": "capital of Freedonia",
+        "hash": None,
+        "value": "Fredville",
+        "source": "atlas",
+        "time": "1970-01-01T00:00:00+00:00",
+    }
+    assert (found["audit"]["facts"], found["audit"]["right"]) == (3, 3)
+    assert found["audit"]["consistent"] is True
+
+
+def test_list_shows_every_fact(tape: HoloTape, capsys: pytest.CaptureFixture[str]) -> None:
+    time = "1970-01-01T00:00:00+00:00"
+    assert said(capsys, "--list") == [f"{k}: {v} (source atlas, {time})" for k, v in FACTS.items()]
+
+
+def test_list_shows_the_hash_where_no_text_is_kept(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = HoloTape(512, dtype="int16")
+    bare.bind("key", "value")
+    bare.save(TAPE)
+    code = f"{hash_keys(['key'])[0]:016x}"
+    (line,) = said(capsys, "--list")
+    assert line.startswith(f"#{code}: value (")
+    (fact,) = as_json(capsys, "--list")["facts"]
+    assert (fact["key"], fact["hash"]) == (None, code)
+
+
+@pytest.mark.parametrize(
+    ("value", "line", "given"),
+    [
+        ("two\nlines", '"two\\nlines"', "two\nlines"),
+        (7, "7", 7),
+        (b"\x01\xff", '{"bytes": "01ff"}', {"bytes": "01ff"}),
+        (("a", 1, "b c"), "a 1 b c", ["a", 1, "b c"]),
+    ],
+)
+def test_every_kind_of_value_fits_a_line_and_json(
+    tape: HoloTape, value: Any, line: str, given: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = HoloTape(512, dtype="int16", sequence=isinstance(value, tuple))
+    other.bind("key", value)
+    other.save(TAPE)
+    assert f"key: {line} (" in said(capsys, "key")[0]
+    assert as_json(capsys, "key")["answers"][0]["value"] == given
+    assert shown(given) == line
+
+
+def test_forgetting_leaves_what_never_knew_the_facts(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = ["capital of Freedonia", "currency of Freedonia"]
+    lines = said(capsys, "--forget", gone[0], "--forget", gone[1], gone[0])
+    assert lines[:2] == [f"forgotten: {key}" for key in gone]
+    assert lines[2].startswith("capital of Freedonia: unknown")
+    left = HoloTape.load(TAPE)
+    never = HoloTape(512, dtype="int16")
+    never.bind("capital of Sylvania", "Sylvburg")
+    assert torch.equal(left.register.numbers, never.register.numbers)
+    assert next(iter(left.facts())).key == "capital of Sylvania"
+
+
+def test_a_misspelling_is_never_forgotten_in_place_of_a_key(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Path(TAPE).read_bytes()
+    argv = ["--tape", TAPE, "--forget", "capital of Sylvania", "--forget", "captial of Freedonia"]
+    line = refused(argv, capsys)
+    assert "--forget 'captial of Freedonia': is not bound; did you mean 'capital of Freedo" in line
+    assert "'Atlantis': is not bound\n" in refused(["--tape", TAPE, "--forget", "Atlantis"], capsys)
+    assert Path(TAPE).read_bytes() == before
+
+
+def test_an_audit_reads_all_again_and_counts_the_room(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    read, register, room, size = said(capsys, "--audit")
+    assert read.startswith("3 facts; 3 items read again: 1.0000 right (1.0000 by theory)")
+    assert register == "the register is the sum of what the ledger lists, number by number"
+    capacity = tape.capacity()
+    assert room.startswith(f"room for {capacity.left:,} items more: {capacity.limit:,} are read")
+    assert "greatest number 3 of 32,767; bytes: register 1,024" in size
+
+
+def test_a_register_that_was_tampered_with_is_exit_code_1(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with safe_open(TAPE, "pt") as found:
+        header = found.metadata()
+        tensors = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
+    tensors["register"][0, 0] += 1
+    save_file(tensors, TAPE, header)
+    assert "THE REGISTER IS NOT WHAT THE LEDGER LISTS" in said(capsys, "--audit", code=1)
+    assert as_json(capsys, "--audit", code=1)["audit"]["consistent"] is False
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+def test_a_plot_is_a_picture(
+    tape: HoloTape, suffix: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = {"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[suffix]
+    assert said(capsys, "--plot", f"curve.{suffix}") == [f"plot: curve.{suffix}"]
+    content = Path(f"curve.{suffix}").read_bytes()
+    assert content.startswith(start)
+    if suffix == "svg":
+        draw(measure(tape), Path("again.svg"))
+        assert Path("again.svg").read_bytes() == content
+
+
+def off(curve: Curve) -> list[float]:
+    """Distance of measured from theory at each point, in standard deviations."""
+    return [
+        abs(m - t) / max((t * (1 - t) / n) ** 0.5, 1 / n)
+        for m, t, n in zip(curve.measured, curve.theory, curve.reads, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("banks", [1, 40])
+def test_the_measured_curve_follows_theory(banks: int) -> None:
+    tape = HoloTape(1024 // (4 if banks > 1 else 1), banks, dtype="int16")
+    keys = [f"key {i}" for i in range(20 * banks)]
+    tape.bind_many(keys, [f"value {i % 50}" for i in range(len(keys))])
+    curve = measure(tape)
+    assert len(curve.facts) == len(LOADS)
+    assert curve.limit == tape.capacity().limit in curve.facts
+    assert curve.theory == sorted(curve.theory, reverse=True)
+    assert curve.theory[0] > 0.99 > curve.theory[-1]
+    assert max(off(curve)) < 5
+    assert curve.now == (tape.count, tape.audit().accuracy)
+
+
+def test_a_joint_decoder_is_right_below_its_limit_and_falls_above() -> None:
+    tape = HoloTape(512, dtype="int16", decoder="amp")
+    tape.bind_many([f"key {i}" for i in range(40)], [f"value {i % 20}" for i in range(40)])
+    curve = measure(tape)
+    at = dict(zip(curve.facts, curve.measured, strict=True))
+    assert at[curve.limit] == 1
+    assert curve.theory[0] == 1
+    assert curve.theory[-1] == 0
+    assert curve.measured[-1] < 1
+
+
+def test_an_empty_tape_has_nothing_to_plot(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    HoloTape(64).save(TAPE)
+    line = refused(["--tape", TAPE, "--plot", "x.svg"], capsys)
+    assert "plot: needs a ledger and at least two values" in line
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        ([], "nothing to do: give a key"),
+        ([""], "key '': must not be empty"),
+        (["--alpha", "0", "a"], "alpha = 0.0: must be in (0, 1]"),
+        (["--alpha", "0.5", "--list"], "--alpha: needs a key to ask for"),
+        (["--method", "sic", "--audit"], "--method: needs a key to ask for"),
+        (["--exact", "--list"], "--exact: needs a key to ask for"),
+        (["--exact", "--method", "sic", "a"], "takes every key as it is already"),
+        (["--method", "guess", "a"], "invalid choice: 'guess'"),
+        (["--plot", "x.txt"], "--plot x.txt: must end in .svg, .png, .pdf"),
+        (["--plot", "no/such/x.svg"], "--plot no/such/x.svg: there is no folder no/such"),
+        (["--tape", "none.safetensors", "a"], "none.safetensors: no such file"),
+        (["--tape", "foreign.safetensors", "a"], "not a HoloTape"),
+        (["--tape", "text.safetensors", "a"], "truncated or not a safetensors file"),
+        (["--tape", "bare.safetensors", "--list"], "facts: this tape has no ledger"),
+        (["--tape", "bare.safetensors", "--audit"], "audit: this tape has no ledger"),
+        (["--tape", "bare.safetensors", "--forget", "a"], "in: this tape has no ledger"),
+        (["--tape", "bare.safetensors", "--method", "amp", "a"], "'amp': this tape has no ledger"),
+    ],
+)
+def test_bad_input_is_one_line_and_code_2(
+    tape: HoloTape, argv: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_file({"x": torch.zeros(2)}, "foreign.safetensors")
+    Path("text.safetensors").write_text("not a tape")
+    HoloTape(64, ledger=False).save("bare.safetensors")
+    before = Path(TAPE).read_bytes()
+    assert says in refused(["--tape", TAPE, *argv], capsys)
+    assert Path(TAPE).read_bytes() == before
