@@ -1,0 +1,104 @@
+"""The held-out documents, packed for validation.
+
+The same documents in the same rows at every call, on any number of processes: the first of every
+source in the order in which it stores them, up to its share of a number of tokens. Each document
+goes whole to the lane that is the shortest so far; the ends of the lanes are padded.
+
+    bits/byte = (sum over targets of -log2 p) / (sum of LaneBatch.bytes)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from prism.data.document import held_out
+from prism.data.mix import Mix
+from prism.data.order import Place, Source, Walk
+from prism.data.pack import IGNORE, LaneBatch, count_bytes, encode
+from prism.data.tokens import Tokenizer
+
+TOKENS = 2**18
+PADDING = -1  # document number
+Encoded = tuple[str, Tensor, Tensor]  # name of the source, ids, targets
+
+
+def held_out_batches(
+    mix: Mix,
+    tokenizer: Tokenizer,
+    seq_len: int,
+    *,
+    lanes: int,
+    mine: Sequence[int] | None = None,
+    tokens: int = TOKENS,
+) -> list[LaneBatch]:
+    """The validation set, as batches to be read one after the other with the state carried.
+
+    Args:
+        seq_len: T.
+        lanes: rows of a batch over all processes.
+        mine: the rows of this process; None = all. The number of batches does not depend on it.
+        tokens: about how many to take; a mix that holds out fewer gives those it has.
+
+    Raises:
+        ValueError: a source cannot be read, or holds out no document.
+    """
+    for name, value in (("seq_len", seq_len), ("lanes", lanes), ("tokens", tokens)):
+        if value < 1:
+            raise ValueError(f"{name} = {value}: must be >= 1")
+    rows: list[list[Encoded]] = [[] for _ in range(lanes)]
+    sizes = [0] * lanes
+    total = sum(s.weight for s in mix.sources)
+    for weighted in mix.sources:
+        budget = tokens * weighted.weight / total
+        for document in _documents(weighted.source, mix.held_out, tokenizer, budget):
+            shortest = sizes.index(min(sizes))
+            rows[shortest].append(document)
+            sizes[shortest] += len(document[1])
+    mine = range(lanes) if mine is None else mine
+    packed = [_pack(rows[i], -(-max(sizes) // seq_len) * seq_len, tokenizer.end) for i in mine]
+    return [
+        _batch([(row[:, at : at + seq_len], names) for row, names in packed], tokenizer)
+        for at in range(0, max(sizes), seq_len)
+    ]
+
+
+def _documents(
+    source: Source, share: float, tokenizer: Tokenizer, budget: float
+) -> Iterator[Encoded]:
+    """Held-out documents of one epoch in stored order until ``budget`` tokens are reached."""
+    walk, place, taken = Walk(source, seed=None), Place(), 0
+    while taken < budget and (place := walk.find(place)).epoch == 0:
+        document = walk.read(place)
+        if held_out(document, share):
+            ids, targets = encode(document, tokenizer)
+            if len(ids) > 0:
+                taken += len(ids)
+                yield source.name, ids, targets
+        place = place._replace(index=place.index + 1)
+    if taken == 0:
+        raise ValueError(
+            f"source {source.name}: none of its documents is held out for validation at "
+            f"held_out = {share:g}; must have more documents, or a mix with a larger held_out"
+        )
+
+
+def _pack(documents: list[Encoded], length: int, padding: int) -> tuple[Tensor, list[str]]:
+    """Tokens, targets and document numbers, ``[3, length]``, and the sources."""
+    rows = torch.full((3, length), IGNORE)
+    rows[0], rows[2] = padding, PADDING
+    at = 0
+    for number, (_, ids, targets) in enumerate(documents):
+        here = slice(at, at + len(ids))
+        rows[0, here], rows[1, here], rows[2, here] = ids, targets, number
+        at += len(ids)
+    return rows, list(dict.fromkeys(name for name, _, _ in documents))
+
+
+def _batch(rows: list[tuple[Tensor, list[str]]], tokenizer: Tokenizer) -> LaneBatch:
+    tokens, targets, segments = torch.stack([row for row, _ in rows]).unbind(dim=1)
+    names = [", ".join(names) for _, names in rows]
+    bytes = count_bytes(targets, tokenizer.byte_lengths)
+    return LaneBatch(tokens.contiguous(), targets.contiguous(), segments.contiguous(), names, bytes)

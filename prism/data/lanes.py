@@ -1,0 +1,213 @@
+"""Lanes: the global batch as a fixed set of independent streams of tokens.
+
+Lane i of L reads documents i, i + L, i + 2L, ... of every source's seeded order, and packs them one
+after the other. Its tokens depend on the mix, the tokenizer, the seed, i and L; not on the number
+of processes, how rows are grouped into micro-batches, or where the run was interrupted. Its state
+is a few integers per source.
+
+Which source a lane reads next is fair queueing by tokens (https://doi.org/10.1145/75246.75248):
+with n_s the tokens it has read of source s and w_s the weight, it takes the source with the least
+
+    v_s = (n_s + START e_s) / w_s,        e_s ~ Exp(1), a hash of (seed, lane, s).
+
+So the tokens that a lane has read stay within a document, and the constant lead START e_s, of what
+the weights say, whatever the lengths of the documents. And since the least of e_s / w_s falls on s
+with probability proportional to w_s, the lanes of a batch start as mixed as they go on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+
+from prism.data.document import held_out
+from prism.data.mix import Mix
+from prism.data.order import WORD, Place, Walk, mix64
+from prism.data.pack import IGNORE, LaneBatch, count_bytes, encode
+from prism.data.tokens import Tokenizer
+
+START = 1024  # tokens, about a document
+PATIENCE = 10_000  # documents in a row that give nothing
+
+
+class Lanes:
+    """The lanes of one process.
+
+    Args:
+        mix: what to read.
+        tokenizer: turns text into ids.
+        lanes: number of lanes of the global batch, over all processes.
+        mine: the lanes of this process, each in ``0 .. lanes - 1``.
+        seq_len: T, tokens of a row.
+        seed: of the order.
+
+    Raises:
+        ValueError: a bad number, or an empty source.
+    """
+
+    def __init__(
+        self,
+        mix: Mix,
+        tokenizer: Tokenizer,
+        *,
+        lanes: int,
+        mine: Sequence[int],
+        seq_len: int,
+        seed: int,
+    ) -> None:
+        if lanes < 1:
+            raise ValueError(f"lanes = {lanes}: must be >= 1")
+        if seq_len < 1:
+            raise ValueError(f"seq_len = {seq_len}: must be >= 1")
+        for i in mine:
+            if not 0 <= i < lanes or list(mine).count(i) > 1:
+                raise ValueError(f"mine = {list(mine)}: must be distinct lanes of 0..{lanes - 1}")
+        self._seq_len = seq_len
+        self._byte_lengths = tokenizer.byte_lengths
+        identity = [mix.fingerprint(), tokenizer.fingerprint(), lanes, seed]
+        self._identity = hashlib.blake2b(json.dumps(identity).encode(), digest_size=8).hexdigest()
+        walks = {s.source.name: Walk(s.source, mix64(seed, i)) for i, s in enumerate(mix.sources)}
+        self._lanes = {i: Lane(i, lanes, mix, walks, tokenizer, seed) for i in mine}
+
+    def next(self) -> LaneBatch:
+        """The next T tokens of every lane.
+
+        Raises:
+            ValueError: a source cannot be read; names it, the place and why.
+        """
+        rows = [lane.take(self._seq_len) for lane in self._lanes.values()]
+        tokens, targets, segments = (torch.stack([row[i] for row in rows]) for i in range(3))
+        names = [row[3] for row in rows]
+        return LaneBatch(tokens, targets, segments, names, count_bytes(targets, self._byte_lengths))
+
+    def state(self) -> dict[str, Any]:
+        """Where every lane stands, as JSON, by lane: ``{"lane0007": {...}}``."""
+        return {
+            _key(i): {"data": self._identity, **lane.state()} for i, lane in self._lanes.items()
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from where :meth:`state` was taken, on whatever process.
+
+        Args:
+            state: of at least the own lanes.
+
+        Raises:
+            ValueError: a lane is missing, or the state is of other data.
+        """
+        for i, lane in self._lanes.items():
+            if _key(i) not in state:
+                raise ValueError(f"data state has no {_key(i)}; there are {sorted(state)}")
+            saved = dict(state[_key(i)])
+            if saved.pop("data", None) != self._identity:
+                raise ValueError(
+                    f"data state of {_key(i)} is of another mix, tokenizer, seed or number of "
+                    "lanes; must be of the same to go on exactly"
+                )
+            lane.load(saved)
+
+
+class Lane:
+    """One endless stream of packed documents.
+
+    It keeps the place of the document it is in, and how many of its tokens are gone; the document
+    itself is read again on :meth:`load`.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        lanes: int,
+        mix: Mix,
+        walks: Mapping[str, Walk],
+        tokenizer: Tokenizer,
+        seed: int,
+    ) -> None:
+        self._stride = lanes
+        self._share = mix.held_out
+        self._walks = walks
+        self._tokenizer = tokenizer
+        self._weights = {s.source.name: s.weight for s in mix.sources}
+        self._lead = {
+            name: -START * math.log((mix64(seed, number, i) + 1) / (WORD + 2))
+            for i, name in enumerate(self._weights)
+        }
+        # of the last document read, so at first one stride before the lane's first
+        self._places = {name: Place(index=number - lanes) for name in self._weights}
+        self._read = dict.fromkeys(self._weights, 0)
+        self._document = -1
+        self._source = ""
+        self._gone = 0
+        self._tokens = self._targets = torch.empty(0, dtype=torch.int64)
+
+    def take(self, length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, str]:
+        """The next tokens, targets and document numbers, ``[length]`` each, and the sources."""
+        rows = torch.full((3, length), IGNORE)
+        names: list[str] = []
+        filled = 0
+        while filled < length:
+            if self._gone == len(self._tokens):
+                self._next_document()
+            n = min(length - filled, len(self._tokens) - self._gone)
+            here, there = slice(filled, filled + n), slice(self._gone, self._gone + n)
+            rows[0, here] = self._tokens[there]
+            rows[1, here] = self._targets[there]
+            rows[2, here] = self._document
+            if self._source not in names:
+                names.append(self._source)
+            filled, self._gone = filled + n, self._gone + n
+        return rows[0], rows[1], rows[2], ", ".join(names)
+
+    def state(self) -> dict[str, Any]:
+        """Where the lane stands, as JSON."""
+        return {
+            "document": self._document,
+            "source": self._source,
+            "gone": self._gone,
+            "places": {name: list(place) for name, place in self._places.items()},
+            "read": dict(self._read),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        """Go on from ``state``."""
+        self._document, self._source = state["document"], state["source"]
+        self._gone = state["gone"]
+        self._places = {name: Place(*state["places"][name]) for name in self._weights}
+        self._read = {name: state["read"][name] for name in self._weights}
+        self._tokens = self._targets = torch.empty(0, dtype=torch.int64)
+        if self._source:
+            document = self._walks[self._source].read(self._places[self._source])
+            self._tokens, self._targets = encode(document, self._tokenizer)
+
+    def _next_document(self) -> None:
+        """Enter the next document that is not held out and has text."""
+        for _ in range(PATIENCE):
+            name = min(self._weights, key=self._virtual_time)
+            place, walk = self._places[name], self._walks[name]
+            place = walk.find(place._replace(index=place.index + self._stride))
+            self._places[name] = place
+            document = walk.read(place)
+            if held_out(document, self._share):
+                continue
+            self._tokens, self._targets = encode(document, self._tokenizer)
+            if len(self._tokens) > 0:
+                self._source, self._gone = name, 0
+                self._document += 1
+                self._read[name] += len(self._tokens)
+                return
+        raise ValueError(
+            f"source {name}: {PATIENCE:,} documents in a row are empty or held out, the last one "
+            f"{document.where}; must hold text"
+        )
+
+    def _virtual_time(self, name: str) -> float:
+        return (self._read[name] + self._lead[name]) / self._weights[name]
+
+
+def _key(lane: int) -> str:
+    return f"lane{lane:04d}"

@@ -1,0 +1,200 @@
+"""Text and JSON lines, opened at any place without an index.
+
+A file is divided by byte number, and a document belongs to the division in which it begins. That is
+decided by looking at bytes near the border only, so a file needs to be neither read nor indexed
+before its middle can be opened.
+
+- JSON lines: division k of ``LINES`` bytes holds the lines that begin in it.
+- Text: a passage begins in every ``PASSAGE`` bytes, after the first blank line there, else at the
+  first line, word or character. A shorter file is one document.
+- Text with lines ``<|endoftext|>``: division k of ``LINES`` bytes holds the documents that begin in
+  it, after such a line and nowhere else.
+
+A file that ends in ``.gz`` is unpacked into memory when it is opened.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import struct
+import zlib
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import BinaryIO
+
+from prism.data.document import Document, plain
+from prism.data.formats import Format
+from prism.data.order import Window
+
+PASSAGE = 16 * 1024
+PASSAGES = 16  # to a segment
+LINES = 1024 * 1024
+LARGEST_GZ = 256 * 1024 * 1024
+
+SEPARATOR = b"<|endoftext|>"
+SEPARATED = re.compile(rb"^<\|endoftext\|>\s*$", re.MULTILINE)
+
+BREAKS = (
+    re.compile(rb"(?<=\n\n)[^\n]|(?<=\n\r\n)[^\r\n]"),
+    re.compile(rb"(?<=\n)."),
+    re.compile(rb"(?<= )."),
+    re.compile(rb"[^\x80-\xbf]"),  # not the inside of a character
+)
+HEAD = 1024 * 1024  # where the first separator is looked for
+
+
+class Bytes:
+    """The bytes of a file, unpacked if it ends in ``.gz``.
+
+    Attributes:
+        size: number of them, found without unpacking.
+
+    Raises:
+        ValueError: a packed file that does not fit into memory.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._packed = path.suffix == ".gz"
+        self.size = path.stat().st_size
+        if self._packed:
+            with path.open("rb") as file:
+                file.seek(-4, io.SEEK_END)
+                self.size = struct.unpack("<I", file.read(4))[0]
+            if self.size > LARGEST_GZ:
+                raise ValueError(f"{path}: {self.size:,} bytes unpacked: unpack it first")
+
+    def open(self) -> BinaryIO:
+        """To be read and sought in."""
+        return io.BytesIO(_unpacked(self.path, self.size)) if self._packed else self.path.open("rb")
+
+
+@lru_cache(maxsize=4)
+def _unpacked(path: Path, size: int) -> bytes:
+    try:
+        raw = gzip.decompress(path.read_bytes())
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: cannot be unpacked ({error})") from error
+    if len(raw) != size:  # the size at the end of the file is that of its last member only
+        raise ValueError(f"{path}: holds several packed files: unpack it first")
+    return raw
+
+
+class TextFile:
+    """Passages of a text file."""
+
+    def __init__(self, name: str, path: Path, format: Format) -> None:
+        self.name, self.path = name, path
+        self._bytes = Bytes(path)
+
+    def segments(self) -> int:
+        return -(-self._bytes.size // (PASSAGE * PASSAGES))
+
+    def window(self, segment: int, cursor: int) -> Window:
+        first = segment * PASSAGES
+        with self._bytes.open() as file:
+            edges = [self._edge(file, first + i) for i in range(PASSAGES + 1)]
+            file.seek(edges[0])
+            raw = file.read(edges[-1] - edges[0])
+        found: list[tuple[int, bytes]] = []
+        for low, high in pairwise(edges):
+            piece = raw[low - edges[0] : high - edges[0]]
+            if piece.strip():
+                found.append((low, piece))
+        return Window(len(found), lambda i: _text(self, *found[i]))
+
+    def _edge(self, file: BinaryIO, passage: int) -> int:
+        """First byte of a passage."""
+        at = passage * PASSAGE
+        if at == 0 or at >= self._bytes.size:
+            return min(at, self._bytes.size)
+        before = min(2, at)  # a blank line may end right here
+        file.seek(at - before)
+        raw = file.read(before + PASSAGE)
+        for pattern in BREAKS:
+            found = pattern.search(raw, before)
+            if found:
+                return at - before + found.start()
+        return at
+
+
+class SeparatedFile:
+    """Documents of a text file with lines ``<|endoftext|>`` between them."""
+
+    def __init__(self, name: str, path: Path, format: Format) -> None:
+        self.name, self.path = name, path
+        self._bytes = Bytes(path)
+
+    def segments(self) -> int:
+        return -(-self._bytes.size // LINES)
+
+    def window(self, segment: int, cursor: int) -> Window:
+        low, high = segment * LINES, (segment + 1) * LINES
+        found: list[tuple[int, list[bytes]]] = [(0, [])] if low == 0 else []
+        with self._bytes.open() as file:
+            if low > 0:
+                file.seek(low - 1)
+                file.readline()
+            while (start := file.tell()) < high or found:
+                line = file.readline()
+                separates = line.strip() == SEPARATOR
+                if not line or (separates and start >= high):
+                    break
+                if separates:
+                    found.append((start + len(line), []))
+                elif found:
+                    found[-1][1].append(line)
+        texts = [(start, raw) for start, lines in found if (raw := b"".join(lines)).strip()]
+        return Window(len(texts), lambda i: _text(self, *texts[i]))
+
+
+def open_text(name: str, path: Path, format: Format) -> TextFile | SeparatedFile:
+    """A text file, of the kind that its first ``HEAD`` bytes show."""
+    with Bytes(path).open() as file:
+        separated = SEPARATED.search(file.read(HEAD))
+    return SeparatedFile(name, path, format) if separated else TextFile(name, path, format)
+
+
+def _text(file: TextFile | SeparatedFile, start: int, raw: bytes) -> Document:
+    where = f"{file.path} at byte {start}"
+    try:
+        return plain(raw.decode("utf-8-sig" if start == 0 else "utf-8").strip("\r\n"), where)
+    except UnicodeDecodeError as error:
+        raise ValueError(f"source {file.name}: {where}: not UTF-8 ({error.reason})") from error
+
+
+class LinesFile:
+    """Rows of a JSON lines file."""
+
+    def __init__(self, name: str, path: Path, format: Format) -> None:
+        self.name, self.path, self._format = name, path, format
+        self._bytes = Bytes(path)
+
+    def segments(self) -> int:
+        return -(-self._bytes.size // LINES)
+
+    def window(self, segment: int, cursor: int) -> Window:
+        low, high = segment * LINES, (segment + 1) * LINES
+        found: list[tuple[int, bytes]] = []
+        with self._bytes.open() as file:
+            if low > 0:
+                file.seek(low - 1)
+                file.readline()  # the end of the line that began before
+            while (start := file.tell()) < high and (line := file.readline()):
+                if line.strip():
+                    found.append((start, line))
+        return Window(len(found), lambda i: self._document(*found[i]))
+
+    def _document(self, start: int, line: bytes) -> Document:
+        where = f"{self.path} at byte {start}"
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError("must be a JSON object")
+            return Document(self._format.parts(row), where)
+        except ValueError as error:
+            raise ValueError(f"source {self.name}: {where}: {error}") from error

@@ -1,0 +1,109 @@
+"""Parquet (extra: pyarrow) and JSON files as rows.
+
+A row group of a Parquet file is a segment, parsed a thousand rows at a time and only in the columns
+that are used. A JSON file holds one list of objects, or one object of objects, and is read whole.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Iterator
+from functools import cached_property, partial
+from pathlib import Path
+from typing import Any
+
+from prism.data.document import Document
+from prism.data.formats import Format
+from prism.data.order import Window
+
+ROWS = 1000
+
+
+class ParquetFile:
+    """Rows of a Parquet file, its row groups being the segments."""
+
+    def __init__(self, name: str, path: Path, format: Format) -> None:
+        self.name, self.path, self._format = name, path, format
+        parquet = _pyarrow(path)
+        try:
+            self._file = parquet.ParquetFile(path)
+        except ValueError as error:  # pyarrow's own errors derive from it
+            raise ValueError(f"source {name}: {path}: not a Parquet file ({error})") from error
+        known = self._file.schema_arrow.names
+        for column in format.columns:
+            if column not in known:
+                raise ValueError(f"source {name}: {path}: no column {column!r}; there are {known}")
+        self._open: dict[int, tuple[int, Iterator[Any]]] = {}
+
+    def segments(self) -> int:
+        return int(self._file.num_row_groups)
+
+    def window(self, segment: int, cursor: int) -> Window:
+        total = self._file.metadata.row_group(segment).num_rows
+        at, batches = self._open.pop(segment, (0, None))
+        if batches is None or at != cursor:
+            at, batches = 0, self._batches(segment)
+        rows: list[dict[str, Any]] = []
+        while at <= cursor and at < total:
+            batch = next(batches)
+            rows = batch.to_pylist() if at == cursor else []
+            at += batch.num_rows
+        if at < total:
+            self._open = {segment: (at, batches)}  # going on from here costs nothing
+        read = partial(self._document, rows, segment, cursor)
+        return Window(len(rows), read, at if at < total else None)
+
+    def _batches(self, segment: int) -> Iterator[Any]:
+        columns = list(self._format.columns)
+        return iter(self._file.iter_batches(ROWS, row_groups=[segment], columns=columns))
+
+    def _document(self, rows: list[dict[str, Any]], group: int, first: int, i: int) -> Document:
+        where = f"{self.path} row group {group} row {first + i}"
+        try:
+            return Document(self._format.parts(rows[i]), where)
+        except ValueError as error:
+            raise ValueError(f"source {self.name}: {where}: {error}") from error
+
+
+class JsonFile:
+    """Rows of a JSON file."""
+
+    def __init__(self, name: str, path: Path, format: Format) -> None:
+        self.name, self.path, self._format = name, path, format
+
+    def segments(self) -> int:
+        return 1
+
+    def window(self, segment: int, cursor: int) -> Window:
+        return Window(len(self._rows), self._document)
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, Any]]:
+        """Each with its number or key."""
+        try:
+            rows = json.loads(self.path.read_bytes())
+        except ValueError as error:
+            raise ValueError(f"source {self.name}: {self.path}: not JSON ({error})") from error
+        if isinstance(rows, list):
+            return [(f"row {i}", row) for i, row in enumerate(rows)]
+        if isinstance(rows, dict):
+            return [(f"key {key!r}", row) for key, row in rows.items()]
+        raise ValueError(f"source {self.name}: {self.path}: must be a list or object of objects")
+
+    def _document(self, i: int) -> Document:
+        key, row = self._rows[i]
+        where = f"{self.path} {key}"
+        try:
+            if not isinstance(row, dict):
+                raise ValueError("must be a JSON object")
+            return Document(self._format.parts(row), where)
+        except ValueError as error:
+            raise ValueError(f"source {self.name}: {where}: {error}") from error
+
+
+def _pyarrow(path: Path) -> Any:
+    try:
+        return importlib.import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise ValueError(f"{path}: needs pyarrow: pip install 'prism-lm[parquet]'") from error

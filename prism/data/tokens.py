@@ -1,0 +1,139 @@
+"""Tokenizers: text to ids and back, and how many bytes each id stands for.
+
+Bits per byte compare models across tokenizers: with n_v the bytes that id v stands for,
+
+    bits/byte = sum_t -log2 p(target_t) / sum_t n_{target_t},
+
+where the end-of-document token is predicted but stands for no byte.
+
+The default reads UTF-8 bytes: 256 ids and one that ends a document, no file, no dependency. A
+trained one is a ``tokenizer.json`` of the tokenizers library; ``python -m prism.tokenizer`` makes
+it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+END = "<|end|>"
+END_NAMES = (END, "<|endoftext|>", "</s>", "<|im_end|>")
+
+
+class Tokenizer(Protocol):
+    """What a tokenizer offers.
+
+    Attributes:
+        vocab_size: number of ids.
+        end: the id that ends a document.
+        byte_lengths: ``[vocab_size]`` int64, bytes that each id stands for; 0 for special ids.
+    """
+
+    vocab_size: int
+    end: int
+    byte_lengths: Tensor
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of ``text``, without ``end``."""
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of ``ids``; bytes that are no UTF-8 become U+FFFD, special ids nothing."""
+
+    def fingerprint(self) -> str:
+        """Equal for tokenizers that give equal ids."""
+
+
+class ByteTokenizer:
+    """UTF-8 bytes, and 256 for the end of a document."""
+
+    vocab_size = 257
+    end = 256
+
+    def __init__(self) -> None:
+        self.byte_lengths = torch.ones(257, dtype=torch.int64)
+        self.byte_lengths[256] = 0
+
+    def encode(self, text: str) -> list[int]:
+        return list(text.encode("utf-8", "replace"))
+
+    def decode(self, ids: list[int]) -> str:
+        return bytes(i for i in ids if i < 256).decode("utf-8", "replace")
+
+    def fingerprint(self) -> str:
+        return "bytes"
+
+
+class FileTokenizer:
+    """A byte-level ``tokenizer.json`` of the tokenizers library.
+
+    Raises:
+        ValueError: the file is missing or broken, the library is not installed, the tokenizer is
+            not byte-level (then ids stand for no fixed bytes), or it has no end token, one of
+            ``END_NAMES``.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not self.path.is_file():
+            raise ValueError(f"tokenizer {self.path}: no such file; must be a tokenizer.json")
+        library = tokenizers_library()
+        raw = self.path.read_bytes()
+        try:
+            self._inner = library.Tokenizer.from_buffer(raw)
+        except ValueError as error:
+            raise ValueError(f"tokenizer {self.path}: not a tokenizer.json ({error})") from error
+        self._digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
+        self.vocab_size = self._inner.get_vocab_size()
+        ends = [i for i in map(self._inner.token_to_id, END_NAMES) if i is not None]
+        if not ends:
+            raise ValueError(f"tokenizer {self.path}: has no end token; must have one: {END_NAMES}")
+        self.end = ends[0]
+        self.byte_lengths = self._byte_lengths(library)
+
+    def encode(self, text: str) -> list[int]:
+        return self._inner.encode(text, add_special_tokens=False).ids
+
+    def decode(self, ids: list[int]) -> str:
+        return self._inner.decode(ids, skip_special_tokens=True)
+
+    def fingerprint(self) -> str:
+        return self._digest
+
+    def _byte_lengths(self, library: Any) -> Tensor:
+        if type(self._inner.decoder) is not library.decoders.ByteLevel:
+            raise ValueError(f"tokenizer {self.path}: decoder must be ByteLevel")
+        special = self._inner.get_added_tokens_decoder()
+        lengths = torch.zeros(self.vocab_size, dtype=torch.int64)
+        for token, i in self._inner.get_vocab().items():
+            if i in special:
+                lengths[i] = 0 if special[i].special else len(token.encode())
+            else:
+                lengths[i] = len(token)  # one printable character per byte
+        return lengths
+
+
+def tokenizers_library() -> Any:
+    """The tokenizers library.
+
+    Raises:
+        ValueError: it is not installed.
+    """
+    try:
+        return importlib.import_module("tokenizers")
+    except ImportError as error:
+        raise ValueError(
+            "a tokenizer.json needs the tokenizers library: pip install 'prism-lm[tokenizers]'"
+        ) from error
+
+
+def open_tokenizer(name: str) -> Tokenizer:
+    """``"bytes"``, or the path of a ``tokenizer.json`` or of the folder that holds it."""
+    if name == "bytes":
+        return ByteTokenizer()
+    path = Path(name)
+    return FileTokenizer(path / "tokenizer.json" if path.is_dir() else path)

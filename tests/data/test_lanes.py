@@ -1,0 +1,234 @@
+"""Lanes: the tokens of a lane depend on nothing but its number, the data and the seed."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from prism.data.document import Document, held_out
+from prism.data.lanes import Lanes
+from prism.data.mix import Mix, parse_mix
+from prism.data.order import Window
+from prism.data.pack import LaneBatch
+from prism.data.tokens import ByteTokenizer
+from tests.data.fakes import Shelf, documents_in, mix_of, numbered
+
+BYTES = ByteTokenizer()
+LANES = 8
+
+
+def lanes_of(
+    mix: Mix, mine: range | list[int] = range(LANES), seq_len: int = 16, seed: int = 0
+) -> Lanes:
+    return Lanes(mix, BYTES, lanes=LANES, mine=mine, seq_len=seq_len, seed=seed)
+
+
+def two_sources() -> Mix:
+    return mix_of(numbered(23, "a", 11), numbered(9, "b", 40), weights=(3, 1), held_out=0.1)
+
+
+def read(lanes: Lanes, batches: int) -> list[LaneBatch]:
+    return [lanes.next() for _ in range(batches)]
+
+
+def assert_rows_equal(ours: LaneBatch, whole: LaneBatch, mine: list[int]) -> None:
+    for name in ("tokens", "targets", "segment_ids", "bytes"):
+        assert torch.equal(getattr(ours, name), getattr(whole, name)[mine]), name
+    assert ours.sources == [whole.sources[i] for i in mine]
+
+
+@given(
+    before=st.integers(0, 12),
+    ranks=st.sampled_from([1, 2, 4]),
+    again=st.integers(0, 3),
+    seed=st.integers(0, 2**63),
+)
+def test_any_save_point_and_any_ranks_give_the_same_tokens(
+    before: int, ranks: int, again: int, seed: int
+) -> None:
+    whole = read(lanes_of(two_sources(), seed=seed), before + again + 4)
+    saved: dict[str, object] = {}
+    for rank in range(2):
+        part = lanes_of(two_sources(), range(rank, LANES, 2), seed=seed)
+        read(part, before)
+        saved |= json.loads(json.dumps(part.state()))
+    for rank in range(ranks):
+        mine = list(range(rank, LANES, ranks))
+        part = lanes_of(two_sources(), mine, seed=seed)
+        part.load(saved)
+        for expected in whole[before : before + again]:
+            assert_rows_equal(part.next(), expected, mine)
+        resumed = lanes_of(two_sources(), mine, seed=seed)
+        resumed.load(part.state())
+        for expected in whole[before + again :]:
+            assert_rows_equal(resumed.next(), expected, mine)
+
+
+@given(short=st.integers(1, 9), times=st.integers(2, 5))
+def test_the_length_of_rows_changes_no_token(short: int, times: int) -> None:
+    long = lanes_of(two_sources(), seq_len=short * times).next()
+    pieces = read(lanes_of(two_sources(), seq_len=short), times)
+    for name in ("tokens", "targets", "segment_ids"):
+        joined = torch.cat([getattr(piece, name) for piece in pieces], dim=1)
+        assert torch.equal(joined, getattr(long, name)), name
+
+
+def stretches(lanes: Lanes, batches: int) -> Tensor:
+    """``[lanes, tokens]``."""
+    return torch.cat([batch.tokens for batch in read(lanes, batches)], dim=1)
+
+
+@given(count=st.integers(LANES, 60), seed=st.integers(0, 2**63), length=st.integers(1, 30))
+def test_an_epoch_is_read_once_and_no_document_is_split(count: int, seed: int, length: int) -> None:
+    """Lane i reads documents i, i + L, ... so whole rounds of L documents give the order."""
+    shelf = numbered(count, length=length)
+    rows = stretches(lanes_of(mix_of(shelf), seq_len=45 * count // LANES + 90, seed=seed), 1)
+    by_lane = [documents_in(row) for row in rows]
+    order = [by_lane[i % LANES][i // LANES] for i in range(count)]
+    assert sorted(order) == sorted(text for segment in shelf.shelf for text in segment[0])
+
+
+def test_seeds_give_other_orders() -> None:
+    mix = mix_of(numbered(60))
+    first, second = (stretches(lanes_of(mix, seed=seed), 4) for seed in (0, 1))
+    assert not torch.equal(first, second)
+
+
+def test_targets_are_the_next_token_of_the_same_document() -> None:
+    batch = lanes_of(two_sources(), seq_len=200).next()
+    for tokens, targets, segments in zip(
+        batch.tokens, batch.targets, batch.segment_ids, strict=True
+    ):
+        same = segments[:-1] == segments[1:]
+        assert torch.equal(targets[:-1], torch.where(same, tokens[1:], -100))
+        assert torch.equal(tokens[:-1] == 256, ~same)
+        steps = segments[1:] - segments[:-1]
+        assert segments[0] == 0 and set(steps.tolist()) == {0, 1}
+
+
+def test_document_numbers_go_on_from_batch_to_batch() -> None:
+    batches = read(lanes_of(two_sources(), seq_len=8), 30)
+    for before, after in pairwise(batches):
+        ended = (before.tokens[:, -1] == 256).long()
+        assert torch.equal(after.segment_ids[:, 0], before.segment_ids[:, -1] + ended)
+
+
+@pytest.mark.parametrize("lengths", [(10, 10), (5, 80), (80, 5)])
+def test_weights_are_shares_of_tokens_in_every_lane(
+    lengths: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("prism.data.lanes.START", 64)  # as short as the documents here
+    mix = mix_of(numbered(500, "a", lengths[0]), numbered(500, "b", lengths[1]), weights=(0.7, 0.3))
+    rows = stretches(lanes_of(mix, seq_len=4_000), 1)
+    for row in rows:
+        sizes: Counter[str] = Counter()
+        for text in documents_in(row):
+            sizes[text[1]] += len(text) + 1
+        assert sizes["a"] / sizes.total() == pytest.approx(0.7, abs=0.1)
+    every = rows.flatten()
+    share = sum(len(t) + 1 for t in documents_in(every) if t.startswith("<a")) / len(every)
+    assert share == pytest.approx(0.7, abs=0.04)
+
+
+def test_the_first_documents_of_the_lanes_are_mixed_by_weight() -> None:
+    mix = mix_of(numbered(50, "a"), numbered(50, "b"), weights=(0.8, 0.2))
+    batch = Lanes(mix, BYTES, lanes=400, mine=range(400), seq_len=1, seed=0).next()
+    assert batch.sources.count("a") / 400 == pytest.approx(0.8, abs=0.05)
+
+
+def test_held_out_documents_are_never_read() -> None:
+    shelf = numbered(200)
+    rows = stretches(lanes_of(mix_of(shelf, held_out=0.3), seq_len=500), 2)
+    seen = {text for row in rows for text in documents_in(row)}
+    refused = {
+        text
+        for segment in shelf.shelf
+        for text in segment[0]
+        if held_out(Document(((text, True),), ""), 0.3)
+    }
+    assert 40 < len(refused) < 80
+    assert seen and not seen & refused
+
+
+class Quiz(Shelf):
+    """Its documents are a prompt and an answer."""
+
+    def window(self, segment: int, cursor: int) -> Window:
+        parts = (("2+2=", False), ("4", True))
+        return Window(1, lambda i: Document(parts, "quiz"))
+
+
+def test_a_prompt_is_read_but_not_learned() -> None:
+    lanes = Lanes(mix_of(Quiz([[["x"]]])), BYTES, lanes=1, mine=[0], seq_len=6, seed=0)
+    batch = lanes.next()
+    assert batch.tokens.tolist() == [[*b"2+2=4", 256]]
+    assert batch.targets.tolist() == [[-100, -100, -100, *b"4", 256, -100]]
+    assert batch.bytes.tolist() == [1]
+
+
+def test_bytes_are_those_of_the_targets() -> None:
+    mix = mix_of(Shelf([[["é"]]]))
+    batch = Lanes(mix, BYTES, lanes=1, mine=[0], seq_len=3, seed=0).next()
+    assert batch.targets.tolist() == [[0xA9, 256, -100]]
+    assert batch.bytes.tolist() == [1]
+
+
+def test_fewer_documents_than_lanes_are_enough() -> None:
+    rows = stretches(lanes_of(mix_of(Shelf([[["one", "two"]]]))), 20)
+    assert {text for row in rows for text in documents_in(row)} == {"one", "two"}
+
+
+def test_empty_documents_are_passed_over() -> None:
+    rows = stretches(lanes_of(mix_of(Shelf([[["", "one", ""]], [[]]]))), 3)
+    assert {text for row in rows for text in documents_in(row)} == {"one"}
+
+
+def test_a_source_of_empty_documents_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prism.data.lanes.PATIENCE", 50)
+    lanes = lanes_of(mix_of(numbered(5), Shelf([[["", ""]]], "blank")))
+    with pytest.raises(ValueError, match=r"source blank: 50 documents in a row are empty or held"):
+        read(lanes, 200)
+
+
+def test_a_state_of_other_data_is_refused() -> None:
+    state = lanes_of(two_sources()).state()
+    for other in (
+        lanes_of(mix_of(numbered(3))),
+        lanes_of(two_sources(), seed=1),
+        Lanes(two_sources(), BYTES, lanes=9, mine=[0], seq_len=4, seed=0),
+    ):
+        with pytest.raises(ValueError, match=r"lane0000 is of another mix, tokenizer, seed"):
+            other.load(state)
+
+
+def test_a_state_without_an_own_lane_is_refused() -> None:
+    state = lanes_of(two_sources(), [0, 1]).state()
+    with pytest.raises(ValueError, match=r"has no lane0002; there are \['lane0000', 'lane0001'\]"):
+        lanes_of(two_sources(), [2]).load(state)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ({"lanes": 0}, "lanes = 0: must be >= 1"),
+        ({"seq_len": 0}, "seq_len = 0: must be >= 1"),
+        ({"mine": [2]}, r"mine = \[2\]: must be distinct lanes of 0..1"),
+        ({"mine": [0, 0]}, r"mine = \[0, 0\]: must be distinct lanes"),
+    ],
+)
+def test_bad_numbers_are_refused(numbers: dict[str, object], says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        Lanes(two_sources(), BYTES, **{"lanes": 2, "mine": [0], "seq_len": 4, "seed": 0, **numbers})
+
+
+def test_the_manual_is_there_offline() -> None:
+    batch = lanes_of(parse_mix("pydoc"), seq_len=128).next()
+    assert batch.tokens.shape == (LANES, 128)
+    assert "the" in BYTES.decode(batch.tokens.flatten().tolist())

@@ -1,0 +1,148 @@
+"""What a command line may name as data, and what it is told when it may not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from prism.data.formats import format_from
+from prism.data.mix import Mix, Weighted, parse_mix
+from prism.data.named import NAMED
+from prism.data.order import Place, Walk
+from tests.data.fakes import mix_of, numbered
+
+
+def first(mix: Mix, source: int = 0) -> str:
+    return Walk(mix.sources[source].source, None).read(Place()).text
+
+
+@pytest.fixture
+def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with some files of each kind, being the working folder."""
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "a.txt").write_text("text a")
+    (tmp_path / "deep" / "b.md").write_text("text b")
+    (tmp_path / "deep" / "c.jsonl").write_text('{"text": "text c", "body": "body c"}\n')
+    (tmp_path / "skip.bin").write_bytes(b"\0")
+    (tmp_path / "settings.json").write_text("{}")
+    (tmp_path / "bare").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_files_with_weights(corpus: Path) -> None:
+    mix = parse_mix("file:a.txt:3,file:deep/c.jsonl")
+    assert [(s.source.name, s.weight) for s in mix.sources] == [("a.txt", 3), ("deep/c.jsonl", 1)]
+    assert [first(mix, i) for i in range(2)] == ["text a", "text c"]
+
+
+@pytest.mark.parametrize("text", ["folder:.", "file:.", "folder:.:0.5"])
+def test_a_folder_is_every_file_of_a_known_kind_below(corpus: Path, text: str) -> None:
+    source = parse_mix(text).sources[0].source
+    texts = {source.window(i, 0).read(0).text for i in range(source.segments())}
+    assert texts == {"text a", "text b", "text c"}
+
+
+def test_a_pattern_is_what_it_matches(corpus: Path) -> None:
+    assert parse_mix("file:**/*.md").sources[0].source.segments() == 1
+    assert first(parse_mix(f"file:{corpus}/*/*.md")) == "text b"
+
+
+def test_the_manual_with_a_weight() -> None:
+    mix = parse_mix("pydoc:2")
+    assert [(s.source.name, s.weight) for s in mix.sources] == [("pydoc", 2)]
+
+
+def test_a_mix_of_ones_own(corpus: Path) -> None:
+    source = {"kind": "file", "path": "deep/c.jsonl", "text": "body", "name": "c", "weight": 2}
+    (corpus / "my.json").write_text(json.dumps({"sources": [source], "held_out": 0.2}))
+    mix = parse_mix("mix:my.json")
+    assert (mix.held_out, mix.sources[0].source.name, mix.sources[0].weight) == (0.2, "c", 2)
+    assert first(mix) == "body c"
+
+
+def test_a_json_file_of_rows(corpus: Path) -> None:
+    Path("rows.json").write_text('{"k": {"title": "T", "extract": "E"}}')
+    source = {"kind": "file", "path": "rows.json", "answer": "{title}\n{extract}"}
+    Path("my.json").write_text(json.dumps({"sources": [source]}))
+    assert first(parse_mix("mix:my.json")) == "T\nE"
+    Path("rows.json").write_text("[3]")
+    with pytest.raises(ValueError, match=r"rows\.json row 0: must be a JSON object"):
+        first(parse_mix("mix:my.json"))
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_named_mix_is_described_completely_and_opens_without_a_network(name: str) -> None:
+    mix = parse_mix(f"mix:{name}")
+    assert sum(s.weight for s in mix.sources) == pytest.approx(1)
+    for entry in NAMED[name]["sources"]:
+        options = {k: v for k, v in entry.items() if k in ("text", "messages", "prompt", "answer")}
+        assert format_from(options).columns
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("web:x", "data 'web:x': must begin with one of pydoc, file, folder, hub, mix"),
+        ("", "data '': must begin with one of"),
+        ("file", "data file: needs a path: file:PATH"),
+        ("file:none.txt", "source none.txt: none.txt: no such file or folder"),
+        ("folder:a.txt", "source a.txt: a.txt: no such folder"),
+        ("folder:bare", "source bare: folder bare holds no file of .txt, .md"),
+        ("file:skip.bin", r"source skip.bin: skip.bin: must end in .txt, .md"),
+        ("file:a.txt:0", "source a.txt: weight = 0.0: must be > 0"),
+        ("file:a.txt:nan", "source a.txt: weight = nan: must be > 0"),
+        ("file:a.txt,file:a.txt", "source 'a.txt' is named twice"),
+        ("pydoc:deep", "data pydoc:deep: pydoc takes no path"),
+        ("hub:words", "data hub:words: must be hub:OWNER/NAME"),
+        ("mix:more", "mix:more: must be one of pretrain, instruct, retrieval, or a .json file"),
+        ("mix:none.json", "mix:none.json: cannot be read"),
+        ("mix:list.json", "mix:list.json: must be a JSON object"),
+        ("mix:odd.json", "mix: 'extra': must be sources or held_out"),
+    ],
+)
+def test_data_that_cannot_be_opened_is_refused_in_one_line(
+    corpus: Path, text: str, says: str
+) -> None:
+    (corpus / "list.json").write_text("[]")
+    (corpus / "odd.json").write_text('{"sources": [], "extra": 1}')
+    with pytest.raises(ValueError, match=says) as refusal:
+        parse_mix(text)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("described", "says"),
+    [
+        ({}, "sources = None: must be a list of objects"),
+        ({"sources": []}, "mix: has no source"),
+        ({"sources": [{"kind": "ftp"}]}, "mix: kind = 'ftp': must be one of"),
+        ({"sources": [{"kind": "pydoc", "weight": "2"}]}, "weight = '2': must be a number"),
+        ({"sources": [{"kind": "pydoc"}], "held_out": 0}, r"held_out = 0: must be in \(0, 0.5\]"),
+        ({"sources": [{"kind": "pydoc"}], "held_out": "1%"}, "held_out = '1%': must be in"),
+        ({"sources": [{"kind": "file", "path": "a.txt", "field": "x"}]}, r"format \['field'\]"),
+    ],
+)
+def test_a_mix_that_is_described_badly_is_refused(
+    corpus: Path, described: dict[str, object], says: str
+) -> None:
+    (corpus / "my.json").write_text(json.dumps(described))
+    with pytest.raises(ValueError, match=says):
+        parse_mix("mix:my.json")
+
+
+def test_the_fingerprint_tells_data_apart(corpus: Path) -> None:
+    one = parse_mix("file:a.txt").fingerprint()
+    assert parse_mix("file:a.txt").fingerprint() == one
+    assert parse_mix("file:a.txt:2").fingerprint() != one
+    (corpus / "a.txt").write_text("text a, longer")
+    assert parse_mix("file:a.txt").fingerprint() != one
+
+
+def test_sources_must_have_their_own_names() -> None:
+    with pytest.raises(ValueError, match="'shelf' is named twice"):
+        mix_of(numbered(3), numbered(4))
+    with pytest.raises(ValueError, match=r"weight = -1: must be > 0"):
+        Mix((Weighted(numbered(3), -1),))
