@@ -1,4 +1,4 @@
-"""RESULTS.md, as text, from the three files of measurements. Whatever is missing is named, with
+"""RESULTS.md, as text, from the files of measurements. Whatever is missing is named, with
 the command that makes it; every number comes from a file."""
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bars, measured_page, quality_page
+from benchmarks import bars, holo_page, measured_page, quality_page
 from benchmarks.bars import Bar
 from benchmarks.markdown import table
 from benchmarks.quality_bars import quality_bars
@@ -17,11 +17,13 @@ from benchmarks.speed_bars import speed_bars
 from prism.compare.summary import TaskSummary, summarise
 
 COMPARE, SPEED, SPECIALISATION = "compare.json", "speed.json", "specialisation.json"
+HOLO = "holo.json"
 COMMANDS = {
     COMPARE: "python -m prism.train --compare --full --out runs/full, then "
     "python -m benchmarks.results --import runs/full/results.json",
     SPEED: "python -m benchmarks.speed",
     SPECIALISATION: "python -m benchmarks.specialisation",
+    HOLO: "python -m benchmarks.holo",
 }
 
 
@@ -32,6 +34,7 @@ class Evidence:
     compare: dict[str, Any] | None
     speed: dict[str, Any] | None
     specialisation: dict[str, Any] | None
+    holo: dict[str, Any] | None
 
     @classmethod
     def read(cls, folder: Path) -> Evidence:
@@ -40,7 +43,7 @@ class Evidence:
         Raises:
             ValueError: a file is there and is not JSON.
         """
-        return cls(*(_read(folder / name) for name in (COMPARE, SPEED, SPECIALISATION)))
+        return cls(*(_read(folder / name) for name in (COMPARE, SPEED, SPECIALISATION, HOLO)))
 
     @property
     def summaries(self) -> list[TaskSummary]:
@@ -79,6 +82,8 @@ def results_page(evidence: Evidence) -> str:
         *_quality(evidence),
         *_specialisation(evidence.specialisation),
         *_speed(evidence.speed),
+        "## HoloTape",
+        *([_missing(HOLO)] if evidence.holo is None else holo_page.sections(evidence.holo)),
         "## How it was made",
         *_origin(evidence),
     ]
@@ -157,7 +162,7 @@ def _speed(speed: dict[str, Any] | None) -> list[str]:
 
 def _origin(evidence: Evidence) -> list[str]:
     files = {COMPARE: evidence.compare, SPEED: evidence.speed}
-    files |= {SPECIALISATION: evidence.specialisation}
+    files |= {SPECIALISATION: evidence.specialisation, HOLO: evidence.holo}
     known = {name: content["meta"] for name, content in files.items() if content is not None}
     fields = ("command", "profile", "commit", "code", "prism", "torch", "numpy", "python")
     fields += ("platform", "device", "cpus", "started", "finished")

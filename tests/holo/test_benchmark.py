@@ -13,6 +13,7 @@ from benchmarks import holo_speed
 from benchmarks.holo import QUICK, main
 from benchmarks.holo_accuracy import one_typo, proportion
 from benchmarks.holo_bars import holo_bars
+from benchmarks.holo_page import sections
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,17 @@ def test_the_file_says_where_it_comes_from(quick: tuple[Path, dict[str, Any]]) -
     assert meta["profile"] == "quick"
     assert meta["threads"] == 1
     assert {"torch", "commit", "cpu", "load_average", "command", "finished"} <= meta.keys()
+
+
+def test_the_page_shows_every_bar_cell_and_size(quick: tuple[Path, dict[str, Any]]) -> None:
+    content = quick[1]
+    text = "\n\n".join(sections(content))
+    assert all(bar.asks in text for bar in holo_bars(content))
+    rows = [line for line in text.splitlines() if line.startswith("| ")]
+    tables = 5
+    counted = ("grid", "density", "many", "calibration")
+    measured = sum(len(content[name]) for name in counted) + len(holo_bars(content))
+    assert len(rows) == measured + 2 * tables  # a head and a rule each
 
 
 def test_it_is_drawn(quick: tuple[Path, dict[str, Any]]) -> None:
