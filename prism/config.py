@@ -142,6 +142,7 @@ class PrismConfig:
         balance_rate: step of the balance controller's selection bias.
         balance_target: wanted load per kind (summing to ``router_topk``); None = equal.
         chunk_size: tokens per chunk of the parallel forms; changes speed, not results.
+        holo_mode: learn to ask a tape of facts, which the call then takes as ``tape``.
         seed: seed of the initial weights.
     """
 
@@ -164,6 +165,7 @@ class PrismConfig:
     balance_rate: float = 0.01
     balance_target: tuple[float, ...] | None = None
     chunk_size: int = 32
+    holo_mode: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -176,8 +178,9 @@ class PrismConfig:
             value = getattr(self, name)
             _require(_is_int(value, 1), me, name, value, "an integer >= 1")
         _require(_is_int(self.seed, 0), me, "seed", self.seed, "an integer >= 0")
-        is_flag = isinstance(self.tie_embeddings, bool)
-        _require(is_flag, me, "tie_embeddings", self.tie_embeddings, "True or False")
+        for name in ("tie_embeddings", "holo_mode"):
+            value = getattr(self, name)
+            _require(isinstance(value, bool), me, name, value, "True or False")
         _require(isinstance(self.tape, TapeConfig), me, "tape", self.tape, "a TapeConfig")
         is_symbolic = isinstance(self.symbolic, SymbolicConfig)
         _require(is_symbolic, me, "symbolic", self.symbolic, "a SymbolicConfig")

@@ -39,6 +39,7 @@ BAD = [
     (PrismConfig, "memory_layers", (1, 1), "distinct block indices in 0..2"),
     (PrismConfig, "memory_layers", (-1,), "distinct block indices in 0..2"),
     (PrismConfig, "tie_embeddings", 1, "True or False"),
+    (PrismConfig, "holo_mode", 1, "True or False"),
     (PrismConfig, "z_loss", -1e-3, "a number >= 0"),
     (PrismConfig, "balance_rate", "fast", "a number >= 0"),
     (PrismConfig, "balance_target", (0.5, 0.5), "3 loads in [0, 1] that sum to router_topk = 3"),

@@ -91,7 +91,8 @@ def angle_steps(a: Tensor, gate: Tensor, moduli: tuple[int, ...]) -> Tensor:
     turns = torch.atan2(y, x) * (TURN / (2 * math.pi))
     whole = turns.detach().round()
     table = snap_table(moduli).to(whole)
-    whole = whole + table[whole.long()]  # a negative index counts from the end, as angles do
+    # a negative index counts from the end, as angles do; what is not a number stays that
+    whole = whole + table[whole.nan_to_num().long()]
     ternary = gate.clamp(-1.2, 1.2)
     return straight_through(whole, turns) * straight_through(ternary.round(), ternary)
 

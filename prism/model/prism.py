@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from prism.config import PrismConfig
 from prism.model.block import Block, Pass
 from prism.model.checkpoint import save
+from prism.model.holo_read import FactReader, HoloRead, answered
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, PrismOutput
 from prism.model.state import PrismState
@@ -49,6 +50,8 @@ class Prism(LanguageModel):
                 self.head.weight = self.embedding.weight
             else:
                 nn.init.normal_(self.head.weight, std=EMBEDDING_STD)
+            # drawn last: the other weights do not depend on holo_mode
+            self.holo = HoloRead(config.d_model) if config.holo_mode else None
 
     save = save
 
@@ -58,9 +61,19 @@ class Prism(LanguageModel):
         state: PrismState | None = None,
         segment_ids: Tensor | None = None,
         routing: bool = False,
+        tape: FactReader | None = None,
     ) -> PrismOutput:
-        """Read ``tokens [B, T]``; see :class:`LanguageModel`. ``routing=True`` also returns what
-        every block decided per token."""
+        """Read ``tokens [B, T]``; see :class:`LanguageModel`.
+
+        Args:
+            routing: also return what every block decided per token.
+            tape: facts to answer with, for a model with ``holo_mode``.
+
+        Raises:
+            ValueError: a tape for a model without ``holo_mode``.
+        """
+        if tape is not None and self.holo is None:
+            raise ValueError("tape: this model cannot ask one; PrismConfig.holo_mode must be True")
         runs = document_runs(segment_ids, None if state is None else state.segment)
         x = promote(self.first_norm(self.embedding(tokens)))
         shared = Pass(x, runs, None if segment_ids is None else segment_ids >= 0)
@@ -74,17 +87,25 @@ class Prism(LanguageModel):
             details.append(detail)
             loads.append(self._load_row(block, decision.load))
             z_loss = z_loss + decision.z_loss
-        logits = self.head((self.last_norm(x) * self.temper).to(self.head.weight.dtype))
+        last = self.last_norm(x)
+        logits = self.head((last * self.temper).to(self.head.weight.dtype))
+        heard = holo = None
+        if self.holo is not None:
+            before = None if state is None else state.holo
+            heard, holo = self.holo(last, tokens, runs, shared.valid, before)
+            if tape is not None:
+                logits = answered(logits, heard, tape)
         if segment_ids is not None:
             segment = segment_ids[:, -1]
         else:
             segment = None if state is None else state.segment
         return PrismOutput(
             logits,
-            PrismState(tuple(states), segment),
+            PrismState(tuple(states), segment, holo),
             self.config.z_loss * z_loss / len(self.blocks),
             details if routing else None,
             torch.stack(loads),
+            heard,
         )
 
     def _load_row(self, block: Block, load: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from prism.config import PrismConfig
 from prism.model.generate import generate
+from prism.model.holo_read import Listening
 
 
 @dataclass
@@ -56,6 +57,7 @@ class PrismOutput:
         routing: one :class:`LayerRouting` per block when asked for with ``routing=True``.
         loads: ``[L, E]`` share of real tokens that ran each kind of ``expert_kinds`` in each
             block, for the balance controller; None for baselines.
+        holo: when and for which fact a tape was asked, with ``holo_mode``.
     """
 
     logits: Tensor
@@ -63,6 +65,7 @@ class PrismOutput:
     aux_loss: Tensor
     routing: list[LayerRouting] | None = field(default=None, repr=False)
     loads: Tensor | None = field(default=None, repr=False)
+    holo: Listening | None = field(default=None, repr=False)
 
 
 class LanguageModel(nn.Module):

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from prism.model.holo_read import HoloState
+
 
 @dataclass
 class TapeState:
@@ -53,7 +55,8 @@ class BlockState:
 @dataclass
 class PrismState:
     """All blocks, and ``segment [B]``, the id of the last token's document (None when the call
-    had no ``segment_ids``)."""
+    had no ``segment_ids``); ``holo``, what a question for a fact is made of, with ``holo_mode``."""
 
     blocks: tuple[BlockState, ...]
     segment: Tensor | None
+    holo: HoloState | None = None

@@ -128,3 +128,8 @@ def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives):
     assert picked.shape == (2, 6, 5)
     assert picked.max() < len(primitives)
     assert set(state.registers) == set(primitives) & set(CAUSAL_LIBRARY)
+
+
+def test_the_step_of_nonsense_is_nonsense_and_no_crash() -> None:
+    a = torch.full((1, 2, 2), math.nan)
+    assert angle_steps(a, torch.ones(1, 2, 1), MODULI).isnan().all()

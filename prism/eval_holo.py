@@ -1,0 +1,103 @@
+"""``python -m prism.eval_holo``: what a register holds, against theory, and what a trained model
+gets out of one."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.table import Table
+
+from prism.command import Parser, output, reason
+from prism.model.prism import Prism
+from prism.retrieval import model_probes, vector_probes
+from prism.retrieval.report import write_json
+from prism.retrieval.vector_probes import Probe
+
+PROBES = ("vsa", "specificity", "capacity")
+LETTERS = "abcdefgh"
+EXAMPLES = """\
+examples:
+  python -m prism.eval_holo --probe all
+  python -m prism.eval_holo --probe specificity --checkpoint runs/holo
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = Parser(
+        prog="python -m prism.eval_holo",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    p.add_argument("--probe", choices=(*PROBES, "all"), default="all")
+    p.add_argument("--checkpoint", type=Path, metavar="DIR", help="of prism.run_holo_train")
+    p.add_argument("--dim", type=int, default=8192, help="numbers of the register without a model")
+    p.add_argument("--seed", type=int, default=0)
+    p.add_argument("--out", type=Path, default=Path("runs/eval_holo.json"), metavar="FILE")
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    p = parser()
+    args = p.parse_args(argv)
+    console = output()
+    try:
+        if not 64 <= args.dim < 2**24:
+            raise ValueError(f"--dim {args.dim}: must be in 64..{2**24 - 1}")
+        if not 0 <= args.seed < 2**32:
+            raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
+        model = None if args.checkpoint is None else model_probes.trained(args.checkpoint)
+        chosen = PROBES if args.probe == "all" else (args.probe,)
+        found = [row for name in chosen for row in rows(name, args.dim, args.seed, model)]
+        console.print(table(found))
+        for line in legend(found):
+            console.print(line, markup=False)
+        if model is None and args.probe != "vsa":
+            console.print("no model took part; --checkpoint DIR asks a trained one as well")
+        settings = {"probe": args.probe, "dim": args.dim, "seed": args.seed}
+        settings["checkpoint"] = None if args.checkpoint is None else str(args.checkpoint)
+        write_json(args.out, settings | {"rows": [row.to_dict() for row in found]})
+    except (ValueError, OSError) as error:
+        p.error(reason(error))
+    console.print(f"results: {args.out}")
+    return 0
+
+
+def rows(name: str, dim: int, seed: int, model: Prism | None) -> Iterator[Probe]:
+    """The figures of the probe ``name``, those that take a model only where there is one."""
+    yield from getattr(vector_probes, name)(dim, seed)
+    if model is not None and name != "vsa":
+        yield from getattr(model_probes, name)(model, seed)
+
+
+def table(found: list[Probe]) -> Table:
+    """One line per figure, with its theory and its control; the letters are those of
+    :func:`legend`."""
+    shown = Table(title="probes")
+    for name in ("", "probe", "setting"):
+        shown.add_column(name)
+    for name in ("measured", "theory", "control", "expected"):
+        shown.add_column(name, justify="right")
+    for row in found:
+        figures = (f"{x:.4f}" for x in (row.measured, row.theory, row.control))
+        letter = LETTERS[_kinds(found).index(row.measures)]
+        shown.add_row(letter, row.probe, row.setting, *figures, f"{row.expected:g}")
+    return shown
+
+
+def legend(found: list[Probe]) -> list[str]:
+    """What the figures of each letter measure, and their control."""
+    return [f"{letter}  {words}" for letter, words in zip(LETTERS, _kinds(found), strict=False)]
+
+
+def _kinds(found: list[Probe]) -> list[str]:
+    return list(dict.fromkeys(row.measures for row in found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,160 @@
+"""Facts from outside the weights: the model learns when to ask, a tape knows the answers.
+
+    part(t)  = argmax W_part x(t)          is this token part of a subject, of a relation, of none?
+    ask(t)   = w_ask x(t) > 0              should a fact say the next token?
+    key(t)   = hash( last subject run, last relation run )          exact, in integers
+    n(t)     = asks in a row before this one                        which token of the answer
+    token, d = tape(key(t), n(t))                                   d: doubt, 1 = refused
+    p(t+1)   = (1 - g) p_lm + g [token],   g = 1 - d  where asked and not refused, else 0
+
+The model holds 4 D + 4 numbers for this and no fact: what it learns is to tell the parts of a
+question, so facts that it never saw work as well as any. Names are compared by hash and not by
+feature: features of neighbours agree more than paraphrases do, and then a register answers with the
+neighbour's fact. Where the gate is closed the logits are those of the model without a tape, bit for
+bit. The gated mixture is the pointer network's (arXiv 1704.04368) with a hard gate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from prism.model.norm import promote
+from prism.ops.rolling import affine_scan, fact_keys, run_hashes
+
+NO_PART, SUBJECT, RELATION = range(3)
+LEAST_DOUBT = 1e-6  # the tape may be wrong: no token ever gets probability 0
+
+
+class FactRead(NamedTuple):
+    """What a tape says to N questions: ``tokens`` int64 [N], and ``doubt`` [N] in [0, 1], the
+    chance that noise alone reads as well; 1 = refused."""
+
+    tokens: Tensor
+    doubt: Tensor
+
+
+class FactReader(Protocol):
+    """A tape, as the model sees it."""
+
+    def read_tokens(self, keys: Tensor, position: Tensor) -> FactRead:
+        """Token number ``position`` int64 [N] of the answers under ``keys`` int64 [N]."""
+
+
+@dataclass
+class HoloState:
+    """What the next call must know: ``hashes [B, 2]`` of the last subject and relation, ``part
+    [B]`` of the last token, ``asked [B]`` how many tokens in a row asked, up to the last."""
+
+    hashes: Tensor
+    part: Tensor
+    asked: Tensor
+
+
+@dataclass
+class Listening:
+    """What the model made of each token.
+
+    Attributes:
+        part_logits: ``[B, T, 3]`` over no part, subject, relation.
+        ask_logit: ``[B, T]``.
+        keys: ``[B, T]`` int64, the key of the last subject and relation.
+        asks: ``[B, T]`` bool.
+        position: ``[B, T]`` which token of the answer is asked for.
+        fired: ``[B, T]`` bool, the next token comes from the tape.
+    """
+
+    part_logits: Tensor
+    ask_logit: Tensor
+    keys: Tensor
+    asks: Tensor
+    position: Tensor
+    fired: Tensor
+
+
+class HoloRead(nn.Module):
+    """Args: ``dim`` D."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.roles = nn.Linear(dim, 4)
+        nn.init.normal_(self.roles.weight, std=0.1 * dim**-0.5)
+        nn.init.zeros_(self.roles.bias)
+
+    def forward(
+        self,
+        x: Tensor,
+        tokens: Tensor,
+        runs: Tensor | None,
+        valid: Tensor | None,
+        state: HoloState | None,
+    ) -> tuple[Listening, HoloState]:
+        """Listen to ``tokens [B, T]`` with normalised features ``x [B, T, D]``."""
+        scores = promote(self.roles(x.to(self.roles.weight.dtype)))
+        part, asks = scores[..., :3].argmax(dim=-1), scores[..., 3] > 0
+        if valid is not None:
+            part, asks = part * valid, asks & valid
+        if state is None:
+            zero = torch.zeros_like(tokens[:, 0])
+            state = HoloState(torch.stack([zero, zero], dim=1), zero, zero)
+        before = torch.cat([state.part[:, None], part[:, :-1]], dim=1)
+        fresh = _document_starts(runs, tokens)
+        hashes = []
+        for i, kind in enumerate((SUBJECT, RELATION)):
+            plays = part == kind
+            begins = plays & (fresh | (before != kind))
+            hashes.append(run_hashes(tokens, plays, begins, fresh, state.hashes[:, i]))
+        count = asks.long()
+        asked = affine_scan(count * ~fresh, count, state.asked)
+        listening = Listening(
+            scores[..., :3],
+            scores[..., 3],
+            fact_keys(*hashes),
+            asks,
+            (asked - 1).clamp(min=0),
+            torch.zeros_like(asks),
+        )
+        last = torch.stack([h[:, -1] for h in hashes], dim=1)
+        return listening, HoloState(last, part[:, -1], asked[:, -1])
+
+
+def answered(logits: Tensor, heard: Listening, tape: FactReader) -> Tensor:
+    """``logits [B, T, V]`` with the tape's tokens mixed in; sets ``heard.fired``.
+
+    Raises:
+        ValueError: the tape answers with a token that the model does not have.
+    """
+    asks = heard.asks.nonzero(as_tuple=True)
+    if len(asks[0]) == 0:
+        return logits
+    tokens, doubt = tape.read_tokens(heard.keys[asks], heard.position[asks])
+    sure = doubt < 1
+    if not bool(sure.any()):
+        return logits
+    row, time = (index[sure] for index in asks)
+    tokens, doubt = tokens[sure], doubt[sure].clamp(min=LEAST_DOUBT)
+    if int(tokens.max()) >= logits.shape[-1]:
+        limit = f"must be below the model's vocab_size = {logits.shape[-1]}"
+        raise ValueError(f"tape answers with token {int(tokens.max())}: {limit}")
+    heard.fired = heard.fired.index_put((row, time), torch.ones_like(sure[sure]))
+    mixed = _mixture(promote(logits[row, time]), tokens, doubt)
+    return logits.index_put((row, time), mixed.to(logits.dtype))
+
+
+def _mixture(logits: Tensor, tokens: Tensor, doubt: Tensor) -> Tensor:
+    """``log( d p + (1 - d) [token] )`` for ``logits [N, V]``."""
+    doubt = doubt.to(logits)[:, None]
+    share = logits.log_softmax(dim=-1) + doubt.log()
+    chosen = torch.logaddexp(share.gather(1, tokens[:, None]), torch.log1p(-doubt))
+    return share.scatter(1, tokens[:, None], chosen)
+
+
+def _document_starts(runs: Tensor | None, tokens: Tensor) -> Tensor:
+    """``[B, T]`` True where a token is the first of its document (and not of the carried one)."""
+    if runs is None:
+        return torch.zeros_like(tokens, dtype=torch.bool)
+    previous = torch.cat([torch.zeros_like(runs[:, :1]), runs[:, :-1]], dim=1)
+    return runs != previous

@@ -1,0 +1,1 @@
+"""PRISM and facts outside its weights: training the questions, measuring the answers."""

@@ -1,0 +1,50 @@
+"""Ask a model in words: greedy, one call per token, the prefix read once and never again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from prism.model.holo_read import FactReader
+from prism.model.prism import Prism
+from tasks.retrieval import STOP
+
+LONGEST = 6  # tokens of an answer, its full stop included
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Tokens up to the full stop, which is left out; how many of them, the stop included, came
+    from the tape; whether the full stop came at all."""
+
+    tokens: tuple[int, ...]
+    from_tape: int
+    stopped: bool
+
+
+@torch.no_grad()
+def ask(model: Prism, prompts: Sequence[Sequence[int]], tape: FactReader | None) -> list[Reply]:
+    """The replies to ``prompts``, lists of token ids. Prompts of one length are read as a batch."""
+    model.eval()
+    replies: dict[int, Reply] = {}
+    for length in {len(prompt) for prompt in prompts}:
+        where = [i for i, prompt in enumerate(prompts) if len(prompt) == length]
+        rows = torch.tensor([list(prompts[i]) for i in where])
+        replies |= zip(where, _ask(model, rows, tape), strict=True)
+    return [replies[i] for i in range(len(prompts))]
+
+
+def _ask(model: Prism, rows: torch.Tensor, tape: FactReader | None) -> list[Reply]:
+    tokens, fired, step, state = [], [], rows, None
+    for _ in range(LONGEST):
+        output = model(step, state=state, tape=tape)
+        state, step = output.state, output.logits[:, -1:].argmax(dim=-1)
+        tokens.append(step[:, 0])
+        fired.append(output.holo.fired[:, -1])
+    found = []
+    for said, told in zip(torch.stack(tokens, 1).tolist(), torch.stack(fired, 1), strict=True):
+        end = said.index(STOP) if STOP in said else LONGEST
+        found.append(Reply(tuple(said[:end]), int(told[: end + 1].sum()), end < LONGEST))
+    return found
