@@ -20,11 +20,12 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import bars
-from benchmarks.command import RESULTS, Parser, at_least, provenance, write_json
+from benchmarks.command import RESULTS, at_least, provenance, write_json
 from benchmarks.holo_accuracy import calibration, densest, limit_at_99, real_keys, top1
 from benchmarks.holo_bars import holo_bars
 from benchmarks.holo_plot import draw
 from benchmarks.holo_speed import against_torchhd, many_facts, matched_operations
+from prism.command import Parser
 
 PROGRAM = "benchmarks.holo"
 ALPHA = 0.01

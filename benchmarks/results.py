@@ -9,9 +9,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.command import ROOT, Parser
+from benchmarks.command import ROOT
 from benchmarks.document import COMPARE, Evidence, readme_part, results_page
 from benchmarks.thin import import_comparison
+from prism.command import Parser
 from prism.compare.results import write_atomically
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"

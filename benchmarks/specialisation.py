@@ -14,8 +14,9 @@ import torch
 from rich.console import Console
 
 from benchmarks.ablation import read, specialisation
-from benchmarks.command import RESULTS, Parser, at_least, provenance, write_json
+from benchmarks.command import RESULTS, at_least, provenance, write_json
 from prism.baselines import build
+from prism.command import Parser
 from prism.compare.evaluation import EVALUATION_SEED
 from prism.compare.meta import cpu_count
 from prism.compare.protocol import Job, Plan, toy_config

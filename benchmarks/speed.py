@@ -18,12 +18,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import bars, memory
-from benchmarks.command import RESULTS, Parser, at_least, provenance, write_json
+from benchmarks.command import RESULTS, at_least, provenance, write_json
 from benchmarks.neural_share import neural_share
 from benchmarks.speed_bars import speed_bars
 from benchmarks.speed_plot import draw
 from benchmarks.timing import Shape, decode_times, step_times
 from prism.baselines import build
+from prism.command import Parser
 from prism.compare.meta import cpu_count
 from prism.compare.protocol import MODELS
 from prism.config import PrismConfig

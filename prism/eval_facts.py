@@ -9,11 +9,12 @@ import shlex
 import sys
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import torch
 from rich.console import Console
 
+from prism.command import Parser
 from prism.facts.controls import controls
 from prism.facts.protocol import (
     FULL,
@@ -23,7 +24,6 @@ from prism.facts.protocol import (
     bound_lm,
     cost,
     measure,
-    parameter_hash,
     setting,
 )
 from prism.facts.replay import Readings
@@ -32,6 +32,7 @@ from prism.facts.tables import real_facts
 from prism.facts.texts import calibration_text
 from prism.holo.addresses import AddressRegister
 from prism.holo.lm import AttachedLM, attach
+from prism.model.fingerprint import parameter_hash
 from prism.pretrained.smollm2 import load_smollm2
 
 PIPE_WIDTH = 120  # of the table, where there is no terminal to ask
@@ -44,15 +45,9 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and exit code 2, without the usage in between."""
-        self.exit(2, f"prism.eval_facts: {message}\n")
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = _Parser(
+    p = Parser(
         prog="python -m prism.eval_facts",
         description=__doc__,
         epilog=EXAMPLES,

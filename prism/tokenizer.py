@@ -12,8 +12,9 @@ import argparse
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from prism.command import Parser
 from prism.data.document import Document, held_out
 from prism.data.mix import Mix, parse_mix
 from prism.data.order import Place, Walk
@@ -28,15 +29,9 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and exit code 2, without the usage in between."""
-        self.exit(2, f"prism.tokenizer: {message}\n")
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = _Parser(
+    p = Parser(
         prog="python -m prism.tokenizer",
         description=__doc__,
         epilog=EXAMPLES,

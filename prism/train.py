@@ -6,12 +6,12 @@ import argparse
 import shlex
 import sys
 from pathlib import Path
-from typing import NoReturn
 
 import torch
 from rich.console import Console
 
 from prism.baselines import MODELS as ALL_MODELS
+from prism.command import Parser
 from prism.compare.comparison import Comparison
 from prism.compare.execute import open_task
 from prism.compare.meta import cpu_count, describe
@@ -32,15 +32,9 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and exit code 2, without the usage in between."""
-        self.exit(2, f"prism.train: {message}\n")
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = _Parser(
+    p = Parser(
         prog="python -m prism.train",
         description=__doc__,
         epilog=EXAMPLES,

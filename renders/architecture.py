@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Polygon
 
-from benchmarks.command import Parser
+from prism.command import Parser
 from prism.config import PrismConfig
 from renders.drawing import (
     BUS,

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from benchmarks.command import RESULTS, Parser
+from benchmarks.command import RESULTS
 from benchmarks.document import COMMANDS, COMPARE
+from prism.command import Parser
 from prism.compare.plots import COLOURS, DASHES
 from prism.compare.plots import STYLE as PLOT_STYLE
 from prism.compare.summary import TaskSummary, label, model_names, summarise

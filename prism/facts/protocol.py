@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import nn
 
 from prism.facts.measures import FORGOTTEN, Case, Exam, Row, mean, share_correct, share_unchanged
 from prism.facts.replay import Readings, answer, firings
@@ -211,12 +209,3 @@ def cost(lm: AttachedLM, bind_seconds: float, facts: int) -> Iterator[Row]:
     how = f"median of {STEPS} single steps, one sequence, nothing speaks"
     yield Row("ms per token, bare", 1000 * plain, STEPS, how)
     yield Row("ms per token added", 1000 * (full - plain), STEPS, how)
-
-
-def parameter_hash(model: nn.Module) -> str:
-    """SHA-256 of every parameter and buffer, in name order."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()

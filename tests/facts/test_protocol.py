@@ -10,13 +10,14 @@ from torch import Tensor
 from prism import eval_facts
 from prism.facts.controls import controls
 from prism.facts.measures import Exam
-from prism.facts.protocol import Setting, Sizes, bound_lm, cost, measure, parameter_hash
+from prism.facts.protocol import Setting, Sizes, bound_lm, cost, measure
 from prism.facts.replay import Readings, answer
 from prism.facts.report import averaged, plot, table, write_json
 from prism.facts.tables import Fact
 from prism.holo.lm.calibration import Calibration
 from prism.holo.lm.names import one_letter_apart
 from prism.holo.lm.relations import Prototypes
+from prism.model.fingerprint import parameter_hash
 from tests.holo.lm import tiny
 
 LANDS = ("Freedonia", "Elbonia", "Ruritania", "Zamunda", "Latveria", "Genovia")
