@@ -99,6 +99,11 @@ def test_the_sweep_tries_the_grid_and_the_final_phase_reuses_it(tmp_path: Path) 
     ]
 
 
+def _hear_ctrl_c() -> None:
+    """A process started in the background of a script ignores Ctrl-C, and so do its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_ctrl_c_keeps_what_is_finished_and_ends_the_workers(tmp_path: Path) -> None:
     """Sent to the whole process group, as a terminal does."""
     command = [sys.executable, "-m", "prism.train", "--compare", "--task", "copy"]
@@ -110,6 +115,7 @@ def test_ctrl_c_keeps_what_is_finished_and_ends_the_workers(tmp_path: Path) -> N
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=_hear_ctrl_c,
     )
     results = tmp_path / "results.json"
     deadline = time.monotonic() + 120
