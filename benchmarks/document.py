@@ -135,7 +135,7 @@ def _specialisation(content: dict[str, Any] | None) -> list[str]:
         "A decision is one token in one layer; the likeliest kind wins it. Equally many decisions "
         "are drawn among those that a kind wins and among the others, and its weight is set to 0 "
         "there: harm is what the loss gains in nats per decision, ratio is harm where it wins over "
-        "harm elsewhere.",
+        "harm elsewhere. Harms below a millionth of a nat are rounding and count as 0.",
         measured_page.specialisation_table(content),
         "\n".join(measured_page.training_notes(content)),
     ]

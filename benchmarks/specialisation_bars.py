@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.bars import NOT_MEASURED, Bar
 
 LIMIT = 3.0
+RESOLUTION = 1e-6  # nats; less is rounding, and the ratio of two such numbers says nothing
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,9 @@ class Harm:
 
     @property
     def met(self) -> bool | None:
-        """Whether it hurts ``LIMIT`` times as much where it wins; None if not measured."""
-        if self.won is None or self.others is None:
+        """Whether it hurts ``LIMIT`` times as much where it wins; None if not measured, or if
+        it hurts nowhere, so that there is nothing to be specialised in."""
+        if self.won is None or self.others is None or self.won == self.others == 0:
             return None
         return self.won > 0 and self.won >= LIMIT * self.others
 
@@ -60,10 +62,14 @@ def harms(content: dict[str, Any]) -> list[Harm]:
 
 def _harm(task: str, where: str, kind: str, rows: list[dict[str, Any]]) -> Harm:
     known = [row for row in rows if row["harm_won"] is not None]
-    won = fmean(row["harm_won"] for row in known) if known else None
-    others = fmean(row["harm_others"] for row in known) if known else None
+    won = _resolved(fmean(row["harm_won"] for row in known)) if known else None
+    others = _resolved(fmean(row["harm_others"] for row in known)) if known else None
     wins = fmean(row["wins"] for row in rows)
     return Harm(task, kind, where, wins, len(known), len(rows), won, others)
+
+
+def _resolved(harm: float) -> float:
+    return harm if abs(harm) >= RESOLUTION else 0.0
 
 
 def specialisation_bars(content: dict[str, Any]) -> list[Bar]:

@@ -6,10 +6,12 @@ weighted by rarity; the best few are then compared by edit distance d:
     w_g = ln(1 + n / n_g),      cos(a, b) = sum_g w_g^2 a_g b_g / (|a| |b|)
     similarity = max(cos, 1 - d / length)
 
-A candidate is near if it is one edit in ten characters away (at least one is allowed) or its cosine
-reaches ``threshold``; it is taken if no other is within ``margin``. Texts whose digits differ are
-never taken for each other: order 1041 is not a misspelt order 1042. With an ``encoder`` a text that
-has no near key is compared by meaning.
+A candidate is near if the two have the same words up to one slip (an edit) in a word, and one slip
+in ten characters; it is taken if no other is within ``margin``. More would take Australia for
+Austria and "former capital of" for "capital of". Texts whose digits differ are never taken for each
+other: order 1041 is not a misspelt order 1042. With an ``encoder`` a text that has no near key is
+compared by meaning. A guess stays a guess: the false-accept rate of the register is about the key
+that is read, not about the one that was asked for.
 
 Matching never happens inside the register: similar keys would share a code there, and correlated
 codes destroy its capacity.
@@ -40,7 +42,6 @@ class Resolver:
     """An index over text keys.
 
     Args:
-        threshold: cosine of trigrams from which a key is near.
         margin: lead in similarity that the best key needs over the second.
         encoder: texts to vectors [N, E], a sentence embedding; may be set later.
         meaning: cosine of embeddings from which a key means the same.
@@ -48,12 +49,11 @@ class Resolver:
 
     def __init__(
         self,
-        threshold: float = 0.75,
         margin: float = 0.03,
         encoder: Encoder | None = None,
         meaning: float = 0.8,
     ) -> None:
-        self.threshold, self.margin = threshold, margin
+        self.margin = margin
         self.encoder, self.meaning = encoder, meaning
         self._texts: dict[int, str] = {}  # by key hash
         self._postings: defaultdict[str, dict[int, int]] = defaultdict(dict)
@@ -110,9 +110,9 @@ class Resolver:
     def _compare(self, text: str, key: str, cosine: float) -> tuple[float, bool]:
         """Similarity, and whether that is near."""
         length = max(len(text), len(key))
-        edits = edit_distance(text.casefold(), key.casefold())
-        near = edits <= max(1, length // EDIT_LENGTH) or cosine >= self.threshold
-        return max(cosine, 1 - edits / length), near
+        text, key = text.casefold(), key.casefold()
+        edits = edit_distance(text, key)
+        return max(cosine, 1 - edits / length), is_slip(text, key, edits)
 
     def _shortlist(self, text: str) -> list[tuple[float, int]]:
         """The keys of highest cosine: (cosine, key hash), best first."""
@@ -158,6 +158,17 @@ def grams(text: str) -> Counter[str]:
     """Character trigrams of a text without case, with marks for its two ends."""
     marked = f"\x02{text.casefold()}\x03"
     return Counter(marked[i : i + GRAM] for i in range(max(1, len(marked) - GRAM + 1)))
+
+
+def is_slip(a: str, b: str, edits: int) -> bool:
+    """Whether ``a`` can be a misspelt ``b``, ``edits`` away: one edit, or at most one per word and
+    per ``EDIT_LENGTH`` characters."""
+    if edits <= 1:
+        return True
+    words, others = a.split(), b.split()
+    if len(words) != len(others) or edits > max(len(a), len(b)) // EDIT_LENGTH:
+        return False
+    return all(edit_distance(x, y) <= 1 for x, y in zip(words, others, strict=True))
 
 
 def edit_distance(a: str, b: str) -> int:

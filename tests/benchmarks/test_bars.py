@@ -100,10 +100,18 @@ def test_a_quick_run_is_not_judged() -> None:
 
 @pytest.mark.parametrize(
     ("won", "others", "met"),
-    [(0.4, 0.1, True), (0.2, 0.1, False), (0.2, -0.01, True), (-0.1, -0.2, False)],
+    [
+        (0.4, 0.1, True),
+        (0.2, 0.1, False),
+        (0.2, -0.01, True),
+        (-0.1, -0.2, False),
+        (0.2, 1e-9, True),
+        (1e-9, 0.2, False),
+        (4e-9, 1e-9, None),
+    ],
 )
 def test_a_kind_must_hurt_three_times_as_much_where_it_wins(
-    won: float, others: float, met: bool
+    won: float, others: float, met: bool | None
 ) -> None:
     (bar,) = specialisation_bars(specialisation(won, others))
     assert bar.met is met

@@ -85,6 +85,26 @@ def test_a_key_that_was_never_stored_stays_unknown(text: str) -> None:
     assert resolver().resolve(text) is None
 
 
+@pytest.mark.parametrize(
+    ("asked", "stored"),
+    [
+        ("capital of Australia", "capital of Austria"),
+        ("population of Nigeria", "population of Niger"),
+        ("former capital of Austria", "capital of Austria"),
+        ("capital of North Korea", "capital of Korea"),
+    ],
+)
+def test_another_name_is_not_a_misspelling(asked: str, stored: str) -> None:
+    assert resolver([stored, "anthem of Zembla"]).resolve(asked) is None
+
+
+def test_a_slip_in_each_of_two_words_is_still_found_and_a_lost_space_too() -> None:
+    index = resolver(["currency of Freedonia", "anthem of Zembla"])
+    assert index.resolve("curency of Fredonia").key == "currency of Freedonia"
+    assert index.resolve("currencyof Freedonia").key == "currency of Freedonia"
+    assert index.resolve("curency off Fredonia") is None
+
+
 def test_two_equally_near_keys_are_none() -> None:
     index = resolver(["Mali capital", "Bali capital", "Zembla anthem"])
     assert index.resolve("Rali capital") is None
