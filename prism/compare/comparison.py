@@ -80,8 +80,16 @@ class Comparison:
             if setting_of(run) in settings and (run["task"], run["model"]) in pairs
         ]
         best = best_rates(runs)
-        write_atomically(self.results.folder / RATES_FILE, json.dumps(best, indent=1) + "\n")
+        self._keep_rates(best)
         return best
+
+    def _keep_rates(self, best: dict[str, dict[str, float]]) -> None:
+        """Write the rates; those of tasks and models that were swept before stay."""
+        path = self.results.folder / RATES_FILE
+        rates = json.loads(path.read_text("utf-8")) if path.exists() else {}
+        for task, by_model in best.items():
+            rates[task] = {**rates.get(task, {}), **by_model}
+        write_atomically(path, json.dumps(rates, indent=1, sort_keys=True) + "\n")
 
     def full(self, plan: Plan) -> None:
         """The sweep, then every seed at the rates that it chose."""

@@ -90,9 +90,12 @@ def test_the_sweep_tries_the_grid_and_the_final_phase_reuses_it(tmp_path: Path) 
     results = Results(tmp_path)
     for swept in plan.sweep_jobs():
         results.add(run(swept, val=1.0 if swept.lr == 6e-3 else 0.5))
+    swept_before = {"copy": {"ssm": 1e-3, "gdn": 1e-2}, "mqar": {"gdn": 1e-3}}
+    (tmp_path / "learning_rates.json").write_text(json.dumps(swept_before))
     best = comparison(tmp_path, io.StringIO()).sweep(plan)
     assert best == {"copy": {"prism": 6e-3, "gdn": 6e-3}}
-    assert json.loads((tmp_path / "learning_rates.json").read_text()) == best
+    kept = {"copy": {"ssm": 1e-3} | best["copy"], "mqar": {"gdn": 1e-3}}
+    assert json.loads((tmp_path / "learning_rates.json").read_text()) == kept
     left = results.missing(plan.final_jobs(best))
     assert [(x.model, x.seed, x.lr) for x in left] == [
         (model, seed, 6e-3) for model in ("prism", "gdn") for seed in (2, 3, 4)
