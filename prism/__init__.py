@@ -8,7 +8,7 @@ memory tape.
 from prism import presets
 from prism.config import PrismConfig, SymbolicConfig, TapeConfig
 from prism.holo import HoloTape
-from prism.model.checkpoint import load
+from prism.loading import load
 from prism.model.prism import Prism
 from prism.model.protocol import LanguageModel, PrismOutput
 from prism.model.state import PrismState

@@ -1,0 +1,109 @@
+"""How many floating-point operations one token costs, from the shapes alone.
+
+A matrix product of m x k with k x n is 2 m k n. Forward, per token: every linear layer once (of a
+routed kind, the share of tokens that it is meant to get), and what mixes tokens over time:
+
+    bus            D C                                        C tokens per chunk
+    content heads  Hc (2 m C S + (2 m - 1) C M + S^2 + S^2 M / C + (3 or 4) S M)
+    position heads Hp (2 S - 1) M                             m memory layers up to this one
+    symbolic       4 U * P U
+    transformer    2 T D                                      the mask is not deducted
+    ssm            C N + C I + 2 N I                          I inner width, N state size
+    gdn            H (2 C K + C V + K^2 + 3 K V + K^2 V / C)  K, V sizes of key and value
+
+Backward costs twice as much. What is recomputed is not counted, nor are triangular solves and
+elementwise work: MFU is therefore a lower bound on how busy the device is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from prism.baselines.gated_deltanet import GatedDeltaMixer
+from prism.baselines.mamba2 import Mamba2Mixer
+from prism.baselines.transformer import Attention
+from prism.config import PrismConfig
+from prism.model.block import Block
+from prism.model.protocol import LanguageModel
+
+# dense bf16 matrix products, FLOP/s, from the makers' data sheets
+PEAKS = {"a100": 312e12, "h100": 989e12, "h200": 989e12}
+GATED = ("neural", "memory.write", "symbolic.write")
+
+
+@dataclass(frozen=True)
+class Flops:
+    """Forward FLOPs per token: ``matrices`` of the blocks, ``mixing`` over time, the ``head``."""
+
+    matrices: float
+    mixing: float
+    head: float
+
+    @property
+    def training(self) -> float:
+        """Forward and backward."""
+        return 3 * (self.matrices + self.mixing + self.head)
+
+
+def count(model: LanguageModel, length: int) -> Flops:
+    """FLOPs per token of ``model`` (on any device, also meta) on rows of ``length`` tokens."""
+    matrices = mixing = 0.0
+    depth = 0
+    for block in model.blocks:
+        depth += hasattr(block, "memory")
+        for name, module in block.named_modules():
+            if isinstance(module, nn.Linear):
+                matrices += 2 * module.weight.numel() * _share(block, name)
+        mixing += 2 * _mixing(block, model.config, length, depth)
+    return Flops(matrices, mixing, 2 * model.head.weight.numel())
+
+
+def _share(block: nn.Module, name: str) -> float:
+    """Share of the tokens that the linear layer ``name`` of ``block`` is meant to see."""
+    if not (isinstance(block, Block) and name.startswith(GATED)):
+        return 1.0
+    return float(block.router.target[block.kinds.index(name.split(".")[0])])
+
+
+def _mixing(block: nn.Module, config: PrismConfig, length: int, depth: int) -> float:
+    """Multiplications per token over time in one block, the ``depth``-th with a memory."""
+    chunk = min(config.chunk_size, length)
+    if isinstance(block, Block):
+        return _prism(block, config, chunk, depth)
+    mixer = block.mixer
+    if isinstance(mixer, Attention):
+        return 2 * length * config.d_model
+    if isinstance(mixer, Mamba2Mixer):
+        inner, size, _ = mixer.conv_widths
+        return chunk * (size + inner) + 2 * size * inner
+    if isinstance(mixer, GatedDeltaMixer):
+        k, v = mixer.key_dim, mixer.value_dim
+        heads = mixer.conv_widths[0] // k
+        return heads * (2 * chunk * k + chunk * v + k * k + 3 * k * v + k * k * v / chunk)
+    raise TypeError(f"{type(mixer).__name__}: its cost over time is not known")
+
+
+def _prism(block: Block, config: PrismConfig, chunk: int, depth: int) -> float:
+    total = float(config.d_model * chunk)
+    if "memory" in block.kinds:
+        tape = config.tape
+        s, m = tape.num_slots, tape.d_mem
+        layers = depth if tape.scope == "shared" else 1
+        content = 2 * layers * chunk * s + (2 * layers - 1) * chunk * m
+        content += s * s + s * s * m / chunk + (4 if layers > 1 else 3) * s * m
+        total += tape.content_heads * content + tape.position_heads * (2 * s - 1) * m
+    if "symbolic" in block.kinds:
+        units = config.symbolic.units
+        total += 4 * units * len(config.symbolic.primitives) * units
+    return total
+
+
+def device_peak(device: torch.device) -> float | None:
+    """Peak FLOP/s of a known GPU, else None."""
+    if device.type != "cuda":
+        return None
+    name = torch.cuda.get_device_name(device).lower()
+    return next((peak for key, peak in PEAKS.items() if key in name), None)

@@ -1,0 +1,152 @@
+"""Where the numbers of a run go: ``metrics.jsonl`` always, a line on the terminal, and, when asked
+for, Weights & Biases or TensorBoard. Only the first rank logs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Protocol
+
+from rich.console import Console
+
+from prism.engine.settings import Settings
+
+FILE = "metrics.jsonl"
+
+
+class Sink(Protocol):
+    """Somewhere that takes numbers."""
+
+    def write(self, record: dict[str, Any]) -> None:
+        """One record; ``step`` is among its keys."""
+
+    def close(self) -> None:
+        """Nothing comes after this."""
+
+
+class JsonLines:
+    """``metrics.jsonl``: one JSON object per line. What a resumed run does again is cut off."""
+
+    def __init__(self, run: Path, step: int) -> None:
+        self.path = run / FILE
+        kept = [r for r in read(run) if r["step"] <= step] if self.path.exists() else []
+        self.path.write_text("".join(json.dumps(r) + "\n" for r in kept), "utf-8")
+        self.file = self.path.open("a", encoding="utf-8")
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Append a line; a reader sees it at once."""
+        self.file.write(json.dumps(record) + "\n")
+        self.file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.file.close()
+
+
+class WandB:
+    """A Weights & Biases run; ``WANDB_MODE=offline`` needs no network. ``id`` continues one."""
+
+    def __init__(self, run: Path, s: Settings, id: str | None) -> None:
+        try:
+            import wandb
+        except ImportError:
+            raise ValueError("--wandb: not installed; pip install 'prism-lm[wandb]'") from None
+        self.run = wandb.init(
+            project="prism", name=run.name, dir=str(run), config=s.to_dict(), id=id, resume="allow"
+        )
+        self.id = self.run.id
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Log numbers under their names."""
+        self.run.log(_numbers(record), step=record["step"])
+
+    def close(self) -> None:
+        """Finish the run."""
+        self.run.finish()
+
+
+class TensorBoard:
+    """Event files in ``RUN/tensorboard``."""
+
+    def __init__(self, run: Path) -> None:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError:
+            raise ValueError(
+                "--tensorboard: not installed; pip install 'prism-lm[tensorboard]'"
+            ) from None
+        self.writer = SummaryWriter(str(run / "tensorboard"))
+
+    def write(self, record: dict[str, Any]) -> None:
+        """Add scalars under their names."""
+        for name, value in _numbers(record).items():
+            self.writer.add_scalar(name, value, record["step"])
+
+    def close(self) -> None:
+        """Flush and close."""
+        self.writer.close()
+
+
+class Terminal:
+    """A line per record for people.
+
+    Args:
+        steps: of the run.
+    """
+
+    def __init__(self, steps: int) -> None:
+        self.console, self.steps = Console(highlight=False, soft_wrap=True), steps
+
+    def say(self, text: str) -> None:
+        """A line of text."""
+        self.console.print(text, markup=False)
+
+    def settings(self, values: dict[str, Any]) -> None:
+        """What the run was started with."""
+        self.say("  ".join(f"{k}={_short(v)}" for k, v in values.items() if v is not None))
+
+    def write(self, record: dict[str, Any]) -> None:
+        """``step 20/1000  loss 2.345  ...``"""
+        parts = [f"{name} {_short(x)}" for name, x in record.items() if name != "step"]
+        self.say("  ".join([f"step {record['step']}/{self.steps}", *parts]))
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {_short(v)}" for k, v in value.items()) + "}"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def read(run: Path) -> list[dict[str, Any]]:
+    """The records of ``metrics.jsonl``; a last line that a kill cut short is left out.
+
+    Raises:
+        ValueError: the file is missing, or a line other than the last is not JSON.
+    """
+    path = run / FILE
+    if not path.is_file():
+        raise ValueError(f"{path}: no such file")
+    lines = path.read_text("utf-8").splitlines()
+    records = []
+    for i, line in enumerate(lines):
+        try:
+            records.append(json.loads(line))
+        except json.JSONDecodeError as error:
+            if i < len(lines) - 1:
+                raise ValueError(f"{path}: line {i + 1} is not JSON ({error})") from error
+    return records
+
+
+def _numbers(record: dict[str, Any], prefix: str = "") -> dict[str, float]:
+    """``{"loads": {"neural": 1}}`` to ``{"loads/neural": 1}``; texts are left out."""
+    flat: dict[str, float] = {}
+    for key, value in record.items():
+        if isinstance(value, dict):
+            flat |= _numbers(value, f"{prefix}{key}/")
+        elif isinstance(value, int | float):
+            flat[prefix + key] = value
+    return flat

@@ -1,0 +1,106 @@
+"""AdamW for everything, or Muon for the hidden matrices and AdamW for the rest.
+
+Matrices are decayed; vectors, scalars and what carries ``_no_weight_decay`` are not. Muon
+(https://kellerjordan.github.io/posts/muon) orthogonalises the momentum of a matrix; its update is
+scaled to the root mean square of AdamW's (arXiv 2502.16982), so one learning rate serves both. The
+embedding, the head and parameters that are not matrices stay with AdamW.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from prism.engine.settings import Settings
+
+BETA1 = 0.9
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Names of the parameters by treatment, read off a model before it is sharded.
+
+    Attributes:
+        decayed: weight decay applies.
+        hidden: matrices inside the blocks, for Muon.
+    """
+
+    decayed: frozenset[str]
+    hidden: frozenset[str]
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Roles:
+        """The roles in ``model``, on any device (also meta)."""
+        outer = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+        head = getattr(model, "head", None)
+        outer |= {id(p) for p in head.parameters()} if isinstance(head, nn.Module) else set()
+        decayed, hidden = set(), set()
+        for name, p in model.named_parameters():
+            if p.ndim >= 2 and not getattr(p, "_no_weight_decay", False):
+                decayed.add(name)
+                if p.ndim == 2 and id(p) not in outer:
+                    hidden.add(name)
+        return cls(frozenset(decayed), frozenset(hidden))
+
+
+class Optimizers:
+    """The optimizers of a run, used as one."""
+
+    def __init__(self, model: nn.Module, roles: Roles, s: Settings) -> None:
+        self.parameters = dict(model.named_parameters())
+        muon = roles.hidden if s.optimizer == "muon" else frozenset()
+        rest = [name for name in self.parameters if name not in muon]
+        groups = [
+            self._group([n for n in rest if n in roles.decayed], s.weight_decay),
+            self._group([n for n in rest if n not in roles.decayed], 0.0),
+        ]
+        groups = [group for group in groups if group["params"]]
+        self.parts: list[Optimizer] = [
+            AdamW(groups, lr=s.lr, betas=(BETA1, s.beta2), fused=True),
+        ]
+        if muon:
+            matrices = self._group([n for n in self.parameters if n in muon], s.weight_decay)
+            self.parts.append(
+                torch.optim.Muon([matrices], lr=s.lr, momentum=0.95, adjust_lr_fn="match_rms_adamw")
+            )
+
+    def _group(self, names: Sequence[str], weight_decay: float) -> dict[str, object]:
+        return {"params": [self.parameters[n] for n in names], "weight_decay": weight_decay}
+
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the next step."""
+        for part in self.parts:
+            for group in part.param_groups:
+                group["lr"] = rate
+
+    def step(self) -> None:
+        """One step on the gradients that are there."""
+        for part in self.parts:
+            part.step()
+
+    def zero_grad(self) -> None:
+        """Drop the gradients."""
+        for part in self.parts:
+            part.zero_grad(set_to_none=True)
+
+    def prepare(self) -> None:
+        """Make the moments exist, to be overwritten by those of a checkpoint."""
+        for p in self.parameters.values():
+            p.grad = torch.zeros_like(p)
+        self.set_rate(0.0)
+        self.step()
+        self.zero_grad()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All moments, ``"parameter.moment"`` to the tensor that the next step uses."""
+        return dict(self._moments())
+
+    def _moments(self) -> Iterable[tuple[str, Tensor]]:
+        for name, p in self.parameters.items():
+            for part in self.parts:
+                for moment, value in part.state.get(p, {}).items():
+                    yield f"{name}.{moment}", value

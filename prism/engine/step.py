@@ -1,0 +1,142 @@
+"""One optimizer step on a global batch that is spread over ranks and micro-batches.
+
+    loss = sum over all valid targets of -log p / (their number on ALL ranks and micro-batches)
+         + sum over micro-batches of aux * (their real tokens / real tokens of the global batch)
+
+Both counts are known before the first forward, so any split of the same rows into ranks and
+micro-batches gives the same gradients, however ragged the documents are. (A mean of means does not,
+and neither does a mean per rank.) The sharded reduction takes the mean over ranks, hence the factor
+``world size`` on the loss. Router loads are those of the global batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from prism.data.pack import IGNORE, LaneBatch
+from prism.engine.lanes_state import LaneStates
+from prism.engine.parallel import World, reduce_now
+from prism.model.norm import promote
+from prism.model.protocol import LanguageModel
+
+
+@dataclass(frozen=True)
+class Gradients:
+    """What the backward passes of a step found, over the global batch.
+
+    Attributes:
+        loss: mean cross-entropy over valid targets, nats.
+        targets: valid targets.
+        real: tokens that are not padding.
+        bytes: what the targets stand for.
+        loads: ``[L, E]`` router loads, or None.
+        bad_rows: rows of this rank with a loss that is not finite.
+        any_bad: whether some rank has such rows.
+    """
+
+    loss: float
+    targets: int
+    real: int
+    bytes: int
+    loads: Tensor | None
+    bad_rows: list[int]
+    any_bad: bool
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A rank's rows of a batch on its device: ``tokens, targets, segments [n, T]``."""
+
+    tokens: Tensor
+    targets: Tensor
+    segments: Tensor
+
+    @classmethod
+    def of(cls, batch: LaneBatch, device: torch.device) -> Rows:
+        """Move ``batch`` to ``device``."""
+        parts = (batch.tokens, batch.targets, batch.segment_ids)
+        return cls(*(x.to(device, non_blocking=True) for x in parts))
+
+    def split(self, micro: int) -> list[Rows]:
+        """Micro-batches of ``micro`` rows."""
+        parts = zip(
+            *(x.split(micro) for x in (self.tokens, self.targets, self.segments)), strict=True
+        )
+        return [Rows(*part) for part in parts]
+
+
+def row_losses(logits: Tensor, targets: Tensor) -> Tensor:
+    """Summed cross-entropy of each row, ``[n]`` nats, at least fp32."""
+    flat = promote(logits).flatten(0, 1)
+    each = functional.cross_entropy(flat, targets.flatten(), ignore_index=IGNORE, reduction="none")
+    return each.view_as(targets).sum(dim=1)
+
+
+def count(batch: LaneBatch, device: torch.device) -> Tensor:
+    """``[3]`` int64 on ``device``: valid targets, real tokens, bytes that the targets stand for."""
+    parts = [(batch.targets != IGNORE).sum(), (batch.segment_ids >= 0).sum(), batch.bytes.sum()]
+    return torch.stack(parts).to(device)
+
+
+def accumulate(model: LanguageModel, batch: LaneBatch, states: LaneStates, w: World) -> Gradients:
+    """Add the gradients of the global batch to ``model`` and carry the lanes' states on.
+
+    Args:
+        batch: this rank's rows.
+        states: of the same lanes.
+    """
+    rows = Rows.of(batch, w.device)
+    counts = w.sum(count(batch, w.device)).tolist()
+    targets, real, _ = counts
+    parts = rows.split(states.micro)
+    losses: list[Tensor] = []
+    loads: Tensor | None = None
+    for i, part in enumerate(parts):
+        reduce_now(model, last=i == len(parts) - 1)
+        output = model(part.tokens, state=states.states[i], segment_ids=part.segments)
+        states.keep(i, output.state)
+        each = row_losses(output.logits, part.targets)
+        here = (part.segments >= 0).sum()
+        loss = each.sum() / max(targets, 1) + output.aux_loss * (here / max(real, 1))
+        (loss * w.size).backward()
+        losses.append(each.detach())
+        if output.loads is not None:
+            # whole tokens, so that the balance controller sees the same bits for every split
+            ran = (output.loads.double() * here).round()
+            loads = ran if loads is None else loads + ran
+    return _summed(torch.cat(losses), loads, counts, w)
+
+
+def _summed(each: Tensor, loads: Tensor | None, counts: list[int], w: World) -> Gradients:
+    bad = ~each.isfinite()
+    record = [each.double().sum()[None], bad.sum().double()[None]]
+    if loads is not None:
+        record.append(loads.flatten())
+    total = w.sum(torch.cat(record))
+    return Gradients(
+        loss=total[0].item() / max(counts[0], 1),
+        targets=counts[0],
+        real=counts[1],
+        bytes=counts[2],
+        loads=None if loads is None else total[2:].view_as(loads) / max(counts[1], 1),
+        bad_rows=bad.nonzero().flatten().tolist(),
+        any_bad=bool(total[1].item()),
+    )
+
+
+def gradient_norm(model: LanguageModel) -> Tensor:
+    """Norm of the gradient of all parameters on all ranks, a scalar."""
+    grads = [p.grad for p in model.parameters() if p.grad is not None]
+    norm: Any = torch.nn.utils.get_total_norm(grads)
+    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+
+
+def clip(model: LanguageModel, norm: Tensor, largest: float) -> None:
+    """Scale all gradients, of norm ``norm``, to a norm of at most ``largest``; 0 = no limit."""
+    if largest > 0:
+        torch.nn.utils.clip_grads_with_norm_(model.parameters(), largest, norm)

@@ -1,0 +1,50 @@
+"""``torchrun -m prism.run_scale``: train a model on text, on one process or many."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import NoReturn
+
+from prism.engine.run import run
+from prism.engine.settings import add_flags, given
+
+EXAMPLES = """\
+examples:
+  python -m prism.run_scale --smoke                       everything once, offline, a minute
+  python -m prism.run_scale --preset 350m --dry-run       what it would cost
+  python -m prism.run_scale --preset tiny --data pydoc --steps 2000 --out-dir runs/tiny
+  python -m prism.run_scale --resume runs/tiny            go on, exactly
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """One line and exit code 2, without the usage in between."""
+        self.exit(2, f"prism.run_scale: {message}\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = _Parser(
+        prog="python -m prism.run_scale",
+        description=__doc__,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_flags(p)
+    return p
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    p = parser()
+    flags = given(p.parse_args(argv))
+    try:
+        return run(flags)
+    except ValueError as error:
+        p.error(str(error))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""The flags: few, all documented, all checked, and what a resume may change."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from prism.engine.settings import Settings, add_flags, flag_name, given, renewed
+from prism.run_scale import main
+
+FLAGS = """
+async-save beta2 carry compile data decay device dry-run dtype eval-every eval-tokens exploration
+export global-batch-size gpu grad-clip init-from keep log-every lr mfu micro-batch-size min-lr-ratio
+model optimizer out-dir phase preset recompute resume save-every schedule seed seq-len set shards
+skip-outliers smoke steps tensorboard tokenizer wandb warmup weight-decay
+"""
+
+
+def test_the_flags_are_these_and_at_most_45() -> None:
+    names = sorted(flag_name(f.name) for f in dataclasses.fields(Settings))
+    assert names == sorted(f"--{name}" for name in FLAGS.split())
+    assert len(names) <= 45
+
+
+def parse(*argv: str) -> dict[str, Any]:
+    parser = argparse.ArgumentParser()
+    add_flags(parser)
+    return given(parser.parse_args(argv))
+
+
+def test_only_flags_that_were_given_are_reported() -> None:
+    flags = parse("--steps", "7", "--set", "d_model=32", "seed=1", "--no-async-save", "--no-carry")
+    assert flags == {
+        "steps": 7,
+        "set": ("d_model=32", "seed=1"),
+        "async_save": False,
+        "carry": False,
+    }
+
+
+def test_settings_survive_json() -> None:
+    s = Settings(set=("d_model=32",), lr=0.1, micro_batch_size=2)
+    assert Settings.from_dict(json.loads(json.dumps(s.to_dict()))) == s
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"steps": 0}, r"--steps 0: must be >= 1"),
+        ({"lr": 0.0}, r"--lr 0: must be > 0"),
+        ({"lr": float("nan")}, r"--lr nan: must be >= 0"),
+        ({"dtype": "fp8"}, r"--dtype fp8: must be one of fp32, bf16, fp64"),
+        ({"mfu": 2.0}, r"--mfu 2.0: must be in 0.01 .. 1"),
+        ({"seq_len": "long"}, r"--seq-len long: must be of type int"),
+        ({"micro_batch_size": 3}, r"--micro-batch-size 3: must divide --global-batch-size 8"),
+        ({"phase": "instruct"}, r"--phase instruct: needs --init-from"),
+        ({"export": "x"}, r"--export x: needs --resume"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Settings(**values)
+
+
+def test_the_command_line_prints_one_line_and_exits_with_2(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for argv in (["--steps", "0"], ["--stepz"], ["--preset", "2b", "--dry-run"]):
+        with pytest.raises(SystemExit) as stop:
+            main(argv)
+        assert stop.value.code == 2
+        assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_resume_may_change_the_machine_but_not_the_mathematics() -> None:
+    saved = Settings(lr=0.01, micro_batch_size=4)
+    assert renewed(saved, {"steps": 9, "micro_batch_size": 2}).steps == 9
+    assert renewed(saved, {"lr": 0.01}) == saved
+    with pytest.raises(ValueError, match=r"--lr 0.1: the run was started with 0.01; --resume can"):
+        renewed(saved, {"lr": 0.1})
+
+
+def test_the_default_data_depend_on_the_phase() -> None:
+    assert Settings().mix == "pydoc"
+    assert Settings(phase="instruct", init_from="runs/x").mix == "mix:instruct"
+    assert Settings(data="file:a.txt").mix == "file:a.txt"
