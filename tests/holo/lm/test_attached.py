@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from prism.facts.protocol import parameter_hash
 from prism.holo.lm import AttachedLM
+from prism.model.fingerprint import parameter_hash
 from tests.holo.lm import tiny
 
 FACTS = {"Freedonia": "Fredville", "Elbonia": "Mudtown", "Ruritania": "Strelsau"}
