@@ -118,7 +118,7 @@ def test_a_bad_command_ends_in_one_line_and_code_2(
     captured = capsys.readouterr()
     assert stop.value.code == 2
     assert captured.out == ""
-    assert captured.err.startswith("prism.tokenizer: ") and captured.err.count("\n") == 1
+    assert captured.err.startswith("prism.tokenizer") and captured.err.count("\n") == 1
     assert says in captured.err
 
 
