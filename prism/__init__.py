@@ -7,6 +7,7 @@ memory tape.
 
 from prism import presets
 from prism.config import PrismConfig, SymbolicConfig, TapeConfig
+from prism.growth import grow
 from prism.holo import HoloTape
 from prism.loading import load
 from prism.model.prism import Prism
@@ -22,6 +23,7 @@ __all__ = [
     "PrismState",
     "SymbolicConfig",
     "TapeConfig",
+    "grow",
     "load",
     "presets",
 ]

@@ -1,0 +1,98 @@
+"""Where the entries of an axis go when it gets longer.
+
+Axes of weights are built from groups: the bus has K rates of G channels, the tape H heads of M
+values. A group that grows must grow in place, so new entries stand at the end of every group and
+not at the end of the axis:
+
+    (i, j) of [A, B]  goes to  (outer(i), inner(j)) of [A', B'],  flat  outer(i) B' + inner(j)
+
+Padding at the end instead would move channels from rate to rate and values from head to head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from prism.config import PrismConfig
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One axis: ``places[i]`` is the new index of old entry i, ``size`` the new length."""
+
+    places: tuple[int, ...]
+    size: int
+
+    @cached_property
+    def index(self) -> Tensor:
+        """``places`` as int64 ``[old]``."""
+        return torch.tensor(self.places, dtype=torch.long)
+
+    @cached_property
+    def added(self) -> Tensor:
+        """New indices that no old entry goes to, int64 ``[size - old]``."""
+        kept = set(self.places)
+        return torch.tensor([i for i in range(self.size) if i not in kept], dtype=torch.long)
+
+
+def longer(old: int, new: int) -> Axis:
+    """``old`` entries, then ``new - old`` more."""
+    return Axis(tuple(range(old)), new)
+
+
+def nested(outer: Axis, inner: Axis) -> Axis:
+    """Groups in ``outer`` of entries in ``inner``."""
+    return Axis(
+        tuple(i * inner.size + j for i in outer.places for j in inner.places),
+        outer.size * inner.size,
+    )
+
+
+def beside(first: Axis, second: Axis) -> Axis:
+    """The entries of ``first``, then those of ``second``."""
+    moved = tuple(first.size + i for i in second.places)
+    return Axis(first.places + moved, first.size + second.size)
+
+
+class Axes:
+    """Every axis of a model that can grow, from ``old`` to ``new``.
+
+    Attributes:
+        stream: D of the residual stream.
+        rates, channels: K, and the D channels of the bus by rate.
+        hidden: of the neural kind.
+        content, position, heads: heads of the tape by sort, and all of a layer.
+        values: H heads of M values.
+        codes, steers: content and position heads of S slots.
+        units: of the symbolic machine.
+    """
+
+    def __init__(self, old: PrismConfig, new: PrismConfig) -> None:
+        rates, more_rates = len(old.bus_half_lives), len(new.bus_half_lives)
+        self.stream = longer(old.d_model, new.d_model)
+        self.rates = longer(rates, more_rates)
+        group = longer(old.d_model // rates, new.d_model // more_rates)
+        self.channels = nested(self.rates, group)
+        self.hidden = longer(old.hidden, new.hidden)
+        self.content = longer(old.tape.content_heads, new.tape.content_heads)
+        self.position = longer(old.tape.position_heads, new.tape.position_heads)
+        self.heads = beside(self.content, self.position)
+        self.slots = longer(old.tape.num_slots, new.tape.num_slots)
+        self.values = nested(self.heads, longer(old.tape.d_mem, new.tape.d_mem))
+        self.codes = nested(self.content, self.slots)
+        self.steers = nested(self.position, self.slots)
+        self.units = longer(old.symbolic.units, new.symbolic.units)
+
+    @property
+    def stretch(self) -> float:
+        """``c = sqrt(D' / D)``, by which the old part of the stream is scaled."""
+        return (self.stream.size / len(self.stream.places)) ** 0.5
+
+
+def repeated(count: int, axis: Axis) -> Axis:
+    """``count`` copies of ``axis`` side by side, such as the lanes of all units."""
+    return nested(longer(count, count), axis)

@@ -1,0 +1,132 @@
+"""What growing did to every tensor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from prism.growth.transplant import Transplant
+
+
+@dataclass(frozen=True)
+class TensorGrowth:
+    """One tensor.
+
+    Attributes:
+        name: in the grown model.
+        how: ``"copied"`` (no new entries), ``"padded"`` (some are new) or ``"fresh"`` (all are).
+        source: the tensor that it comes from; None if fresh.
+        before, after: shapes; ``before`` is None if fresh.
+        scale: factors of the old entries, each once.
+        added: number of new entries.
+        note: what the new entries are.
+        moments: what became of the optimiser's moments; empty without an optimiser.
+    """
+
+    name: str
+    how: str
+    source: str | None
+    before: tuple[int, ...] | None
+    after: tuple[int, ...]
+    scale: tuple[float, ...] = ()
+    added: int = 0
+    note: str = ""
+    moments: str = ""
+
+    def line(self) -> str:
+        """One line of text."""
+        shape = "x".join(map(str, self.after))
+        if self.before is not None and self.before != self.after:
+            shape = f"{'x'.join(map(str, self.before))} -> {shape}"
+        parts = [f"{self.how:6}  {self.name}  {shape}"]
+        if self.source not in (None, self.name):
+            parts.append(f"from {self.source}")
+        if self.scale not in ((), (1.0,)):
+            parts.append("times " + ", ".join(f"{s:.6g}" for s in self.scale))
+        parts += [text for text in (self.note, self.moments) if text]
+        return "; ".join(parts)
+
+
+@dataclass(frozen=True)
+class GrowthReport:
+    """All tensors, and what may be said of the whole.
+
+    Attributes:
+        method: ``"exact"`` or ``"stack"``.
+        exact: the grown model computes the same function.
+        parameters: trainable numbers before and after.
+        blocks: old block of each new block, None for a new one.
+        tensors: in the order of the grown model.
+        overshoot: largest ratio of a new entry's update to the learning rate while its moments
+            fill up, for the optimiser's betas; None without an Adam.
+    """
+
+    method: str
+    exact: bool
+    parameters: tuple[int, int]
+    blocks: tuple[int | None, ...]
+    tensors: tuple[TensorGrowth, ...]
+    overshoot: float | None = None
+
+    def __str__(self) -> str:
+        before, after = self.parameters
+        kept = "the same function" if self.exact else "NOT the same function: blocks were repeated"
+        lines = [f"{self.method}: {before:,} -> {after:,} parameters, {kept}"]
+        if self.overshoot is not None:
+            times = f"{self.overshoot:.2g} times the learning rate"
+            lines.append(f"updates of new entries reach {times} while their moments fill up")
+        return "\n".join([*lines, *(tensor.line() for tensor in self.tensors)])
+
+
+def tensors_report(
+    transplants: Mapping[str, Transplant],
+    old: nn.Module,
+    new: nn.Module,
+    optimizer: Optimizer | None,
+) -> tuple[TensorGrowth, ...]:
+    """What became of every tensor of ``new``; ``optimizer`` is that of ``old``."""
+    before, after = old.state_dict(), new.state_dict()
+    parameters = dict(old.named_parameters())
+    rows = []
+    for name, transplant in transplants.items():
+        shape, source, rule = tuple(after[name].shape), transplant.source, transplant.rule
+        if source is None or rule is None:
+            silent = "zero" if name.endswith(".write.weight") else "as in a new model"
+            moments = "" if optimizer is None else "no moments yet"
+            rows.append(
+                TensorGrowth(
+                    name, "fresh", None, None, shape, (), after[name].numel(), silent, moments
+                )
+            )
+            continue
+        added = after[name].numel() - before[source].numel()
+        scale = torch.as_tensor(rule.scale).unique().tolist()
+        state = {} if optimizer is None else optimizer.state.get(parameters.get(source), {})
+        rows.append(
+            TensorGrowth(
+                name,
+                "padded" if added else "copied",
+                source,
+                tuple(before[source].shape),
+                shape,
+                tuple(scale),
+                added,
+                rule.note if added else "",
+                _moments(state, added),
+            )
+        )
+    return tuple(rows)
+
+
+def _moments(state: Mapping[str, object], added: int) -> str:
+    """What became of one parameter's optimiser ``state``."""
+    if not state:
+        return ""
+    said = "moments moved, 0 for new entries" if added else "moments moved"
+    step = state.get("step")
+    count = step.item() if isinstance(step, Tensor) else step
+    return said if count is None else f"{said}, step {count:.0f} goes on"

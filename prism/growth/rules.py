@@ -1,0 +1,168 @@
+"""How every tensor of a model grows without changing what the model computes.
+
+The stream gets D' - D new coordinates that are exactly 0 at first. RMSNorm would notice, because
+its mean runs over D' numbers; so the old part of the stream is stretched,
+
+    x' = [c x, 0],   c = sqrt(D' / D):   mean(x'^2) = mean(x^2),   x' / rms(x') = [c x / rms(x), 0]
+
+and the gain w / c gives [norm(x), 0]. Neither eps nor the root mean square of the stream changes.
+The bus norm inside a block gets the same treatment on its channels h' = [c h, 0].
+
+    scaled by c      embedding and head (tau' = tau / c undoes it), all that write to the stream,
+                     the rows of the bus that make h
+    scaled by 1 / c  gains, and the lanes of the symbolic machine, which read the stream unnormed
+    as they are      all other readers
+
+Of every new path one side is zero and the other random, so that nothing is heard at first and both
+sides have a gradient after one step: writers get zeros, readers are drawn as in a new model. In the
+bus it is the other way round (h' must be 0 inside the norm): its new z rows are zeros, the columns
+that read the new channels are random.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from prism.config import PrismConfig
+from prism.growth.axes import Axes, Axis, longer, repeated
+from prism.growth.lanes import LaneCopies, lane_copies
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How one tensor is made from its smaller self.
+
+    Attributes:
+        axes: where the old entries of each axis go.
+        scale: factor of the old entries, a number or a tensor that broadcasts over them.
+        zero: ``(axis, indices)``: entries there start at zero.
+        value: every new entry is this number.
+        std: new entries are drawn with this deviation. Without it and ``value``, they are what a
+            new model has there.
+        copies: rows that new units share with old ones.
+        note: what is special about the new entries, in words.
+    """
+
+    axes: tuple[Axis, ...]
+    scale: float | Tensor = 1.0
+    zero: tuple[tuple[int, Tensor], ...] = ()
+    value: float | None = None
+    std: float | None = None
+    copies: LaneCopies | None = None
+    note: str = ""
+
+
+def fixed(size: int) -> Axis:
+    """An axis that does not grow."""
+    return longer(size, size)
+
+
+def outer_rules(old: PrismConfig, new: PrismConfig) -> dict[str, Rule]:
+    """A rule for every tensor outside of the blocks, by its name."""
+    axes, words = Axes(old, new), fixed(old.vocab_size)
+    c, stream = axes.stretch, axes.stream
+    return {
+        "embedding.weight": Rule(
+            (words, stream), c, zero=((1, stream.added),), note="new columns zero"
+        ),
+        "head.weight": Rule((words, stream), c, note="new columns random"),
+        "first_norm.weight": Rule((stream,), note="new gains one"),
+        "last_norm.weight": _gain(stream, c),
+        "holo.roles.weight": Rule((fixed(4), stream), note="new columns random"),
+        "holo.roles.bias": Rule((fixed(4),)),
+    }
+
+
+def block_rules(old: PrismConfig, new: PrismConfig, layer: int) -> dict[str, Rule]:
+    """A rule for every tensor of block ``layer`` of the old model, by its name in the block."""
+    axes, kinds = Axes(old, new), old.kinds_at(layer)
+    score = Rule((fixed(len(kinds)), axes.stream), note="new columns random")
+    table = {
+        "bus_norm.weight": _gain(axes.stream, axes.stretch),
+        "expert_norm.weight": _gain(axes.stream, axes.stretch),
+        "router.score.weight": score,
+        "router.selection_bias": Rule((fixed(len(kinds)),)),
+    }
+    table |= _bus(axes)
+    if "neural" in kinds:
+        table |= _neural(axes)
+    if "memory" in kinds:
+        table |= _memory(axes)
+    if "symbolic" in kinds:
+        table |= _symbolic(axes, old)
+    return table
+
+
+def _gain(channels: Axis, c: float) -> Rule:
+    return Rule((channels,), 1 / c, value=1 / c, note=f"new gains {1 / c:.6g}")
+
+
+def _bus(axes: Axes) -> dict[str, Rule]:
+    c, channels = axes.stretch, axes.channels
+    old = len(channels.places)
+    stretched = torch.tensor([[c]] * old + [[1.0]] * old, dtype=torch.float64)  # z rows, u rows
+    return {
+        "bus.read.weight": Rule(
+            (repeated(2, channels), axes.stream),
+            stretched,
+            zero=((0, channels.added),),  # the z half; the u half comes after it
+            note="new z rows zero, the rest random",
+        ),
+        "bus.gate.weight": Rule((axes.rates, axes.stream), note="random"),
+        "bus.norm.weight": _gain(channels, c),
+        "bus.write.weight": Rule(
+            (axes.stream, channels),
+            c,
+            zero=((0, axes.stream.added),),
+            std=channels.size**-0.5,
+            note="new rows zero, new columns random",
+        ),
+    }
+
+
+def _writer(axes: Axes, source: Axis) -> Rule:
+    """Features to the stream: nothing new is heard at first."""
+    zero = ((0, axes.stream.added), (1, source.added))
+    return Rule((axes.stream, source), axes.stretch, zero=zero, note="new entries zero")
+
+
+def _neural(axes: Axes) -> dict[str, Rule]:
+    reader = Rule((axes.hidden, axes.stream), note="random")
+    return {
+        "neural.gate.weight": reader,
+        "neural.value.weight": reader,
+        "neural.shift": Rule((axes.stream,), note="random"),
+        "neural.write.weight": _writer(axes, axes.hidden),
+    }
+
+
+def _memory(axes: Axes) -> dict[str, Rule]:
+    return {
+        "memory.value.weight": Rule((axes.values, axes.stream), note="random"),
+        "memory.beta.weight": Rule((axes.heads, axes.stream), note="random"),
+        "memory.encode.weight": Rule((axes.codes, axes.stream), note="random"),
+        "memory.mix": Rule((axes.content,), note="zero, as at a start"),
+        "memory.steer.weight": Rule((axes.steers, axes.stream), note="random"),
+        "memory.offset": Rule((axes.position, axes.slots), note="the next lags"),
+        "memory.write.weight": _writer(axes, axes.values),
+    }
+
+
+def _symbolic(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
+    units, library = axes.units, fixed(len(old.symbolic.primitives))
+    pairs = repeated(2, units)
+    copies = lane_copies(old.symbolic, units.size)
+    note = "random" if copies is None else f"random, but {copies.note}"
+    return {
+        "symbolic.read.weight": Rule(
+            (repeated(4, units), axes.stream), 1 / axes.stretch, copies=copies, note=note
+        ),
+        "symbolic.gate_start": Rule((units,), note="one, as at a start"),
+        "symbolic.theta": Rule((pairs,), note="zero, as at a start"),
+        "symbolic.choice": Rule((library, fixed(4), units), note="random"),
+        "symbolic.preference": Rule((library, units), note="the next first choices"),
+        "symbolic.write.weight": _writer(axes, pairs),
+    }

@@ -1,0 +1,71 @@
+"""Pairs of configs, a small one and a larger one that it can become exactly."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from hypothesis import strategies as st
+
+from prism import PrismConfig, SymbolicConfig, TapeConfig
+from tests.model.families import VARIANTS, configs, shrunk
+
+PARTS = ("width", "depth", "hidden", "heads", "values", "rates", "units")
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[PrismConfig, PrismConfig]:
+    """Any config and any larger one."""
+    old = draw(configs())
+    parts = draw(st.sets(st.sampled_from(PARTS), min_size=1))
+    return old, larger(old, parts, amount=draw(st.integers(1, 2)), seed=draw(st.integers(0, 99)))
+
+
+def larger(
+    old: PrismConfig, parts: object, amount: int = 1, seed: int | None = None
+) -> PrismConfig:
+    """``old`` with each of ``parts`` a little larger."""
+    changes: dict[str, object] = {"seed": old.seed if seed is None else seed}
+    lives = old.bus_half_lives
+    group = old.d_model // len(lives)
+    if "rates" in parts:
+        lives += (3.0, 700.0)[:amount]
+        changes["half_lives"] = lives
+    changes["d_model"] = len(lives) * (group + amount * ("width" in parts))
+    changes["neural_hidden"] = old.hidden + 3 * amount * ("hidden" in parts)
+    if "depth" in parts:
+        changes |= _deeper(old, amount)
+    changes["tape"] = _more_tape(old.tape, parts, amount)
+    if "units" in parts:
+        changes["symbolic"] = _more_units(old.symbolic, amount)
+    return dataclasses.replace(old, **changes)
+
+
+def _deeper(old: PrismConfig, amount: int) -> dict[str, object]:
+    deeper: dict[str, object] = {"num_layers": old.num_layers + amount}
+    if old.memory_layers is not None and "memory" in old.expert_kinds:
+        deeper["memory_layers"] = (*old.memory_layers, old.num_layers + amount - 1)
+    return deeper
+
+
+def _more_tape(old: TapeConfig, parts: object, amount: int) -> TapeConfig:
+    more = amount * ("heads" in parts)
+    retention = old.retention
+    if isinstance(retention, tuple):
+        retention += (0.9,) * more
+    return dataclasses.replace(
+        old,
+        content_heads=old.content_heads + more,
+        position_heads=old.position_heads + more,
+        d_mem=old.d_mem + 2 * amount * ("values" in parts),
+        retention=retention,
+    )
+
+
+def _more_units(old: SymbolicConfig, amount: int) -> SymbolicConfig:
+    # a share of all units can only be kept by whole copies of them
+    more = amount * old.units if "count" in old.primitives else amount
+    return dataclasses.replace(old, units=old.units + more)
+
+
+SPARSE = VARIANTS["top1"]
+SOFT = shrunk("tiny", memory_layers=(0, 2))
