@@ -7,16 +7,17 @@ forget some, ask again, and ask about facts that were never there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 
+from prism.growth import grow
 from prism.holo.token_facts import TokenFacts
 from prism.model.fingerprint import parameter_hash
 from prism.model.prism import Prism
 from prism.retrieval.measures import Exam, right
 from prism.retrieval.training import Plan, default_config, tape_of, train
-from prism.retrieval.widening import widened
 from tasks.retrieval import UNKNOWN, WORDINGS, Fact, Retrieval, text
 
 FORGOTTEN, STAGES, SHOWN = 5, 5, 3
@@ -33,7 +34,7 @@ def first_axis(steps: int, steps_grown: int, seed: int, say: Say) -> tuple[Prism
     small, tokens = model.num_parameters(), Retrieval().episode("validation", seed, 0, 4).tokens
     with torch.no_grad():
         before = model(tokens).logits
-        model = widened(model, 2 * model.config.hidden)
+        model = grow(model, replace(model.config, neural_hidden=2 * model.config.hidden)).model
         changed = float((model(tokens).logits - before).abs().max())
     large = model.num_parameters()
     moved = f"by more than {changed:.1e}" if changed else "at all"
