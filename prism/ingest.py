@@ -135,7 +135,10 @@ def _planned(args: argparse.Namespace, batch: Batch) -> HoloTape:
     given = {name: getattr(args, name) for name in ("facts", "accuracy", "alpha", "decoder")}
     given["candidates"] = args.values
     asked |= {name: value for name, value in given.items() if value is not None}
-    return HoloTape.plan(**asked, resolver=not args.no_resolver)
+    try:
+        return HoloTape.plan(**asked, resolver=not args.no_resolver)
+    except (MemoryError, RuntimeError) as error:  # torch has no class of its own for this
+        raise ValueError(f"a tape for {asked['facts']:,} facts: {reason(error)}") from error
 
 
 def _bar(errors: Console) -> Progress:

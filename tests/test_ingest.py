@@ -366,7 +366,8 @@ def test_a_tape_that_cannot_be_added_to_is_refused_and_left_alone(
         (["empty.csv"], "column 'key': must be there once; columns: none"),
         (["header.csv"], "header.csv: holds no fact"),
         (["latin.csv"], "latin.csv: not UTF-8 text"),
-        (["facts.csv", "--facts", "0"], "plan facts = 0: must be an integer >= 1"),
+        (["facts.csv", "--facts", "0"], "plan facts = 0: must be an integer in 1..1,000,000,000"),
+        (["facts.csv", "--facts", "99999999999999"], "must be an integer in 1..1,000,000,000"),
         (["facts.csv", "--values", "1"], "plan candidates = 1: must be an integer >= 2"),
         (["facts.csv", "--accuracy", "1"], "plan accuracy = 1.0: must be in (0, 1)"),
         (["facts.csv", "--alpha", "0"], "plan alpha = 0.0: must be in (0, 1]"),
@@ -401,3 +402,15 @@ def test_a_folder_that_cannot_be_written_is_told_before_the_work(
 def test_an_unknown_rule_is_refused(rule: dict[str, str], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         gather([], **rule)
+
+
+def test_a_tape_that_does_not_fit_the_memory_is_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def too_large(**plan: object) -> None:
+        raise RuntimeError("can't allocate memory")
+
+    monkeypatch.setattr(HoloTape, "plan", too_large)
+    said = refused(["facts.csv", "--tape", "t.safetensors"], capsys)
+    assert "facts: can't allocate memory" in said
+    assert not (folder / "t.safetensors").exists()

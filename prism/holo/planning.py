@@ -17,6 +17,7 @@ from prism.holo.evolution import joint_accuracy
 from prism.holo.register import DTYPES
 from prism.holo.theory import banked_accuracy
 
+MOST_FACTS = 10**9  # a register of some 40 GB; the loads of more banks are not worth computing
 ONE_BANK = 8192  # numbers up to which a single bank is best
 CLOSE = 1.08  # a larger size must save more than this over a smaller one, which reads faster
 SIGMAS = 8.0  # a number of the register beyond this many deviations is one in 10**15
@@ -70,7 +71,7 @@ def plan(
         ValueError: a value out of its range.
     """
     for name, value, ok, allowed in (
-        ("facts", facts, _whole(facts, 1), "an integer >= 1"),
+        ("facts", facts, _whole(facts, 1, MOST_FACTS), f"an integer in 1..{MOST_FACTS:,}"),
         ("candidates", candidates, _whole(candidates, 2), "an integer >= 2"),
         ("accuracy", accuracy, 0 < accuracy < 1, "in (0, 1)"),
         ("alpha", alpha, 0 < alpha <= 1, "in (0, 1]"),
@@ -139,5 +140,5 @@ def _dtype(load: float, layers: int) -> str:
     return next(k for k in ("int8", "int16", "int32") if reach < torch.iinfo(DTYPES[k]).max)
 
 
-def _whole(value: object, low: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= low
+def _whole(value: object, low: int, high: float = math.inf) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
