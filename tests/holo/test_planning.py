@@ -100,7 +100,7 @@ def test_an_audit_says_what_is_measured_and_what_was_predicted() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"facts": 0}, "facts = 0: must be an integer >= 1"),
+        ({"facts": 0}, "facts = 0: must be an integer in 1..1,000,000,000"),
         ({"candidates": 1}, "candidates = 1: must be an integer >= 2"),
         ({"accuracy": 1.0}, r"accuracy = 1.0: must be in \(0, 1\)"),
         ({"alpha": 0.0}, r"alpha = 0.0: must be in \(0, 1\]"),
