@@ -26,6 +26,8 @@ def protocol(summaries: list[TaskSummary], rates: dict[tuple[str, str], list[flo
     tried = " or ".join("{" + ", ".join(f"{x:g}" for x in grid) + "}" for grid in grids)
     swept = tuple(sorted(LEARNING_RATES)) in grids
     chosen = f" The best on validation over {SWEEP_SEEDS} seeds is the one shown." if swept else ""
+    if swept and len(grids) > 1:
+        chosen += " A sweep is short where a rate answered all of validation right on every seed."
     return (
         "Every model has the same number of parameters (within 2%, by the width of its MLP), reads "
         "the same batches in the same order and takes the same number of steps: AdamW, linear "
