@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import argparse
 import html
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
+from prism.command import Parser
 from prism.engine.curves import draw, svg
 from prism.engine.folder import read_json
 from prism.engine.log import read
@@ -28,15 +28,9 @@ td {{ padding: 0 1.5rem 0 0; vertical-align: top }}
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and exit code 2, without the usage in between."""
-        self.exit(2, f"prism.report: {message}\n")
-
-
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    p = _Parser(prog="python -m prism.report", description=__doc__)
+    p = Parser(prog="python -m prism.report", description=__doc__)
     p.add_argument("run", type=Path, metavar="DIR", help="folder of a run of prism.run_scale")
     p.add_argument("--out", type=Path, metavar="FILE", help="default DIR/report.html")
     args = p.parse_args(argv)

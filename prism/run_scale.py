@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import NoReturn
 
+from prism.command import Parser
 from prism.engine.run import run
 from prism.engine.settings import add_flags, given
 
@@ -18,15 +18,9 @@ examples:
 """
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        """One line and exit code 2, without the usage in between."""
-        self.exit(2, f"prism.run_scale: {message}\n")
-
-
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    p = _Parser(
+    p = Parser(
         prog="python -m prism.run_scale",
         description=__doc__,
         epilog=EXAMPLES,

@@ -51,7 +51,7 @@ def _flag(
     return field(default=default, metadata=meta)
 
 
-TODO, MODEL, DATA = "what to do", "model", "data"
+WHAT, MODEL, DATA = "what to do", "model", "data"
 OPTIM, MACHINE, RUN = "optimisation", "machine", "saving and logging"
 
 
@@ -63,12 +63,12 @@ class Settings:
         ValueError: a value that is not allowed; names the flag, the value and what is.
     """
 
-    smoke: bool = _flag(False, TODO, "offline check: train, kill, resume, sample", renew=True)
-    dry_run: bool = _flag(False, TODO, "print the cost of the run and stop", renew=True)
-    resume: str | None = _flag(None, TODO, "go on with a run, exactly", metavar="DIR", renew=True)
-    init_from: str | None = _flag(None, TODO, "start from a run's weights", metavar="DIR")
+    smoke: bool = _flag(False, WHAT, "offline check: train, kill, resume, sample", renew=True)
+    dry_run: bool = _flag(False, WHAT, "print the cost of the run and stop", renew=True)
+    resume: str | None = _flag(None, WHAT, "go on with a run, exactly", metavar="DIR", renew=True)
+    init_from: str | None = _flag(None, WHAT, "start from a run's weights", metavar="DIR")
     export: str | None = _flag(
-        None, TODO, "write the weights of --resume to one file", metavar="FILE", renew=True
+        None, WHAT, "write the weights of --resume to one file", metavar="FILE", renew=True
     )
     model: str = _flag("prism", MODEL, "prism, transformer, ssm, gdn or a variant", metavar="NAME")
     preset: str = _flag("tiny", MODEL, "tiny, 300m, 350m, 700m or 1b", metavar="NAME")

@@ -51,11 +51,13 @@ def hash_keys(keys: Iterable[Key] | np.ndarray | Tensor, seed: int = 0) -> np.nd
     if isinstance(keys, str | bytes):
         raise TypeError(f"keys = {keys!r}: must be a list of keys; write [{keys!r}]")
     keys = keys if isinstance(keys, Sequence) else list(keys)
-    if keys and all(type(key) is int for key in keys):
-        try:
-            return hash_integers(np.array(keys, dtype=np.int64), seed)
-        except OverflowError:
-            pass  # an integer beyond 64 bits is hashed below, by its digits
+    # an integer beyond 64 bits is hashed below, by its digits
+    if (
+        keys
+        and all(type(key) is int for key in keys)
+        and -(2**63) <= min(keys) <= max(keys) < 2**63
+    ):
+        return hash_integers(np.array(keys, dtype=np.int64), seed)
     salt = int(seed).to_bytes(8, "little")
     digests = b"".join([digest(key, salt) for key in keys])
     found = np.frombuffer(digests, dtype="<u8").astype(np.uint64)
