@@ -10,7 +10,7 @@ from torch import Tensor
 
 from prism.data.document import Document
 from prism.data.mix import Mix, Weighted
-from prism.data.order import Window
+from prism.data.order import Place, Source, Walk, Window
 
 
 class Shelf:
@@ -60,3 +60,13 @@ def documents_in(tokens: Tensor) -> list[str]:
         else:
             piece.append(token)
     return texts
+
+
+def read_epoch(source: Source, seed: int | None) -> list[str]:
+    """The texts of one whole epoch, in the order in which they are read."""
+    walk = Walk(source, seed)
+    found, place = [], walk.find(Place())
+    while place.epoch == 0:
+        found.append(walk.read(place).text)
+        place = walk.find(place._replace(index=place.index + 1))
+    return found

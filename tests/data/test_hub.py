@@ -14,6 +14,7 @@ from prism.data import hub
 from prism.data.formats import Format, Text
 from prism.data.hub import HubDataset
 from prism.data.order import Place, Walk
+from tests.data.fakes import read_epoch
 
 SHARDS = (7, 0, 12, 4)
 
@@ -54,15 +55,6 @@ def dataset(cache: Path, stream: FakeStream, format: Format | None = None) -> Hu
     return HubDataset(
         "set", "owner/set", format=format or Text(), cache=cache, connect=lambda: stream
     )
-
-
-def read_epoch(source: HubDataset, seed: int | None) -> list[str]:
-    walk = Walk(source, seed)
-    found, place = [], walk.find(Place())
-    while place.epoch == 0:
-        found.append(walk.read(place).text)
-        place = walk.find(place._replace(index=place.index + 1))
-    return found
 
 
 def test_every_row_is_read_once_and_streamed_once(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from prism.data import rows
 from prism.data.files import Files
 from prism.data.formats import Template, Text
-from prism.data.order import Place, Walk
+from tests.data.fakes import read_epoch
 
 
 @pytest.fixture
@@ -23,15 +23,6 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     columns = {"text": [f"row {i}" for i in range(25)], "n": list(range(25))}
     parquet.write_table(pyarrow.table(columns), path, row_group_size=10)
     return path
-
-
-def read_epoch(source: Files, seed: int | None) -> list[str]:
-    walk = Walk(source, seed)
-    found, place = [], walk.find(Place())
-    while place.epoch == 0:
-        found.append(walk.read(place).text)
-        place = walk.find(place._replace(index=place.index + 1))
-    return found
 
 
 @pytest.mark.parametrize("seed", [None, 0, 1])
