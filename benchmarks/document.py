@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks import bars, holo_page, measured_page, quality_page
+from benchmarks import bars, measured_page, quality_page
 from benchmarks.bars import Bar
+from benchmarks.chapters import CHAPTERS
 from benchmarks.markdown import table
 from benchmarks.quality_bars import quality_bars
 from benchmarks.specialisation_bars import specialisation_bars
@@ -17,24 +18,19 @@ from benchmarks.speed_bars import speed_bars
 from prism.compare.summary import TaskSummary, summarise
 
 COMPARE, SPEED, SPECIALISATION = "compare.json", "speed.json", "specialisation.json"
-HOLO = "holo.json"
 COMMANDS = {
     COMPARE: "python -m prism.train --compare --full --out runs/full, then "
     "python -m benchmarks.results --import runs/full/results.json",
     SPEED: "python -m benchmarks.speed",
     SPECIALISATION: "python -m benchmarks.specialisation",
-    HOLO: "python -m benchmarks.holo",
-}
+} | {chapter.file: chapter.command for chapter in CHAPTERS}
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What has been measured; None for a file that is not there."""
+    """What has been measured: the content of every file by name, None for one that is not there."""
 
-    compare: dict[str, Any] | None
-    speed: dict[str, Any] | None
-    specialisation: dict[str, Any] | None
-    holo: dict[str, Any] | None
+    files: dict[str, dict[str, Any] | None]
 
     @classmethod
     def read(cls, folder: Path) -> Evidence:
@@ -43,7 +39,22 @@ class Evidence:
         Raises:
             ValueError: a file is there and is not JSON.
         """
-        return cls(*(_read(folder / name) for name in (COMPARE, SPEED, SPECIALISATION, HOLO)))
+        return cls({name: _read(folder / name) for name in COMMANDS})
+
+    @property
+    def compare(self) -> dict[str, Any] | None:
+        """The comparison."""
+        return self.files[COMPARE]
+
+    @property
+    def speed(self) -> dict[str, Any] | None:
+        """The speeds."""
+        return self.files[SPEED]
+
+    @property
+    def specialisation(self) -> dict[str, Any] | None:
+        """What each kind is good for."""
+        return self.files[SPECIALISATION]
 
     @property
     def summaries(self) -> list[TaskSummary]:
@@ -82,8 +93,7 @@ def results_page(evidence: Evidence) -> str:
         *_quality(evidence),
         *_specialisation(evidence.specialisation),
         *_speed(evidence.speed),
-        "## HoloTape",
-        *([_missing(HOLO)] if evidence.holo is None else holo_page.sections(evidence.holo)),
+        *_chapters(evidence),
         "## How it was made",
         *_origin(evidence),
     ]
@@ -160,10 +170,17 @@ def _speed(speed: dict[str, Any] | None) -> list[str]:
     ]
 
 
+def _chapters(evidence: Evidence) -> list[str]:
+    found = []
+    for chapter in CHAPTERS:
+        content = evidence.files[chapter.file]
+        found.append(f"## {chapter.title}")
+        found += [_missing(chapter.file)] if content is None else chapter.sections(content)
+    return found
+
+
 def _origin(evidence: Evidence) -> list[str]:
-    files = {COMPARE: evidence.compare, SPEED: evidence.speed}
-    files |= {SPECIALISATION: evidence.specialisation, HOLO: evidence.holo}
-    known = {name: content["meta"] for name, content in files.items() if content is not None}
+    known = {n: content["meta"] for n, content in evidence.files.items() if content is not None}
     fields = ("command", "profile", "commit", "code", "prism", "torch", "numpy", "python")
     fields += ("platform", "device", "cpus", "started", "finished")
     rows = [[f, *(str(meta.get(f) or "–") for meta in known.values())] for f in fields]

@@ -1,14 +1,14 @@
 """``python -m benchmarks.trainer``: what the trainer adds to the bare step of the model.
 
-The bare step is forward, loss, backward, clipping and the optimizer, on a plain model and rows that
-are ready. The trainer's step adds reading the data, sharding, the guard, carrying states and
-measuring. Both take turns; the overhead is the median over rounds of the ratio of their processor
-times, less one, which what else runs on the machine does not touch. Wall times are kept beside.
+The bare step is forward, loss, backward, clipping and the optimizer, on a plain model that carries
+its state, on rows that are ready. The trainer's step adds reading the data, sharding, the guard,
+counting and measuring. Both take turns on the same rows, each going first every other round; the
+overhead is the median over rounds of the ratio of their processor times, less one, which what else
+runs on the machine hardly touches. Wall times are kept beside.
 """
 
 from __future__ import annotations
 
-import copy
 import sys
 import tempfile
 import time
@@ -21,6 +21,7 @@ import torch
 
 from benchmarks.command import RESULTS, at_least, provenance, write_json
 from prism.command import Parser
+from prism.data import LaneBatch
 from prism.engine.lanes_state import LaneStates
 from prism.engine.meter import Meter
 from prism.engine.optimizer import Optimizers, Roles
@@ -72,13 +73,15 @@ def measure(s: Settings, rounds: int) -> dict[str, Any]:
     with world(s) as w, tempfile.TemporaryDirectory() as scratch:
         trainer = Trainer(open_job(s, w), w, Path(scratch))
         meter = Meter(w, trainer.job.config.expert_kinds, 0.0, None)
-        steps = {"bare": bare_step(trainer.job), "trainer": lambda: trainer._train_step(meter)}
-        wall: dict[str, list[float]] = {name: [] for name in steps}
-        busy: dict[str, list[float]] = {name: [] for name in steps}
+        bare, ready = bare_step(trainer.job), open_job(s, w).feed
+        wall: dict[str, list[float]] = {"bare": [], "trainer": []}
+        busy: dict[str, list[float]] = {"bare": [], "trainer": []}
         for turn in range(rounds + WARM_UP):
-            for name, step in steps.items():
+            batch = ready.next()
+            steps = {"bare": lambda: bare(batch), "trainer": lambda: trainer._train_step(meter)}
+            for name in sorted(steps, reverse=turn % 2 == 1):
                 begin, cpu = time.perf_counter(), time.process_time()
-                step()
+                steps[name]()
                 if turn >= WARM_UP:
                     wall[name].append(time.perf_counter() - begin)
                     busy[name].append(time.process_time() - cpu)
@@ -95,17 +98,16 @@ def _overhead(times: dict[str, list[float]]) -> float:
     return median(b / a for a, b in zip(times["bare"], times["trainer"], strict=True)) - 1
 
 
-def bare_step(job: Job) -> Callable[[], None]:
-    """A function that takes one step on rows read beforehand."""
+def bare_step(job: Job) -> Callable[[LaneBatch], None]:
+    """A function that takes one step on the rows given."""
     model = job.make()
     roles = Roles.of(model)
     optimizers = Optimizers(model, roles, job.s)
     optimizers.set_rate(learning_rate(0, job.s))
-    batch = copy.deepcopy(job.held_out[0])
     rows = job.s.global_batch_size
     states = LaneStates(range(rows), rows, job.carry)
 
-    def step() -> None:
+    def step(batch: LaneBatch) -> None:
         output = model(batch.tokens, state=states.states[0], segment_ids=batch.segment_ids)
         states.keep(0, output.state)
         valid = (batch.targets != IGNORE).sum()

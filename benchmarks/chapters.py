@@ -1,0 +1,23 @@
+"""The chapters of RESULTS.md that each come from one JSON file, in the order of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import holo_page
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A heading, the file under benchmarks/results its figures come from, the command that writes
+    that file, and what turns the file's content into paragraphs and tables."""
+
+    title: str
+    file: str
+    command: str
+    sections: Callable[[dict[str, Any]], list[str]]
+
+
+CHAPTERS = (Chapter("HoloTape", "holo.json", "python -m benchmarks.holo", holo_page.sections),)
