@@ -20,8 +20,7 @@ from torch import Tensor
 
 from prism.holo.codes import VALUE_STREAM, code_words, hash_integers, pack_bits, sign_codes, signs
 from prism.holo.hadamard import row_words, transform, transform_size
-
-SPARE = 4096  # rows that a growing matrix gets in advance, at most
+from prism.holo.integer_product import SPARE, SignColumns, fast_on
 
 
 class Codebook(ABC):
@@ -40,7 +39,7 @@ class Codebook(ABC):
 
     @abstractmethod
     def scores(self, read: Tensor) -> Tensor:
-        """Products float [N, M] of read vectors float [N, D] with every code."""
+        """Products float [N, M] of read vectors [N, D], float or int8, with every code."""
 
     @abstractmethod
     def combine(self, weights: Tensor) -> Tensor:
@@ -65,6 +64,7 @@ class _Matrix(Codebook):
     def __init__(self, dim: int) -> None:
         self.dim = dim
         self._cache, self._filled = torch.zeros(0, dim), 0
+        self._columns = SignColumns(dim, lambda ids: signs(self.words(ids), dim))
 
     def matrix(self, like: Tensor) -> Tensor:
         """All codes float32 or float64 [M, D], on the device of ``like``."""
@@ -84,6 +84,9 @@ class _Matrix(Codebook):
         return self._cache[:size].to(like.dtype)
 
     def scores(self, read: Tensor) -> Tensor:
+        if read.dtype == torch.int8 and fast_on(read.device):
+            return self._columns.scores(read, len(self))
+        read = read if read.is_floating_point() else read.float()
         return read @ self.matrix(read).T
 
     def combine(self, weights: Tensor) -> Tensor:
@@ -91,7 +94,7 @@ class _Matrix(Codebook):
 
     @property
     def nbytes(self) -> int:
-        return self._cache.numel() * self._cache.element_size()
+        return self._cache.numel() * self._cache.element_size() + self._columns.nbytes
 
 
 class HashedCodebook(_Matrix):
@@ -117,6 +120,7 @@ class HashedCodebook(_Matrix):
         """Keep the first ``size`` values."""
         self._hashes = self._hashes[:size]
         self._filled = min(self._filled, size)
+        self._columns.shrink(size)
 
     def words(self, ids: np.ndarray) -> np.ndarray:
         return code_words(self._hashes[ids], self.dim, VALUE_STREAM)
@@ -145,6 +149,7 @@ class HadamardCodebook(Codebook):
         return row_words(ids % self.period, self.dim) ^ diagonal[ids // self.period]
 
     def scores(self, read: Tensor) -> Tensor:
+        read = read if read.is_floating_point() else read.float()
         diagonals = self._on(read)
         cosets, period = len(diagonals), self.period
         turned = read[:, None, :] * diagonals  # [N, C, D]

@@ -88,6 +88,9 @@ def read(
 
     def vectors(part: slice) -> Tensor:
         rows = register.numbers[banks[part]]
+        if rows.dtype == torch.int8 and layers == 1:
+            # a sign turns the numbers of an int8 register within their range, -127..127
+            return rows.mul_(sign_codes(hashes[part], register.dim).to(rows.device))
         rows = rows if rows.dtype == torch.float64 else rows.float()
         if layers > 1:
             rows = rows / scale[part, None].to(rows)
@@ -114,7 +117,8 @@ def _read(
     for low in range(0, count, rows):
         read_ = vectors(slice(low, low + rows))
         # Signs keep the length, so the noise of a read is the norm of its register.
-        tau = torch.linalg.vector_norm(read_, dim=-1) / codes.dim
+        exact = read_ if read_.is_floating_point() else read_.float()
+        tau = torch.linalg.vector_norm(exact, dim=-1) / codes.dim
         parts.append(_judge(codes.scores(read_).div_(codes.dim), tau, level, known))
     return Reading(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
 
