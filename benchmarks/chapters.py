@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import holo_page
+from benchmarks import holo_page, retrieval_page
 
 
 @dataclass(frozen=True)
@@ -20,4 +20,12 @@ class Chapter:
     sections: Callable[[dict[str, Any]], list[str]]
 
 
-CHAPTERS = (Chapter("HoloTape", "holo.json", "python -m benchmarks.holo", holo_page.sections),)
+CHAPTERS = (
+    Chapter("HoloTape", "holo.json", "python -m benchmarks.holo", holo_page.sections),
+    Chapter(
+        "PRISM asks a tape",
+        "retrieval.json",
+        "python -m benchmarks.retrieval",
+        retrieval_page.sections,
+    ),
+)
