@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import holo_page, retrieval_page
+from benchmarks import holo_page, real_text_page, retrieval_page
 
 
 @dataclass(frozen=True)
@@ -27,5 +27,11 @@ CHAPTERS = (
         "retrieval.json",
         "python -m benchmarks.retrieval",
         retrieval_page.sections,
+    ),
+    Chapter(
+        "Real text",
+        "real_text.json",
+        "python -m benchmarks.real_text --data MIX",
+        real_text_page.sections,
     ),
 )

@@ -1,0 +1,81 @@
+"""Training on real text: the record holds no folder of the machine, the page no broken table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import real_text_page
+from benchmarks.real_text import MODELS, RATES, main
+from benchmarks.real_text_plot import text_figure
+
+
+def fake() -> dict[str, Any]:
+    """A record of four models, prism half a bit below the others."""
+    runs = [
+        {
+            "model": model,
+            "lr": RATES[0],
+            "seed": 0,
+            "parameters": 1000,
+            "tokens": 64,
+            "seconds": 120.0,
+            "training": [{"step": 2, "bits_per_byte": 3.0}],
+            "held_out": [
+                {"step": s, "tokens": 32 * s, "loss": 2.0, "bits_per_byte": bits}
+                for s, bits in ((1, 3.0), (2, 1.5 if model == "prism" else 2.0))
+            ],
+            "samples": [{"prompt": "If", "text": " a | b\n*c*"}],
+        }
+        for model in MODELS
+    ]
+    flags = {"--preset": "tiny", "--set": "d_model=32", "--steps": 2, "--seq-len": "16"}
+    return {
+        "meta": {"cpu": "a processor", "torch": "2.13", "threads": 1},
+        "text": [{"name": "manual", "share": 1.0}],
+        "settings": flags | {"vocabulary": 300, "--global-batch-size": "1", "sweep steps": 1},
+        "sweep": [{"model": m, "lr": r, "held_out_loss": 2.0} for m in MODELS for r in RATES],
+        "runs": runs,
+    }
+
+
+def test_the_page_names_the_lowest_and_shows_the_distance_of_the_others() -> None:
+    text = "\n\n".join(real_text_page.sections(fake()))
+    assert "Lowest: prism." in text
+    assert text.count("+0.500") == len(MODELS) - 1
+
+
+def test_what_a_model_writes_cannot_break_the_table() -> None:
+    text = "\n\n".join(real_text_page.sections(fake()))
+    row = next(line for line in text.splitlines() if "**If**" in line)
+    assert row.count("|") == 4  # three of the table and one that the model wrote, escaped
+    assert "\\| b ⏎ \\*c\\*" in row
+
+
+def test_the_figure_has_a_line_per_model_and_panel() -> None:
+    assert [len(ax.lines) for ax in text_figure(fake()).axes] == [len(MODELS)] * 2
+
+
+def test_a_mix_that_cannot_be_read_is_one_line_and_exit_code_2(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--data", "file:nowhere.txt", "--work", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "nowhere.txt" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_quick_run_measures_every_model_and_keeps_folders_to_itself(tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    args = ["--quick", "--work", str(tmp_path / "work"), "--out", str(out)]
+    assert main(args) == 0
+    content = json.loads(out.read_text())
+    assert [row["model"] for row in content["runs"]] == list(MODELS)
+    assert str(tmp_path) not in out.read_text()
+    before = content["runs"]
+    assert main(args) == 0  # everything is done: nothing is trained again
+    assert json.loads(out.read_text())["runs"] == before
