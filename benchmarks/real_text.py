@@ -1,11 +1,11 @@
 """``python -m benchmarks.real_text``: PRISM and its baselines on real English, in the same trainer.
 
-Every model gets its own learning rate first (short runs over the whole schedule, the lowest
-held-out loss wins), then one long run at that rate: equal parameters, equal tokens, the same rows
-in the same order, held-out bits per byte along the way, a sample at the end. Each run is a call of
-``python -m prism.run_scale``; an interrupted benchmark started again with the same ``--work`` goes
-on where it stopped. The text is any mix of the trainer (``prism/data/mix.py`` says how to get 36 MB
-of English from packages).
+Every model gets its own learning rate first (short runs over the whole schedule, doubling or
+halving the rate until the held-out loss rises again), then one long run at that rate: equal
+parameters, equal tokens, the same rows in the same order, held-out bits per byte along the way, a
+sample at the end. Each run is a call of ``python -m prism.run_scale``; an interrupted benchmark
+started again with the same ``--work`` goes on where it stopped. The text is any mix of the trainer
+(``prism/data/mix.py`` says how to get 36 MB of English from packages).
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ from prism.tokenizer import main as tokenizer_main
 
 PROGRAM = "benchmarks.real_text"
 MODELS = ("prism", "transformer", "ssm", "gdn")
-RATES = (2e-3, 4e-3, 8e-3)
+RATES = (2e-3, 4e-3)  # the search begins with these
+EXTREMES = (2.5e-4, 3.2e-2)  # and goes no further than these
 PROMPTS = ("The function returns", "If the kernel")
 SAMPLE = 60  # tokens
+WARM_UP = 0.02  # of the steps of the long runs
 FULL = {
     "vocabulary": 4096,
-    "steps": 1100,
+    "steps": 900,
     "sweep_steps": 100,
     "flags": {
         "--preset": "tiny",
@@ -43,7 +45,7 @@ FULL = {
         "--seq-len": "512",
         "--global-batch-size": "8",
         "--eval-tokens": "131072",
-        "--eval-every": "220",
+        "--eval-every": "180",
         "--save-every": "100",
     },
 }
@@ -71,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--work", type=Path, default=Path("runs/real_text"), help="folder of the runs")
     p.add_argument("--out", type=Path, default=RESULTS / "real_text.json", help="JSON to write")
     p.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, no more")
-    p.add_argument("--steps", type=int, help="of the long runs; default 1100, quick 4")
+    p.add_argument("--steps", type=int, help="of the long runs; default 900, quick 4")
     args = p.parse_args(argv)
     try:
         at_least(1, "--steps", args.steps)
@@ -99,18 +101,12 @@ def measure(data: str, work: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
         if tokenizer_main(["train", data, "--vocab-size", size, "--out", str(tokens)]) != 0:
             raise ValueError(f"--data {data}: no tokenizer could be trained on it")
     flags = {**plan["flags"], "--data": data, "--tokenizer": str(tokens), "--log-every": "10"}
-    sweep, rates = [], {}
+    flags |= {"--warmup": f"{WARM_UP:g}"}
+    sweep, rates, runs = [], {}, []
     for model in MODELS:
-        found = {
-            rate: _train(work / f"sweep-{model}-{rate:g}", model, rate, plan["sweep_steps"], flags)
-            for rate in RATES
-        }
-        rates[model] = min(found, key=lambda rate: found[rate][-1]["held_out_loss"])
-        sweep += [
-            {"model": model, "lr": rate, "held_out_loss": records[-1]["held_out_loss"]}
-            for rate, records in found.items()
-        ]
-    runs = []
+        found = _search(work, model, plan, flags)
+        rates[model] = min(found, key=lambda rate: found[rate])
+        sweep += [{"model": model, "lr": r, "held_out_loss": x} for r, x in sorted(found.items())]
     for model in MODELS:
         where = work / f"run-{model}"
         records = _train(where, model, rates[model], plan["steps"], flags)
@@ -118,6 +114,29 @@ def measure(data: str, work: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
     shown = {"vocabulary": plan["vocabulary"], **plan["flags"]}
     shown |= {"--steps": plan["steps"], "sweep steps": plan["sweep_steps"]}
     return {"settings": shown, "sweep": sweep, "runs": runs}
+
+
+def _search(
+    work: Path, model: str, plan: Mapping[str, Any], flags: Mapping[str, str]
+) -> dict[float, float]:
+    """Held-out loss by rate: the best one has a worse one on either side, or is extreme."""
+    steps = int(plan["sweep_steps"])
+    # as many steps of warming up as the long run has, which so short a run has to be told
+    warm = flags | {"--warmup": f"{min(1.0, WARM_UP * plan['steps'] / steps):g}"}
+    found: dict[float, float] = {}
+
+    def measure_at(rate: float) -> None:
+        records = _train(work / f"sweep-{model}-{rate:g}", model, rate, steps, warm)
+        found[rate] = records[-1]["held_out_loss"]
+
+    for rate in RATES:
+        measure_at(rate)
+    while True:
+        best = min(found, key=lambda rate: found[rate])
+        further = 2 * best if best == max(found) else best / 2 if best == min(found) else None
+        if further is None or not EXTREMES[0] <= further <= EXTREMES[1]:
+            return found
+        measure_at(further)
 
 
 def _train(

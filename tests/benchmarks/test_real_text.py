@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import real_text_page
+from benchmarks import real_text, real_text_page
 from benchmarks.real_text import MODELS, RATES, main
 from benchmarks.real_text_plot import text_figure
 
@@ -66,6 +67,20 @@ def test_a_mix_that_cannot_be_read_is_one_line_and_exit_code_2(
         main(["--data", "file:nowhere.txt", "--work", str(tmp_path)])
     assert stop.value.code == 2
     assert "nowhere.txt" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("best", "tried"), [(8e-3, 4), (1e-3, 4), (4e-3, 3), (1.0, 5)])
+def test_the_search_ends_where_both_neighbours_are_worse(
+    best: float, tried: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(where: Path, model: str, rate: float, steps: int, flags: object) -> list:
+        return [{"held_out_loss": abs(math.log(rate / best))}]
+
+    monkeypatch.setattr(real_text, "_train", train)
+    found = real_text._search(tmp_path, "gdn", {"steps": 100, "sweep_steps": 10}, {})
+    chosen = min(found, key=lambda rate: found[rate])
+    assert chosen == pytest.approx(min(best, real_text.EXTREMES[1]))
+    assert len(found) == tried
 
 
 @pytest.mark.slow
