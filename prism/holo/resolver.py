@@ -1,10 +1,9 @@
 """The resolver: a misspelt key becomes a stored one before the tape is asked.
 
-Candidates share character trigrams with the question and are ranked by the cosine of their bags,
-weighted by rarity; the best few are then compared by edit distance d:
+Candidates share character trigrams with the question and are ranked by the cosine of their bags
+(:mod:`prism.holo.trigrams`); the best few are then compared by edit distance d:
 
-    w_g = ln(1 + n / n_g),      cos(a, b) = sum_g w_g^2 a_g b_g / (|a| |b|)
-    similarity = max(cos, 1 - d / length)
+    similarity = max(cosine, 1 - d / length)
 
 A candidate is near if the two have the same words up to one slip (an edit) in a word, and one slip
 in ten characters; it is taken if no other is within ``margin``. More would take Australia for
@@ -19,13 +18,13 @@ codes destroy its capacity.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
 
-GRAM = 3
+from prism.holo.trigrams import Trigrams
+
 SHORTLIST = 8
 EDIT_LENGTH = 10  # characters per edit that is still taken for a misspelling
 Encoder = Callable[[list[str]], Any]
@@ -56,8 +55,8 @@ class Resolver:
         self.margin = margin
         self.encoder, self.meaning = encoder, meaning
         self._texts: dict[int, str] = {}  # by key hash
-        self._postings: defaultdict[str, dict[int, int]] = defaultdict(dict)
-        self._clear()
+        self._near = Trigrams()
+        self._vectors: np.ndarray | None = None  # of all texts, once they are asked for
 
     def __len__(self) -> int:
         return len(self._texts)
@@ -72,17 +71,16 @@ class Resolver:
         for key, code in zip(keys, hashes.tolist(), strict=True):
             if isinstance(key, str) and code not in self._texts:
                 self._texts[code] = key
-                for gram, count in grams(key).items():
-                    self._postings[gram][code] = count
-        self._clear()
+                self._near.add(code, key)
+        self._vectors = None
 
     def remove(self, hashes: np.ndarray) -> None:
         """Forget keys by their hashes uint64 [N]."""
         for code in hashes.tolist():
             key = self._texts.pop(code, None)
-            for gram in grams(key) if key is not None else ():
-                del self._postings[gram][code]
-        self._clear()
+            if key is not None:
+                self._near.remove(code, key)
+        self._vectors = None
 
     def texts(self) -> list[str]:
         """All keys, in the order they were learnt."""
@@ -96,7 +94,7 @@ class Resolver:
         """The stored key that ``text`` must have meant; None if none is near, or two are."""
         digits = _digits(text)
         found = []
-        for cosine, code in self._shortlist(text):
+        for cosine, code in self._near.nearest(text, SHORTLIST):
             key = self._texts[code]
             if _digits(key) == digits:
                 found.append((*self._compare(text, key, cosine), key))
@@ -114,28 +112,6 @@ class Resolver:
         edits = edit_distance(text, key)
         return max(cosine, 1 - edits / length), is_slip(text, key, edits)
 
-    def _shortlist(self, text: str) -> list[tuple[float, int]]:
-        """The keys of highest cosine: (cosine, key hash), best first."""
-        scores: defaultdict[int, float] = defaultdict(float)
-        own = 0.0
-        for gram, asked in grams(text).items():
-            weight = self._weight(gram)
-            own += weight * asked * asked
-            for code, count in self._postings.get(gram, {}).items():
-                scores[code] += weight * asked * count
-        found = [(s / (own**0.5 * self._norm(code)), code) for code, s in scores.items()]
-        return sorted(found, reverse=True)[:SHORTLIST]
-
-    def _weight(self, gram: str) -> float:
-        held = len(self._postings.get(gram, ())) or 1
-        return float(np.log1p(len(self._texts) / held)) ** 2
-
-    def _norm(self, code: int) -> float:
-        if code not in self._norms:
-            counts = grams(self._texts[code]).items()
-            self._norms[code] = sum(self._weight(g) * c * c for g, c in counts) ** 0.5
-        return self._norms[code]
-
     def _by_meaning(self, text: str) -> Match | None:
         if not self._texts:
             return None
@@ -147,17 +123,6 @@ class Resolver:
         if cosines[order[0]] < self.meaning or lead < self.margin:
             return None
         return Match(self.texts()[order[0]], float(cosines[order[0]]))
-
-    def _clear(self) -> None:
-        """Drop what depends on the whole set of keys."""
-        self._norms: dict[int, float] = {}
-        self._vectors: np.ndarray | None = None
-
-
-def grams(text: str) -> Counter[str]:
-    """Character trigrams of a text without case, with marks for its two ends."""
-    marked = f"\x02{text.casefold()}\x03"
-    return Counter(marked[i : i + GRAM] for i in range(max(1, len(marked) - GRAM + 1)))
 
 
 def is_slip(a: str, b: str, edits: int) -> bool:
