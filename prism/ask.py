@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--method", choices=DECODERS, help="filter: ask the register, not the key list")
     p.add_argument("--exact", action="store_true", help="take no misspelling for a stored key")
     p.add_argument("--forget", action="append", default=[], metavar="KEY", help="take a fact out")
+    p.add_argument(
+        "--erase-history", action="store_true", help="the ledger keeps nothing of facts gone"
+    )
     p.add_argument("--list", action="store_true", help="all facts")
     p.add_argument("--audit", action="store_true", help="read all again, check the register")
     p.add_argument("--plot", type=Path, metavar="FILE", help=f"capacity; {', '.join(SUFFIXES)}")
@@ -71,8 +74,11 @@ def main(argv: list[str] | None = None) -> int:
 def _check(args: argparse.Namespace) -> None:
     """Raises:
     ValueError: nothing to do, or a flag that would change nothing."""
-    if not (args.question or args.list or args.forget or args.audit or args.plot):
-        raise ValueError("nothing to do: give a key, --list, --forget, --audit or --plot")
+    wanted = (args.question, args.list, args.forget, args.erase_history, args.audit, args.plot)
+    if not any(wanted):
+        raise ValueError(
+            "nothing to do: give a key, --list, --forget, --erase-history, --audit or --plot"
+        )
     for flag in ("alpha", "method", "exact"):
         if getattr(args, flag) not in (None, False) and not args.question:
             raise ValueError(f"--{flag}: needs a key to ask for")
@@ -91,8 +97,11 @@ def _say(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
         keys = [key.strip() for key in args.forget]
         _check_bound(tape, keys)
         tape.forget_many(keys)
-        tape.save(args.tape)
         said["forgotten"] = keys
+    if args.erase_history:
+        said["erased"] = tape.erase_history()
+    if args.forget or args.erase_history:
+        tape.save(args.tape)
     if args.question:
         keys = [key.strip() for key in args.question]
         found = tape.recall_many(keys, args.alpha, args.method, resolve=not args.exact)
@@ -119,6 +128,7 @@ def _check_bound(tape: HoloTape, keys: list[str]) -> None:
 
 def _show(said: dict[str, Any], console: Console) -> None:
     lines = [f"forgotten: {key}" for key in said.get("forgotten", [])]
+    lines += [f"erased: {said['erased']} rows of the ledger"] if "erased" in said else []
     lines += map(answer_line, said.get("answers", []))
     lines += map(listed_line, said.get("facts", []))
     lines += audit_lines(said["audit"]) if "audit" in said else []

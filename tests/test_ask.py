@@ -160,6 +160,17 @@ def test_forgetting_leaves_what_never_knew_the_facts(
     assert next(iter(left.facts())).key == "capital of Sylvania"
 
 
+def test_what_was_forgotten_can_be_erased_from_the_file(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, "--forget", "capital of Freedonia")
+    assert HoloTape.load(TAPE).history("capital of Freedonia")
+    assert said(capsys, "--erase-history") == ["erased: 1 rows of the ledger"]
+    left = HoloTape.load(TAPE)
+    assert left.history("capital of Freedonia") == []
+    assert left.recall("capital of Sylvania").value == "Sylvburg"
+
+
 def test_a_misspelling_is_never_forgotten_in_place_of_a_key(
     tape: HoloTape, capsys: pytest.CaptureFixture[str]
 ) -> None:

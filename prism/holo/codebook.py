@@ -122,6 +122,13 @@ class HashedCodebook(_Matrix):
         self._filled = min(self._filled, size)
         self._columns.shrink(size)
 
+    def keep(self, used: np.ndarray) -> None:
+        """Keep the values where ``used`` bool [M] says so, in their order."""
+        first = int(np.argmin(used)) if not used.all() else len(used)
+        self._hashes = self._hashes[used]
+        self._filled = min(self._filled, first)  # what stood before the first gap stays
+        self._columns.shrink(first)
+
     def words(self, ids: np.ndarray) -> np.ndarray:
         return code_words(self._hashes[ids], self.dim, VALUE_STREAM)
 

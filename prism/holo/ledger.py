@@ -118,6 +118,24 @@ class Ledger:
         """Mark rows [N] as no longer in the register; ``by`` = the rows that replaced them."""
         self._columns["superseded_by"][rows] = by
 
+    def keep_live(self) -> None:
+        """Drop all rows that are not live, and the sources that only they name."""
+        live = self.live_rows()
+        used = np.zeros(len(self._names), bool)
+        used[0] = True
+        used[self.column("source")[live]] = True
+        self._columns = {name: self.column(name)[live] for name in COLUMNS}
+        self._rows = len(live)
+        self.renumber("source", np.cumsum(used) - 1)
+        self._names = [name for name, is_used in zip(self._names, used, strict=True) if is_used]
+        self._name_ids = {name: i for i, name in enumerate(self._names)}
+        self._rebuild(self._rows)
+
+    def renumber(self, name: str, places: np.ndarray) -> None:
+        """Replace every id i of the column ``name`` by ``places[i]``."""
+        column = self.column(name)
+        column[:] = places[column]
+
     def source_id(self, name: str | None) -> int:
         """The id of a source's name, a new one if need be."""
         if name not in self._name_ids:

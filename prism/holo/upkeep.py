@@ -1,4 +1,4 @@
-"""What keeps a tape in order: planning, capacity, audit, merging, files."""
+"""What keeps a tape in order: planning, capacity, audit, merging, erasing, files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
-from prism.holo import file, merge
+from prism.holo import erasure, file, merge
 from prism.holo.amplitudes import amplitude_of
 from prism.holo.codes import bank_of, code_words
 from prism.holo.evolution import joint_accuracy, joint_facts_at
@@ -186,6 +186,11 @@ class Upkeep:
     def merge(self: HoloTape, other: HoloTape, on_conflict: str = "error") -> merge.MergeReport:
         """Add all facts of ``other``; see :func:`prism.holo.merge.merge`."""
         return merge.merge(self, other, on_conflict)
+
+    def erase_history(self: HoloTape) -> int:
+        """Drop what the ledger remembers of facts that are gone; the rows that were dropped. See
+        :func:`prism.holo.erasure.erase_history`."""
+        return erasure.erase_history(self)
 
     def save(self: HoloTape, path: str | Path) -> None:
         """Write the tape as one safetensors file, replacing ``path`` at once or not at all."""

@@ -136,6 +136,14 @@ class Vocabulary:
             self._ids = {_identity(v): i for i, v in enumerate(self._items)}  # type: ignore
             self.codes.shrink(size)  # type: ignore[attr-defined]
 
+    def keep(self, used: np.ndarray) -> None:
+        """Keep the values of an open vocabulary where ``used`` bool [M] says so, in their order;
+        the end mark always."""
+        items = used[1:] if self.sequence else used
+        self._items = [v for v, is_used in zip(self._items, items, strict=True) if is_used]  # type: ignore[arg-type]
+        self._ids = {_identity(v): i for i, v in enumerate(self._items)}
+        self.codes.keep(used)  # type: ignore[attr-defined]
+
     def _grow(self, values: list[Item]) -> np.ndarray:
         known = self._ids
         fresh = list(dict.fromkeys(k for k in map(_identity, values) if k not in known))

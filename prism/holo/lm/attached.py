@@ -126,11 +126,12 @@ class AttachedLM:
         if state is None:
             self.knowledge.prepare(self.model)
             state = AttachedState(None, Listener(self.knowledge))
-        out = read(self.model, tokens[None], state.model, [found.layer], found.heads)
+        out = read(self.model, tokens[None], state.model, found.layers, found.heads)
         weights = None
         if found.heads:
             weights = torch.stack([out.attention[h][0] for h in found.heads]).mean(dim=0)
-        said = state.listener.hear(tokens.tolist(), out.hidden[found.layer][0], weights)
+        hidden = torch.stack([out.hidden[layer][0] for layer in found.layers], dim=1)
+        said = state.listener.hear(tokens.tolist(), hidden, weights)
         logits = out.logits[0]
         if any(said):
             logits = logits.clone()

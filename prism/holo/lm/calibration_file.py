@@ -18,10 +18,11 @@ from torch import nn
 from prism.holo.lm.calibration import Calibration, calibrate
 from prism.holo.lm.probes import PROBES, SUBJECTS
 from prism.holo.lm.reading import Tokenizer
-from prism.holo.lm.relations import COMPETITION, RIDGE, WITHIN, Space
+from prism.holo.lm.relations import COMPETITION, RIDGE, WITHIN, Space, Spaces
 
-FORMAT = 1
-TENSORS = ("mean", "whiten", "competitors", "text")
+FORMAT = 2
+TENSORS = ("mean", "whiten", "competitors", "text", "named", "named_relation")
+NUMBERS = ("layers", "floor", "spoken", "share")
 
 
 def calibrated(
@@ -57,12 +58,14 @@ def save(found: Calibration, path: Path) -> None:
     """Write ``found``; the file appears whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
-        "mean": found.space.mean,
-        "whiten": found.space.whiten,
+        "mean": torch.stack([s.mean for s in found.space.layers]),
+        "whiten": torch.stack([s.whiten for s in found.space.layers]),
         "competitors": found.competitors,
         "text": found.text,
+        "named": found.named,
+        "named_relation": found.named_relation,
     }
-    numbers = {"floor": found.floor, "share": found.share, "layer": found.layer}
+    numbers = {name: getattr(found, name) for name in NUMBERS}
     header = {"format": str(FORMAT), "numbers": json.dumps(numbers | {"heads": found.heads})}
     part = path.with_name(path.name + ".tmp")
     save_file({k: v.contiguous() for k, v in tensors.items()}, part, header)
@@ -84,12 +87,6 @@ def load(path: Path) -> Calibration:
     if header.get("format") != str(FORMAT) or set(tensors) != set(TENSORS):
         raise ValueError(f"{path}: not a calibration of format {FORMAT}; delete it")
     numbers = json.loads(header["numbers"])
-    return Calibration(
-        layer=numbers["layer"],
-        space=Space(tensors["mean"], tensors["whiten"]),
-        competitors=tensors["competitors"],
-        text=tensors["text"],
-        floor=numbers["floor"],
-        heads=[(block, head) for block, head in numbers["heads"]],
-        share=numbers["share"],
-    )
+    heads = [(block, head) for block, head in numbers.pop("heads")]
+    maps = zip(tensors.pop("mean"), tensors.pop("whiten"), strict=True)
+    return Calibration(space=Spaces([Space(*m) for m in maps]), heads=heads, **tensors, **numbers)

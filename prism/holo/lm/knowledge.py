@@ -128,18 +128,19 @@ class Knowledge:
         return None if fact is None else fact.source
 
     def asked(self, hidden: Tensor) -> list[list[tuple[str, float]]]:
-        """For each state ``[T, D]`` the relations it may ask about, the likeliest first, and how
-        far each is above the threshold; empty where nothing is asked."""
+        """For each state ``[T, n, D]`` of the n calibrated layers the relations it may ask about,
+        the likeliest first, and how far each is above the threshold: below 0 for a relation that
+        counts only where its own words stand in the text. Empty where nothing is asked."""
         if self._bound is None:
             return [[] for _ in hidden]
         scores = score(self.calibration.space(hidden), self._bound, self._rivals)
         best = scores.amax(dim=-1)
         known, found = list(self.relations), []
         for row, top in zip(scores, best.tolist(), strict=True):
-            if top <= self._threshold:
+            if top <= self._lowest:
                 found.append([])
                 continue
-            near = (row > max(self._threshold, top - NEARLY)).nonzero()[:, 0]
+            near = (row > max(self._lowest, top - NEARLY)).nonzero()[:, 0]
             order = near[row[near].argsort(descending=True)].tolist()
             found.append([(known[i], float(row[i]) - self._threshold) for i in order])
         return found
@@ -159,6 +160,7 @@ class Knowledge:
         rivals = torch.cat([self.calibration.competitors, *(r.rivals for r in made)])
         self._rivals = without_twins(rivals, self._bound)
         self._threshold = self.calibration.threshold(self._bound, self._rivals)
+        self._lowest = min(self._threshold, self.calibration.spoken)
 
     def _rivals_of(self, model: nn.Module, subjects: Sequence[str]) -> Tensor:
         """The nouns of the probes, asked about the tape's own subjects; none without either."""
@@ -184,8 +186,8 @@ class Knowledge:
     def _mapped(self, model: nn.Module, texts: Sequence[str]) -> Tensor:
         """``[N, D]`` mapped states at the end of each text."""
         tokens = [self.tokenizer.encode(t) for t in texts]
-        hidden, _ = last_states(model, tokens, [self.calibration.layer])
-        return self.calibration.space(hidden[:, 0])
+        hidden, _ = last_states(model, tokens, self.calibration.layers)
+        return self.calibration.space(hidden)
 
     def _items(
         self, subject: str, relation: str, tokens: list[int]

@@ -3,7 +3,8 @@
 At each token, hard decisions in this order:
 
 1. an answer under way goes on if the text follows it (the latch), else it is dropped;
-2. relations are asked about if a score passes the threshold, the likeliest first;
+2. relations are asked about if a score passes the threshold, the likeliest first; a lower one
+   where the relation's own words are in the sentence;
 3. the subject is the name with the most attention on it, of those that stand in the text;
 4. a question that puts other words to the relation's noun is about something else;
 5. the register is read at (subject, relation, 0); a read below the noise threshold says nothing.
@@ -23,6 +24,7 @@ from torch import Tensor
 
 from prism.holo.lm.modifiers import altered
 from prism.holo.lm.names import Mention, Transcript
+from prism.holo.lm.spoken import spoken
 
 if TYPE_CHECKING:
     from prism.holo.lm.knowledge import Knowledge
@@ -37,7 +39,8 @@ class Firing:
         token: what comes next according to the tape.
         z: the read in standard deviations of the register's noise.
         subject, relation: the fact's address; ``place`` in the answer, 0 first.
-        score: how far the relation's score was above the threshold, when the answer began.
+        score: how far the relation's score was above the threshold, when the answer began; below 0
+            where the relation's own words made up for it.
         name: the text that was taken for the subject; ``how`` is "name" or "typo".
         source: where the fact came from.
     """
@@ -69,7 +72,7 @@ class Listener:
 
         Args:
             tokens: T ids.
-            hidden: ``[T, D]`` states of the calibrated layer.
+            hidden: ``[T, n, D]`` states of the calibrated layers.
             attention: ``[T, S]`` mean weights of the calibrated heads over all S tokens so far;
                 None for a model without attention.
         """
@@ -101,7 +104,10 @@ class Listener:
     def _begin(self, at: int, mention: Mention, asked: list[tuple[str, float]]) -> Firing | None:
         text = self._transcript.recent()
         for relation, score in asked:
-            if altered(text, mention.text, self._knowledge.relations[relation].wordings):
+            wordings = self._knowledge.relations[relation].wordings
+            if score <= 0 and not spoken(text, mention.text, wordings):
+                continue
+            if altered(text, mention.text, wordings):
                 continue
             read = self._knowledge.read(mention.subject, relation, 0)
             if read is not None:

@@ -6,7 +6,8 @@
 S_w is the covariance of a hidden state within one relation, over wordings and subjects, taken from
 the probes (within-class covariance normalisation, Hatch et al. 2006); S_t is that of running text.
 Directions that only tell wordings apart are shrunk, so a relation given in two or three wordings
-is known again in others. The competitors are the probes' relations, as the probes ask about them
+is known again in others. States of several layers are mapped one by one and laid end to end, so that a
+cosine is the mean of the layers' cosines. The competitors are the probes' relations, as the probes ask about them
 and as they would be asked about the tape's own subjects.
 """
 
@@ -34,6 +35,24 @@ class Space:
     def __call__(self, hidden: Tensor) -> Tensor:
         """``[..., D]`` hidden states to unit vectors of the same shape."""
         return F.normalize((hidden.float() - self.mean) @ self.whiten, dim=-1)
+
+
+@dataclass
+class Spaces:
+    """One map for each of n layers: ``[..., n, D]`` hidden states to unit vectors ``[..., n D]``."""
+
+    layers: list[Space]
+
+    def __call__(self, hidden: Tensor) -> Tensor:
+        """The mapped states of all layers, end to end."""
+        mapped = [space(hidden[..., i, :]) for i, space in enumerate(self.layers)]
+        return torch.cat(mapped, dim=-1) / len(mapped) ** 0.5
+
+
+def fit_spaces(hidden: Tensor, relation: Tensor, text: Tensor) -> Spaces:
+    """:func:`fit_space` for every layer of ``hidden [N, n, D]`` and ``text [M, n, D]``."""
+    layers = range(hidden.shape[1])
+    return Spaces([fit_space(hidden[:, k], relation, text[:, k]) for k in layers])
 
 
 def fit_space(hidden: Tensor, relation: Tensor, text: Tensor) -> Space:
