@@ -11,8 +11,8 @@ from typing import Any
 
 import torch
 
+from prism import whole_file
 from prism.compare.meta import describe, now
-from prism.compare.results import write_atomically
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -37,7 +37,7 @@ def provenance(program: str, argv: list[str], profile: str) -> dict[str, Any]:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a benchmark file, noting the time of the end in its ``meta``."""
     content["meta"]["finished"] = now()
-    write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    whole_file.write(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def _cpu_name() -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 from benchmarks.command import ROOT
 from benchmarks.document import COMPARE, Evidence, readme_part, results_page
 from benchmarks.thin import import_comparison
+from prism import whole_file
 from prism.command import Parser
-from prism.compare.results import write_atomically
 
 BEGIN, END = "<!-- results:begin -->", "<!-- results:end -->"
 
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{path}: not what the JSON gives; run python -m benchmarks.results")
         return 1 if changed else 0
     for path in changed:
-        write_atomically(path, wanted[path])
+        whole_file.write(path, wanted[path])
     print("\n".join(f"{path}: written" for path in changed) or "nothing has changed")
     return 0
 

@@ -13,7 +13,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from prism.compare.results import Run, run_key, write_atomically
+from prism import whole_file
+from prism.compare.results import Run, run_key
 from prism.compare.selection import shown_runs
 
 LARGEST = 400_000  # bytes
@@ -50,7 +51,7 @@ def import_comparison(source: Path, target: Path) -> None:
         text = thin(content["meta"] | {"command": command}, content["runs"])
     except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"--import {source}: {error!r}; must be a results.json") from error
-    write_atomically(target, text)
+    whole_file.write(target, text)
 
 
 def _thin_run(run: Run, shown: bool) -> Run:

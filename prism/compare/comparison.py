@@ -9,11 +9,12 @@ from typing import Any
 
 from rich.console import Console
 
+from prism import whole_file
 from prism.compare.execute import execute, open_task
 from prism.compare.meta import code_fingerprint, now
 from prism.compare.progress import Display, Eta, display_for
 from prism.compare.protocol import SWEEP_ORDER, Job, Plan, relative_cost, setting_of
-from prism.compare.results import Results, write_atomically
+from prism.compare.results import Results
 from prism.compare.runner import Execute, run_jobs
 from prism.compare.selection import best_rates, perfect_pairs
 
@@ -89,7 +90,7 @@ class Comparison:
         rates = json.loads(path.read_text("utf-8")) if path.exists() else {}
         for task, by_model in best.items():
             rates[task] = {**rates.get(task, {}), **by_model}
-        write_atomically(path, json.dumps(rates, indent=1, sort_keys=True) + "\n")
+        whole_file.write(path, json.dumps(rates, indent=1, sort_keys=True) + "\n")
 
     def full(self, plan: Plan) -> None:
         """The sweep, then every seed at the rates that it chose."""

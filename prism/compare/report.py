@@ -8,8 +8,9 @@ from typing import Any
 
 import matplotlib
 
+from prism import whole_file
 from prism.compare import page, plots, routing_plots
-from prism.compare.results import Results, write_atomically
+from prism.compare.results import Results
 from prism.compare.summary import OURS, TaskSummary, label, model_names, remarks, summarise
 from prism.compare.table import cell, lines, number, unit
 
@@ -22,7 +23,7 @@ def write_report(results: Results) -> Path:
     with matplotlib.rc_context(plots.STYLE):
         text = render(results)
     path = results.folder / FILE
-    write_atomically(path, text)
+    whole_file.write(path, text)
     return path
 
 

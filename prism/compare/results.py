@@ -7,31 +7,17 @@ interrupted comparison leaves a whole file and starts again where it stopped.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from prism import whole_file
 from prism.compare.protocol import Job, run_key
 
 FILE = "results.json"
 EXAMPLES = "examples"
 
 Run = dict[str, Any]
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Replace ``path`` by ``text`` (UTF-8): a reader sees the old or the new file, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        with draft.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 class Results:
@@ -75,12 +61,12 @@ class Results:
     def write(self) -> None:
         """Write results.json."""
         content = {"meta": self.meta, "runs": self.runs}
-        write_atomically(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        whole_file.write(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
 
     def add_example(self, run: Run, example: dict[str, Any]) -> None:
         """Keep what a trained PRISM did on one sequence, for the figures."""
         path = self.folder / EXAMPLES / example_name(run)
-        write_atomically(path, json.dumps(example, allow_nan=False) + "\n")
+        whole_file.write(path, json.dumps(example, allow_nan=False) + "\n")
 
     def example(self, run: Run) -> dict[str, Any] | None:
         """What ``add_example`` kept for this run; None if it kept nothing."""

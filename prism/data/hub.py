@@ -16,13 +16,13 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
+from prism import whole_file
 from prism.data.document import Document
 from prism.data.formats import Format
 from prism.data.order import Window
@@ -133,10 +133,7 @@ class HubDataset:
 
     def _write(self, path: Path, text: str) -> None:
         """A whole file or none, also if several processes write it at once."""
-        self._folder.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(text)
-        temporary.replace(path)
+        whole_file.write(path, text)
 
 
 def _load(name: str, path: str, config: str | None, split: str, revision: str | None) -> Stream:

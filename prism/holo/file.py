@@ -1,7 +1,7 @@
 """A tape as one safetensors file: register, ledger and texts as tensors, the rest as JSON.
 
-Nothing is ever unpickled. The file is written under another name, synced to the disk and renamed,
-so ``path`` holds the old tape or the new one, never a part. The header carries the format's
+Nothing is ever unpickled. ``path`` holds the old tape or the new one, never a part
+(:mod:`prism.whole_file`). The header carries the format's
 version, the config and the fingerprint of the codes, and a file that disagrees with itself is
 refused in one line.
 """
@@ -9,9 +9,6 @@ refused in one line.
 from __future__ import annotations
 
 import json
-import os
-import secrets
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +18,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as to_bytes
 from torch import Tensor
 
+from prism import whole_file
 from prism.holo.config import HoloConfig
 from prism.holo.ledger import COLUMNS, FORGOTTEN, Ledger
 from prism.holo.values import Item
@@ -48,19 +46,7 @@ def save(tape: HoloTape, path: Path) -> None:
         "unlisted": tape._unlisted,
     }
     content = to_bytes(_tensors(tape), {"prism": json.dumps(header)})
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("xb") as out:  # with the permissions of any new file
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())
-        if path.exists():
-            shutil.copymode(path, beside)
-        beside.replace(path)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    whole_file.write(path, content)
 
 
 def load(cls: type[HoloTape], path: Path, device: str | torch.device = "cpu") -> HoloTape:
@@ -170,13 +156,3 @@ def _to_json(value: Item) -> Any:
 
 def _from_json(value: Any) -> Item:
     return bytes.fromhex(value["bytes"]) if isinstance(value, dict) else value
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the renaming durable, where the system lets a folder be opened."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from prism import whole_file
 from prism.retrieval.measures import Row
 
 BARS = {
@@ -26,10 +27,7 @@ FIRST_DESIGN = {"answered": 3 / 100, "answered, no tape": 7 / 100, "parameters a
 
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Replace ``path`` in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".tmp")
-    part.write_text(json.dumps(content, indent=1) + "\n")
-    part.replace(path)
+    whole_file.write(path, json.dumps(content, indent=1) + "\n")
 
 
 def answers_table(rows: Sequence[Row]) -> Table:

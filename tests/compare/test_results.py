@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prism.compare.results import Results, write_atomically
+from prism.compare.results import Results
 from tests.compare.fakes import example, job, run
 
 
@@ -58,22 +58,6 @@ def test_a_repeated_run_replaces_the_failed_one(tmp_path: Path) -> None:
     results.add(run(job(), error="loss is nan"))
     results.add(run(job()))
     assert [r["error"] for r in results.runs] == [None]
-
-
-def test_a_write_that_fails_leaves_the_old_file_and_no_draft(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "results.json"
-    write_atomically(path, "old")
-
-    def disk_full(descriptor: int) -> None:
-        raise OSError("no space left")
-
-    monkeypatch.setattr("os.fsync", disk_full)
-    with pytest.raises(OSError, match="no space"):
-        write_atomically(path, "new")
-    assert path.read_text() == "old"
-    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_numbers_that_json_does_not_know_are_refused(tmp_path: Path) -> None:

@@ -1,0 +1,42 @@
+"""A file is the old one or the new one, whatever happens in between."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from prism import whole_file
+
+
+@pytest.mark.parametrize("content", ["text é\n", b"\x00\xff"])
+def test_a_file_is_replaced_and_its_folder_made(content: str | bytes, tmp_path: Path) -> None:
+    path = tmp_path / "new" / "file"
+    whole_file.write(path, b"old")
+    whole_file.write(path, content)
+    assert path.read_bytes() == (content.encode() if isinstance(content, str) else content)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_no_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "file"
+    whole_file.write(path, "old")
+
+    def disk_full(descriptor: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("os.fsync", disk_full)
+    with pytest.raises(OSError, match="no space"):
+        whole_file.write(path, "new")
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_permissions_stay(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    whole_file.write(path, "old")
+    path.chmod(0o600)
+    whole_file.write(path, "new")
+    assert path.stat().st_mode & 0o777 == 0o600
