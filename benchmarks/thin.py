@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from prism import whole_file
+from prism.command import reason
 from prism.compare.results import Run, run_key
 from prism.compare.selection import shown_runs
 
@@ -49,7 +50,9 @@ def import_comparison(source: Path, target: Path) -> None:
         content = json.loads(source.read_text("utf-8"))
         command = re.sub(r" --out \S+", "", content["meta"]["command"])
         text = thin(content["meta"] | {"command": command}, content["runs"])
-    except (OSError, KeyError, TypeError, json.JSONDecodeError) as error:
+    except OSError as error:
+        raise ValueError(f"--import {source}: {reason(error)}") from error
+    except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"--import {source}: {error!r}; must be a results.json") from error
     whole_file.write(target, text)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import sys
-from pathlib import Path
 
 import matplotlib
 import numpy as np
@@ -28,6 +27,7 @@ from renders.drawing import (
     arrow,
     board,
     box,
+    folder,
     path,
     plus,
     save,
@@ -45,7 +45,7 @@ TAPE = (752, 92, 112, 456)
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     p = Parser(prog="python -m renders.architecture", description=__doc__)
-    p.add_argument("--out", type=Path, default=HERE, metavar="DIR")
+    p.add_argument("--out", type=folder, default=HERE, metavar="DIR")
     args = p.parse_args(argv)
     with matplotlib.rc_context(STYLE):
         paths = save(architecture(), args.out, "architecture")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from itertools import pairwise
 from pathlib import Path
 
@@ -87,10 +88,22 @@ def plus(ax: Axes, x: float, y: float) -> None:
     ax.plot([x], [y], "+", markersize=7, color=INK, markeredgewidth=1.3, zorder=6)
 
 
-def save(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """``name.svg`` and ``name.png`` in ``folder``, the same bytes every time; the paths."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.svg", folder / f"{name}.png"]
+def folder(text: str) -> Path:
+    """The value of ``--out``: a folder, or the name of one to be made.
+
+    Raises:
+        argparse.ArgumentTypeError: it is a file.
+    """
+    path = Path(text)
+    if path.exists() and not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text} is a file: must be a folder")
+    return path
+
+
+def save(figure: Figure, where: Path, name: str) -> list[Path]:
+    """``name.svg`` and ``name.png`` in ``where``, the same bytes every time; the paths."""
+    where.mkdir(parents=True, exist_ok=True)
+    paths = [where / f"{name}.svg", where / f"{name}.png"]
     figure.savefig(paths[0], metadata={"Date": None})
     figure.savefig(paths[1], dpi=PNG_DPI, metadata={"Software": None})
     return paths

@@ -23,7 +23,7 @@ from prism.compare.plots import COLOURS, DASHES
 from prism.compare.plots import STYLE as PLOT_STYLE
 from prism.compare.summary import TaskSummary, label, model_names, summarise
 from prism.compare.table import unit
-from renders.drawing import DPI, GREY, HERE, INK, STYLE, save
+from renders.drawing import DPI, GREY, HERE, INK, STYLE, folder, save
 
 WIDTH = 900
 MARKERS = {"prism": "o", "transformer": "s", "ssm": "^", "gdn": "D"}
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     p = Parser(prog="python -m renders.figures", description=__doc__)
     p.add_argument("--results", type=Path, default=RESULTS / COMPARE, metavar="FILE")
-    p.add_argument("--out", type=Path, default=HERE, metavar="DIR")
+    p.add_argument("--out", type=folder, default=HERE, metavar="DIR")
     args = p.parse_args(argv)
     if not args.results.is_file():
         p.error(f"--results {args.results}: no such file; it comes from {COMMANDS[COMPARE]}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -38,3 +39,15 @@ def test_no_results_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     with pytest.raises(SystemExit, match="2"):
         figures.main(["--results", str(tmp_path / "none.json")])
     assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("page", [architecture, figures])
+def test_a_file_where_a_folder_must_be_is_one_line(
+    page: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "file"
+    file.write_text("kept")
+    with pytest.raises(SystemExit, match="2"):
+        page.main(["--out", str(file)])
+    assert "must be a folder" in capsys.readouterr().err
+    assert file.read_text() == "kept"
