@@ -14,6 +14,7 @@ from typing import Any
 
 EXPERT_KINDS = ("neural", "memory", "symbolic")
 TAPE_SCOPES = ("shared", "layer")
+ROUTER_GATES = ("softmax", "independent")
 TOKEN_PRIMITIVES = ("compare", "gate", "select", "shift", "threshold", "count")
 CAUSAL_PRIMITIVES = ("latch", "flipflop", "counter", "rotor")
 TURN = 240  # grid steps in a full turn of a counting primitive
@@ -132,6 +133,11 @@ class PrismConfig:
             ``d_model`` must divide by their number.
         tape: the memory tape.
         expert_kinds: kinds of expert in every block, from ``EXPERT_KINDS``.
+            May be empty with an anchor.
+        anchor_hidden: width of an anchor, a neural expert beside the routed kinds that every
+            token gets with weight 1; None = no anchor.
+        router_gates: ``"softmax"`` (the kinds share a weight that sums to their number) or
+            ``"independent"`` (one sigmoid gate per kind: a kind more changes no other's weight).
         router_topk: kinds that run per token; None = all of them (a soft mixture).
         always_on: kinds that are always among the ``router_topk``.
         neural_hidden: width of the neural expert; None = ``2 * d_model``.
@@ -155,6 +161,8 @@ class PrismConfig:
     half_life_max: float = 1024.0
     tape: TapeConfig = field(default_factory=TapeConfig)
     expert_kinds: tuple[str, ...] = EXPERT_KINDS
+    anchor_hidden: int | None = None
+    router_gates: str = "softmax"
     router_topk: int | None = None
     always_on: tuple[str, ...] = ()
     neural_hidden: int | None = None
@@ -203,8 +211,12 @@ class PrismConfig:
 
     def _check_kinds(self) -> None:
         me, kinds = "PrismConfig", self.expert_kinds
-        ok = len(kinds) > 0 and len(set(kinds)) == len(kinds) and set(kinds) <= set(EXPERT_KINDS)
-        _require(ok, me, "expert_kinds", kinds, f"distinct names from {EXPERT_KINDS}")
+        ok = len(set(kinds)) == len(kinds) and set(kinds) <= set(EXPERT_KINDS)
+        ok = ok and (len(kinds) > 0 or self.anchor_hidden is not None)
+        allowed = f"distinct names from {EXPERT_KINDS}; at least one without an anchor"
+        _require(ok, me, "expert_kinds", kinds, allowed)
+        gates = self.router_gates
+        _require(gates in ROUTER_GATES, me, "router_gates", gates, f"one of {ROUTER_GATES}")
         if self.router_topk is not None:
             k = self.router_topk
             ok = _is_int(k, 1) and k <= len(kinds)
@@ -212,9 +224,10 @@ class PrismConfig:
         ok = set(self.always_on) <= set(kinds) and len(self.always_on) <= self.topk
         allowed = f"at most router_topk = {self.topk} of expert_kinds = {kinds}"
         _require(ok, me, "always_on", self.always_on, allowed)
-        if self.neural_hidden is not None:
-            value = self.neural_hidden
-            _require(_is_int(value, 1), me, "neural_hidden", value, "None or an integer >= 1")
+        for name in ("neural_hidden", "anchor_hidden"):
+            value = getattr(self, name)
+            ok = value is None or _is_int(value, 1)
+            _require(ok, me, name, value, "None or an integer >= 1")
         if self.memory_layers is not None:
             where = self.memory_layers
             ok = len(set(where)) == len(where) and all(
@@ -225,7 +238,8 @@ class PrismConfig:
             _require(
                 "memory" in kinds or not where, me, "memory_layers", where, "empty without 'memory'"
             )
-            ok = len(kinds) > 1 or kinds != ("memory",) or len(where) == self.num_layers
+            alone = kinds == ("memory",) and self.anchor_hidden is None
+            ok = not alone or len(where) == self.num_layers
             _require(ok, me, "memory_layers", where, "every block when memory is the only kind")
         for name in ("z_loss", "balance_rate"):
             value = getattr(self, name)

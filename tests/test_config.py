@@ -30,6 +30,8 @@ BAD = [
     (PrismConfig, "expert_kinds", ("neural", "neural"), "distinct names from"),
     (PrismConfig, "expert_kinds", ("attention",), "distinct names from"),
     (PrismConfig, "expert_kinds", "neural", "a list"),
+    (PrismConfig, "anchor_hidden", 0, "None or an integer >= 1"),
+    (PrismConfig, "router_gates", "sigmoid", "one of ('softmax', 'independent')"),
     (PrismConfig, "router_topk", 0, "None or an integer in 1..3"),
     (PrismConfig, "router_topk", 4, "None or an integer in 1..3"),
     (PrismConfig, "always_on", ("attention",), "at most router_topk = 3 of expert_kinds"),
@@ -100,6 +102,9 @@ def test_fields_are_checked_against_each_other():
         PrismConfig(vocab_size=2, expert_kinds=("neural",), memory_layers=(0,))
     with pytest.raises(ValueError, match="every block when memory is the only kind"):
         PrismConfig(vocab_size=2, expert_kinds=("memory",), num_layers=2, memory_layers=(0,))
+    PrismConfig(vocab_size=2, expert_kinds=(), anchor_hidden=4)
+    one = {"expert_kinds": ("memory",), "num_layers": 2, "memory_layers": (0,)}
+    PrismConfig(vocab_size=2, anchor_hidden=4, **one)
     with pytest.raises(ValueError, match="at most router_topk = 1"):
         PrismConfig(vocab_size=2, router_topk=1, always_on=("neural", "memory"))
     with pytest.raises(ValueError, match="> 0 if position_heads is 0"):

@@ -4,6 +4,8 @@
     i = norm(x);   x = x + w_neural neural(i(t), i(t-1)) + w_memory memory(i, tape)
                          + w_symbolic symbolic(e),            w = router(i)
 
+With an anchor there is ``+ anchor(i(t), i(t-1))``, a neural expert that no gate weighs.
+
 The neural kind hears the token before as well; the symbolic kind reads the token itself (its
 normalised embedding e) in every block: what is counted for ever must not depend on context.
 
@@ -24,7 +26,7 @@ from prism.model.bus import MultiRateBus
 from prism.model.neural import NeuralExpert
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LayerRouting
-from prism.model.router import Decision, Router
+from prism.model.router import Decision, Router, nothing_to_decide
 from prism.model.state import BlockState
 from prism.model.symbolic import SymbolicMachine
 from prism.model.tape import TapeHeads
@@ -55,10 +57,14 @@ class Block(nn.Module):
         self.shared = config.tape.scope == "shared"
         self.bus_norm, self.expert_norm = RMSNorm(dim), RMSNorm(dim)
         self.bus = MultiRateBus(dim, config.bus_half_lives, config.chunk_size)
-        self.router = Router(config, self.kinds)
-        out_std = config.hidden**-0.5 / (2 * config.num_layers) ** 0.5
+        self.router = Router(config, self.kinds) if self.kinds else None
+        depth = (2 * config.num_layers) ** 0.5
+        self.anchor = None
+        if config.anchor_hidden is not None:
+            wide = config.anchor_hidden
+            self.anchor = NeuralExpert(dim, wide, wide**-0.5 / depth)
         if "neural" in self.kinds:
-            self.neural = NeuralExpert(dim, config.hidden, out_std)
+            self.neural = NeuralExpert(dim, config.hidden, config.hidden**-0.5 / depth)
         if "memory" in self.kinds:
             self.memory = TapeHeads(dim, config.tape, config.chunk_size)
         if "symbolic" in self.kinds:
@@ -73,12 +79,19 @@ class Block(nn.Module):
         mixed, bus, gates = self.bus(outer, None if state is None else state.bus, shared.runs)
         x = x + mixed
         inner = self.expert_norm(x).to(outer.dtype)
-        decision = self.router(inner, shared.valid)
+        if self.router is None:
+            decision = nothing_to_decide(inner)
+        else:
+            decision = self.router(inner, shared.valid)
         last = tape = symbolic = write_gates = primitive = read = None
         features = {}
-        if "neural" in self.kinds:
+        if "neural" in self.kinds or self.anchor is not None:
             before = shift_right(inner, None if state is None else state.last, shared.runs)
-            features["neural"], last = self.neural(inner, before), inner[:, -1]
+            last = inner[:, -1]
+        if self.anchor is not None:
+            x = x + self.anchor.emit(self.anchor(inner, before)).to(x.dtype)
+        if "neural" in self.kinds:
+            features["neural"] = self.neural(inner, before)
         if "memory" in self.kinds:
             read, tape, write_gates = self._remember(inner, state, shared)
             features["memory"] = read
@@ -88,7 +101,8 @@ class Block(nn.Module):
                 None if state is None else state.symbolic,
                 shared.runs,
             )
-        x = x + self._mix(features, decision).to(x.dtype)
+        if features:
+            x = x + self._mix(features, decision).to(x.dtype)
         routing = None
         if want_routing:
             chosen = decision.chosen

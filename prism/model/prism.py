@@ -117,11 +117,14 @@ class Prism(LanguageModel):
 
     def set_exploration(self, epsilon: float) -> None:
         for block in self.blocks:
-            block.router.epsilon = float(epsilon)
+            if block.router is not None:
+                block.router.epsilon = float(epsilon)
 
     def after_step(self, loads: Tensor | None) -> None:
         if loads is None:
             raise ValueError("loads = None: must be the output.loads of the step just taken")
         for block, row in zip(self.blocks, loads, strict=True):
+            if block.router is None:
+                continue
             where = [self.config.expert_kinds.index(kind) for kind in block.kinds]
             block.router.balance(row[where])

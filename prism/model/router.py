@@ -4,12 +4,20 @@
     chosen = top-k of (p + bias)         bias selects, p weighs; k = E runs every kind
     weight_e = E p_e                     1 at the start; carries the router's gradient at k = 1
 
+With ``router_gates="independent"`` every kind has a gate of its own, so that a kind more or less
+changes no other kind's weight: parts that were trained apart can be put together by their rows.
+
+    p_e = sigmoid(w_e x + b_e)           the choice is the same
+    weight_e = 2 p_e                     1 at the start
+
 Token choice, dropless: a token's choice depends on that token's features alone. The selection bias
 is moved only by :meth:`Router.balance`, after an optimiser step, toward *target* loads measured on
 batches that are already past (arXiv 2408.15664); a forward never touches it. ``epsilon`` in [0, 1]
 lets the kinds that lost run at that fraction of their weight, so a run can anneal from a soft
 mixture (1) to a hard choice (0). The z-loss ``mean(logsumexp(logits)^2)`` keeps logits small
-(arXiv 2202.08906).
+(arXiv 2202.08906); of an independent gate it is the log-partition of open and shut,
+``mean_e(log(1 + exp(logit_e))^2)``, which a shut gate does not pay, and nobody does while
+exploring: times ``1 - epsilon``, so that a kind that is still useless is not shut out for good.
 """
 
 from __future__ import annotations
@@ -18,6 +26,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from prism.config import PrismConfig
 from prism.model.norm import promote
@@ -35,6 +44,12 @@ class Decision:
     z_loss: Tensor
 
 
+def nothing_to_decide(x: Tensor) -> Decision:
+    """The decision about ``x [B, T, D]`` of a block without kinds."""
+    none = promote(x).new_zeros(*x.shape[:2], 0)
+    return Decision(none, none, None, none.new_zeros(0), none.new_zeros(()))
+
+
 class Router(nn.Module):
     """Args: ``config``; ``kinds`` of this block (E of them)."""
 
@@ -44,8 +59,11 @@ class Router(nn.Module):
         self.topk = min(config.topk, len(kinds))
         self.rate = config.balance_rate
         self.epsilon = 0.0
-        self.score = nn.Linear(config.d_model, len(kinds), bias=False)
+        self.independent = config.router_gates == "independent"
+        self.score = nn.Linear(config.d_model, len(kinds), bias=self.independent)
         nn.init.normal_(self.score.weight, std=0.1 * config.d_model**-0.5)
+        if self.independent:
+            nn.init.zeros_(self.score.bias)
         forced = [kind in config.always_on for kind in kinds]
         self.register_buffer("forced", torch.tensor(forced), persistent=False)
         self.register_buffer("target", self._targets(config), persistent=False)
@@ -63,9 +81,14 @@ class Router(nn.Module):
     def forward(self, x: Tensor, valid: Tensor | None) -> Decision:
         """Decide for ``x [B, T, D]``; padding (``valid [B, T]`` False) is not counted."""
         logits = promote(self.score(x))
-        probability = logits.softmax(dim=-1)
-        weight = probability * len(self.kinds)
-        square = logits.logsumexp(dim=-1).square()
+        if self.independent:
+            probability = logits.sigmoid()
+            weight = probability * 2
+            square = functional.softplus(logits).square().mean(dim=-1) * (1 - self.epsilon)
+        else:
+            probability = logits.softmax(dim=-1)
+            weight = probability * len(self.kinds)
+            square = logits.logsumexp(dim=-1).square()
         if self.topk == len(self.kinds):
             chosen, ran = None, torch.ones_like(probability, dtype=torch.bool)
         else:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from prism import Prism, PrismConfig, PrismOutput, SymbolicConfig, TapeConfig, presets
-from prism.config import EXPERT_KINDS, PRIMITIVES, TAPE_SCOPES
+from prism.config import EXPERT_KINDS, PRIMITIVES, ROUTER_GATES, TAPE_SCOPES
 from prism.model.protocol import map_state
 
 VOCAB = 11
@@ -57,20 +57,29 @@ HARD = {
     "top2_always_on": {"router_topk": 2, "always_on": ("memory",)},
     "layer_scope": {"tape": TapeConfig(num_slots=4, d_mem=3, scope="layer", retention=(0.9, 1.0))},
 }
+# a trunk, and what comes of putting parts together on it
+APART = {"anchor_hidden": 6, "router_gates": "independent", "router_topk": None}
+MODULAR = {
+    "trunk": {**APART, "expert_kinds": ()},
+    "assembled": {**APART, "memory_layers": (0, 2)},
+}
 VARIANTS = {name: shrunk(name) for name in FAMILIES} | {
-    name: shrunk("tiny", **changes) for name, changes in HARD.items()
+    name: shrunk("tiny", **changes) for name, changes in (HARD | MODULAR).items()
 }
 
 
 @st.composite
 def configs(draw: st.DrawFn) -> PrismConfig:
     """Any :class:`PrismConfig` of a small model."""
-    kinds = draw(st.permutations(EXPERT_KINDS))[: draw(st.integers(1, 3))]
-    topk = draw(st.none() | st.integers(1, len(kinds)))
-    forced = draw(st.lists(st.sampled_from(kinds), unique=True, max_size=topk or len(kinds)))
+    anchor = draw(st.none() | st.integers(1, 7))
+    kinds = draw(st.permutations(EXPERT_KINDS))[: draw(st.integers(anchor is None, 3))]
+    topk = draw(st.none() | st.integers(1, len(kinds))) if kinds else None
+    forced = []
+    if kinds:
+        forced = draw(st.lists(st.sampled_from(kinds), unique=True, max_size=topk or len(kinds)))
     layers = draw(st.integers(1, 3))
     memory_layers = None
-    if "memory" in kinds and len(kinds) > 1:
+    if "memory" in kinds and (len(kinds) > 1 or anchor is not None):
         memory_layers = draw(st.none() | st.sets(st.integers(0, layers - 1)).map(sorted))
     num_rates = draw(st.sampled_from((1, 2, 4, 8)))
     lives = st.lists(st.floats(0.25, 1e4), min_size=num_rates, max_size=num_rates)
@@ -83,6 +92,8 @@ def configs(draw: st.DrawFn) -> PrismConfig:
         half_life_max=draw(st.sampled_from((0.25, 64.0, 8192.0))),
         tape=draw(tapes()),
         expert_kinds=kinds,
+        anchor_hidden=anchor,
+        router_gates=draw(st.sampled_from(ROUTER_GATES)),
         router_topk=topk,
         always_on=forced,
         neural_hidden=draw(st.none() | st.integers(1, 9)),
@@ -129,7 +140,7 @@ def lively(config: PrismConfig, dtype: torch.dtype = torch.float64, epsilon: flo
         for p in model.parameters():
             size = 0.1 if p.dim() < 2 else 0.7 * p.shape[-1] ** -0.5
             p.add_(size * torch.randn(p.shape, generator=g, dtype=torch.float64).to(dtype))
-        for block in model.blocks:
+        for block in (block for block in model.blocks if block.kinds):
             shift = torch.randn(len(block.kinds), generator=g, dtype=torch.float64)
             block.router.selection_bias.add_(0.05 * shift)
     return model

@@ -33,16 +33,21 @@ def test_every_token_gets_k_kinds_and_those_always_on(config, packed):
         assert (details.chosen.sum(dim=-1) == wanted).all()
         for kind in set(config.always_on) & set(details.kinds):
             assert details.chosen[..., details.kinds.index(kind)].all()
-        assert torch.allclose(details.probability.sum(dim=-1), torch.ones(2, 12).double())
+        if config.router_gates == "independent":
+            assert ((details.probability > 0) & (details.probability < 1)).all()
+        elif details.kinds:
+            assert torch.allclose(details.probability.sum(dim=-1), torch.ones(2, 12).double())
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 @torch.no_grad()
 def test_gate_values_start_near_one(name):
     model, decisions = Prism(VARIANTS[name]), []
-    for block in model.blocks:
-        block.router.register_forward_hook(lambda _m, _args, out: decisions.append(out))
+    routers = [block.router for block in model.blocks if block.router is not None]
+    for router in routers:
+        router.register_forward_hook(lambda _m, _args, out: decisions.append(out))
     model(tokens_of(0, 8, 64))
+    assert len(decisions) == sum(len(block.kinds) > 0 for block in model.blocks)
     for decision in decisions:
         assert (decision.weight.mean(dim=(0, 1)) - 1).abs().max() < 0.15
         assert (decision.weight - 1).abs().max() < 0.8
@@ -183,6 +188,54 @@ def test_the_z_loss_is_the_mean_square_of_the_log_partition():
     weights = {w: Prism(shrunk("tiny", z_loss=w))(tokens_of(0, 1, 9)).aux_loss for w in (0.0, 0.5)}
     assert weights[0.0] == 0
     assert weights[0.5] > 0
+
+
+def independent(kinds: tuple[str, ...], **values: object) -> Router:
+    return Router(PrismConfig(vocab_size=VOCAB, router_gates="independent", **values), kinds)
+
+
+@torch.no_grad()
+def test_an_independent_gate_does_not_move_when_a_kind_joins():
+    both = independent(("neural", "memory"))
+    both.score.bias.copy_(torch.tensor([0.3, -2.0]))
+    alone = independent(("neural",))
+    alone.score.weight.copy_(both.score.weight[:1])
+    alone.score.bias.copy_(both.score.bias[:1])
+    x = torch.randn(2, 9, 64, generator=torch.Generator().manual_seed(0))
+    found, wanted = both(x, None).weight[..., :1], alone(x, None).weight
+    assert torch.allclose(found, wanted, rtol=1e-6)  # one product of matrices more, or one row
+    assert torch.allclose(found, 2 / (1 + torch.exp(-alone.score(x))))
+
+
+@torch.no_grad()
+def test_the_z_loss_of_an_independent_gate_is_that_of_open_and_shut():
+    router = independent(("neural", "memory"))
+    router.score.bias.copy_(torch.tensor([1.0, -3.0]))
+    x = torch.randn(2, 9, 64, generator=torch.Generator().manual_seed(0))
+    logits = router.score(x)
+    two = torch.stack([logits, torch.zeros_like(logits)]).logsumexp(dim=0)
+    assert torch.allclose(router(x, None).z_loss, two.square().mean())
+    router.epsilon = 0.75
+    assert torch.allclose(router(x, None).z_loss, two.square().mean() / 4)
+    router.score.bias.fill_(-40.0)
+    assert router(x, None).z_loss < 1e-20
+
+
+@torch.no_grad()
+def test_independent_gates_choose_and_explore_like_the_others():
+    router = independent(("neural", "memory", "symbolic"), router_topk=1)
+    router.score.bias.copy_(torch.tensor([0.0, 5.0, 0.0]))
+    x = torch.randn(2, 9, 64, generator=torch.Generator().manual_seed(0))
+    hard = router(x, None)
+    assert hard.load.tolist() == [0, 1, 0]
+    router.epsilon = 0.25
+    share = router(x, None).weight / hard.weight
+    assert torch.allclose(share, torch.where(hard.chosen, 1.0, 0.25))
+
+
+def test_the_default_has_neither_anchor_nor_bias():
+    names = Prism(shrunk("tiny")).state_dict()
+    assert not [name for name in names if "anchor" in name or name.endswith("score.bias")]
 
 
 @torch.no_grad()
