@@ -5,7 +5,17 @@ grown = grow(model, larger_config, optimizer)
 print(grown.report)
 """
 
-from prism.growth.grow import GrowResult, grow
+from prism.growth.family import related
+from prism.growth.grow import GrowResult, block_sources, grow
+from prism.growth.placement import METHODS
 from prism.growth.report import GrowthReport, TensorGrowth
 
-__all__ = ["GrowResult", "GrowthReport", "TensorGrowth", "grow"]
+__all__ = [
+    "METHODS",
+    "GrowResult",
+    "GrowthReport",
+    "TensorGrowth",
+    "block_sources",
+    "grow",
+    "related",
+]

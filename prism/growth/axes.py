@@ -63,10 +63,11 @@ class Axes:
 
     Attributes:
         stream: D of the residual stream.
-        rates, channels: K, and the D channels of the bus by rate.
-        hidden: of the neural kind.
+        rates, group, channels: K, D/K channels of one rate, and all D of the bus by rate.
+        hidden, anchor: of the neural kind, and of the neural expert beside the kinds.
         content, position, heads: heads of the tape by sort, and all of a layer.
-        values: H heads of M values.
+        slots, lags: S of a key, and the S - 1 tokens that a ring holds.
+        width, values: M of a head, and H heads of M values.
         codes, steers: content and position heads of S slots.
         units: of the symbolic machine.
     """
@@ -75,14 +76,17 @@ class Axes:
         rates, more_rates = len(old.bus_half_lives), len(new.bus_half_lives)
         self.stream = longer(old.d_model, new.d_model)
         self.rates = longer(rates, more_rates)
-        group = longer(old.d_model // rates, new.d_model // more_rates)
-        self.channels = nested(self.rates, group)
+        self.group = longer(old.d_model // rates, new.d_model // more_rates)
+        self.channels = nested(self.rates, self.group)
         self.hidden = longer(old.hidden, new.hidden)
+        self.anchor = longer(old.anchor_hidden or 0, new.anchor_hidden or 0)
         self.content = longer(old.tape.content_heads, new.tape.content_heads)
         self.position = longer(old.tape.position_heads, new.tape.position_heads)
         self.heads = beside(self.content, self.position)
         self.slots = longer(old.tape.num_slots, new.tape.num_slots)
-        self.values = nested(self.heads, longer(old.tape.d_mem, new.tape.d_mem))
+        self.lags = longer(old.tape.num_slots - 1, new.tape.num_slots - 1)
+        self.width = longer(old.tape.d_mem, new.tape.d_mem)
+        self.values = nested(self.heads, self.width)
         self.codes = nested(self.content, self.slots)
         self.steers = nested(self.position, self.slots)
         self.units = longer(old.symbolic.units, new.symbolic.units)

@@ -1,6 +1,7 @@
 """What may change between a model's config and a larger one, field by field.
 
-    grows    d_model, num_layers, neural width, tape heads and d_mem, symbolic units: never smaller
+    grows    d_model, num_layers, width of the neural kind and of an anchor, tape heads and d_mem,
+             symbolic units: never smaller
     appends  half_lives, tape.retention: the old list first
     free     z_loss, balance_rate, balance_target, chunk_size, seed: they move no logit
     fixed    everything else, each for a reason that the error says
@@ -28,6 +29,7 @@ MACHINE = "a unit chooses among all primitives, and steps snap to all moduli"
 FIXED = (
     ("vocab_size", None, TOKENS),
     ("expert_kinds", None, SOFTMAX),
+    ("router_gates", None, SOFTMAX),
     ("topk", None, SOFTMAX),
     ("always_on", None, SOFTMAX),
     ("tie_embeddings", None, HEAD),
@@ -41,6 +43,7 @@ GROWS = (
     ("d_model", None),
     ("num_layers", None),
     ("hidden", "neural"),
+    ("anchor_hidden", None),
     ("tape.content_heads", "memory"),
     ("tape.position_heads", "memory"),
     ("tape.d_mem", "memory"),
@@ -64,7 +67,7 @@ def check_bounds(old: PrismConfig, new: PrismConfig) -> None:
     for path, kind in GROWS:
         if kind is None or kind in old.expert_kinds:
             before, after = _value(old, path), _value(new, path)
-            if after < before:
+            if (after or 0) < (before or 0):  # None: there is no such part
                 _refuse(path, after, f"at least {before}, the model's own: growth never shrinks")
     _check_rates(old, new)
     if "memory" in old.expert_kinds:

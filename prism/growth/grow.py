@@ -22,8 +22,10 @@ from prism.growth.moments import grown_optimizer, overshoot
 from prism.growth.placement import placement
 from prism.growth.report import GrowthReport, tensors_report
 from prism.growth.rules import block_rules, outer_rules
+from prism.growth.state import carried_state
 from prism.growth.transplant import Transplant
 from prism.model.prism import Prism
+from prism.model.state import PrismState
 
 BLOCK = "blocks."
 
@@ -38,12 +40,19 @@ class GrowResult:
         optimizer: of the grown parameters; None if none was given.
         report: what became of every tensor.
         transplants: by name of parameter or buffer, to grow what else is kept per parameter.
+        before: the config that the model had.
     """
 
     model: Prism
     optimizer: Optimizer | None
     report: GrowthReport
     transplants: dict[str, Transplant]
+    before: PrismConfig
+
+    def state(self, carried: PrismState) -> PrismState:
+        """What the old model carried of B sequences, for the grown one to go on with: with
+        ``exact`` its logits go on as the old model's would."""
+        return carried_state(carried, self.before, self.model, self.report.blocks)
 
 
 def grow(
@@ -55,7 +64,7 @@ def grow(
     """Make ``model`` as large as ``new_config``.
 
     Args:
-        model: a trained model; its carried states are not mapped, a sequence starts anew.
+        model: a trained model; what it carries of a sequence goes on with ``GrowResult.state``.
         new_config: larger in any of d_model, num_layers, neural_hidden, tape.content_heads,
             tape.position_heads, tape.d_mem, symbolic.units, half_lives (old ones first).
             New weights are drawn from its seed and the two configs.
@@ -69,8 +78,7 @@ def grow(
     if not isinstance(model, Prism):
         raise ValueError(f"model = {type(model).__name__}: must be a Prism")
     old_config = model.config
-    check_bounds(old_config, new_config)
-    sources = placement(old_config, new_config, method)
+    sources = block_sources(old_config, new_config, method)
     with torch.random.fork_rng(devices=[]):
         seed = _seed(old_config, new_config)
         grown = _drawn(new_config, seed).to(model.embedding.weight.dtype)
@@ -87,7 +95,18 @@ def grow(
         tensors=tensors_report(transplants, model, grown, optimizer),
         overshoot=None if moved is None else overshoot(moved),
     )
-    return GrowResult(grown, moved, report, transplants)
+    return GrowResult(grown, moved, report, transplants, old_config)
+
+
+def block_sources(old: PrismConfig, new: PrismConfig, method: str = "exact") -> list[int | None]:
+    """Old block of each block of ``new``, None for a new one, before there is any model.
+
+    Raises:
+        ValueError: a model of ``old`` cannot become one of ``new``; names the field, its value
+            and what is allowed.
+    """
+    check_bounds(old, new)
+    return placement(old, new, method)
 
 
 def _seed(old: PrismConfig, new: PrismConfig) -> int:
@@ -136,7 +155,9 @@ def _fill(grown: Prism, model: Prism, transplants: dict[str, Transplant]) -> Non
 def _dress(grown: Prism, model: Prism, transplants: dict[str, Transplant]) -> None:
     """Device, mode, exploration and what is frozen, as in ``model``."""
     grown.to(model.embedding.weight.device).train(model.training)
-    grown.set_exploration(model.blocks[0].router.epsilon)
+    for block in model.blocks:
+        if block.router is not None:
+            grown.set_exploration(block.router.epsilon)
     trained = {name: p.requires_grad for name, p in model.named_parameters()}
     for name, parameter in grown.named_parameters():
         source = transplants[name].source

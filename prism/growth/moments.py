@@ -107,14 +107,14 @@ def _groups(optimizer: Optimizer, was: Named) -> dict[str, int]:
 
 def _group_of_namesakes(name: str, p: nn.Parameter, home: dict[str, int], was: Named) -> int:
     """Group of a tensor that was not there: that of the same tensor of another block, or else of
-    one that is decayed or not like it."""
+    one that is decayed or not like it, with as many dimensions if there is any."""
     for other, group in home.items():
         if _in_block(other) == _in_block(name):
             return group
-    for other, group in home.items():
-        if _decays(was[other]) == _decays(p):
-            return group
-    raise ValueError(f"optimizer: none of its groups holds a tensor like the new {name}")
+    alike = [other for other in home if _decays(was[other]) == _decays(p)]
+    if not alike:
+        raise ValueError(f"optimizer: none of its groups holds a tensor like the new {name}")
+    return home[min(alike, key=lambda other: abs(was[other].dim() - p.dim()))]
 
 
 def _in_block(name: str) -> str:

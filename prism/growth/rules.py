@@ -84,11 +84,12 @@ def block_rules(old: PrismConfig, new: PrismConfig, layer: int) -> dict[str, Rul
         "bus_norm.weight": _gain(axes.stream, axes.stretch),
         "expert_norm.weight": _gain(axes.stream, axes.stretch),
         "router.score.weight": score,
+        "router.score.bias": Rule((fixed(len(kinds)),)),
         "router.selection_bias": Rule((fixed(len(kinds)),)),
     }
-    table |= _bus(axes)
+    table |= _bus(axes) | _neural(axes, "anchor", axes.anchor)
     if "neural" in kinds:
-        table |= _neural(axes)
+        table |= _neural(axes, "neural", axes.hidden)
     if "memory" in kinds:
         table |= _memory(axes)
     if "symbolic" in kinds:
@@ -129,13 +130,13 @@ def _writer(axes: Axes, source: Axis) -> Rule:
     return Rule((axes.stream, source), axes.stretch, zero=zero, note="new entries zero")
 
 
-def _neural(axes: Axes) -> dict[str, Rule]:
-    reader = Rule((axes.hidden, axes.stream), note="random")
+def _neural(axes: Axes, part: str, hidden: Axis) -> dict[str, Rule]:
+    reader = Rule((hidden, axes.stream), note="random")
     return {
-        "neural.gate.weight": reader,
-        "neural.value.weight": reader,
-        "neural.shift": Rule((axes.stream,), note="random"),
-        "neural.write.weight": _writer(axes, axes.hidden),
+        f"{part}.gate.weight": reader,
+        f"{part}.value.weight": reader,
+        f"{part}.shift": Rule((axes.stream,), note="random"),
+        f"{part}.write.weight": _writer(axes, hidden),
     }
 
 

@@ -9,14 +9,15 @@ from hypothesis import strategies as st
 from prism import PrismConfig, SymbolicConfig, TapeConfig
 from tests.model.families import VARIANTS, configs, shrunk
 
-PARTS = ("width", "depth", "hidden", "heads", "values", "rates", "units")
+PARTS = ("width", "depth", "hidden", "anchor", "heads", "values", "rates", "units")
+WIDTH = tuple(part for part in PARTS if part != "depth")
 
 
 @st.composite
-def pairs(draw: st.DrawFn) -> tuple[PrismConfig, PrismConfig]:
-    """Any config and any larger one."""
+def pairs(draw: st.DrawFn, among: tuple[str, ...] = PARTS) -> tuple[PrismConfig, PrismConfig]:
+    """Any config and any that is larger in some of the parts ``among``."""
     old = draw(configs())
-    parts = draw(st.sets(st.sampled_from(PARTS), min_size=1))
+    parts = draw(st.sets(st.sampled_from(among), min_size=1))
     return old, larger(old, parts, amount=draw(st.integers(1, 2)), seed=draw(st.integers(0, 99)))
 
 
@@ -32,6 +33,8 @@ def larger(
         changes["half_lives"] = lives
     changes["d_model"] = len(lives) * (group + amount * ("width" in parts))
     changes["neural_hidden"] = old.hidden + 3 * amount * ("hidden" in parts)
+    if "anchor" in parts:  # None grows too: an anchor that was not there
+        changes["anchor_hidden"] = (old.anchor_hidden or 0) + 2 * amount
     if "depth" in parts:
         changes |= _deeper(old, amount)
     changes["tape"] = _more_tape(old.tape, parts, amount)

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from prism import Prism, grow
 from tests.growth.pairs import PARTS, SOFT, SPARSE, larger
-from tests.model.families import VOCAB, lively, shrunk
+from tests.model.families import VARIANTS, VOCAB, lively, shrunk
 from tests.model.test_no_dead_weights import may_be_silent
 
 
@@ -34,6 +34,7 @@ CASES = {part: (SOFT, {part}) for part in PARTS} | {
     "all_top1": (SPARSE, PARTS),
     "all_untied": (shrunk("tiny", tie_embeddings=False), PARTS),
     "all_layer_scope": (shrunk("350m"), PARTS),
+    "all_anchored": (VARIANTS["assembled"], PARTS),
 }
 
 

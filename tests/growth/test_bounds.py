@@ -9,7 +9,7 @@ from prism.baselines.transformer import Transformer
 from tests.growth.pairs import SOFT, larger
 from tests.model.families import lively, shrunk
 
-EVERYWHERE = shrunk("tiny")
+EVERYWHERE = shrunk("tiny", anchor_hidden=5)
 TAPE, MACHINE = EVERYWHERE.tape, EVERYWHERE.symbolic
 
 
@@ -25,6 +25,8 @@ REFUSED = {
     "d_model": {"d_model": 8},
     "num_layers": {"num_layers": 2},
     "neural_hidden": {"neural_hidden": 7},
+    "anchor_hidden": {"anchor_hidden": None},
+    "router_gates": {"router_gates": "independent"},
     "tape.content_heads": tape(content_heads=1),
     "tape.position_heads": tape(position_heads=1),
     "tape.d_mem": tape(d_mem=3),
