@@ -1,0 +1,77 @@
+"""``python -m prism.modular_demo``: a model trained in parts, put together, beside a joint run.
+
+A trunk is trained on three domains and frozen. Three parts, one per kind of expert, are trained on
+it apart, each mostly on its own domain. They are put together by name, then only their gates are
+calibrated. The table, the picture and the sentences say how far that is from training one model.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from prism.command import STOPPED, Parser, output, reason
+from prism.modular_study.experiment import QUICK, Say, Sizes, experiment
+from prism.modular_study.picture import draw
+from prism.modular_study.told import losses_table, sentences
+from prism.retrieval.report import write_json
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = Parser(prog="python -m prism.modular_demo", description=__doc__.split("\n")[0])
+    p.add_argument("--seed", type=int, default=0, help="of weights and data (default 0)")
+    p.add_argument("--quick", action="store_true", help="seconds instead of minutes; learns little")
+    p.add_argument(
+        "--out", type=Path, default=Path("renders"), metavar="DIR", help="of the JSON and picture"
+    )
+    return p
+
+
+@contextmanager
+def _progress() -> Iterator[Say]:
+    """A bar for every phase, on the terminal's error stream."""
+    columns = (TextColumn("{task.description:>10}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=output("stderr")) as bars:
+        tasks = {}
+
+        def say(phase: str, step: int, steps: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = bars.add_task(phase, total=steps)
+            bars.update(tasks[phase], completed=step)
+
+        yield say
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    p = parser()
+    args = p.parse_args(argv)
+    console = output()
+    try:
+        if not 0 <= args.seed < 2**32:
+            raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
+        args.out.mkdir(parents=True, exist_ok=True)
+        with _progress() as say:
+            result = experiment(args.seed, QUICK if args.quick else Sizes(), say)
+        write_json(args.out / "modular.json", result)
+        draw(result, args.out / "modular.png")
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return STOPPED
+    except (ValueError, OSError) as error:
+        p.error(reason(error))
+    console.print(losses_table(result))
+    for line in sentences(result):
+        console.print(line, markup=False)
+    console.print(f"numbers: {args.out / 'modular.json'}, picture: {args.out / 'modular.png'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

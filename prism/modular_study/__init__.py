@@ -1,0 +1,1 @@
+"""Do parts that were trained apart work together? Three domains, trunk, parts, sum, joint run."""

@@ -1,0 +1,43 @@
+"""A small trunk and parts of it that have learned something."""
+
+from __future__ import annotations
+
+import torch
+
+from prism import Prism, PrismConfig
+from prism.modular import KINDS, part_of, trunk_config
+from tests.model.families import VOCAB, shrunk, tokens_of
+
+FULL = shrunk("tiny", memory_layers=(0, 2))
+
+
+def trunk_of(config: PrismConfig = FULL) -> Prism:
+    """A trunk that is not as it was drawn."""
+    return moved(Prism(trunk_config(config)), 1)
+
+
+def moved(model: Prism, seed: int) -> Prism:
+    """``model`` after everything in it that learns has moved at random."""
+    g = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for p in model.parameters():
+            if p.requires_grad:
+                p.add_(0.3 * torch.randn(p.shape, generator=g))
+    return model
+
+
+def parts_of(trunk: Prism, config: PrismConfig = FULL) -> dict[str, Prism]:
+    """One part of every kind, moved."""
+    return {kind: moved(part_of(trunk, kind, config), i) for i, kind in enumerate(KINDS)}
+
+
+def loss_of(model: Prism, seed: int = 0) -> torch.Tensor:
+    """Next-token loss on random tokens, and what the gates cost."""
+    tokens = tokens_of(seed, 4, 24)
+    output = model(tokens)
+    logits = output.logits[:, :-1].flatten(0, 1)
+    words = torch.nn.functional.cross_entropy(logits, tokens[:, 1:].flatten())
+    return words + output.aux_loss
+
+
+__all__ = ["FULL", "VOCAB", "loss_of", "moved", "parts_of", "trunk_of"]
