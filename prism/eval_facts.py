@@ -1,11 +1,13 @@
-"""``python -m prism.eval_facts``: how well facts bound to SmolLM2 come out of it."""
+"""``python -m prism.eval_facts``: how well facts bound to SmolLM2 come out of it.
+
+Every tape is kept in ``--out`` as soon as it is measured; the same command goes on where it was
+stopped.
+"""
 
 from __future__ import annotations
 
 import argparse
 import itertools
-import platform
-import shlex
 import sys
 import time
 from pathlib import Path
@@ -14,7 +16,8 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from prism.command import Parser
+from prism.command import STOPPED, Parser, output
+from prism.compare.meta import describe, now
 from prism.facts.controls import controls
 from prism.facts.protocol import (
     FULL,
@@ -27,7 +30,8 @@ from prism.facts.protocol import (
     setting,
 )
 from prism.facts.replay import Readings
-from prism.facts.report import plot, table, write_json
+from prism.facts.report import plot, table
+from prism.facts.results import FactsFile, code_fingerprint
 from prism.facts.tables import real_facts
 from prism.facts.texts import calibration_text
 from prism.holo.addresses import AddressRegister
@@ -35,12 +39,11 @@ from prism.holo.lm import AttachedLM, attach
 from prism.model.fingerprint import parameter_hash
 from prism.pretrained.smollm2 import load_smollm2
 
-PIPE_WIDTH = 120  # of the table, where there is no terminal to ask
 ROWS = 40_000  # facts that the tables hold at least
 EXAMPLES = """\
 examples:
   python -m prism.eval_facts --quick                      20 and 100 facts, a few minutes
-  python -m prism.eval_facts                              the whole protocol, hours
+  python -m prism.eval_facts                              the whole protocol, an hour of one core
   python -m prism.eval_facts --facts 1000 --seeds 1
 """
 
@@ -62,53 +65,71 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
     p = parser()
     args = p.parse_args(argv)
-    console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
+    console = output()
+    sizes = QUICK if args.quick else FULL
     try:
-        numbers, seeds = _plan(args)
+        cases = _plan(args)
         facts = real_facts()
         lm = _open(args.out, console)
-    except (ValueError, ImportError) as error:
+        file = FactsFile(args.out / "facts.json", _meta(args, sizes, lm))
+    except (ValueError, ImportError, OSError) as error:
         p.error(str(error))
-    sizes = QUICK if args.quick else FULL
-    meta = _meta(argv, sizes, lm)
-    before, runs, readings = parameter_hash(lm.model), [], Readings(lm)
-    path = args.out / "facts.json"
-    for seed in range(seeds):
-        for number in numbers:
-            case = setting(facts, number, seed, sizes.asked)
-            console.print(f"{number} facts, seed {seed}")
-            start = time.perf_counter()
-            run = _run(lm, readings, case, sizes, console)
-            runs.append(run | {"seconds": time.perf_counter() - start})
-            write_json(path, meta, runs)
-    meta["parameters"] = {"sha256 before": before, "sha256 after": parameter_hash(lm.model)}
-    write_json(path, meta, runs)
-    plot(runs, args.out / "facts.png")
-    console.print(table(runs))
-    same = meta["parameters"]["sha256 after"] == before
-    console.print(f"parameters {'unchanged' if same else 'CHANGED'}; results: {path}")
+    try:
+        _measure(lm, facts, cases, sizes, file, console)
+    except KeyboardInterrupt:
+        console.print(
+            f"stopped; {len(file.runs)} tapes are in {file.path}, the same command goes on"
+        )
+        return STOPPED
+    plot(file.runs, args.out / "facts.png")
+    console.print(table(file.runs))
+    before = file.meta["settings"]["parameters"]
+    same = all(run["parameters after"] == before for run in file.runs)
+    console.print(f"parameters {'unchanged' if same else 'CHANGED'}; results: {file.path}")
     return 0 if same else 1
 
 
+def _measure(
+    lm: AttachedLM,
+    facts: dict[str, list[Any]],
+    cases: list[tuple[int, int]],
+    sizes: Sizes,
+    file: FactsFile,
+    console: Console,
+) -> None:
+    """Every tape that the file does not hold yet."""
+    readings = Readings(lm)
+    for i, (number, seed) in enumerate(cases, start=1):
+        kept = ", kept" if file.has(number, seed) else ""
+        console.print(f"{number} facts, seed {seed} ({i} of {len(cases)}){kept}")
+        if kept:
+            continue
+        start = time.perf_counter()
+        run = _run(lm, readings, setting(facts, number, seed, sizes.asked), sizes, console)
+        run["seconds"] = round(time.perf_counter() - start, 1)
+        file.add(run | {"parameters after": parameter_hash(lm.model)}, now())
+
+
 def _run(
-    lm: AttachedLM, readings: Readings, case: Setting, sizes: Sizes, console: Console
+    bare: AttachedLM, readings: Readings, case: Setting, sizes: Sizes, console: Console
 ) -> dict[str, Any]:
     """All rows of one tape, said as they come."""
-    taught, seconds = bound_lm(lm, case.bound)
-    taught.knowledge.prepare(taught.model)
+    lm, seconds = bound_lm(bare, case.bound)
+    lm.knowledge.prepare(lm.model)
     rows = []
     parts = (
-        cost(taught, seconds, case.number),
-        measure(taught, readings, case, sizes),
+        cost(lm, seconds, case.number),
+        measure(lm, readings, case, sizes),
         controls(lm, readings, case, sizes.asked // 2),
     )
     for row in itertools.chain(*parts):
+        if not row.count:
+            continue
         rows.append(row.to_dict())
         said = f"  {row.control}: {row.metric} {row.value:.4g} of {row.count}"
-        console.print(said, markup=False, highlight=False)
+        console.print(said, markup=False)
     return {"facts": case.number, "seed": case.seed, "rows": rows}
 
 
@@ -121,8 +142,8 @@ def _open(out: Path, console: Console) -> AttachedLM:
     return lm
 
 
-def _plan(args: argparse.Namespace) -> tuple[list[int], int]:
-    """Numbers of facts, and of seeds.
+def _plan(args: argparse.Namespace) -> list[tuple[int, int]]:
+    """Numbers of facts with seeds, all seeds of a number together.
 
     Raises:
         ValueError: a bad value, in one line.
@@ -138,22 +159,30 @@ def _plan(args: argparse.Namespace) -> tuple[list[int], int]:
     seeds = args.seeds if args.seeds is not None else (1 if args.quick else 3)
     if seeds < 1:
         raise ValueError(f"--seeds {seeds}: must be >= 1")
-    return numbers, seeds
+    return [(number, seed) for number in dict.fromkeys(numbers) for seed in range(seeds)]
 
 
-def _meta(argv: list[str], sizes: Sizes, lm: AttachedLM) -> dict[str, Any]:
+def _meta(args: argparse.Namespace, sizes: Sizes, lm: AttachedLM) -> dict[str, Any]:
+    """What was run, on what; without ``--out``, which changes no figure."""
+    flags = [f"--facts {args.facts}"] * bool(args.facts)
+    flags += [f"--seeds {args.seeds}"] * bool(args.seeds) + ["--quick"] * args.quick
+    command = " ".join(["python -m prism.eval_facts", *flags])
+    meta = describe(command, "cpu", workers=1, profile="quick" if args.quick else "full")
+    del meta["threads_per_worker"]
     found = lm.knowledge.calibration
-    return {
-        "command": shlex.join(["python", "-m", "prism.eval_facts", *argv]),
+    settings = {
         "model": "SmolLM2-135M-Instruct, Q4_1 as fp32",
+        "parameters": parameter_hash(lm.model),
+        "code": code_fingerprint(),
+        "torch": torch.__version__,
         "asked": sizes.asked,
         "text tokens": sizes.text,
-        "layer": found.layer,
+        "generated": sizes.generated,
+        "layers": found.layers,
         "heads": [list(h) for h in found.heads],
-        "torch": torch.__version__,
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
     }
+    threads = {"threads": torch.get_num_threads()}
+    return meta | threads | {"code": settings["code"], "settings": settings}
 
 
 if __name__ == "__main__":

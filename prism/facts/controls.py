@@ -5,7 +5,8 @@
 * facts in the prompt: all facts as sentences before the question.
 * exact lookup: a dictionary from the written prompts to the answers.
 * kNN-LM (arXiv 1911.00172): the states before every token of the written sentences with the tokens,
-  and half of the probability from the eight nearest ones.
+  and half of the probability from the eight nearest ones. Up to a thousand facts: it has to read
+  every sentence once.
 """
 
 from __future__ import annotations
@@ -16,89 +17,96 @@ import torch
 from torch import Tensor
 
 from prism.facts.measures import Case, Row, mean, share_correct, wordings
-from prism.facts.protocol import Setting, bound_lm
+from prism.facts.protocol import Setting
 from prism.facts.replay import Readings
 from prism.facts.sentences import FORMS, sentence
 from prism.facts.tables import Fact
 from prism.holo.lm.attached import AttachedLM
-from prism.holo.lm.reading import layers_of, read
+from prism.holo.lm.reading import batches, layers_of, read
 
 IN_PROMPT = 20  # facts at most, so that they fit in a context the model was trained on
+STORED = 1000  # facts at most in the kNN-LM
 NEIGHBOURS, SHARE = 8, 0.5  # of the kNN-LM
 BATCH = 24
 STRICT = "greedy, every token of the object and the full stop"
+Asked = dict[str, list[Case]]
 
 
-def controls(bare: AttachedLM, readings: Readings, case: Setting, size: int) -> Iterator[Row]:
-    """Rows of every control on ``size`` of the facts asked about."""
+def controls(lm: AttachedLM, readings: Readings, case: Setting, size: int) -> Iterator[Row]:
+    """Rows of every control on ``size`` of the facts asked about; run last, ``lm`` has other facts
+    afterwards."""
     exam = case.exam
-    written = exam.written()[:size]
     unseen = [c for form in FORMS for c in exam.unseen(form)[: size // 2]]
-    asked = {"written": written, "unseen": unseen}
+    asked = {"written": exam.written()[:size], "unseen": unseen}
     for metric, cases in asked.items():
-        value = mean(greedy_matches(bare, cases))
-        yield Row(metric, value, len(cases), STRICT, "no tape")
-    yield from _shuffled(bare, readings, case, asked)
+        yield Row(metric, mean(greedy_matches(lm, cases)), len(cases), STRICT, "no tape")
     if case.number <= IN_PROMPT:
         intro = "\n".join(_statement(f) for f in case.bound) + "\n"
         for metric, cases in asked.items():
-            value = mean(greedy_matches(bare, cases, intro))
+            value = mean(matches_after(lm, cases, intro))
             yield Row(metric, value, len(cases), STRICT, "facts in the prompt")
     table = {sentence(w, f.subject): f.object for f in case.bound for w in wordings(f)}
     for metric, cases in asked.items():
         value = mean([table.get(c.prompt) == c.fact.object for c in cases])
         yield Row(metric, value, len(cases), STRICT, "exact lookup")
-    store = NearestStates(bare, case.bound)
-    for metric, cases in asked.items():
-        value = mean(store.matches(cases))
-        yield Row(metric, value, len(cases), STRICT, "kNN-LM")
-    strangers = exam.unwritten(None)[:size]
-    value = mean(store.keeps(strangers))
-    how = "the likeliest next token is the bare model's"
-    yield Row("unwritten unchanged", value, len(strangers), how, "kNN-LM")
+    if case.number <= STORED:
+        yield from _nearest(lm, case, asked, exam.unwritten(None)[:size])
+    yield from _shuffled(lm, readings, case, asked)
 
 
-def greedy_matches(bare: AttachedLM, cases: Sequence[Case], intro: str = "") -> list[bool]:
-    """Whether the bare model answers each case, after ``intro``; judged on the prompt and the
-    right answer at once, which greedy decoding follows exactly as long as it is right."""
-    state = None
-    if intro:
-        state = read(bare.model, torch.tensor([bare.tokenizer.encode(intro)])).state
+def greedy_matches(lm: AttachedLM, cases: Sequence[Case]) -> list[bool]:
+    """Whether the bare model answers each case, judged on the prompt and the right answer at once,
+    which greedy decoding follows exactly as long as it is right."""
+    right = [False] * len(cases)
+    for i, _, logits, wanted in _answers(lm, cases):
+        right[i] = logits.argmax(dim=-1).tolist() == wanted
+    return right
+
+
+def matches_after(lm: AttachedLM, cases: Sequence[Case], intro: str) -> list[bool]:
+    """As :func:`greedy_matches`, with ``intro`` before every case; it is read once."""
+    state = read(lm.model, torch.tensor([lm.tokenizer.encode(intro)])).state
     right = []
     for case in cases:
-        tokens, prompt = _with_answer(bare, case)
-        out = read(bare.model, torch.tensor([tokens[:-1]]), state)
+        tokens, prompt = _with_answer(lm, case)
+        out = read(lm.model, torch.tensor([tokens[:-1]]), state)
         likeliest = out.logits[0].argmax(dim=-1).tolist()
         right.append(likeliest[prompt - 1 :] == tokens[prompt:])
     return right
 
 
-def _shuffled(
-    bare: AttachedLM, readings: Readings, case: Setting, asked: dict[str, list[Case]]
-) -> Iterator[Row]:
+def _shuffled(lm: AttachedLM, readings: Readings, case: Setting, asked: Asked) -> Iterator[Row]:
     by_relation: dict[str, list[Fact]] = {}
     for fact in case.bound:
         by_relation.setdefault(fact.relation, []).append(fact)
-    moved = [
-        Fact(f.subject, f.relation, rows[(i + 1) % len(rows)].object)
-        for rows in by_relation.values()
-        for i, f in enumerate(rows)
-    ]
-    lm, _ = bound_lm(bare, moved)
-    lm.knowledge.prepare(lm.model)
+    for rows in by_relation.values():
+        for i, fact in enumerate(rows):
+            lm.bind(fact.subject, fact.relation, rows[(i + 1) % len(rows)].object)
     for metric, cases in asked.items():
         value = share_correct(lm, readings, cases)
         yield Row(metric, value, len(cases), STRICT, "shuffled tape")
 
 
+def _nearest(
+    lm: AttachedLM, case: Setting, asked: Asked, strangers: Sequence[Case]
+) -> Iterator[Row]:
+    store = NearestStates(lm, case.bound)
+    for metric, cases in asked.items():
+        yield Row(metric, mean(store.matches(cases)), len(cases), STRICT, "kNN-LM")
+    if strangers:
+        how = "the likeliest next token is the bare model's"
+        kept = mean(store.keeps(strangers))
+        yield Row("unwritten unchanged", kept, len(strangers), how, "kNN-LM")
+
+
 class NearestStates:
     """An exact store of (last hidden state, next token) over the written sentences."""
 
-    def __init__(self, bare: AttachedLM, facts: Sequence[Fact]) -> None:
-        self._bare, self._layer = bare, layers_of(bare.model) - 1
+    def __init__(self, lm: AttachedLM, facts: Sequence[Fact]) -> None:
+        self._lm, self._layer = lm, layers_of(lm.model) - 1
         cases = [Case(sentence(wordings(f)[0], f.subject), f) for f in facts]
         keys, values = [], []
-        for states, _, wanted in self._read(cases):
+        for _, states, _, wanted in _answers(lm, cases, self._layer):
             keys.append(states)
             values += wanted
         self._keys, self._values = torch.cat(keys), torch.tensor(values)
@@ -107,17 +115,17 @@ class NearestStates:
 
     def matches(self, cases: Sequence[Case]) -> list[bool]:
         """Whether each answer comes out, strictly."""
-        found = []
-        for states, logits, wanted in self._read(cases):
-            found.append(self._mixed(states, logits).argmax(dim=-1).tolist() == wanted)
+        found = [False] * len(cases)
+        for i, states, logits, wanted in _answers(self._lm, cases, self._layer):
+            found[i] = self._mixed(states, logits).argmax(dim=-1).tolist() == wanted
         return found
 
     def keeps(self, cases: Sequence[Case]) -> list[bool]:
         """Whether the likeliest next token after each prompt is the bare model's."""
         kept = []
         for case in cases:
-            tokens = torch.tensor([self._bare.tokenizer.encode(case.prompt)])
-            out = read(self._bare.model, tokens, None, [self._layer])
+            tokens = torch.tensor([self._lm.tokenizer.encode(case.prompt)])
+            out = read(self._lm.model, tokens, None, [self._layer])
             mixed = self._mixed(out.hidden[self._layer][0, -1:], out.logits[0, -1:])
             kept.append(int(mixed.argmax()) == int(out.logits[0, -1].argmax()))
         return kept
@@ -130,22 +138,25 @@ class NearestStates:
         stored = torch.zeros_like(logits).scatter_add(1, self._values[near.indices], weights)
         return SHARE * stored + (1 - SHARE) * logits.softmax(dim=-1)
 
-    def _read(self, cases: Sequence[Case]) -> Iterator[tuple[Tensor, Tensor, list[int]]]:
-        """States and logits before each answer token, and those tokens, in the cases' order."""
-        for case in cases:
-            tokens, prompt = _with_answer(self._bare, case)
-            out = read(self._bare.model, torch.tensor([tokens[:-1]]), None, [self._layer])
-            yield (
-                out.hidden[self._layer][0, prompt - 1 :],
-                out.logits[0, prompt - 1 :],
-                tokens[prompt:],
-            )
+
+def _answers(
+    lm: AttachedLM, cases: Sequence[Case], layer: int = 0
+) -> Iterator[tuple[int, Tensor, Tensor, list[int]]]:
+    """The number of each case with the states of ``layer`` and the logits before each answer
+    token, and those tokens; the short ones first."""
+    whole = [_with_answer(lm, case) for case in cases]
+    for some, padded in batches([tokens[:-1] for tokens, _ in whole], BATCH):
+        out = read(lm.model, padded, None, [layer])
+        for b, i in enumerate(some):
+            tokens, prompt = whole[i]
+            asked = slice(prompt - 1, len(tokens) - 1)
+            yield i, out.hidden[layer][b, asked], out.logits[b, asked], tokens[prompt:]
 
 
-def _with_answer(bare: AttachedLM, case: Case) -> tuple[list[int], int]:
+def _with_answer(lm: AttachedLM, case: Case) -> tuple[list[int], int]:
     """Tokens of the prompt and the right answer, and how many are the prompt's."""
-    prompt = bare.tokenizer.encode(case.prompt)
-    return prompt + bare.tokenizer.encode(f" {case.fact.object}."), len(prompt)
+    prompt = lm.tokenizer.encode(case.prompt)
+    return prompt + lm.tokenizer.encode(f" {case.fact.object}."), len(prompt)
 
 
 def _statement(fact: Fact) -> str:

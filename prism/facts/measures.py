@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from prism.facts.replay import Heard, Readings, answer
+from prism.facts.replay import Readings, answer
 from prism.facts.sentences import NEAR_MISSES, RELATIONS, UNLISTED, sentence
 from prism.facts.tables import Fact, subject_kind
 from prism.holo.lm.attached import AttachedLM
@@ -141,20 +141,22 @@ def wordings(fact: Fact) -> tuple[str, ...]:
     return RELATIONS[fact.relation].written
 
 
-def correct(lm: AttachedLM, case: Case, heard: Heard) -> bool:
-    """Whether the answer and its full stop come out, strictly."""
-    wanted = lm.tokenizer.encode(f" {case.fact.object}.")
-    said = answer(lm, heard)
-    if said or heard.top != wanted[0]:
-        return said == wanted
-    text = lm.generate(case.prompt, max_new_tokens=len(wanted))
-    return text == f" {case.fact.object}."
-
-
 def share_correct(lm: AttachedLM, readings: Readings, cases: Sequence[Case]) -> float:
-    """Share of the cases whose answer comes out strictly."""
+    """Share of the cases whose answer and its full stop come out, strictly. Where no fact speaks,
+    the model is left to itself; it generates only if it starts right."""
     heard = readings.of([c.prompt for c in cases])
-    return mean([correct(lm, c, h) for c, h in zip(cases, heard, strict=True)])
+    said = [answer(lm, h) for h in heard]
+    silent = [c.prompt for c, tokens in zip(cases, said, strict=True) if not tokens]
+    alone = dict(zip(silent, readings.likeliest(silent), strict=True))
+    right = []
+    for case, tokens in zip(cases, said, strict=True):
+        text = f" {case.fact.object}."
+        wanted = lm.tokenizer.encode(text)
+        if tokens or alone[case.prompt] != wanted[0]:
+            right.append(tokens == wanted)
+        else:
+            right.append(lm.generate(case.prompt, max_new_tokens=len(wanted)) == text)
+    return mean(right)
 
 
 def share_unchanged(lm: AttachedLM, readings: Readings, cases: Sequence[Case]) -> float:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from prism.holo.lm.attached import AttachedLM
 from prism.holo.lm.listener import Firing, Listener
-from prism.holo.lm.reading import read
+from prism.holo.lm.reading import batches, read, watch
 
 LONGEST = 24  # tokens of an answer
 BATCH = 24
@@ -24,13 +24,12 @@ BATCH = 24
 
 @dataclass
 class Heard:
-    """One text as the bare model read it: ``tokens`` T, ``hidden [T, D]`` of the calibrated layer,
-    ``attention [T, T]`` of its heads, and the model's own next token ``top``."""
+    """One text as the bare model read it: ``tokens`` T, ``hidden [T, n, D]`` of the calibrated
+    layers, ``attention [T, T]`` of the heads."""
 
     tokens: list[int]
     hidden: Tensor
     attention: Tensor
-    top: int
 
 
 class Readings:
@@ -39,17 +38,27 @@ class Readings:
     def __init__(self, lm: AttachedLM) -> None:
         self._lm = lm
         self._kept: dict[str, Heard] = {}
+        self._likeliest: dict[str, int] = {}
         self._windows: dict[str, list[Heard]] = {}
 
     def of(self, texts: Sequence[str]) -> list[Heard]:
         """One :class:`Heard` per text."""
         new = [t for t in dict.fromkeys(texts) if t not in self._kept]
-        tokens = {t: self._lm.tokenizer.encode(t) for t in new}
-        new.sort(key=lambda t: len(tokens[t]))
-        for low in range(0, len(new), BATCH):
-            some = new[low : low + BATCH]
-            self._kept.update(zip(some, self._read([tokens[t] for t in some]), strict=True))
+        rows = [self._lm.tokenizer.encode(t) for t in new]
+        for some, padded in batches(rows, BATCH):
+            for i, heard in zip(some, self._read([rows[i] for i in some], padded), strict=True):
+                self._kept[new[i]] = heard
         return [self._kept[t] for t in texts]
+
+    def likeliest(self, texts: Sequence[str]) -> list[int]:
+        """The bare model's own next token after each text."""
+        new = [t for t in dict.fromkeys(texts) if t not in self._likeliest]
+        rows = [self._lm.tokenizer.encode(t) for t in new]
+        for some, padded in batches(rows, BATCH):
+            best = read(self._lm.model, padded).logits.argmax(dim=-1)
+            for b, i in enumerate(some):
+                self._likeliest[new[i]] = int(best[b, len(rows[i]) - 1])
+        return [self._likeliest[t] for t in texts]
 
     def windows(self, name: str, tokens: Sequence[int], size: int) -> list[Heard]:
         """Running text in windows of ``size`` tokens; the one called "prose" is always the same
@@ -57,25 +66,21 @@ class Readings:
         if name in self._windows:
             return self._windows[name]
         cuts = [tokens[i : i + size] for i in range(0, len(tokens) - size + 1, size)]
-        heard = [self._read([list(cut)])[0] for cut in cuts]
+        heard = [self._read([list(cut)], torch.tensor([cut]))[0] for cut in cuts]
         if name == "prose":
             self._windows[name] = heard
         return heard
 
-    def _read(self, rows: list[list[int]]) -> list[Heard]:
+    def _read(self, rows: list[list[int]], padded: Tensor) -> list[Heard]:
         found = self._lm.knowledge.calibration
-        length = max(map(len, rows))
-        padded = torch.tensor([[*r, *[0] * (length - len(r))] for r in rows])
-        out = read(self._lm.model, padded, None, [found.layer], found.heads)
-        hidden = out.hidden[found.layer]
-        weights = torch.stack([out.attention[h] for h in found.heads]).mean(dim=0)
-        top = out.logits.argmax(dim=-1)
+        layers, attention = watch(self._lm.model, padded, found.layers, found.heads)
+        hidden = torch.stack([layers[layer] for layer in found.layers], dim=2)
+        weights = torch.stack([attention[h] for h in found.heads]).mean(dim=0)
         return [
             Heard(
                 row,
                 hidden[b, : len(row)].clone(),
                 weights[b, : len(row), : len(row)].clone(),
-                int(top[b, len(row) - 1]),
             )
             for b, row in enumerate(rows)
         ]

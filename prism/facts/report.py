@@ -1,8 +1,7 @@
-"""Results of the protocol as JSON, a table, and a plot."""
+"""Results of the protocol as a table and a plot."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -40,14 +39,6 @@ PLOTTED = (
     "unlisted unchanged",
     "text unchanged: names",
 )
-
-
-def write_json(path: Path, meta: dict[str, Any], runs: Sequence[dict[str, Any]]) -> None:
-    """All rows of all runs; replaces the file in one step."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".tmp")
-    part.write_text(json.dumps({"meta": meta, "runs": list(runs)}, indent=1) + "\n")
-    part.replace(path)
 
 
 def averaged(runs: Sequence[dict[str, Any]]) -> dict[tuple[str, str], dict[int, list[float]]]:

@@ -1,9 +1,9 @@
 """Everything about a model that the attachment must know, found once and without a gradient.
 
 The model reads the probe sentences and some unrelated text. From these come the layer whose states
-tell relations apart best, the space to compare them in, the heads that look at the subject asked
-about rather than at another one, and the thresholds. The choices are made on the probes' relations
-alone: each layer is judged on relations whose wordings took no part in fitting its space.
+tell relations apart best (its neighbours are compared with it), the space to compare them in, the
+heads that look at the subject asked about rather than at another one, and the thresholds. The
+choices are made on the probes' relations alone.
 """
 
 from __future__ import annotations
@@ -14,16 +14,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from prism.holo.lm.judging import TEXT_RATE, judge
 from prism.holo.lm.probes import DISTRACTING, PROBES, SUBJECTS
-from prism.holo.lm.reading import Head, Tokenizer, heads_of, last_states, layers_of, watch
-from prism.holo.lm.relations import Prototypes, Space, class_means, fit_space, score
+from prism.holo.lm.reading import (
+    Head,
+    Tokenizer,
+    heads_of,
+    inner_states,
+    last_states,
+    layers_of,
+    watch,
+)
+from prism.holo.lm.relations import TWIN, Prototypes, Spaces, class_means, fit_spaces, score
 
-FORMAT = 1
-WRITTEN = (0, 6, 7)  # wordings that stand for the written ones when layers are judged
-FOLDS = 3
-KEPT = 0.9  # share of prompts about something else that must stay untouched
-TEXT_RATE = 1e-3  # share of text positions that may look like a relation
-HEADS = 6
+NAMED_RATE = 1e-2  # as TEXT_RATE, inside sentences about a named subject
+NEIGHBOUR = 2  # layers between those that are compared
+HEADS = 6  # at most
 WINDOW = 256
 Spans = tuple[tuple[int, int], tuple[int, int]]
 WARM_UP = 8  # first positions of a window, whose states know nothing yet
@@ -34,29 +40,42 @@ class Calibration:
     """What was found.
 
     Attributes:
-        layer: the block whose output is compared.
-        space: the map of its states.
-        competitors: ``[C, D]`` prototypes of the probes' relations.
-        text: ``[M, D]`` mapped states of unrelated text, for thresholds.
+        layers: the n blocks whose outputs are compared.
+        space: the map of their states, to n D numbers.
+        competitors: ``[C, n D]`` prototypes of the probes' relations.
+        text: ``[M, n D]`` mapped states of unrelated text, for thresholds.
+        named: ``[K, n D]`` mapped states inside probe sentences, before they ask for anything.
+        named_relation: ``[K]`` the relations of those sentences, in 0..C-1.
         floor: lowest score that may count as asking.
+        spoken: the same where the words of the relation are in the sentence.
         heads: (block, head) pairs that look at the subject.
         share: least attention on a name that may count as asking about it, in units of the
             attention on the token that has most (the first one, where attention rests when it has
             nothing to look at, is left out).
     """
 
-    layer: int
-    space: Space
+    layers: list[int]
+    space: Spaces
     competitors: Tensor
     text: Tensor
+    named: Tensor
+    named_relation: Tensor
     floor: float
+    spoken: float
     heads: list[Head]
     share: float
 
     def threshold(self, bound: Prototypes, competitors: Tensor) -> float:
-        """The score above which a state asks about one of the bound relations."""
-        seen = score(self.text.float(), bound, competitors).amax(dim=-1)
-        return max(self.floor, float(seen.quantile(1 - TEXT_RATE)))
+        """The score above which a state asks about one of the bound relations. Sentences about
+        one of these relations are left out: they do ask for it."""
+        strange = (self.competitors @ bound.vectors.T).amax(dim=-1) < TWIN
+        named = self.named[strange[self.named_relation]]
+        levels = [self.floor]
+        for states, rate in ((self.text, TEXT_RATE), (named, NAMED_RATE)):
+            if len(states):
+                seen = score(states.float(), bound, competitors).amax(dim=-1)
+                levels.append(float(seen.quantile(1 - rate)))
+        return max(levels)
 
 
 @dataclass
@@ -64,6 +83,7 @@ class ProbeStates:
     """States and attention at the end of every probe sentence.
 
     Attributes:
+        rows: the N sentences as tokens.
         hidden: ``[N, L, D]``.
         relation, wording: ``[N]``.
         attention: ``[heads, T]`` from the end of each of the sentences with two subjects.
@@ -71,6 +91,7 @@ class ProbeStates:
             each of those sentences.
     """
 
+    rows: list[list[int]]
     hidden: Tensor
     relation: Tensor
     wording: Tensor
@@ -93,17 +114,24 @@ def calibrate(model: nn.Module, tokenizer: Tokenizer, text: str, subjects: int =
     layers = range(layers_of(model) // 2, layers_of(model))
     states = read_probes(model, tokenizer, list(layers), subjects)
     running = read_text(model, tokenizer, text, list(layers))
-    judged = [_judge(states, running, k) for k in range(len(layers))]
-    best = max(range(len(layers)), key=lambda k: judged[k][0])
-    space = fit_space(states.hidden[:, best], states.relation, running[:, best])
-    y = space(states.hidden[:, best])
+    every = range(len(layers))
+    probed = (states.hidden, states.relation, states.wording, running)
+    best = max(every, key=lambda k: judge(*probed, [k]).found)
+    chosen = [k for k in (best - NEIGHBOUR, best, best + NEIGHBOUR) if k in every]
+    judged = judge(*probed, chosen)
+    space = fit_spaces(states.hidden[:, chosen], states.relation, running[:, chosen])
+    y = space(states.hidden[:, chosen])
+    inside, owner = inner_states(model, states.rows[::subjects], [layers[k] for k in chosen])
     heads, share = choose_heads(states, heads_of(model))
     return Calibration(
-        layer=layers[best],
+        layers=[layers[k] for k in chosen],
         space=space,
         competitors=torch.nn.functional.normalize(class_means(y, states.relation), dim=-1),
-        text=space(running[:, best]).half(),
-        floor=judged[best][1],
+        text=space(running[:, chosen]).half(),
+        named=space(inside).half(),
+        named_relation=states.relation[::subjects][owner],
+        floor=judged.floor,
+        spoken=judged.spoken,
         heads=heads,
         share=share,
     )
@@ -127,10 +155,11 @@ def read_probes(
     heads = heads_of(model)
     hidden, _ = last_states(model, rows, layers)
     if not heads:
-        return ProbeStates(hidden, torch.tensor(relation), torch.tensor(wording), [], [])
+        return ProbeStates(rows, hidden, torch.tensor(relation), torch.tensor(wording), [], [])
     double = [i for i, s in enumerate(spans) if s is not None]
     _, weights = last_states(model, [rows[i] for i in double], layers[:1], heads)
     return ProbeStates(
+        rows,
         hidden,
         torch.tensor(relation),
         torch.tensor(wording),
@@ -166,7 +195,8 @@ def read_text(model: nn.Module, tokenizer: Tokenizer, text: str, layers: Sequenc
 
 
 def choose_heads(states: ProbeStates, heads: Sequence[Head]) -> tuple[list[Head], float]:
-    """The heads that look at the subject asked about most reliably, and how much they do."""
+    """The heads that look at the subject asked about most reliably, as many of them as together
+    tell most sentences right, and how much they do look at it."""
     if not heads:
         return [], 0.0
     pairs = list(zip(states.attention, states.spans, strict=True))
@@ -174,7 +204,9 @@ def choose_heads(states: ProbeStates, heads: Sequence[Head]) -> tuple[list[Head]
     other = torch.stack([w[:, slice(*s[1])].sum(dim=1) for w, s in pairs])
     margin = asked - other
     merit = margin.mean(dim=0) / margin.std(dim=0).clamp(min=1e-6)
-    best = merit.topk(min(HEADS, len(heads))).indices
+    first = merit.topk(min(HEADS, len(heads))).indices
+    right = (margin[:, first].cumsum(dim=1) > 0).float().mean(dim=0)
+    best = first[: int(right.argmax()) + 1]
     mean = [w[best].mean(dim=0) for w in states.attention]
     ratio = torch.tensor(
         [
@@ -190,41 +222,6 @@ def _best_cut(above: Tensor, below: Tensor) -> float:
     cuts = torch.cat([above, below]).sort().values
     right = (above[:, None] >= cuts).float().mean(0) + (below[:, None] < cuts).float().mean(0)
     return float(cuts[right.argmax()])
-
-
-def _judge(states: ProbeStates, running: Tensor, k: int) -> tuple[float, float]:
-    """Share of unseen wordings of unseen relations that layer k recognises while it keeps
-    ``KEPT`` of the prompts about other relations, and the score at which it does."""
-    kinds, centre = sorted(SUBJECTS), torch.nn.functional.normalize
-    kind = torch.tensor([kinds.index(p.kind) for p in PROBES])
-    found, floors = [], []
-    for fold in range(FOLDS):
-        order = torch.randperm(len(PROBES), generator=torch.Generator().manual_seed(fold))
-        fitted, other, bound = order.tensor_split([len(order) // 2, 3 * len(order) // 4])
-        bound = bound.sort().values
-        hidden, relation = states.hidden[:, k], states.relation
-        mine = torch.isin(relation, fitted)
-        space = fit_space(hidden[mine], relation[mine], running[:, k])
-        y = space(hidden)
-        written = torch.isin(states.wording, torch.tensor(WRITTEN))
-        known = torch.isin(relation, bound)
-        index = torch.searchsorted(bound, relation[known & written])
-        own = centre(class_means(y[known & written], index), dim=-1)
-        prototypes = Prototypes(own, torch.arange(len(bound)))
-        _, index = relation[mine].unique(return_inverse=True)
-        rivals = centre(class_means(y[mine], index), dim=-1)
-        asked, answer = score(y[known & ~written], prototypes, rivals).max(dim=-1)
-        strange = torch.isin(relation, other)
-        wrong, claimed = score(y[strange], prototypes, rivals).max(dim=-1)
-        same_kind = kind[bound[claimed]] == kind[relation[strange]]
-        wrong = torch.where(same_kind, wrong, -1.0)
-        text = score(space(running[:, k]), prototypes, rivals).amax(dim=-1)
-        floor = float(wrong.quantile(KEPT))
-        bar = max(floor, float(text.quantile(1 - TEXT_RATE)))
-        right = (asked > bar) & (bound[answer] == relation[known & ~written])
-        found.append(float(right.float().mean()))
-        floors.append(floor)
-    return sum(found) / FOLDS, sum(floors) / FOLDS
 
 
 def _sentence(

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as to_bytes
 from torch import nn
 
-from prism.holo.lm.calibration import Calibration, calibrate
+from prism import whole_file
+from prism.holo.lm.calibration import HEADS, NEIGHBOUR, Calibration, calibrate
+from prism.holo.lm.judging import KEPT, KEPT_FLOOR, KEPT_NOUNS
 from prism.holo.lm.probes import PROBES, SUBJECTS
 from prism.holo.lm.reading import Tokenizer
 from prism.holo.lm.relations import COMPETITION, RIDGE, WITHIN, Space, Spaces
@@ -49,14 +51,14 @@ def fingerprint(model: nn.Module, text: str) -> str:
     for name, value in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy())
-    digest.update(repr((FORMAT, PROBES, SUBJECTS, WITHIN, RIDGE, COMPETITION)).encode())
+    chosen = (WITHIN, RIDGE, COMPETITION, KEPT, KEPT_FLOOR, KEPT_NOUNS, NEIGHBOUR, HEADS)
+    digest.update(repr((FORMAT, PROBES, SUBJECTS, chosen)).encode())
     digest.update(text.encode())
     return digest.hexdigest()
 
 
 def save(found: Calibration, path: Path) -> None:
     """Write ``found``; the file appears whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
         "mean": torch.stack([s.mean for s in found.space.layers]),
         "whiten": torch.stack([s.whiten for s in found.space.layers]),
@@ -67,9 +69,7 @@ def save(found: Calibration, path: Path) -> None:
     }
     numbers = {name: getattr(found, name) for name in NUMBERS}
     header = {"format": str(FORMAT), "numbers": json.dumps(numbers | {"heads": found.heads})}
-    part = path.with_name(path.name + ".tmp")
-    save_file({k: v.contiguous() for k, v in tensors.items()}, part, header)
-    part.replace(path)
+    whole_file.write(path, to_bytes({k: v.contiguous() for k, v in tensors.items()}, header))
 
 
 def load(path: Path) -> Calibration:

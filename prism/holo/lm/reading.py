@@ -7,7 +7,7 @@ subject of a question is the name mentioned last.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -102,14 +102,10 @@ def last_states(
         Hidden states at each last token, ``[N, len(layers), D]``, and the attention from it, one
         ``[len(heads), T_n]`` a sequence.
     """
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     states: dict[int, Tensor] = {}
     weights: dict[int, Tensor] = {}
-    for low in range(0, len(order), batch):
-        some = order[low : low + batch]
-        length = len(rows[some[-1]])
-        padded = [[*rows[i], *[0] * (length - len(rows[i]))] for i in some]
-        hidden, attention = watch(model, torch.tensor(padded), layers, heads)
+    for some, padded in batches(rows, batch):
+        hidden, attention = watch(model, padded, layers, heads)
         for b, i in enumerate(some):
             last = len(rows[i]) - 1
             states[i] = torch.stack([hidden[k][b, last] for k in layers]).float()
@@ -117,3 +113,27 @@ def last_states(
             weights[i] = torch.stack(seen).float() if seen else torch.zeros(0, last + 1)
     everything = range(len(rows))
     return torch.stack([states[i] for i in everything]), [weights[i] for i in everything]
+
+
+def inner_states(
+    model: nn.Module, rows: Sequence[Sequence[int]], layers: Sequence[int], batch: int = 32
+) -> tuple[Tensor, Tensor]:
+    """Hidden states ``[K, len(layers), D]`` at every token but the last of each sequence, and
+    which sequence each is of, ``[K]``."""
+    states, owner = [], []
+    for some, padded in batches(rows, batch):
+        hidden, _ = watch(model, padded, layers)
+        for b, i in enumerate(some):
+            inside = len(rows[i]) - 1
+            states.append(torch.stack([hidden[k][b, :inside] for k in layers], dim=1).float())
+            owner += [i] * inside
+    return torch.cat(states), torch.tensor(owner)
+
+
+def batches(rows: Sequence[Sequence[int]], size: int) -> Iterator[tuple[list[int], Tensor]]:
+    """Sequences of like length together: which they are, and their padded tokens ``[B, T]``."""
+    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
+    for low in range(0, len(order), size):
+        some = order[low : low + size]
+        length = len(rows[some[-1]])
+        yield some, torch.tensor([[*rows[i], *[0] * (length - len(rows[i]))] for i in some])

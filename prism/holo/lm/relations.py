@@ -6,9 +6,9 @@
 S_w is the covariance of a hidden state within one relation, over wordings and subjects, taken from
 the probes (within-class covariance normalisation, Hatch et al. 2006); S_t is that of running text.
 Directions that only tell wordings apart are shrunk, so a relation given in two or three wordings
-is known again in others. States of several layers are mapped one by one and laid end to end, so that a
-cosine is the mean of the layers' cosines. The competitors are the probes' relations, as the probes ask about them
-and as they would be asked about the tape's own subjects.
+is known again in others. States of several layers are mapped one by one and laid end to end: a
+cosine is the mean of the layers' cosines. The competitors are the probes' relations, as the probes
+ask about them and as they would be asked about the tape's own subjects.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Space:
 
 @dataclass
 class Spaces:
-    """One map for each of n layers: ``[..., n, D]`` hidden states to unit vectors ``[..., n D]``."""
+    """One map per layer: ``[..., n, D]`` hidden states to unit vectors ``[..., n D]``."""
 
     layers: list[Space]
 

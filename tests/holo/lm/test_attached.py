@@ -210,3 +210,18 @@ def test_reading_before_calibrating_says_what_to_do():
     lm.knowledge.calibration = None
     with pytest.raises(RuntimeError, match=r"calibrate\(text\)"):
         lm.generate(ASK)
+
+
+def test_a_weaker_score_counts_where_the_relations_own_words_are_spoken():
+    lm = tiny.attached(tiny.llama())
+    lm.bind("Freedonia", "capital", "Fredville")
+    strong = lm.step(torch.tensor(lm.tokenizer.encode(ASK)))[2][-1]
+    lm.knowledge.calibration.threshold = lambda *_: 2.0  # no score is as high
+    for spoken, words, speaks in ((2.0, ASK, False), (-1.0, ASK, True), (-1.0, ASK[:-3], False)):
+        lm.knowledge.calibration.spoken = spoken
+        lm.relation("capital", [tiny.WORDING])
+        said = lm.step(torch.tensor(lm.tokenizer.encode(words)))[2][-1]
+        assert (said is not None) == speaks
+        if speaks:
+            assert said.score < 0 < strong.score
+            assert said.token == strong.token

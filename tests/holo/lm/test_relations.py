@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from prism.holo.lm.relations import Prototypes, class_means, fit_space, score, without_twins
+from prism.holo.lm.relations import (
+    Prototypes,
+    class_means,
+    fit_space,
+    fit_spaces,
+    score,
+    without_twins,
+)
 
 RELATIONS, WORDINGS, WIDTH = 12, 8, 24
 
@@ -71,3 +78,15 @@ def test_the_nearest_of_a_relations_wordings_counts():
     near = bound.nearness(torch.nn.functional.normalize(torch.tensor([[0.0, 1, 2]]), dim=-1))
     assert near.shape == (1, 2)
     assert near[0, 0] > near[0, 1] > 0
+
+
+def test_several_layers_are_compared_by_the_mean_of_their_cosines():
+    generator = torch.Generator().manual_seed(0)
+    hidden, relation = states(generator)
+    both = torch.stack([hidden, hidden.roll(1, dims=1)], dim=1)
+    spaces = fit_spaces(both, relation, both)
+    one, other = spaces(both)[:1], spaces(both)[1:]
+    alone = [space(both[:, k]) for k, space in enumerate(spaces.layers)]
+    mean = sum(y[1:] @ y[:1].T for y in alone) / 2
+    torch.testing.assert_close(other @ one.T, mean)
+    torch.testing.assert_close(one.norm(), torch.tensor(1.0))

@@ -15,7 +15,7 @@ from prism.holo.addresses import AddressRegister
 from prism.holo.lm import AttachedLM, attach
 from prism.holo.lm.calibration import Calibration
 from prism.holo.lm.reading import heads_of, watch
-from prism.holo.lm.relations import Prototypes, Space, score
+from prism.holo.lm.relations import Prototypes, Space, Spaces, score
 from prism.pretrained.llama import Llama, LlamaConfig
 
 WORDING = "The capital of {} is"
@@ -70,9 +70,19 @@ def calibration(model: nn.Module) -> Calibration:
     """States as they are, no competitors, a threshold above all of ``QUIET``."""
     rows = [watch(model, torch.tensor([Bytes().encode(t)]), [1])[0][1][0] for t in QUIET]
     states = torch.cat(rows).float()
-    space = Space(states.mean(dim=0), torch.eye(states.shape[1]))
-    heads = heads_of(model)[-1:]
-    return Strict(1, space, states[:0], space(states), -1.0, heads, 0.0)
+    space = Spaces([Space(states.mean(dim=0), torch.eye(states.shape[1]))])
+    return Strict(
+        layers=[1],
+        space=space,
+        competitors=states[:0],
+        text=space(states[:, None]),
+        named=states[:0],
+        named_relation=torch.zeros(0, dtype=torch.long),
+        floor=-1.0,
+        spoken=1.0,
+        heads=heads_of(model)[-1:],
+        share=0.0,
+    )
 
 
 def attached(model: nn.Module) -> AttachedLM:
