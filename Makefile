@@ -1,7 +1,8 @@
 # make compare   PRISM against its baselines on every task (quick profile)
 # make test      set up and run the test suite
 # make bench     speed and specialisation into benchmarks/results (long; all cores)
-# make results   RESULTS.md, the tables of README.md and the figures from benchmarks/results
+# make results   RESULTS.md, RESULTS_LEVERS.md, the tables of README.md and the figures from
+#                benchmarks/results
 # Everything happens in .venv; PYTHON chooses the interpreter that makes it.
 PYTHON ?= python3
 VENV := .venv
@@ -48,6 +49,7 @@ bench: $(VENV)/installed
 
 results: $(VENV)/installed
 	$(BIN)/python -m benchmarks.results
+	$(BIN)/python -m benchmarks.levers_page
 	$(BIN)/python -m renders.figures
 
 clean:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import holo_page, real_text_page, retrieval_page
+from benchmarks import facts_page, holo_page, real_text_page, retrieval_page, trainer_page
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,13 @@ class Chapter:
 CHAPTERS = (
     Chapter("HoloTape", "holo.json", "python -m benchmarks.holo", holo_page.sections),
     Chapter(
+        "Facts in SmolLM2",
+        "facts.json",
+        "python -m prism.eval_facts, then cp runs/facts/facts.json runs/facts/facts.png "
+        "benchmarks/results/",
+        facts_page.sections,
+    ),
+    Chapter(
         "PRISM asks a tape",
         "retrieval.json",
         "python -m benchmarks.retrieval",
@@ -34,4 +41,5 @@ CHAPTERS = (
         "python -m benchmarks.real_text --data MIX",
         real_text_page.sections,
     ),
+    Chapter("The trainer", "trainer.json", "python -m benchmarks.trainer", trainer_page.sections),
 )

@@ -5,6 +5,8 @@ batch = lanes.next()                  # LaneBatch: tokens, targets, segment_ids 
 lanes.load(lanes.state())             # goes on exactly
 """
 
+from prism.data.curriculum import Curriculum, Lengths
+from prism.data.curriculum_text import parse_curriculum
 from prism.data.heldout import held_out_batches
 from prism.data.lanes import Lanes
 from prism.data.mix import Mix, parse_mix
@@ -13,12 +15,15 @@ from prism.data.tokens import ByteTokenizer, Tokenizer, open_tokenizer
 
 __all__ = [
     "ByteTokenizer",
+    "Curriculum",
     "LaneBatch",
     "Lanes",
+    "Lengths",
     "Mix",
     "Tokenizer",
     "count_bytes",
     "held_out_batches",
     "open_tokenizer",
+    "parse_curriculum",
     "parse_mix",
 ]

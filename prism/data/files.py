@@ -33,6 +33,11 @@ class Files:
         self._files = [_open(name, path, format) for path in paths]
         self._ends = list(accumulate(file.segments() for file in self._files))
 
+    @property
+    def size(self) -> int:
+        """Bytes of all files, as they are stored."""
+        return sum(file.path.stat().st_size for file in self._files)
+
     def segments(self) -> int:
         return self._ends[-1] if self._ends else 0
 

@@ -69,9 +69,10 @@ def _documents(
     source: Source, share: float, tokenizer: Tokenizer, budget: float
 ) -> Iterator[Encoded]:
     """Held-out documents of one epoch in stored order until ``budget`` tokens are reached."""
-    walk, place, taken = Walk(source, seed=None), Place(), 0
+    walk, place, taken, seen = Walk(source, seed=None), Place(), 0, 0
     while taken < budget and (place := walk.find(place)).epoch == 0:
         document = walk.read(place)
+        seen += 1
         if held_out(document, share):
             ids, targets = encode(document, tokenizer)
             if len(ids) > 0:
@@ -80,8 +81,9 @@ def _documents(
         place = place._replace(index=place.index + 1)
     if taken == 0:
         raise ValueError(
-            f"source {source.name}: none of its documents is held out for validation at "
-            f"held_out = {share:g}; must have more documents, or a mix with a larger held_out"
+            f"source {source.name}: none of its {seen:,} documents is held out for validation at "
+            f"held_out = {share:g}; must have more documents (text has one in every 16 KiB, or one "
+            "after every line <|endoftext|>), or be in a mix:FILE.json with a larger held_out"
         )
 
 

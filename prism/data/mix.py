@@ -24,7 +24,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ from prism.data.named import NAMED
 from prism.data.order import Source
 
 HELD_OUT = 0.01
-SMALL_HELD_OUT = 0.0625  # of a corpus of half a megabyte
+SMALL_HELD_OUT = 0.0625  # where HELD_OUT would leave a few documents, or none
+SMALL = 4 * 1024 * 1024  # bytes of all sources
 KINDS = ("pydoc", "file", "folder", "hub")
 PLACE_OPTIONS = ("kind", "path", "config", "split", "revision", "weight", "name")
 
@@ -83,7 +84,8 @@ class Mix:
 
 
 def parse_mix(text: str) -> Mix:
-    """The mix that a command line names.
+    """The mix that a command line names. Of local text below ``SMALL`` bytes, ``SMALL_HELD_OUT`` is
+    held out.
 
     Raises:
         ValueError: an unknown kind or name, a bad weight, or a source that cannot be opened.
@@ -91,8 +93,11 @@ def parse_mix(text: str) -> Mix:
     if text.startswith("mix:"):
         return mix_from(_described(text.removeprefix("mix:")))
     entries = [_entry(part) for part in text.split(",")]
-    small = all(entry["kind"] == "pydoc" for entry in entries)
-    return mix_from({"sources": entries, "held_out": SMALL_HELD_OUT if small else HELD_OUT})
+    mix = mix_from({"sources": entries})
+    sources = [weighted.source for weighted in mix.sources]
+    local = all(isinstance(source, Files | PythonManual) for source in sources)
+    size = sum(source.size for source in sources if isinstance(source, Files))
+    return replace(mix, held_out=SMALL_HELD_OUT) if local and size < SMALL else mix
 
 
 def mix_from(description: Mapping[str, Any]) -> Mix:

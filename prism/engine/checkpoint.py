@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceStorageWriter
 
+from prism.config import PrismConfig
 from prism.engine import folder
 from prism.engine.parallel import World
 
@@ -108,10 +110,32 @@ def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor], alone: bool = 
     state = {key: _at_least_1d(value) for key, value in tensors.items()}
     reader = HuggingFaceStorageReader(str(checkpoint))
     _check(checkpoint, reader, state)
-    with warnings.catch_warnings():
-        # without a group torch says that it reads in one process, which is what is meant
-        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+    with _alone():
         dcp.load(state, storage_reader=reader, no_dist=alone)
+
+
+def read_tensors(checkpoint: Path) -> dict[str, Tensor]:
+    """Every tensor of a checkpoint, whole, on the CPU; for this process alone."""
+    found = HuggingFaceStorageReader(str(checkpoint)).read_metadata().state_dict_metadata
+    tensors = {k: torch.empty(x.size, dtype=x.properties.dtype) for k, x in found.items()}
+    load_tensors(checkpoint, tensors, alone=True)
+    return tensors
+
+
+def write_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors that this process holds whole, to be read with :func:`load_tensors`."""
+    state = {key: _at_least_1d(value) for key, value in tensors.items()}
+    writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
+    with _alone():
+        dcp.save(state, storage_writer=writer, no_dist=True)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Without a group torch warns that one process works alone, which is what is meant."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        yield
 
 
 def _check(checkpoint: Path, reader: Any, wanted: Mapping[str, Tensor]) -> None:
@@ -136,6 +160,11 @@ def read_run(checkpoint: Path) -> dict[str, Any]:
     if values.get("format") != FORMAT:
         raise ValueError(f"{checkpoint / RUN}: format = {values.get('format')!r}: must be {FORMAT}")
     return values
+
+
+def config(checkpoint: Path) -> PrismConfig:
+    """The config of the model in a checkpoint."""
+    return PrismConfig.from_dict(read_run(checkpoint)["config"])
 
 
 def read_ranks(checkpoint: Path) -> list[dict[str, Any]]:

@@ -9,30 +9,34 @@ measurement of ten minutes can confirm or refute it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from rich.table import Table
 
-from prism.config import PrismConfig
 from prism.engine.build import make_model
 from prism.engine.flops import PEAKS, count
 from prism.engine.memory import per_rank
 from prism.engine.meta import parameters_on_meta
 from prism.engine.settings import Settings
+from prism.engine.stages import Stage
+from prism.model.protocol import LanguageModel
 
 CARDS = (1, 8, 64)
 GIB = 2**30
 
 
-def tables(s: Settings, config: PrismConfig, ranks: int) -> Iterator[Table]:
-    """The cost of the run as tables: the model, the time, the memory on each of ``ranks``."""
-    with parameters_on_meta():
-        model = make_model(s.model, config)
+def tables(s: Settings, plan: Sequence[Stage], ranks: int) -> Iterator[Table]:
+    """The cost of the run as tables: the model (the last of its sizes), the sizes, the time, the
+    memory on each of ``ranks``."""
+    last = plan[-1]
+    model = _on_meta(s, last)
     flops = count(model, s.seq_len)
     tokens = s.global_batch_size * s.seq_len
     total = s.steps * tokens
-    yield _table(
-        f"{s.model} {s.preset}",
+    spent = sum(flops for _, flops in stage_flops(s, plan))
+    yield keyed_table(
+        f"{s.model} {last.preset}",
         {
             "parameters": f"{model.num_parameters():,}",
             "FLOPs per token, forward": f"{flops.training / 3:.4g}",
@@ -41,11 +45,13 @@ def tables(s: Settings, config: PrismConfig, ranks: int) -> Iterator[Table]:
             "tokens per step": f"{tokens:,}",
             "steps": f"{s.steps:,}",
             "tokens of the run": f"{total:,}",
-            "FLOPs of the run": f"{total * flops.training:.3g}",
+            "FLOPs of the run": f"{spent:.3g}",
         },
     )
-    speed = PEAKS[s.gpu] * s.mfu / flops.training
-    yield _table(
+    if len(plan) > 1:
+        yield stages_table(s, plan)
+    speed = PEAKS[s.gpu] * s.mfu * total / spent
+    yield keyed_table(
         f"time on {s.gpu.upper()} at {s.mfu:.0%} of {PEAKS[s.gpu] / 1e12:.0f} TFLOP/s",
         {
             f"{cards} x {s.gpu.upper()}": f"{_duration(total / (speed * cards))}, "
@@ -53,10 +59,40 @@ def tables(s: Settings, config: PrismConfig, ranks: int) -> Iterator[Table]:
             for cards in CARDS
         },
     )
-    parts = per_rank(s, config, ranks)
+    parts = per_rank(s, last.config, ranks)
     rows = {name: f"{size / GIB:.3g} GiB" for name, size in parts.items()}
     rows["sum"] = f"{sum(parts.values()) / GIB:.3g} GiB"
-    yield _table(f"memory on each of {ranks} ranks, {s.dtype}", rows)
+    yield keyed_table(f"memory on each of {ranks} ranks, {s.dtype}", rows)
+
+
+def stage_flops(s: Settings, plan: Sequence[Stage]) -> list[tuple[int, float]]:
+    """Tokens and training FLOPs of each stage."""
+    starts = (0, *(stage.end for stage in plan))
+    tokens = [s.global_batch_size * s.seq_len * (b - a) for a, b in pairwise(starts)]
+    each = [count(_on_meta(s, stage), s.seq_len).training for stage in plan]
+    return [(n, n * flops) for n, flops in zip(tokens, each, strict=True)]
+
+
+def stages_table(s: Settings, plan: Sequence[Stage]) -> Table:
+    """What every stage of a run that grows costs, against the last size from scratch."""
+    table = Table(title="growth, against training the last size from scratch")
+    for name in ("stage", "parameters", "until step", "tokens", "FLOPs", "of scratch"):
+        table.add_column(name, justify="left" if name == "stage" else "right", overflow="fold")
+    spent = stage_flops(s, plan)
+    tokens, flops = (sum(column) for column in zip(*spent, strict=True))
+    scratch = tokens * spent[-1][1] / spent[-1][0]
+    for stage, (n, cost) in zip(plan, spent, strict=True):
+        size = _on_meta(s, stage).num_parameters()
+        name = " ".join((stage.name, *stage.taken))
+        share = f"{cost / scratch:.1%}"
+        table.add_row(name, f"{size:,}", f"{stage.end:,}", f"{n:,}", f"{cost:.3g}", share)
+    table.add_row("sum", "", "", f"{tokens:,}", f"{flops:.3g}", f"{flops / scratch:.1%}")
+    return table
+
+
+def _on_meta(s: Settings, stage: Stage) -> LanguageModel:
+    with parameters_on_meta():
+        return make_model(s.model, stage.config)
 
 
 def _duration(seconds: float) -> str:
@@ -65,7 +101,8 @@ def _duration(seconds: float) -> str:
     return f"{seconds / size:.3g} {unit}"
 
 
-def _table(title: str, rows: dict[str, str]) -> Table:
+def keyed_table(title: str, rows: dict[str, str]) -> Table:
+    """A table of names and values."""
     table = Table(title=title, show_header=False, title_justify="left")
     table.add_column()
     table.add_column(justify="right")

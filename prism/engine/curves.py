@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 Records = Sequence[dict[str, Any]]
-SIZE = (10.0, 10.5)  # inches
+WIDTH, ROW = 10.0, 2.625  # inches
 
 
 def draw(records: Records) -> Figure:
@@ -21,28 +21,28 @@ def draw(records: Records) -> Figure:
         records: of one run, in order of steps.
     """
     panels = [
-        ("bits per byte", _bits),
-        ("gradient norm", lambda ax, r: _line(ax, r, "grad_norm")),
-        ("learning rate", lambda ax, r: _line(ax, r, "lr")),
-        ("tokens per second", lambda ax, r: _line(ax, r, "tokens_per_second")),
-        ("router loads", lambda ax, r: _shares(ax, r, "loads")),
-        ("half-life use, by tokens", lambda ax, r: _shares(ax, r, "half_life_use")),
-        ("where the time went", lambda ax, r: _shares(ax, r, "time")),
-        ("share of the peak (MFU)", lambda ax, r: _line(ax, r, "mfu")),
+        ("bits per byte", "bits_per_byte", _bits),
+        ("gradient norm", "grad_norm", _line),
+        ("learning rate", "lr", _line),
+        ("tokens per second", "tokens_per_second", _line),
+        ("router loads", "loads", _shares),
+        ("half-life use, by tokens", "half_life_use", _shares),
+        ("where the time went", "time", _shares),
+        ("share of the targets trained on", "selected", _line),
+        ("share of the peak (MFU)", "mfu", _line),
     ]
-    figure = Figure(figsize=SIZE, layout="constrained")
-    for i, (title, plot) in enumerate(panels):
-        ax = figure.add_subplot(4, 2, i + 1)
-        plot(ax, records)
+    shown = [panel for panel in panels if any(panel[1] in r for r in records)]
+    rows = max(1, -(-len(shown) // 2))
+    figure = Figure(figsize=(WIDTH, ROW * rows), layout="constrained")
+    for i, (title, name, plot) in enumerate(shown):
+        ax = figure.add_subplot(rows, 2, i + 1)
+        plot(ax, records, name)
         ax.set_title(title, loc="left", fontsize=10)
         ax.set_xlabel("step", fontsize=8)
         ax.tick_params(labelsize=8)
         ax.grid(alpha=0.3)
-        if ax.has_data():
-            if len(ax.get_legend_handles_labels()[0]) > 1:
-                ax.legend(fontsize=7)
-        else:
-            figure.delaxes(ax)
+        if len(ax.get_legend_handles_labels()[0]) > 1:
+            ax.legend(fontsize=7)
     return figure
 
 
@@ -66,8 +66,8 @@ def _line(
         ax.plot(steps, values, style, label=label, linewidth=1.2, markersize=4)
 
 
-def _bits(ax: Axes, records: Records) -> None:
-    _line(ax, records, "bits_per_byte", "training")
+def _bits(ax: Axes, records: Records, name: str) -> None:
+    _line(ax, records, name, "training")
     _line(ax, records, "held_out_bits_per_byte", "held out", "o-")
 
 

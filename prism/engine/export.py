@@ -91,6 +91,17 @@ def load_export(file: str | Path) -> LanguageModel:
     return model.eval()
 
 
+def tokenizer_of(path: Path) -> str | None:
+    """Fingerprint of the tokenizer of a run, checkpoint or export; None for anything else."""
+    if path.is_file():
+        with safe_open(str(path), framework="pt") as f:
+            return str(_header(path, f.metadata() or {})["tokenizer"])
+    if (path / folder.MARK).is_file() or folder.complete(path):
+        found: str | None = checkpoint.read_run(find(path))["identity"].get("tokenizer")
+        return found
+    return None
+
+
 def _header(file: str | Path, metadata: dict[str, str]) -> dict[str, Any]:
     if KEY not in metadata:
         raise ValueError(f"{file}: no {KEY!r} in its header; must be written by --export")

@@ -48,6 +48,7 @@ def diagnose(
     arrived: list[Tensor] = []
 
     def watch(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        output.requires_grad_()  # a frozen embedding is watched too
         output.register_hook(lambda grad: arrived.append(grad.detach()))
 
     embedding = next(m for m in model.modules() if isinstance(m, nn.Embedding))

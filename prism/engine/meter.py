@@ -44,6 +44,7 @@ class Meter:
     targets: int = 0
     tokens: int = 0
     bytes: int = 0
+    selected: float | None = None
     norm: float = 0.0
     skipped: int = 0
     loads: Tensor | None = None
@@ -64,6 +65,8 @@ class Meter:
         self.targets += found.targets
         self.tokens += found.real
         self.bytes += found.bytes
+        if found.selected is not None:
+            self.selected = (self.selected or 0.0) + found.selected * found.targets
         self.norm = norm
         self.skipped += skipped
         if found.loads is not None:
@@ -92,6 +95,8 @@ class Meter:
         }
         if self.peak is not None:
             record["mfu"] = speed * self.flops_per_token / (self.peak * self.w.size)
+        if self.selected is not None:
+            record["selected"] = self.selected / max(self.targets, 1)
         if self.skipped:
             record["skipped"] = self.skipped
         if self.loads is not None:

@@ -3,7 +3,8 @@
 Matrices are decayed; vectors, scalars and what carries ``_no_weight_decay`` are not. Muon
 (https://kellerjordan.github.io/posts/muon) orthogonalises the momentum of a matrix; its update is
 scaled to the root mean square of AdamW's (arXiv 2502.16982), so one learning rate serves both. The
-embedding, the head and parameters that are not matrices stay with AdamW.
+embedding, the head and parameters that are not matrices stay with AdamW. AdamW works element by
+element, so each rank runs it on its own part of the parameters; Muon needs whole matrices.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
+from prism.engine.parts import as_part_of, parts
 from prism.engine.settings import Settings
 
 BETA1 = 0.9
@@ -48,11 +50,19 @@ class Roles:
 
 
 class Optimizers:
-    """The optimizers of a run, used as one."""
+    """The optimizers of a run, used as one.
+
+    Attributes:
+        parameters: those of the model that are not frozen, by name.
+        updated: what an optimizer updates in a parameter's place: itself, or this rank's part.
+    """
 
     def __init__(self, model: nn.Module, roles: Roles, s: Settings) -> None:
-        self.parameters = dict(model.named_parameters())
+        self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         muon = roles.hidden if s.optimizer == "muon" else frozenset()
+        here = zip(self.parameters.items(), parts(self.parameters.values()), strict=True)
+        self.updated = {n: p if n in muon else nn.Parameter(mine) for (n, p), mine in here}
+        self.partial = [n for n in self.parameters if n not in muon]
         rest = [name for name in self.parameters if name not in muon]
         groups = [
             self._group([n for n in rest if n in roles.decayed], s.weight_decay),
@@ -69,23 +79,34 @@ class Optimizers:
             )
 
     def _group(self, names: Sequence[str], weight_decay: float) -> dict[str, object]:
-        return {"params": [self.parameters[n] for n in names], "weight_decay": weight_decay}
+        return {"params": [self.updated[n] for n in names], "weight_decay": weight_decay}
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the next step."""
-        for part in self.parts:
-            for group in part.param_groups:
+        for optimizer in self.parts:
+            for group in optimizer.param_groups:
                 group["lr"] = rate
 
     def step(self) -> None:
         """One step on the gradients that are there."""
-        for part in self.parts:
-            part.step()
+        self._follow()
+        for optimizer in self.parts:
+            optimizer.step()
+
+    def _follow(self) -> None:
+        """Give the parts the gradients of the parameters, and their present memory: the first
+        forward may move a part, to pad it."""
+        spread = [(self.parameters[n], self.updated[n]) for n in self.partial]
+        for (_, mine), now in zip(spread, parts(p for p, _ in spread), strict=True):
+            mine.data = now
+        arrived = [(mine, p.grad) for p, mine in spread if p.grad is not None]
+        for (mine, _), grad in zip(arrived, parts(g for _, g in arrived), strict=True):
+            mine.grad = grad
 
     def zero_grad(self) -> None:
         """Drop the gradients."""
-        for part in self.parts:
-            part.zero_grad(set_to_none=True)
+        for p in (*self.parameters.values(), *self.updated.values()):
+            p.grad = None
 
     def prepare(self) -> None:
         """Make the moments exist, to be overwritten by those of a checkpoint."""
@@ -101,6 +122,8 @@ class Optimizers:
 
     def _moments(self) -> Iterable[tuple[str, Tensor]]:
         for name, p in self.parameters.items():
-            for part in self.parts:
-                for moment, value in part.state.get(p, {}).items():
-                    yield f"{name}.{moment}", value
+            mine = self.updated[name]
+            for optimizer in self.parts:
+                for moment, value in optimizer.state.get(mine, {}).items():
+                    partial = mine is not p and value.shape == mine.shape
+                    yield f"{name}.{moment}", as_part_of(value, p) if partial else value

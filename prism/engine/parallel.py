@@ -29,10 +29,18 @@ from prism.engine.optimizer import Roles
 from prism.engine.settings import Settings
 from prism.model.protocol import LanguageModel
 
+# Parameters of a block that is gathered and reduced on its own; smaller ones go with the rest of
+# the model. A unit costs a fixed time, and holding all of a small model's weights costs nothing.
+SMALLEST_UNIT = 1_000_000
+
 
 @dataclass(frozen=True)
 class World:
-    """The ranks of a run: ``rank`` of ``size``, on ``device``, as the grid ``mesh``."""
+    """The ranks of a run: ``rank`` of ``size``, on ``device``, as the grid ``mesh``.
+
+    The dimensions of ``mesh`` are ``replicate`` (only where there are several copies of the
+    weights) and ``shard``.
+    """
 
     rank: int
     size: int
@@ -85,13 +93,16 @@ def world(s: Settings) -> Iterator[World]:
                 f"--global-batch-size {s.global_batch_size}: must be a multiple of the number of "
                 f"ranks, {size}"
             )
-        mesh = init_device_mesh(
-            device.type, (size // shards, shards), mesh_dim_names=("replicate", "shard")
-        )
-        yield World(dist.get_rank(), size, device, mesh)
+        yield World(dist.get_rank(), size, device, _mesh(device, size // shards, shards))
     finally:
         if ours:
             dist.destroy_process_group()
+
+
+def _mesh(device: torch.device, copies: int, shards: int) -> DeviceMesh:
+    if copies == 1:  # a dimension of one rank would still be summed over
+        return init_device_mesh(device.type, (shards,), mesh_dim_names=("shard",))
+    return init_device_mesh(device.type, (copies, shards), mesh_dim_names=("replicate", "shard"))
 
 
 def _device(name: str) -> torch.device:
@@ -165,8 +176,10 @@ def _shard(model: nn.Module, s: Settings, w: World) -> None:
         reduce_dtype=torch.float32 if half else None,
         cast_forward_inputs=False,
     )
-    spread = w.mesh.size(1) > 1
+    spread = w.mesh["shard"].size() > 1
     for block in _blocks(model):
+        if sum(p.numel() for p in block.parameters()) < SMALLEST_UNIT:
+            continue
         fully_shard(block, mesh=w.mesh, mp_policy=policy, reshard_after_forward=spread)
         hide(block, stream=lambda output: output[0])
     fully_shard(model, mesh=w.mesh, mp_policy=policy, reshard_after_forward=False)

@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prism.data import Lanes, held_out_batches, open_tokenizer, parse_mix
+import torch
+from rich.table import Table
+
+from prism.data import (
+    Curriculum,
+    Lanes,
+    Mix,
+    Tokenizer,
+    held_out_batches,
+    open_tokenizer,
+    parse_curriculum,
+)
 from prism.engine import checkpoint, cost, folder
-from prism.engine.build import carries, make_model, model_config
+from prism.engine.build import carries, make_model
 from prism.engine.export import export
 from prism.engine.flops import count, device_peak
 from prism.engine.guard import DivergedError
 from prism.engine.log import JsonLines, Sink, TensorBoard, Terminal, WandB
 from prism.engine.meta import parameters_on_meta
 from prism.engine.meter import Meter
+from prism.engine.modular import (
+    data_of,
+    learning,
+    modular_flags,
+    starting_checkpoint,
+    starts_from_parts,
+)
 from prism.engine.parallel import World, world
+from prism.engine.progressive import grown_checkpoint
+from prism.engine.reference import open_reference, weights_digest
 from prism.engine.settings import Settings, renewed
 from prism.engine.signals import Stop, stop_on_signals
 from prism.engine.smoke import smoke
+from prism.engine.stages import JUMP, Stage, stage_of, stages
 from prism.engine.trainer import Job, Trainer
+from prism.engine.weighting_cost import weights_table
+from prism.model.protocol import LanguageModel
 
 DIVERGED = 3  # exit code
-OF_THE_MODEL = ("model", "preset", "set", "tokenizer")
+GROWING = "growing.tmp"  # a folder that is there while a run crosses a growth point
+STARTING = "starting.tmp"  # likewise while a modular phase takes over the trunk's weights
 
 
 def run(flags: Mapping[str, Any]) -> int:
@@ -52,10 +78,20 @@ def settings_of(flags: Mapping[str, Any]) -> Settings:
         where = Path(flags["resume"])
         s = renewed(_saved(where), flags)
         return Settings.from_dict({**s.to_dict(), "out_dir": str(where)})
+    if "preset" in flags and flags.get("progressive", JUMP) != JUMP:
+        raise ValueError(f"--preset {flags['preset']}: --progressive names the presets itself")
     if "init_from" in flags:
-        saved = _saved(Path(flags["init_from"])).to_dict()
-        flags = {**{name: saved[name] for name in OF_THE_MODEL}, **flags}
-    return Settings.from_dict(flags)
+        start = folder.newest(Path(flags["init_from"]))
+        flags = {**_model_of(start), **flags}
+    return Settings.from_dict(modular_flags(flags))
+
+
+def _model_of(start: Path) -> dict[str, Any]:
+    """The flags that give the model of a checkpoint."""
+    s = Settings.from_dict(checkpoint.read_run(start)["settings"])
+    plan = stages_of(s)
+    stage = plan[stage_of(plan, checkpoint.config(start))]
+    return {"model": s.model, "tokenizer": s.tokenizer, "preset": stage.preset, "set": stage.set}
 
 
 def _saved(run: Path) -> Settings:
@@ -65,12 +101,18 @@ def _saved(run: Path) -> Settings:
 def _dry_run(s: Settings) -> int:
     terminal = Terminal(s.steps)
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
-    config = model_config(s, open_tokenizer(s.tokenizer).vocab_size)
+    plan = stages_of(s)
     if int(os.environ.get("RANK", "0")) == 0:
         terminal.settings(s.to_dict() | {"data": s.mix})
-        for table in cost.tables(s, config, ranks):
+        for table in (*cost.tables(s, plan, ranks), *_weights_tables(s, plan, ranks)):
             terminal.console.print(table)
     return 0
+
+
+def _weights_tables(s: Settings, plan: Sequence[Stage], ranks: int) -> list[Table]:
+    if not (s.token_selection or s.token_recycling):
+        return []
+    return [weights_table(s, plan, ranks, _reference(s, torch.device("cpu")))]
 
 
 def _train(s: Settings, w: World) -> int:
@@ -83,34 +125,79 @@ def _train(s: Settings, w: World) -> int:
         start = folder.newest(Path(s.init_from))
     w.barrier()
     run_folder.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(open_job(s, w), w, run_folder, start, resume=s.resume is not None)
-    terminal = Terminal(s.steps)
+    plan, terminal = stages_of(s), Terminal(s.steps)
+    here = stage_of(plan, checkpoint.config(start)) if s.resume else 0
+    if starts_from_parts(s):
+        start = _started(s, w, terminal)
+    trainer = Trainer(open_job(s, w, plan[here]), w, run_folder, start, resume=bool(s.resume))
+    w.barrier()
+    if w.first:
+        shutil.rmtree(run_folder / STARTING, ignore_errors=True)
     sinks = _sinks(s, run_folder, trainer, terminal) if w.first else []
+    if w.first and len(plan) > 1:
+        terminal.console.print(cost.stages_table(s, plan))
     try:
         with stop_on_signals() as stop:
-            return _fit(trainer, sinks, terminal, stop)
+            return _fit(trainer, plan[here + 1 :], sinks, terminal, stop)
     finally:
         for sink in sinks:
             sink.close()
 
 
-def _fit(trainer: Trainer, sinks: list[Sink], terminal: Terminal, stop: Stop) -> int:
+def _started(s: Settings, w: World, terminal: Terminal) -> Path:
+    """The checkpoint of the weights that a modular phase starts from."""
+    target = Path(s.out_dir) / STARTING
+    if w.first:
+        report = starting_checkpoint(s, target)
+        (Path(s.out_dir) / f"{s.modular_phase}.txt").write_text(f"{report}\n", "utf-8")
+        terminal.say(report.splitlines()[0])
+    w.barrier()
+    return target
+
+
+def _fit(
+    trainer: Trainer, ahead: Sequence[Stage], sinks: list[Sink], terminal: Terminal, stop: Stop
+) -> int:
+    """Train through the stages that are ``ahead`` too; the exit code."""
+
     def write(record: dict[str, Any]) -> None:
         for sink in sinks:
             sink.write(record)
 
-    first = trainer.w.first
+    s, w = trainer.job.s, trainer.w
     try:
         finished = trainer.fit(_meter(trainer), write, stop)
+        for stage in ahead:
+            if not finished or w.any(stop.asked):
+                break
+            trainer = _grown(trainer, stage, terminal)
+            finished = trainer.fit(_meter(trainer), write, stop)
     except DivergedError as error:
-        if first:
-            where = trainer.job.s.out_dir
-            print(f"prism.run_scale: {error}; --resume {where} goes back", file=sys.stderr)
+        if w.first:
+            print(f"prism.run_scale: {error}; --resume {s.out_dir} goes back", file=sys.stderr)
         return DIVERGED
-    if first:
-        end = "done" if finished else f"stopped; --resume {trainer.job.s.out_dir} goes on"
+    if w.first:
+        end = "done" if trainer.step >= s.steps else f"stopped; --resume {s.out_dir} goes on"
         terminal.say(f"{end}: step {trainer.step}, {trainer.tokens:,} tokens")
     return 0
+
+
+def _grown(trainer: Trainer, stage: Stage, terminal: Terminal) -> Trainer:
+    """The run that goes on at the size of ``stage``; ``trainer`` is of no use afterwards."""
+    s, w, run_folder = trainer.job.s, trainer.w, Path(trainer.job.s.out_dir)
+    target = run_folder / GROWING
+    if w.first:
+        report = grown_checkpoint(folder.newest(run_folder), target, s, stage).report
+        (run_folder / f"grown-{trainer.step:08d}.txt").write_text(f"{report}\n", "utf-8")
+        terminal.say(f"step {trainer.step}: grown to {stage.name}, {str(report).splitlines()[0]}")
+    w.barrier()
+    del trainer.model, trainer.optimizers, trainer.states, trainer.weighting  # make room
+    gc.collect()
+    grown = Trainer(open_job(s, w, stage), w, run_folder, target, resume=True)
+    w.barrier()
+    if w.first:
+        shutil.rmtree(target)
+    return grown
 
 
 def _sinks(s: Settings, run: Path, trainer: Trainer, terminal: Terminal) -> list[Sink]:
@@ -125,6 +212,8 @@ def _sinks(s: Settings, run: Path, trainer: Trainer, terminal: Terminal) -> list
     terminal.settings(s.to_dict() | {"data": s.mix})
     size = trainer.model.num_parameters()
     terminal.say(f"{s.model}: {size:,} parameters on {trainer.w.size} x {trainer.w.device.type}")
+    for remark in trainer.job.remarks:
+        terminal.say(remark)
     return sinks
 
 
@@ -136,24 +225,69 @@ def _meter(trainer: Trainer) -> Meter:
     return Meter(trainer.w, kinds, flops.training, device_peak(trainer.w.device))
 
 
-def open_job(s: Settings, w: World) -> Job:
+def stages_of(s: Settings) -> tuple[Stage, ...]:
+    """The sizes of the run, for the vocabulary of its tokenizer.
+
+    Raises:
+        ValueError: as :func:`prism.engine.stages.stages`.
+    """
+    return stages(s, open_tokenizer(s.tokenizer).vocab_size)
+
+
+def _reference(s: Settings, device: torch.device) -> LanguageModel | None:
+    if s.reference is None:
+        return None
+    return open_reference(s.reference, open_tokenizer(s.tokenizer), s.dtype, device)
+
+
+def _lanes(
+    s: Settings, mix: Mix, tokenizer: Tokenizer, mine: range, course: Curriculum | None
+) -> Lanes:
+    return Lanes(
+        mix,
+        tokenizer,
+        lanes=s.global_batch_size,
+        mine=mine,
+        seq_len=s.seq_len,
+        seed=s.seed,
+        curriculum=course,
+        tokens=s.steps * s.seq_len,
+    )
+
+
+def open_job(s: Settings, w: World, stage: Stage | None = None) -> Job:
     """Model, data and tokenizer of the settings.
+
+    Args:
+        stage: of the run; default its first.
 
     Raises:
         ValueError: one of them cannot be had.
     """
-    tokenizer, mix = open_tokenizer(s.tokenizer), parse_mix(s.mix)
-    config = model_config(s, tokenizer.vocab_size)
+    tokenizer, mix = open_tokenizer(s.tokenizer), data_of(s)
+    stage = stage or stages(s, tokenizer.vocab_size)[0]
     total = s.global_batch_size
     mine = w.lanes(total)
+    identity = {"tokenizer": tokenizer.fingerprint(), "data": mix.fingerprint()}
+    course, remarks = None, []
+    if s.curriculum:
+        course = parse_curriculum(s.curriculum, mix, s.decay)
+        remarks.append(f"curriculum: {course.describe()}")
+    reference = _reference(s, w.device)
+    if reference is not None:
+        identity["reference"] = weights_digest(reference)
+        remarks.append(f"reference: {s.reference}, {reference.num_parameters():,} parameters")
     return Job(
         s=s,
-        config=config,
-        make=lambda: make_model(s.model, config),
+        config=stage.config,
+        make=lambda: learning(make_model(s.model, stage.config), s.modular_phase),
         carry=carries(s),
-        feed=Lanes(mix, tokenizer, lanes=total, mine=mine, seq_len=s.seq_len, seed=s.seed),
+        feed=_lanes(s, mix, tokenizer, mine, course),
         held_out=held_out_batches(
             mix, tokenizer, s.seq_len, lanes=total, mine=mine, tokens=s.eval_tokens
         ),
-        identity={"tokenizer": tokenizer.fingerprint(), "data": mix.fingerprint()},
+        identity=identity,
+        reference=reference,
+        remarks=tuple(remarks),
+        until=stage.end,
     )

@@ -17,12 +17,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from prism.engine.selection import parse_share
+
 PHASES = ("pretrain", "instruct")
 SCHEDULES = ("cosine", "wsd")
 OPTIMIZERS = ("adamw", "muon")
 DTYPES = ("fp32", "bf16", "fp64")
 DEVICES = ("auto", "cpu", "cuda")
 GPUS = ("a100", "h100")
+MODULAR_PHASES = ("trunk", "neural", "memory", "symbolic", "assemble")
 
 
 def _flag(
@@ -53,6 +56,7 @@ def _flag(
 
 WHAT, MODEL, DATA = "what to do", "model", "data"
 OPTIM, MACHINE, RUN = "optimisation", "machine", "saving and logging"
+LEVERS = "levers"  # to train cheaper; counted apart from the core flags
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,6 +137,42 @@ class Settings:
     mfu: float = _flag(
         0.4, RUN, "share of its peak that --dry-run assumes", low=0.01, high=1.0, renew=True
     )
+    progressive: str | None = _flag(
+        None, LEVERS, "grow on the way: tiny@0.3,350m@1.0, or jump, or seed", metavar="STAGES"
+    )
+    curriculum: tuple[str, ...] = _flag(
+        (), LEVERS, "change the mix on the way: anneal:SOURCE=0.5 lengths:64..1024", metavar="PART"
+    )
+    token_selection: str | None = _flag(
+        None, LEVERS, "learn targets that --reference finds easier: excess:0.6", metavar="RULE"
+    )
+    reference: str | None = _flag(
+        None, LEVERS, "model that --token-selection compares with", metavar="PATH", renew=True
+    )
+    modular_phase: str | None = _flag(
+        None,
+        LEVERS,
+        "train in parts: a trunk, one kind on it, or their sum",
+        choices=MODULAR_PHASES,
+    )
+    modular_trunk_ckpt: str | None = _flag(
+        None, LEVERS, "run of the trunk that a part or a sum stands on", metavar="DIR"
+    )
+    modular_neural_ckpt: str | None = _flag(
+        None, LEVERS, "run of the neural part, to assemble", metavar="DIR"
+    )
+    modular_memory_ckpt: str | None = _flag(
+        None, LEVERS, "run of the memory part, to assemble", metavar="DIR"
+    )
+    modular_symbolic_ckpt: str | None = _flag(
+        None, LEVERS, "run of the symbolic part, to assemble", metavar="DIR"
+    )
+    modular_shared: str | None = _flag(
+        None, LEVERS, "30% of a part's data; default what the trunk was trained on", metavar="MIX"
+    )
+    token_recycling: bool = _flag(
+        False, LEVERS, "weigh targets by how hard they are for their token"
+    )
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
@@ -150,6 +190,22 @@ class Settings:
             raise ValueError(f"--export {self.export}: needs --resume RUN, whose weights it writes")
         if self.lr == 0:
             raise ValueError("--lr 0: must be > 0")
+        self._check_token_weights()
+
+    def _check_token_weights(self) -> None:
+        if self.token_selection is not None:
+            parse_share(self.token_selection)
+            if self.reference is None:
+                raise ValueError(
+                    f"--token-selection {self.token_selection}: needs --reference PATH, a trained "
+                    "model with the same tokenizer"
+                )
+            if self.token_recycling:
+                raise ValueError("--token-recycling: --token-selection is given; choose one")
+        elif self.reference is not None:
+            raise ValueError(
+                f"--reference {self.reference}: needs --token-selection, which compares with it"
+            )
 
     @property
     def mix(self) -> str:
@@ -176,7 +232,8 @@ class Settings:
         for name in values:
             if name not in known:
                 raise ValueError(f"settings: {name!r} is unknown; known: {sorted(known)}")
-        return cls(**{**values, "set": tuple(values.get("set", ()))})
+        lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
+        return cls(**{**values, **lists})
 
 
 def flag_name(name: str) -> str:

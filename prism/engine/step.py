@@ -7,21 +7,23 @@ Both counts are known before the first forward, so any split of the same rows in
 micro-batches gives the same gradients, however ragged the documents are. (A mean of means does not,
 and neither does a mean per rank.) The sharded reduction takes the mean over ranks, hence the factor
 ``world size`` on the loss. Router loads are those of the global batch.
+
+With token weights the first line is the sum of -w log p over the sum of w, both over the global
+batch; the loss that is reported stays the unweighted one.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from prism.data.pack import IGNORE, LaneBatch
 from prism.engine.lanes_state import LaneStates
 from prism.engine.parallel import World, reduce_now
-from prism.model.norm import promote
+from prism.engine.parts import norm, scale
+from prism.engine.weighting import Weighting, Weights, token_losses
 from prism.model.protocol import LanguageModel
 
 
@@ -30,13 +32,14 @@ class Gradients:
     """What the backward passes of a step found, over the global batch.
 
     Attributes:
-        loss: mean cross-entropy over valid targets, nats.
+        loss: mean cross-entropy over valid targets, unweighted, nats.
         targets: valid targets.
         real: tokens that are not padding.
         bytes: what the targets stand for.
         loads: ``[L, E]`` router loads, or None.
         bad_rows: rows of this rank with a loss that is not finite.
         any_bad: whether some rank has such rows.
+        selected: share of the targets that were trained on; None without token weights.
     """
 
     loss: float
@@ -46,6 +49,7 @@ class Gradients:
     loads: Tensor | None
     bad_rows: list[int]
     any_bad: bool
+    selected: float | None = None
 
 
 @dataclass(frozen=True)
@@ -72,9 +76,7 @@ class Rows:
 
 def row_losses(logits: Tensor, targets: Tensor) -> Tensor:
     """Summed cross-entropy of each row, ``[n]`` nats, at least fp32."""
-    flat = promote(logits).flatten(0, 1)
-    each = functional.cross_entropy(flat, targets.flatten(), ignore_index=IGNORE, reduction="none")
-    return each.view_as(targets).sum(dim=1)
+    return token_losses(logits, targets).sum(dim=1)
 
 
 def count(batch: LaneBatch, device: torch.device) -> Tensor:
@@ -83,33 +85,69 @@ def count(batch: LaneBatch, device: torch.device) -> Tensor:
     return torch.stack(parts).to(device)
 
 
-def accumulate(model: LanguageModel, batch: LaneBatch, states: LaneStates, w: World) -> Gradients:
+def accumulate(
+    model: LanguageModel,
+    batch: LaneBatch,
+    states: LaneStates,
+    w: World,
+    weighting: Weighting | None = None,
+) -> Gradients:
     """Add the gradients of the global batch to ``model`` and carry the lanes' states on.
 
     Args:
         batch: this rank's rows.
         states: of the same lanes.
+        weighting: gives every target its weight in the loss; None = all the same.
     """
     rows = Rows.of(batch, w.device)
     counts = w.sum(count(batch, w.device)).tolist()
     targets, real, _ = counts
     parts = rows.split(states.micro)
+    weights = None
+    if weighting is not None and len(parts) > 1:
+        weights = _weights(weighting, rows, _foreseen(model, parts, states))
     losses: list[Tensor] = []
     loads: Tensor | None = None
     for i, part in enumerate(parts):
         reduce_now(model, last=i == len(parts) - 1)
         output = model(part.tokens, state=states.states[i], segment_ids=part.segments)
         states.keep(i, output.state)
-        each = row_losses(output.logits, part.targets)
+        each = token_losses(output.logits, part.targets)
+        if weighting is not None and weights is None:
+            weights = _weights(weighting, rows, each.detach())
         here = (part.segments >= 0).sum()
-        loss = each.sum() / max(targets, 1) + output.aux_loss * (here / max(real, 1))
+        loss = _mean(each, weights, i, targets) + output.aux_loss * (here / max(real, 1))
         (loss * w.size).backward()
-        losses.append(each.detach())
+        losses.append(each.detach().sum(dim=1))
         if output.loads is not None:
             # whole tokens, so that the balance controller sees the same bits for every split
             ran = (output.loads.double() * here).round()
             loads = ran if loads is None else loads + ran
-    return _summed(torch.cat(losses), loads, counts, w)
+    found = _summed(torch.cat(losses), loads, counts, w)
+    return found if weights is None else replace(found, selected=weights.share)
+
+
+def _foreseen(model: LanguageModel, parts: list[Rows], states: LaneStates) -> Tensor:
+    """Losses of the coming forward passes, ``[n, T]``; the states stay where they are."""
+    with torch.no_grad():
+        outputs = (
+            model(part.tokens, state=state, segment_ids=part.segments)
+            for part, state in zip(parts, states.states, strict=True)
+        )
+        each = [token_losses(o.logits, p.targets) for o, p in zip(outputs, parts, strict=True)]
+    return torch.cat(each)
+
+
+def _weights(weighting: Weighting, rows: Rows, loss: Tensor) -> Weights:
+    return weighting(rows.tokens, rows.segments, rows.targets, loss)
+
+
+def _mean(each: Tensor, weights: Weights | None, part: int, targets: int) -> Tensor:
+    """What the losses ``each [m, T]`` of micro-batch ``part`` add to the loss of the step."""
+    if weights is None:
+        return each.sum(dim=1).sum() / max(targets, 1)
+    mine = weights.mine.split(len(each))[part]
+    return (each * mine).sum(dim=1).sum() / max(weights.total, 1.0)
 
 
 def _summed(each: Tensor, loads: Tensor | None, counts: list[int], w: World) -> Gradients:
@@ -131,12 +169,14 @@ def _summed(each: Tensor, loads: Tensor | None, counts: list[int], w: World) -> 
 
 def gradient_norm(model: LanguageModel) -> Tensor:
     """Norm of the gradient of all parameters on all ranks, a scalar."""
-    grads = [p.grad for p in model.parameters() if p.grad is not None]
-    norm: Any = torch.nn.utils.get_total_norm(grads)
-    return norm.full_tensor() if hasattr(norm, "full_tensor") else norm
+    return norm(_gradients(model))
 
 
-def clip(model: LanguageModel, norm: Tensor, largest: float) -> None:
-    """Scale all gradients, of norm ``norm``, to a norm of at most ``largest``; 0 = no limit."""
+def clip(model: LanguageModel, size: Tensor, largest: float) -> None:
+    """Scale all gradients, of norm ``size``, to a norm of at most ``largest``; 0 = no limit."""
     if largest > 0:
-        torch.nn.utils.clip_grads_with_norm_(model.parameters(), largest, norm)
+        scale(_gradients(model), (largest / (size + 1e-6)).clamp(max=1.0))
+
+
+def _gradients(model: LanguageModel) -> list[Tensor]:
+    return [p.grad for p in model.parameters() if p.grad is not None]

@@ -28,6 +28,7 @@ from prism.engine.schedule import exploration, learning_rate
 from prism.engine.settings import Settings
 from prism.engine.signals import Stop
 from prism.engine.step import accumulate, clip, gradient_norm
+from prism.engine.weighting import weighting
 from prism.model.protocol import LanguageModel
 
 Write = Callable[[dict[str, Any]], None]
@@ -59,6 +60,9 @@ class Job:
         held_out: this rank's rows for validation, batches that continue one another; equally
             many on every rank.
         identity: what has to be the same at a resume, e.g. the fingerprint of the data.
+        reference: what token selection compares with, on its device.
+        remarks: to be told before the first step.
+        until: steps of the run at which this job ends because the model grows; None = at its last.
     """
 
     s: Settings
@@ -68,6 +72,14 @@ class Job:
     feed: Feed
     held_out: Sequence[LaneBatch]
     identity: dict[str, str]
+    reference: LanguageModel | None = None
+    remarks: tuple[str, ...] = ()
+    until: int | None = None
+
+    @property
+    def end(self) -> int:
+        """Steps of the run at which this job ends."""
+        return self.s.steps if self.until is None else self.until
 
 
 class Trainer:
@@ -89,6 +101,7 @@ class Trainer:
         self.optimizers = Optimizers(self.model, roles, s)
         lanes = w.lanes(s.global_batch_size)
         self.states = LaneStates(lanes, s.micro_batch_size or len(lanes), job.carry)
+        self.weighting = weighting(s, job.config.vocab_size, job.reference, self.states, w)
         self.outliers = Outliers(s.skip_outliers)
         self.saver = checkpoint.Saver(run, w, s.keep, s.async_save)
         self.step, self.tokens = 0, 0
@@ -100,8 +113,8 @@ class Trainer:
             checkpoint.load_tensors(start, checkpoint.persistent(self.model))
 
     def fit(self, meter: Meter, write: Write, stop: Stop) -> bool:
-        """Train until the steps are done (True) or ``stop`` is asked for (False); saves both
-        times.
+        """Train until the job's steps are done (True) or ``stop`` is asked for (False); saves
+        both times.
 
         Args:
             meter: measures.
@@ -112,7 +125,7 @@ class Trainer:
         """
         stopping = False
         try:
-            while self.step < self.job.s.steps and not stopping:
+            while self.step < self.job.end and not stopping:
                 self._train_step(meter)
                 self.saver.poll()
                 stopping = self.w.any(stop.asked)
@@ -120,11 +133,11 @@ class Trainer:
         finally:
             self.saver.wait()  # also when a step raises: what was begun is the last good state
         self.w.barrier()
-        return self.step == self.job.s.steps
+        return self.step >= self.job.end  # after --steps at a resume it may be past it
 
     def _now_and_then(self, meter: Meter, write: Write, stopping: bool) -> None:
         s = self.job.s
-        last = self.step == s.steps
+        last = self.step == self.job.end
         if last or self.step % s.log_every == 0:
             rate = learning_rate(self.step - 1, s)
             write(meter.record(self.step, rate, s.steps - self.step))
@@ -142,7 +155,7 @@ class Trainer:
         self.model.set_exploration(exploration(self.step, s))
         before = list(self.states.states)
         with meter.timed("gradients"):
-            found = accumulate(self.model, batch, self.states, self.w)
+            found = accumulate(self.model, batch, self.states, self.w, self.weighting)
             norm = gradient_norm(self.model)
             size = norm.item()
         if found.any_bad or not math.isfinite(size):
@@ -188,7 +201,9 @@ class Trainer:
             "world_size": self.w.size,
         }
         mine = {"rank": self.w.rank, "lanes": self.job.feed.state(), "rng": rng_state()}
-        self.saver.save(self.step, self._tensors() | self.states.tensors(), common, mine)
+        lanes = self.states.tensors()
+        weights = {} if self.weighting is None else self.weighting.tensors()
+        self.saver.save(self.step, self._tensors() | lanes | weights, common, mine)
 
     def _tensors(self) -> dict[str, Tensor]:
         moments = {f"optimizer.{k}": v for k, v in self.optimizers.tensors().items()}
@@ -207,6 +222,8 @@ class Trainer:
             rows = lanes_state.empty_rows(self.states.lanes, template)
             checkpoint.load_tensors(start, rows)
             self.states.load(rows, template)
+        if self.weighting is not None:
+            self.weighting.restore(start, run["carries"])
         self.step, self.tokens, self.notes = run["step"], run["tokens"], run["notes"]
         self.outliers.history.extend(run["norms"])
         self.job.feed.load({k: v for rank in ranks for k, v in rank["lanes"].items()})

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from prism.ops.decay import chunk_decay, chunk_length, continues, to_chunks
+from prism.ops.precision import no_autocast
 
 
 def gated_delta(
@@ -50,7 +51,7 @@ def gated_delta(
     length = q.shape[1]
     if length == 1:
         return gated_delta_loop(q, k, v, log_decay, beta, state, runs)
-    with torch.autocast(q.device.type, enabled=False):
+    with no_autocast(q):
         dtype, wide = v.dtype, torch.promote_types(v.dtype, torch.float32)
         size = chunk_length(length, chunk_size)
         q, k, v, beta = (

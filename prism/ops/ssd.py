@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from prism.ops.decay import chunk_decay, chunk_length, continues, to_chunks
+from prism.ops.precision import no_autocast
 
 
 def ssd(
@@ -41,7 +42,7 @@ def ssd(
     length, heads = x.shape[1:3]
     if length == 1:
         return ssd_loop(x, log_decay, b, c, state, runs)
-    with torch.autocast(x.device.type, enabled=False):
+    with no_autocast(x):
         dtype, wide = x.dtype, torch.promote_types(x.dtype, torch.float32)
         size = chunk_length(length, chunk_size)
         x, b, c = (to_chunks(z.to(wide), size) for z in (x, b, c))

@@ -90,6 +90,19 @@ def test_autocast_does_not_lower_the_precision_inside(name):
     assert torch.equal(output, exact)
 
 
+@pytest.mark.parametrize("autocast", [False, True])
+@pytest.mark.parametrize("name", OPS)
+def test_shapes_can_be_worked_out_without_memory(name, autocast):
+    fast, _ = OPS[name]
+    inputs, state, runs = draw(name, 0, 70, torch.bfloat16, 32.0, packed=True)
+    want = fast(*inputs, state=state, runs=runs)
+    inputs, state, runs = [z.to("meta") for z in inputs], state.to("meta"), runs.to("meta")
+    with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
+        got = fast(*inputs, state=state, runs=runs)
+    for x, y in zip(got, want, strict=True):
+        assert (x.device.type, x.shape, x.dtype) == ("meta", y.shape, y.dtype)
+
+
 @pytest.mark.parametrize("name", OPS)
 def test_the_fastest_decays_stay_finite(name):
     fast, _ = OPS[name]

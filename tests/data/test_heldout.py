@@ -76,7 +76,7 @@ def test_sources_have_their_shares_of_the_tokens() -> None:
 
 
 def test_a_source_that_holds_nothing_out_says_so() -> None:
-    with pytest.raises(ValueError, match=r"source shelf: none of its documents is held out"):
+    with pytest.raises(ValueError, match=r"source shelf: none of its 10 documents is held out"):
         held_out_batches(mix_of(numbered(10)), BYTES, 8, lanes=1)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prism.data.formats import format_from
-from prism.data.mix import Mix, Weighted, parse_mix
+from prism.data.mix import HELD_OUT, SMALL, SMALL_HELD_OUT, Mix, Weighted, parse_mix
 from prism.data.named import NAMED
 from prism.data.order import Place, Walk
 from tests.data.fakes import mix_of, numbered
@@ -48,6 +48,22 @@ def test_a_folder_is_every_file_of_a_known_kind_below(corpus: Path, text: str) -
 def test_a_pattern_is_what_it_matches(corpus: Path) -> None:
     assert parse_mix("file:**/*.md").sources[0].source.segments() == 1
     assert first(parse_mix(f"file:{corpus}/*/*.md")) == "text b"
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("pydoc", SMALL_HELD_OUT),
+        ("pydoc,file:a.txt", SMALL_HELD_OUT),
+        ("file:big.txt", HELD_OUT),
+        ("file:a.txt,file:big.txt", HELD_OUT),
+        ("hub:owner/words", HELD_OUT),
+    ],
+)
+def test_more_is_held_out_of_little_text(corpus: Path, text: str, share: float) -> None:
+    with (corpus / "big.txt").open("wb") as file:
+        file.truncate(SMALL)
+    assert parse_mix(text).held_out == share
 
 
 def test_the_manual_with_a_weight() -> None:

@@ -8,12 +8,14 @@ from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from prism.data import LaneBatch
+from prism.engine import parallel
 from prism.engine.build import carries, make_model, model_config
 from prism.engine.meter import Meter
 from prism.engine.parallel import World, world
@@ -82,8 +84,12 @@ class RaggedFeed:
 
 
 def small_job(s: Settings, w: World) -> Job:
-    """A job on ragged documents."""
+    """A job on ragged documents; ``--reference NAME`` is a fresh model of that name."""
     config = model_config(s, VOCAB)
+    reference = None
+    if s.reference is not None:
+        reference = make_model(s.reference, config).requires_grad_(False).eval()
+        reference.to(torch.float64 if s.dtype == "fp64" else torch.float32)
     mine = w.lanes(s.global_batch_size)
     held_out = RaggedFeed([100 + lane for lane in mine], s.seq_len)
     return Job(
@@ -94,15 +100,17 @@ def small_job(s: Settings, w: World) -> Job:
         feed=RaggedFeed(mine, s.seq_len),
         held_out=[held_out.next(), held_out.next()],
         identity={"data": "ragged"},
+        reference=reference,
     )
 
 
 @contextmanager
 def small_trainer(
-    s: Settings, run: Path, start: Path | None = None, resume: bool = False
+    s: Settings, run: Path, start: Path | None = None, resume: bool = False, smallest_unit: int = 0
 ) -> Iterator[Trainer]:
-    """A trainer in a group of its own (or the one that there is)."""
-    with world(s) as w:
+    """A trainer in a group of its own (or the one that there is); every block is a unit, so that
+    small models are spread the way that large ones are."""
+    with patch.object(parallel, "SMALLEST_UNIT", smallest_unit), world(s) as w:
         yield Trainer(small_job(s, w), w, run, start, resume)
 
 

@@ -26,6 +26,7 @@ TOY = {
     "--preset": "tiny",
 }
 NARROW = ("d_model=32", "num_layers=2", "num_rates=4")
+STAGES = ("tiny:d_model=64:num_layers=2@0.3,tiny@1.0", "tiny:d_model=16:num_layers=1@0.5,tiny@1.0")
 
 
 def toy(command: str) -> list[str]:
@@ -36,11 +37,13 @@ def toy(command: str) -> list[str]:
             words[words.index(flag) + 1] = value
     if "--resume" in words and "--steps" in words:
         words[words.index("--steps") + 1] = "4"
-    words = [{"mix:pretrain": "pydoc"}.get(w, w) for w in words if w != "--wandb"]
+    small = {"mix:pretrain": "pydoc", STAGES[0]: STAGES[1]}
+    words = [small.get(w, w) for w in words if w != "--wandb"]
     if "--resume" in words or "--smoke" in words or "--dry-run" in words:
         return words
     for flag, value in TOY.items():
-        if flag not in words and not (flag == "--preset" and "--init-from" in words):
+        named = flag == "--preset" and ("--init-from" in words or "--progressive" in words)
+        if flag not in words and not named:
             words += [flag, value]
     if "--set" in words:
         return [w if w != "d_model=96" else "d_model=48" for w in words]

@@ -31,6 +31,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "beta2": {"beta2": 0.5},
     "grad_clip": {"grad_clip": 1e-3},
     "exploration": {"exploration": 1.0},
+    "token_recycling": {"token_recycling": True},
+    "token_selection": {"token_selection": "excess:0.5", "reference": "gdn"},
 }
 
 

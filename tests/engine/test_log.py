@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import struct
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -49,6 +52,77 @@ def test_a_missing_extra_says_how_to_install_it(
         WandB(tmp_path, Settings(), None)
     with pytest.raises(ValueError, match=r"pip install 'prism-lm\[tensorboard\]'"):
         TensorBoard(tmp_path)
+
+
+BLOCK = 32 * 1024
+RECORDS = [
+    {"step": 1, "loss": 5.5, "loads": {"neural": 0.75}, "note": "no number"},
+    {"step": 2, "loss": 4.25, "loads": {"neural": 1.0}},
+    {"step": 2, "held_out_loss": 4.5},  # validation comes after the log line of its step
+]
+ARRIVE = {
+    "loss": {1: 5.5, 2: 4.25},
+    "loads/neural": {1: 0.75, 2: 1.0},
+    "held_out_loss": {2: 4.5},
+}
+
+
+@pytest.mark.filterwarnings("default")  # what other people's packages warn of
+def test_the_numbers_arrive_in_tensorboard(tmp_path: Path) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    sink = TensorBoard(tmp_path)
+    for record in RECORDS:
+        sink.write(record)
+    sink.close()
+    read_back = events.EventAccumulator(str(tmp_path / "tensorboard")).Reload()
+    found = {
+        name: {event.step: event.value for event in read_back.Scalars(name)}
+        for name in read_back.Tags()["scalars"]
+    }
+    assert {name: found[name] for name in ARRIVE} == ARRIVE
+    assert "note" not in found
+
+
+def stored(raw: bytes) -> Iterator[bytes]:
+    """The records of a ``.wandb`` file: LevelDB's log format after a header of 7 bytes."""
+    at, whole = 7, b""
+    while at + 7 <= len(raw):
+        left = BLOCK - at % BLOCK
+        if left < 7:  # no header fits: the block is filled up
+            at += left
+            continue
+        _, size, kind = struct.unpack_from("<IHB", raw, at)
+        whole += raw[at + 7 : at + 7 + size]
+        at += 7 + size
+        if kind in (1, 4):  # all of a record, or its last part
+            yield whole
+            whole = b""
+
+
+@pytest.mark.filterwarnings("default")
+def test_the_numbers_arrive_in_wandb_without_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("wandb")
+    from wandb.proto.wandb_internal_pb2 import Record
+
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_SILENT", "true")
+    sink = WandB(tmp_path, Settings(), None)
+    for record in RECORDS:
+        sink.write(record)
+    sink.close()
+    (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    assert sink.id in file.name
+    found: dict[str, dict[int, float]] = {name: {} for name in ARRIVE}
+    for data in stored(file.read_bytes()):
+        record = Record()
+        record.ParseFromString(data)
+        for item in record.history.item:
+            name = "/".join(item.nested_key) or item.key
+            if name in found:
+                found[name][record.history.step.num] = json.loads(item.value_json)
+    assert found == ARRIVE
 
 
 def test_a_report_needs_a_run_with_numbers(

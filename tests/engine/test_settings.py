@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from prism.engine.settings import Settings, add_flags, flag_name, given, renewed
+from prism.engine.settings import LEVERS, Settings, add_flags, flag_name, given, renewed
 from prism.run_scale import main
 
 FLAGS = """
@@ -20,10 +20,25 @@ skip-outliers smoke steps tensorboard tokenizer wandb warmup weight-decay
 """
 
 
-def test_the_flags_are_these_and_at_most_45() -> None:
-    names = sorted(flag_name(f.name) for f in dataclasses.fields(Settings))
+LEVER_FLAGS = """
+curriculum modular-memory-ckpt modular-neural-ckpt modular-phase modular-shared
+modular-symbolic-ckpt modular-trunk-ckpt progressive reference token-recycling token-selection
+"""
+
+
+def flags_of(levers: bool) -> list[str]:
+    fields = dataclasses.fields(Settings)
+    return sorted(flag_name(f.name) for f in fields if (f.metadata["group"] == LEVERS) is levers)
+
+
+def test_the_core_flags_are_these_and_at_most_45() -> None:
+    names = flags_of(levers=False)
     assert names == sorted(f"--{name}" for name in FLAGS.split())
     assert len(names) <= 45
+
+
+def test_the_levers_are_these() -> None:
+    assert flags_of(levers=True) == sorted(f"--{name}" for name in LEVER_FLAGS.split())
 
 
 def parse(*argv: str) -> dict[str, Any]:
@@ -43,7 +58,7 @@ def test_only_flags_that_were_given_are_reported() -> None:
 
 
 def test_settings_survive_json() -> None:
-    s = Settings(set=("d_model=32",), lr=0.1, micro_batch_size=2)
+    s = Settings(set=("d_model=32",), curriculum=("lengths:8..64",), lr=0.1, micro_batch_size=2)
     assert Settings.from_dict(json.loads(json.dumps(s.to_dict()))) == s
 
 
@@ -59,6 +74,17 @@ def test_settings_survive_json() -> None:
         ({"micro_batch_size": 3}, r"--micro-batch-size 3: must divide --global-batch-size 8"),
         ({"phase": "instruct"}, r"--phase instruct: needs --init-from"),
         ({"export": "x"}, r"--export x: needs --resume"),
+        ({"reference": "x"}, r"--reference x: needs --token-selection"),
+        ({"token_selection": "excess"}, r"--token-selection excess: needs --reference PATH"),
+        (
+            {"token_selection": "excess:1.5", "reference": "x"},
+            r"--token-selection excess:1.5: must be excess or excess:SHARE, SHARE in \(0, 1\]",
+        ),
+        ({"token_selection": "hard", "reference": "x"}, r"--token-selection hard: must be excess"),
+        (
+            {"token_selection": "excess", "reference": "x", "token_recycling": True},
+            r"--token-recycling: --token-selection is given; choose one",
+        ),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(values: dict[str, Any], message: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.distributed.fsdp import FSDPModule
 from torch.nn import functional
 
 from prism.engine.build import make_model, model_config
@@ -17,9 +18,11 @@ from tests.engine.fakes import SMALL, TOP2, VOCAB, RaggedFeed, Ranks, small, sma
 LANES = 4
 
 
-def gradients(s: Settings, run: Path) -> tuple[dict[str, torch.Tensor], float, torch.Tensor | None]:
+def gradients(
+    s: Settings, run: Path, smallest_unit: int = 0
+) -> tuple[dict[str, torch.Tensor], float, torch.Tensor | None]:
     """After the second step (the first has made states to carry): gradients, loss, loads."""
-    with small_trainer(s, run) as t:
+    with small_trainer(s, run, smallest_unit=smallest_unit) as t:
         accumulate(t.model, t.job.feed.next(), t.states, t.w)
         t.optimizers.zero_grad()
         found = accumulate(t.model, t.job.feed.next(), t.states, t.w)
@@ -97,6 +100,29 @@ def test_ranks_do_not_change_gradients(
         close(found[0], one[0])
         assert found[1] == pytest.approx(one[1], rel=1e-12)
         assert torch.equal(found[2], one[2])
+
+
+def test_blocks_too_small_to_be_spread_alone_do_not_change_gradients(
+    pair: Ranks, tmp_path: Path
+) -> None:
+    one = gradients(small(dtype="fp64", set=TOP2), tmp_path)
+    s, never = small(dtype="fp64", set=TOP2, recompute=True), 10**9
+    together = gradients(s, tmp_path, never)
+    for found in (together, *pair.run(gradients, tmp_path, s, tmp_path, never)):
+        close(found[0], one[0])
+        assert found[1] == pytest.approx(one[1], rel=1e-12)
+
+
+def units(run: Path, smallest_unit: int) -> int:
+    """How many parts of the model are gathered and reduced on their own."""
+    with small_trainer(small(), run, smallest_unit=smallest_unit) as t:
+        return sum(isinstance(m, FSDPModule) for m in t.model.modules())
+
+
+def test_only_large_blocks_are_units_of_their_own(tmp_path: Path) -> None:
+    layers = model_config(small(), VOCAB).num_layers
+    assert units(tmp_path, 0) == layers + 1
+    assert units(tmp_path, 10**9) == 1
 
 
 @pytest.mark.parametrize("model", ["prism", "gdn"])

@@ -1,0 +1,125 @@
+"""What a command line says about a curriculum.
+
+    anneal:SOURCE=TO[@START]    its share goes from that of the mix to TO at START of the run, by
+                                default when the learning rate begins to decay, and stays
+    ramp:SOURCE=FROM..TO        its share goes from FROM to TO over the run
+    lengths:A..B[@UNTIL]        documents are cut at A tokens, then more, up to B at UNTIL (0.5)
+    FILE.json                   any of this:
+                                {"shares": {"SOURCE": [[0, 0.1], [0.5, 0.4], [1, 0.4]]},
+                                 "lengths": {"shortest": 64, "longest": 1024, "until": 0.5,
+                                             "whole": 0.25}}
+
+SOURCE is the name of a source in the mix, which is its path unless the mix gives it one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from prism.data.curriculum import Curriculum, Lengths, Points
+from prism.data.mix import Mix
+
+QUICK = 0.1  # of what is left at START: the time that an annealed share takes to change
+Found = tuple[dict[str, Points], Lengths | None]
+
+
+def parse_curriculum(parts: Sequence[str], mix: Mix, decay: float = 0.2) -> Curriculum:
+    """The curriculum that some parts name.
+
+    Args:
+        parts: as above.
+        mix: the sources and their weights.
+        decay: last fraction of the run, in which the learning rate decays.
+
+    Raises:
+        ValueError: a part that cannot be read, or an unknown source; names it and what is allowed.
+    """
+    base = {s.source.name: s.weight for s in mix.sources}
+    shares: dict[str, Points] = {}
+    lengths: Lengths | None = None
+    for part in parts:
+        try:
+            more, ramp = _part(part, base, decay)
+            for name in more:
+                if name not in base:
+                    raise ValueError(f"no source {name!r} in the mix; there are {', '.join(base)}")
+                if name in shares:
+                    raise ValueError(f"source {name!r} is named twice")
+            if ramp is not None and lengths is not None:
+                raise ValueError("lengths are named twice")
+        except ValueError as error:
+            raise ValueError(f"--curriculum {part}: {error}") from error
+        shares, lengths = {**shares, **more}, ramp or lengths
+    try:
+        return Curriculum(base, shares, lengths)
+    except ValueError as error:
+        raise ValueError(f"--curriculum {' '.join(parts)}: {error}") from error
+
+
+def _part(text: str, base: Mapping[str, float], decay: float) -> Found:
+    if text.endswith(".json"):
+        return _file(Path(text))
+    kind, _, rest = text.partition(":")
+    if kind == "lengths":
+        return {}, _lengths(rest)
+    name, _, value = rest.rpartition("=")
+    if kind == "anneal":
+        return {name: _anneal(base.get(name, 0.0) / sum(base.values()), value, 1 - decay)}, None
+    if kind == "ramp":
+        first, last = _numbers(value, "..", "ramp:SOURCE=FROM..TO")
+        return {name: ((0.0, first), (1.0, last))}, None
+    raise ValueError("must begin with anneal:, ramp: or lengths:, or end in .json")
+
+
+def _anneal(before: float, text: str, decays: float) -> Points:
+    """From the share ``before`` to that of ``text``, ``TO`` or ``TO@START``."""
+    form = "anneal:SOURCE=TO[@START]"
+    to, start = _numbers(text, "@", form) if "@" in text else (_number(text, form), decays)
+    if not 0 <= start < 1:
+        raise ValueError(f"START = {start:g}: must be in [0, 1)")
+    there = start + QUICK * (1 - start)
+    return ((start, before), (there, to), (1.0, to))
+
+
+def _lengths(text: str) -> Lengths:
+    form = "lengths:A..B[@UNTIL]"
+    ends, at, until = text.partition("@")
+    first, last = _numbers(ends, "..", form)
+    if not (first.is_integer() and last.is_integer()):
+        raise ValueError(f"must be {form}, A and B whole numbers")
+    return Lengths(int(first), int(last), _number(until, form) if at else Lengths.until)
+
+
+def _numbers(text: str, between: str, form: str) -> tuple[float, float]:
+    first, _, last = text.partition(between)
+    return _number(first, form), _number(last, form)
+
+
+def _number(text: str, form: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"must be {form}") from None
+
+
+def _file(path: Path) -> Found:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"cannot be read ({error})") from error
+    if not isinstance(found, dict) or not found or found.keys() - {"shares", "lengths"}:
+        raise ValueError("must be a JSON object with shares, lengths or both")
+    try:
+        shares = {
+            name: tuple((float(x), float(share)) for x, share in points)
+            for name, points in found.get("shares", {}).items()
+        }
+        lengths = Lengths(**found["lengths"]) if "lengths" in found else None
+    except (AttributeError, TypeError) as error:
+        raise ValueError(
+            "shares must map sources to lists of [fraction, share], lengths must be an object with "
+            f"shortest, longest and maybe until, whole ({error})"
+        ) from error
+    return shares, lengths
