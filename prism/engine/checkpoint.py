@@ -114,6 +114,11 @@ def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor], alone: bool = 
         dcp.load(state, storage_reader=reader, no_dist=alone)
 
 
+def names(checkpoint: Path) -> list[str]:
+    """Names of all tensors of a checkpoint."""
+    return list(HuggingFaceStorageReader(str(checkpoint)).read_metadata().state_dict_metadata)
+
+
 def read_tensors(checkpoint: Path) -> dict[str, Tensor]:
     """Every tensor of a checkpoint, whole, on the CPU; for this process alone."""
     found = HuggingFaceStorageReader(str(checkpoint)).read_metadata().state_dict_metadata

@@ -9,7 +9,7 @@ element, so each rank runs it on its own part of the parameters; Muon needs whol
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -108,10 +108,17 @@ class Optimizers:
         for p in (*self.parameters.values(), *self.updated.values()):
             p.grad = None
 
-    def prepare(self) -> None:
-        """Make the moments exist, to be overwritten by those of a checkpoint."""
-        for p in self.parameters.values():
-            p.grad = torch.zeros_like(p)
+    def prepare(self, names: Collection[str] | None = None) -> None:
+        """Make the moments exist, to be overwritten by those of a checkpoint.
+
+        Args:
+            names: those that the checkpoint has, as :meth:`tensors` calls them; a parameter that
+                never had a gradient has none. None = those of all parameters.
+        """
+        known = None if names is None else {name.rpartition(".")[0] for name in names}
+        for name, p in self.parameters.items():
+            if known is None or name in known:
+                p.grad = torch.zeros_like(p)
         self.set_rate(0.0)
         self.step()
         self.zero_grad()

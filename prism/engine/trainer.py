@@ -31,6 +31,7 @@ from prism.engine.step import accumulate, clip, gradient_norm
 from prism.engine.weighting import weighting
 from prism.model.protocol import LanguageModel
 
+MOMENTS = "optimizer."  # before the names of moments in a checkpoint
 Write = Callable[[dict[str, Any]], None]
 
 
@@ -206,7 +207,7 @@ class Trainer:
         self.saver.save(self.step, self._tensors() | lanes | weights, common, mine)
 
     def _tensors(self) -> dict[str, Tensor]:
-        moments = {f"optimizer.{k}": v for k, v in self.optimizers.tensors().items()}
+        moments = {f"{MOMENTS}{k}": v for k, v in self.optimizers.tensors().items()}
         return checkpoint.persistent(self.model) | moments
 
     def _resume(self, start: Path) -> None:
@@ -215,7 +216,8 @@ class Trainer:
             saved = run["identity"].get(what)
             if saved != value:
                 raise ValueError(f"{start}: {what} was {saved}, is now {value}; must be the same")
-        self.optimizers.prepare()
+        kept = checkpoint.names(start)
+        self.optimizers.prepare([n.removeprefix(MOMENTS) for n in kept if n.startswith(MOMENTS)])
         checkpoint.load_tensors(start, self._tensors())
         if run["carries"]:  # their shapes come from a forward, which needs the weights
             template = lanes_state.template(self.model, self.w.device)

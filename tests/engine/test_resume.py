@@ -11,7 +11,7 @@ import torch
 from prism.engine import folder
 from prism.engine.rng import rng_state
 from prism.engine.settings import Settings
-from tests.engine.fakes import TOP2, Ranks, fit, small, small_trainer, whole
+from tests.engine.fakes import SMALL, TOP2, Ranks, fit, small, small_trainer, whole
 
 Result = tuple[list[float], dict[str, torch.Tensor], dict[str, Any]]
 
@@ -34,11 +34,14 @@ def same(a: Result, b: Result) -> None:
     assert a[2] == b[2]
 
 
+# the symbolic parameters that only thresholds use never get a gradient, hence no moments
+NO_THRESHOLD = (*SMALL, 'symbolic.primitives=["compare", "rotor"]')
 OPTIONS: list[dict[str, Any]] = [
     {"set": TOP2},
     {"model": "gdn", "async_save": False, "micro_batch_size": 1},
     {"model": "transformer", "optimizer": "muon"},
     {"dtype": "bf16", "schedule": "wsd", "skip_outliers": 3.0},
+    {"set": NO_THRESHOLD},
 ]
 
 
