@@ -29,9 +29,9 @@ LONG = ["100000" if flag == "24" else flag for flag in FLAGS]  # steps
 WAIT = 120.0  # seconds
 
 
-def start(*flags: str) -> subprocess.Popen[str]:
+def start(*flags: str, out: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen([*RUN_SCALE, *flags], env=env, text=True, stdout=subprocess.PIPE)
+    return subprocess.Popen([*RUN_SCALE, *flags], env=env, text=True, stdout=out)
 
 
 def until(reached: object, process: subprocess.Popen[str]) -> None:
@@ -95,7 +95,7 @@ def test_a_save_that_did_not_end_leaves_the_one_before(file: str, tmp_path: Path
 @pytest.mark.slow
 def test_sigterm_saves_and_exits_cleanly(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    process = start(*LONG, "--out-dir", str(run))
+    process = start(*LONG, "--out-dir", str(run), out=subprocess.PIPE)
     until(lambda: (run / "metrics.jsonl").is_file() and len(read(run)) > 2, process)
     process.send_signal(signal.SIGTERM)
     out, _ = process.communicate(timeout=WAIT)
