@@ -147,7 +147,7 @@ class Ranks:
     def run(self, fn: Callable[..., Any], scratch: Path, *args: Any) -> list[Any]:
         """``fn(*args)`` on every rank inside a process group; the results by rank."""
         self.jobs += 1
-        store = scratch / f"store{self.jobs}"
+        store = scratch / f"store{self.size}-{self.jobs}"  # of these processes alone
         for pipe in self.pipes:
             pipe.send((fn, str(store), args))
         answers = [pipe.recv() for pipe in self.pipes]
