@@ -1,0 +1,154 @@
+"""Does more of the wanted text while the rate decays pay?
+
+The last source of the mix is the skill, the others are elsewhere. Rows of a batch are of the one or
+the other, drawn so that their shares are what the curriculum says at that point of the run. Arms:
+
+    constant     ``share`` of the tokens are of the skill, all the time
+    annealed     the same, but ``annealed`` of them while the rate decays
+    spread       a constant share with as many tokens of the skill in all as annealed: what is left
+                 of the gain is owed to *when* they are read
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+import torch
+
+from benchmarks.levers_loop import decay, held_out_loss, start, stay
+from benchmarks.levers_runs import Row, Runs, tuned
+from benchmarks.levers_text import Shape, Text
+from prism import Prism, PrismConfig
+from prism.data import Curriculum, LaneBatch, Mix
+from prism.data.order import mix64
+
+SKILL, ELSEWHERE = "skill", "elsewhere"
+CONSTANT, SPREAD, ANNEALED = "constant", "spread", "annealed"
+ARMS = (CONSTANT, SPREAD, ANNEALED)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured.
+
+    Attributes:
+        config: of the model, as ``PrismConfig.to_dict`` gives it.
+        share: of the skill's tokens, and ``annealed``, their share while the rate decays.
+        decay_share: of the run.
+    """
+
+    config: dict[str, Any]
+    shape: Shape
+    steps: int
+    warm_up: int
+    decay_share: float
+    share: float
+    annealed: float
+    rates: tuple[float, ...]
+    tuning_seed: int
+
+
+def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
+    """All runs, tuning first, then seed by seed.
+
+    Raises:
+        ValueError: the mix has one source only.
+    """
+    domains = divided(text)
+    held_out = {name: part.held_out(sizes.shape) for name, part in domains.items()}
+    first = sizes.tuning_seed
+    rates = {}
+    for arm in ARMS:
+        rates[arm] = tuned(
+            runs,
+            arm,
+            list(sizes.rates),
+            lambda rate, arm=arm: run(arm, first, rate, domains, held_out, sizes),
+        )
+    for seed in range(seeds):
+        for arm in ARMS:
+            runs.once(
+                {"phase": "final", "arm": arm, "seed": seed, "lr": rates[arm]},
+                lambda arm=arm, seed=seed: run(arm, seed, rates[arm], domains, held_out, sizes),
+            )
+
+
+def divided(text: Text) -> dict[str, Text]:
+    """The skill, which is the last source of the mix, and the rest.
+
+    Raises:
+        ValueError: there is no rest.
+    """
+    *others, last = text.mix.sources
+    if not others:
+        raise ValueError(
+            f"--data: has one source, {last.source.name}; the curriculum needs at least two, the "
+            "last of which is the skill"
+        )
+    held_out = text.mix.held_out
+    return {
+        SKILL: Text(Mix((last,), held_out), SKILL),
+        ELSEWHERE: Text(Mix(tuple(others), held_out), ELSEWHERE),
+    }
+
+
+def curriculum(arm: str, sizes: Sizes) -> Curriculum:
+    """Shares of skill and elsewhere over the run."""
+    base = {SKILL: sizes.share, ELSEWHERE: 1 - sizes.share}
+    begin = 1 - sizes.decay_share
+    annealed = ((begin, sizes.share), (min(1.0, begin + 1e-6), sizes.annealed))
+    if arm == ANNEALED:
+        return Curriculum(base, {SKILL: annealed})
+    if arm == SPREAD:
+        share = Curriculum(base, {SKILL: annealed}).tokens(0, sizes.steps, sizes.steps)[SKILL]
+        return Curriculum(base, {SKILL: ((0.0, share / sizes.steps),)})
+    return Curriculum(base)
+
+
+def run(
+    arm: str,
+    seed: int,
+    rate: float,
+    domains: dict[str, Text],
+    held_out: dict[str, list[LaneBatch]],
+    sizes: Sizes,
+) -> Row:
+    """One arm: ``loss`` the mean over both domains, ``domains`` each, ``skill_rows`` its rows."""
+    streams = {name: text.batches(sizes.shape, seed) for name, text in domains.items()}
+    course, skill_rows = curriculum(arm, sizes), 0
+
+    def batches(step: int) -> LaneBatch:
+        nonlocal skill_rows
+        share = course.weights(step / sizes.steps)[SKILL]
+        g = torch.Generator().manual_seed(mix64(seed, step) % 2**63)
+        skill = torch.rand(sizes.shape.rows, generator=g) < share
+        skill_rows += int(skill.sum())
+        return chosen(streams[SKILL](step), streams[ELSEWHERE](step), skill)
+
+    model = Prism(PrismConfig.from_dict(sizes.config | {"seed": seed}))
+    learner = start(model, "model", rate, sizes.warm_up, sizes.shape.length)
+    steps = max(1, round(sizes.decay_share * sizes.steps))
+    stay(learner, batches, sizes.steps - steps)
+    decay(learner, batches, steps)
+    losses = {name: held_out_loss(model, rows) for name, rows in held_out.items()}
+    row = {"loss": fmean(losses.values()), "domains": losses, "tokens": learner.tokens}
+    return row | {"flops": learner.flops, "skill_tokens": skill_rows * sizes.shape.length}
+
+
+def chosen(first: LaneBatch, second: LaneBatch, take: torch.Tensor) -> LaneBatch:
+    """Rows of ``first`` where ``take [n]``, of ``second`` elsewhere."""
+
+    def either(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+        return torch.where(take[:, None], a, b)
+
+    return LaneBatch(
+        tokens=either(first.tokens, second.tokens),
+        targets=either(first.targets, second.targets),
+        segment_ids=either(first.segment_ids, second.segment_ids),
+        sources=[
+            a if t else b for a, b, t in zip(first.sources, second.sources, take, strict=True)
+        ],
+        bytes=torch.where(take, first.bytes, second.bytes),
+    )

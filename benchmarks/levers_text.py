@@ -1,0 +1,77 @@
+"""The text of the lever benchmark: one seeded stream of batches and one held-out set for all arms.
+
+Bytes of real documents. A seed gives a sequence of batches; every arm of that seed reads the same
+ones in the same order, as many as it needs, so that arms are paired. Rows start without a carried
+state. The held-out documents are the same for every seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from prism.data import ByteTokenizer, LaneBatch, Lanes, Mix, held_out_batches, parse_mix
+
+VOCABULARY = 257  # bytes and the end of a document
+Batches = Callable[[int], LaneBatch]  # the batch of a step
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Rows of a batch, tokens of a row, and about how many tokens are held out."""
+
+    rows: int
+    length: int
+    held_out: int
+
+    @property
+    def tokens(self) -> int:
+        """Of one batch."""
+        return self.rows * self.length
+
+
+class Text:
+    """The documents of one mix.
+
+    Args:
+        mix: as ``prism.run_scale --data`` takes it.
+        name: what the results call it; no path of the machine.
+
+    Raises:
+        ValueError: the mix cannot be read.
+    """
+
+    def __init__(self, mix: str | Mix, name: str) -> None:
+        self.mix = parse_mix(mix) if isinstance(mix, str) else mix
+        self.name = name
+
+    def describe(self) -> dict[str, Any]:
+        """``name`` and the ``fingerprints`` of the sources, wherever they lie, as JSON."""
+        fingerprints = [s.source.fingerprint() for s in self.mix.sources]
+        return {"name": self.name, "fingerprints": fingerprints}
+
+    def batches(self, shape: Shape, seed: int) -> Batches:
+        """The stream of ``seed``; batches are kept, so that every arm can read them again."""
+        lanes = Lanes(
+            self.mix,
+            ByteTokenizer(),
+            lanes=shape.rows,
+            mine=range(shape.rows),
+            seq_len=shape.length,
+            seed=seed,
+        )
+        read: list[LaneBatch] = []
+
+        def batch(step: int) -> LaneBatch:
+            while len(read) <= step:
+                read.append(lanes.next())
+            return read[step]
+
+        return batch
+
+    def held_out(self, shape: Shape) -> list[LaneBatch]:
+        """The held-out documents, in rows of ``shape.length``."""
+        return held_out_batches(
+            self.mix, ByteTokenizer(), shape.length, lanes=4 * shape.rows, tokens=shape.held_out
+        )
