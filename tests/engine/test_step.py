@@ -153,6 +153,7 @@ def test_a_neighbour_document_changes_nothing_in_training(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler warns about itself, as it looks at everything
 @pytest.mark.parametrize("recompute", [False, True])
 def test_compiling_blocks_does_not_change_gradients(recompute: bool, tmp_path: Path) -> None:
     plain = gradients(small(dtype="fp64", model="gdn"), tmp_path)
