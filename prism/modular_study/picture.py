@@ -52,7 +52,8 @@ def _losses(axes: Any, result: Mapping[str, Any]) -> None:
             axes.text(x, height, f"{height:.2f}", ha="center", va="bottom", fontsize=6.5)
     axes.set_xticks(range(len(DOMAINS)), [f"{d}\n({OWN[d]} part's own)" for d in DOMAINS])
     axes.set_ylabel("nats per scored token, unseen text")
-    axes.legend(frameon=False, ncols=2, fontsize=8)
+    # below the axes: between the bars there is no room that is free in every run
+    axes.legend(frameon=False, ncols=4, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
     axes.set_title("What each model reaches", loc="left", color=INK, fontsize=10.5, pad=12)
 
 
@@ -67,5 +68,5 @@ def _gates(axes: Any, result: Mapping[str, Any]) -> None:
     axes.set_xticks(range(len(DOMAINS)), DOMAINS)
     axes.set_ylabel("mean gate, 0 shut to 1 open")
     axes.legend(frameon=False, fontsize=8)
-    title = "Where the assembled model opens its gates"
+    title = "Where its gates open once calibrated"
     axes.set_title(title, loc="left", color=INK, fontsize=10.5, pad=12)
