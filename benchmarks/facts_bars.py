@@ -9,6 +9,7 @@ import dataclasses
 from typing import Any
 
 from benchmarks.bars import NOT_MEASURED, Bar
+from benchmarks.markdown import interval
 from prism.compare.statistics import Estimate, estimate
 from prism.facts.report import BARS
 
@@ -58,19 +59,11 @@ def over_seeds(
     return estimate(values) if values else None
 
 
-def shown(value: Estimate, form: str = "{:.4f}") -> str:
-    """``0.9123 [0.9021, 0.9225]``; one seed has no interval."""
-    mean = form.format(value.mean)
-    if value.half_width is None:
-        return f"{mean} (one seed)"
-    return f"{mean} [{form.format(value.low)}, {form.format(value.high)}]"
-
-
 def _bar(number: str, asks: str, value: Estimate | None, enough: Any) -> Bar:
     if value is None:
         return Bar(number, asks, NOT_MEASURED, None)
     met = enough(value.mean) if value.n >= SEEDS else None
-    return Bar(number, asks, shown(value), met)
+    return Bar(number, asks, interval(value, "{:.4f}"), met)
 
 
 def _parameters(content: dict[str, Any], number: str) -> Bar:

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from benchmarks import bars
-from benchmarks.facts_bars import facts_bars, over_seeds, shown
-from benchmarks.markdown import table
+from benchmarks.facts_bars import facts_bars, over_seeds
+from benchmarks.markdown import interval, table
 
 TAPE = "tape"
 COST = {  # what it is called here, and how it is shown
@@ -77,7 +77,7 @@ def _metrics(runs: list[dict[str, Any]], controls: list[str], wanted: Any) -> st
 
 def _cell(runs: list[dict[str, Any]], facts: int, metric: str, control: str) -> str:
     value = over_seeds(runs, facts, metric, control)
-    return "–" if value is None else shown(value)
+    return "–" if value is None else interval(value, "{:.4f}")
 
 
 def _cost(runs: list[dict[str, Any]]) -> str:

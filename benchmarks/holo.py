@@ -21,9 +21,10 @@ from rich.table import Table
 
 from benchmarks import bars
 from benchmarks.command import RESULTS, at_least, provenance, write_json
+from benchmarks.figure import draw
 from benchmarks.holo_accuracy import calibration, densest, limit_at_99, real_keys, top1
 from benchmarks.holo_bars import holo_bars
-from benchmarks.holo_plot import draw
+from benchmarks.holo_plot import holo_figure
 from benchmarks.holo_speed import against_torchhd, many_facts, matched_operations
 from prism.command import Parser
 
@@ -119,7 +120,7 @@ def main(argv: list[str] | None = None) -> int:
     content = {"meta": provenance(PROGRAM, argv, "quick" if args.quick else "full")}
     content |= measure(QUICK if args.quick else FULL, console)
     write_json(args.out, content)
-    drawings = draw(content, args.out)
+    drawings = draw(holo_figure, content, args.out)
     console.print(_table(content))
     console.print(f"{args.out}, {', '.join(str(path) for path in drawings)}", highlight=False)
     return 0

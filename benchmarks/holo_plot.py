@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from prism.compare.plots import STYLE
 from prism.holo.theory import accuracy
 
 INK = ("#b8322a", "#2b5c8a", "#3f7f56")
 
 
-def draw(content: dict[str, Any], json_path: Path) -> list[Path]:
-    """Draw ``content`` beside its JSON, as SVG and PNG; the paths."""
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "path", "svg.hashsalt": "prism"}):
-        figure = Figure(figsize=(11, 3.6), layout="constrained")
-        curve, density, reliability = figure.subplots(1, 3)
-        _curve(curve, content)
-        _density(density, content)
-        _reliability(reliability, content)
-        paths = [json_path.with_suffix(suffix) for suffix in (".svg", ".png")]
-        figure.savefig(paths[0], metadata={"Date": None})
-        figure.savefig(paths[1], dpi=110)
-    return paths
+def holo_figure(content: dict[str, Any]) -> Figure:
+    """Three panels: the curve, joint decoding, calibration."""
+    figure = Figure(figsize=(11, 3.6), layout="constrained")
+    curve, density, reliability = figure.subplots(1, 3)
+    _curve(curve, content)
+    _density(density, content)
+    _reliability(reliability, content)
+    return figure
 
 
 def _curve(ax: Axes, content: dict[str, Any]) -> None:

@@ -8,7 +8,8 @@ from typing import Any
 from benchmarks.bars import NOT_MEASURED, Bar
 from benchmarks.levers_curriculum import ANNEALED, CONSTANT, ELSEWHERE, SKILL, SPREAD
 from benchmarks.levers_selection import ALL, EXCESS, STAGE
-from benchmarks.levers_summary import Arm, after_growing, arms, difference, finals, interval
+from benchmarks.levers_summary import Arm, after_growing, arms, difference, finals
+from benchmarks.markdown import interval
 from prism.compare.statistics import Estimate, estimate
 
 SEEDS = 5  # at least, for a verdict

@@ -15,11 +15,10 @@ from benchmarks.levers_summary import (
     arms,
     difference,
     finals,
-    interval,
     mean_of,
     tuning,
 )
-from benchmarks.markdown import table
+from benchmarks.markdown import interval, table
 from prism.compare.statistics import Estimate, estimate
 
 Row = dict[str, Any]

@@ -12,6 +12,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.levers_branches import cost_of
+from benchmarks.markdown import interval
 from prism.compare.statistics import Estimate, estimate
 
 Row = dict[str, Any]
@@ -159,15 +160,6 @@ def tuning(content: Row, arm: str) -> dict[float, float]:
         for row in content["runs"]
         if row["phase"] == "tuning" and row["arm"] == arm
     }
-
-
-def interval(value: Estimate, form: str) -> str:
-    """``1.23 [1.10, 1.36]``; one seed has no interval."""
-    mean = form.format(value.mean).replace("-", "−")
-    if value.half_width is None:
-        return f"{mean} (one seed)"
-    low, high = (form.format(x).replace("-", "−") for x in (value.low, value.high))
-    return f"{mean} [{low}, {high}]"
 
 
 def mean_of(rows: dict[int, Row], *path: str) -> float:

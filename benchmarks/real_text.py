@@ -19,8 +19,9 @@ from typing import Any
 import torch
 
 import prism
-from benchmarks import real_text_plot
 from benchmarks.command import RESULTS, at_least, provenance, write_json
+from benchmarks.figure import draw
+from benchmarks.real_text_plot import text_figure
 from prism.command import Parser
 from prism.data import Tokenizer, open_tokenizer, parse_mix
 from prism.data.order import Source
@@ -86,7 +87,7 @@ def main(argv: list[str] | None = None) -> int:
     content["text"] = sources
     content |= measure(args.data, args.work, plan)
     write_json(args.out, content)
-    real_text_plot.draw(content, args.out)
+    draw(text_figure, content, args.out)
     for row in content["runs"]:
         print(f"{row['model']}: {row['held_out'][-1]['bits_per_byte']:.3f} bits per byte")
     return 0

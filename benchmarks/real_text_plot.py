@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 
-from prism.compare.plots import COLOURS, DASHES, STYLE
-
-
-def draw(content: dict[str, Any], json_path: Path) -> list[Path]:
-    """Draw ``content`` beside its JSON, as SVG and PNG; the paths."""
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "path", "svg.hashsalt": "prism"}):
-        figure = text_figure(content)
-        paths = [json_path.with_suffix(suffix) for suffix in (".svg", ".png")]
-        figure.savefig(paths[0], metadata={"Date": None})
-        figure.savefig(paths[1], dpi=110)
-    return paths
+from prism.compare.plots import COLOURS, DASHES
 
 
 def text_figure(content: dict[str, Any]) -> Figure:

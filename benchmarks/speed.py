@@ -19,9 +19,10 @@ from rich.table import Table
 
 from benchmarks import bars, memory
 from benchmarks.command import RESULTS, at_least, provenance, write_json
+from benchmarks.figure import draw
 from benchmarks.neural_share import neural_share
 from benchmarks.speed_bars import speed_bars
-from benchmarks.speed_plot import draw
+from benchmarks.speed_plot import speed_figure
 from benchmarks.timing import Shape, decode_times, step_times
 from prism.baselines import build
 from prism.command import Parser
@@ -92,7 +93,7 @@ def main(argv: list[str] | None = None) -> int:
     content = {"meta": provenance(PROGRAM, argv, "quick" if args.quick else "full")}
     content |= measure(QUICK if args.quick else FULL, console)
     write_json(args.out, content)
-    drawings = draw(content, args.out)
+    drawings = draw(speed_figure, content, args.out)
     console.print(_table(content))
     console.print(f"{args.out}, {', '.join(str(path) for path in drawings)}", highlight=False)
     return 0

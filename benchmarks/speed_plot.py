@@ -3,27 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from prism.compare.plots import COLOURS, DASHES, STYLE
+from prism.compare.plots import COLOURS, DASHES
 
 MIB = 2**20
-
-
-def draw(speed: dict[str, Any], json_path: Path) -> list[Path]:
-    """Draw ``speed`` beside its JSON, as SVG and PNG; the paths."""
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "path", "svg.hashsalt": "prism"}):
-        figure = speed_figure(speed)
-        paths = [json_path.with_suffix(suffix) for suffix in (".svg", ".png")]
-        figure.savefig(paths[0], metadata={"Date": None})
-        figure.savefig(paths[1], dpi=110)
-    return paths
 
 
 def speed_figure(speed: dict[str, Any]) -> Figure:
