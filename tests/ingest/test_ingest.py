@@ -1,4 +1,4 @@
-"""``python -m prism.ingest``: a table becomes facts, and a refused one leaves no trace."""
+"""``python -m prism.ingest``: a table becomes facts."""
 
 from __future__ import annotations
 
@@ -12,48 +12,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
-from safetensors import safe_open
-from safetensors.torch import save_file
 
 from prism import ingest
 from prism.holo import HoloTape
 from prism.holo.ingestion import gather
 from prism.holo.ingestion import ingest as bind_rows
 from prism.holo.rows import BadRow, Row, read_rows
-from prism.ingest import main
-
-CAPITALS = "key,value\ncapital of Freedonia,Fredville\ncapital of Sylvania,Sylvburg\n"
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    Path("facts.csv").write_text(CAPITALS)
-    return tmp_path
-
-
-def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """The one line with which a command ends in code 2."""
-    capsys.readouterr()
-    with pytest.raises(SystemExit) as stop:
-        main(argv)
-    captured = capsys.readouterr()
-    assert stop.value.code == 2
-    assert captured.out == ""
-    *before, line = captured.err.splitlines()
-    assert not any("Traceback" in text for text in before)
-    assert line.startswith("prism.ingest: ")
-    return line
-
-
-def made(*flags: str, file: str = "facts.csv", tape: str = "t.safetensors") -> HoloTape:
-    assert main([file, "--tape", tape, *flags]) == 0
-    return HoloTape.load(tape)
-
-
-def values(tape: HoloTape) -> dict[Any, Any]:
-    return {fact.key: fact.value for fact in tape.facts()}
+from tests.ingest.runs import CAPITALS, made, refused, values
 
 
 def test_a_csv_becomes_a_tape(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -256,161 +221,3 @@ def test_a_tape_of_sequences_takes_a_value_as_one_item(folder: Path) -> None:
     tape = made()
     assert tape.recall("capital of Freedonia").value == ("Fredville",)
     assert tape.count == 2
-
-
-def test_stopping_leaves_the_old_tape(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made()
-    before = Path("t.safetensors").read_bytes()
-    Path("facts.csv").write_text("key,value\nnew,fact\n")
-
-    def stop(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    for method in ("bind_many", "save"):
-        with monkeypatch.context() as patch:
-            patch.setattr(HoloTape, method, stop)
-            assert main(["facts.csv", "--tape", "t.safetensors"]) == 130
-        assert "t.safetensors is as it was" in capsys.readouterr().err
-        assert Path("t.safetensors").read_bytes() == before
-    assert sorted(p.name for p in folder.iterdir()) == ["facts.csv", "t.safetensors"]
-
-
-def test_a_full_disk_leaves_the_old_tape(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made()
-    before = Path("t.safetensors").read_bytes()
-    Path("facts.csv").write_text("key,value\nnew,fact\n")
-
-    def full(_: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("os.fsync", full)
-    assert "No space left on device" in refused(["facts.csv", "--tape", "t.safetensors"], capsys)
-    assert Path("t.safetensors").read_bytes() == before
-
-
-def test_a_register_that_overflows_leaves_the_old_tape(
-    folder: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    made()
-    before = Path("t.safetensors").read_bytes()
-    rows = "".join(f"k{i},same\n" for i in range(12_000))
-    Path("facts.csv").write_text("key,value\n" + rows)
-    assert "a sum would reach" in refused(["facts.csv", "--tape", "t.safetensors"], capsys)
-    assert Path("t.safetensors").read_bytes() == before
-
-
-def test_a_terminal_sees_a_progress_bar(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    screen = io.StringIO()
-    console = Console(file=screen, force_terminal=True, width=100)
-    monkeypatch.setattr(ingest, "output", lambda _: console)
-    made()
-    assert "binding" in screen.getvalue()
-    assert "2/2" in screen.getvalue()
-
-
-def _foreign(path: Path) -> None:
-    save_file({"x": torch.zeros(2)}, path)
-
-
-def _truncated(path: Path) -> None:
-    HoloTape(64).save(path)
-    path.write_bytes(path.read_bytes()[:-9])
-
-
-def _other_encoder(path: Path) -> None:
-    HoloTape(64, seed=1).save(path)
-    with safe_open(path, "pt") as found:
-        header = json.loads(found.metadata()["prism"])
-        tensors = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
-    header["config"]["seed"] = 2
-    save_file(tensors, path, {"prism": json.dumps(header)})
-
-
-def _ledgerless(path: Path) -> None:
-    HoloTape(64, ledger=False).save(path)
-
-
-@pytest.mark.parametrize(
-    ("make", "says"),
-    [
-        (_foreign, "not a HoloTape"),
-        (_truncated, "truncated or not a safetensors file"),
-        (_other_encoder, "damaged tape: fingerprint"),
-        (_ledgerless, "a tape without a ledger cannot tell which keys it holds"),
-        (Path.mkdir, "is not a file"),
-    ],
-)
-def test_a_tape_that_cannot_be_added_to_is_refused_and_left_alone(
-    folder: Path, make: Any, says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = Path("t.safetensors")
-    make(path)
-    before = path.read_bytes() if path.is_file() else None
-    assert says in refused(["facts.csv", "--tape", str(path)], capsys)
-    assert (path.read_bytes() if path.is_file() else None) == before
-
-
-@pytest.mark.parametrize(
-    ("argv", "says"),
-    [
-        (["none.csv"], "none.csv: No such file or directory"),
-        (["."], "extension '': must be .csv or .jsonl"),
-        (["facts.txt"], "facts.txt: extension '.txt': must be .csv or .jsonl"),
-        (["facts.csv", "--key", "name"], "facts.csv: column 'name': must be there once"),
-        (["facts.csv", "--value", "key"], "column 'key': is both key and value"),
-        (["twice.csv"], "column 'key': must be there once; columns: 'key', 'key', 'value'"),
-        (["empty.csv"], "column 'key': must be there once; columns: none"),
-        (["header.csv"], "header.csv: holds no fact"),
-        (["latin.csv"], "latin.csv: not UTF-8 text"),
-        (["facts.csv", "--facts", "0"], "plan facts = 0: must be an integer in 1..1,000,000,000"),
-        (["facts.csv", "--facts", "99999999999999"], "must be an integer in 1..1,000,000,000"),
-        (["facts.csv", "--values", "1"], "plan candidates = 1: must be an integer >= 2"),
-        (["facts.csv", "--accuracy", "1"], "plan accuracy = 1.0: must be in (0, 1)"),
-        (["facts.csv", "--alpha", "0"], "plan alpha = 0.0: must be in (0, 1]"),
-        (["facts.csv", "--bad", "maybe"], "invalid choice: 'maybe'"),
-        (["facts.csv", "--tape", "no/such/t.safetensors"], "there is no folder no/such"),
-    ],
-)
-def test_bad_input_is_one_line_and_code_2(
-    folder: Path, argv: list[str], says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    Path("twice.csv").write_text("key,key,value\na,b,c\n")
-    Path("empty.csv").write_text("")
-    Path("header.csv").write_text("key,value\n")
-    Path("latin.csv").write_bytes("key,value\na,é\n".encode("latin-1"))
-    tape = [] if "--tape" in argv else ["--tape", "t.safetensors"]
-    assert says in refused([*argv, *tape], capsys)
-    assert not Path("t.safetensors").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_told_before_the_work(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("os.access", lambda *_: False)
-    said = refused(["none.csv", "--tape", "t.safetensors"], capsys)
-    assert "folder . cannot be written" in said
-
-
-@pytest.mark.parametrize(
-    ("rule", "says"),
-    [({"bad": "maybe"}, "bad = 'maybe'"), ({"on_conflict": "ask"}, "on_conflict = 'ask'")],
-)
-def test_an_unknown_rule_is_refused(rule: dict[str, str], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        gather([], **rule)
-
-
-def test_a_tape_that_does_not_fit_the_memory_is_one_line(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def too_large(**plan: object) -> None:
-        raise RuntimeError("can't allocate memory")
-
-    monkeypatch.setattr(HoloTape, "plan", too_large)
-    said = refused(["facts.csv", "--tape", "t.safetensors"], capsys)
-    assert "facts: can't allocate memory" in said
-    assert not (folder / "t.safetensors").exists()
