@@ -2,8 +2,8 @@
 
 A budget is time. The seconds of one step are measured for every size in turn, so that whatever else
 the machine does falls on all sizes alike; the time of a run is its steps times these seconds, the
-small stage and the growing itself included. Arms that grow spend ``small_share`` of the baseline's
-time in the small model. ``shallow`` never grows: it says what the small model alone is worth.
+small stage and the growing itself included. Arms that grow spend ``small_share`` of every budget in
+the small model. ``shallow`` never grows: it says what the small model alone is worth.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Sizes:
         steps: of scratch, all budgets are shares of their time.
         shares: budgets of the arms that grow; the last is 1.
         tuning_share: budget at which their rates are compared.
-        small_share: of scratch's time, spent in the small model.
+        small_share: of every budget, spent in the small model.
         decay_share: of every budget.
         watched: steps after growing in which the loss is watched.
         rounds: of measuring the seconds of a step.
@@ -95,8 +95,9 @@ class Growth:
     def __init__(self, text: Text, sizes: Sizes) -> None:
         self._text, self._sizes = text, sizes
         self._held_out = text.held_out(sizes.shape)
+        self._watched = self._held_out[:WATCHED]
         self._streams: dict[int, Batches] = {}
-        self._stages: dict[tuple[str, int, float], Learner] = {}
+        self._stages: dict[tuple[str, int, float], dict[int, Learner]] = {}
 
     def clock(self, seed: int) -> Row:
         """CPU seconds of a step by size, the sizes taking turns; the median of many."""
@@ -140,29 +141,41 @@ class Growth:
         shares: Sequence[float],
         watch: bool,
     ) -> Row:
+        """The last budget is watched: the loss after growing, the gradients of new weights."""
+        rows = []
+        for share in shares:
+            row, report = self._end(arm, seed, rate, clock, share, watch and share == shares[-1])
+            rows.append(row)
+        return {"loss": rows[-1]["loss"], "ends": rows, "growth": report}
+
+    def _end(
+        self, arm: str, seed: int, rate: float, clock: dict[str, float], share: float, watch: bool
+    ) -> tuple[Row, Row]:
+        """The end of one budget, and what growing was like."""
         s, batches = self._sizes, self._batches(seed)
         small, operator = GROWN[arm]
-        stage = self._stage(small, seed, rate, clock)
+        spent = s.small_share * share * s.steps  # in steps of the target
+        stage = self._stage(small, seed, rate, round(spent * clock[TARGET] / clock[small]))
         begin = time.process_time()
         learner, new = grown(stage, self._config(TARGET, seed), TARGET, operator, s.shape.length)
         report: Row = {"seconds": time.process_time() - begin}
-        losses, silent = Losses(stage, self._held_out[:WATCHED], s.watched), Silent(new, stage.step)
+        losses, silent = Losses(stage, self._watched, s.watched), Silent(new, stage.step)
         losses.look(learner)
 
         def looks(now: Learner) -> None:
             losses(now)
             silent(now)
 
-        plan = self._plan(shares, 1.0, round(s.small_share * s.steps))
-        rows = ends(learner, batches, self._held_out, plan, watch=looks if watch else None)
+        plan = self._plan((share,), 1.0, round(spent))
+        (row,) = ends(learner, batches, self._held_out, plan, watch=looks if watch else None)
         if watch:
             report |= {"new": silent.new, "dead": silent.dead, "before": losses.before}
             report |= {"looks": losses.seen, "ungrown": self._ungrown(stage, batches)}
-        return {"loss": rows[-1]["loss"], "ends": rows, "growth": report}
+        return row, report
 
     def _ungrown(self, stage: Learner, batches: Batches) -> list[float]:
         """The same looks at the small model had it gone on: what a constant rate does by itself."""
-        losses = Losses(stage, self._held_out[:WATCHED], self._sizes.watched)
+        losses = Losses(stage, self._watched, self._sizes.watched)
         losses.look(stage)
         stay(stage.branch(), batches, stage.step + self._sizes.watched, watch=losses)
         return losses.seen
@@ -171,16 +184,15 @@ class Growth:
         total = round(self._sizes.steps * cheaper)
         return budgets(shares, total, spent, self._sizes.decay_share)
 
-    def _stage(self, small: str, seed: int, rate: float, clock: dict[str, float]) -> Learner:
-        """The small model after its share of the time, shared by the arms that begin so."""
-        key = (small, seed, rate)
-        if key not in self._stages:
-            s = self._sizes
-            learner = self._new(small, seed, rate)
-            steps = round(s.small_share * s.steps * clock[TARGET] / clock[small])
+    def _stage(self, small: str, seed: int, rate: float, steps: int) -> Learner:
+        """The small model after ``steps`` at a constant rate, shared by the arms that begin so."""
+        known = self._stages.setdefault((small, seed, rate), {})
+        if steps not in known:
+            before = max((done for done in known if done < steps), default=None)
+            learner = self._new(small, seed, rate) if before is None else known[before].branch()
             stay(learner, self._batches(seed), steps)
-            self._stages[key] = learner
-        return self._stages[key]
+            known[steps] = learner
+        return known[steps]
 
     def _batches(self, seed: int) -> Batches:
         if seed not in self._streams:

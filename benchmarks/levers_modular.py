@@ -2,8 +2,9 @@
 
 The study itself is :mod:`prism.modular_study`: a trunk, three kinds trained alone against it, their
 assembly, its gates calibrated, and a joint run on as many tokens. Here it is run at its best rates
-and seed by seed. Rates are chosen on the tuning seed: that of trunk and joint run by the loss of
-the joint run, which is the baseline, that of the parts by the loss of their assembly.
+and seed by seed. Rates are chosen on the tuning seed, where everything is run at one rate after the
+other: that of the joint run, which is the baseline, by its loss, that of the trunk by its own, that
+of the parts by the loss of their assembly.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from benchmarks.levers_text import Text
 from prism.modular_study.experiment import Sizes as StudySizes
 from prism.modular_study.experiment import experiment
 
+DECIDES = {"lr": "joint", "trunk_lr": "trunk", "part_lr": "assembled"}  # rate: whose loss
+
 
 @dataclass(frozen=True)
 class Sizes:
@@ -29,25 +32,29 @@ class Sizes:
 
 def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
     """All runs, tuning first, then seed by seed; the study brings domains of its own."""
-    joint, apart = {}, {}
+    tried = []
     for rate in sizes.rates:
         row = runs.once(
-            {"phase": "tuning", "lr": rate, "part_lr": rate},
-            lambda rate=rate: run(sizes, sizes.tuning_seed, rate, rate),
+            {"phase": "tuning", "lr": rate, "trunk_lr": rate, "part_lr": rate},
+            lambda rate=rate: run(sizes, sizes.tuning_seed, dict.fromkeys(DECIDES, rate)),
         )
-        joint[rate] = row["measures"]["mean"]["joint"]
-        apart[rate] = row["measures"]["mean"]["assembled"]
-    best, best_part = min(joint, key=joint.__getitem__), min(apart, key=apart.__getitem__)
+        tried.append(row)
+    rates = {name: best(tried, name) for name in DECIDES}
     for seed in range(seeds):
         runs.once(
-            {"phase": "final", "seed": seed, "lr": best, "part_lr": best_part},
-            lambda seed=seed: run(sizes, seed, best, best_part),
+            {"phase": "final", "seed": seed, **rates},
+            lambda seed=seed: run(sizes, seed, rates),
         )
 
 
-def run(sizes: Sizes, seed: int, rate: float, part_rate: float) -> Row:
+def best(tried: list[Row], name: str) -> float:
+    """The rate ``name`` of the run in which the model that it decides about was best."""
+    return min(tried, key=lambda row: row["measures"]["mean"][DECIDES[name]])[name]
+
+
+def run(sizes: Sizes, seed: int, rates: dict[str, float]) -> Row:
     """One seed: ``losses, cost, measures, parameters`` of the study and ``loss``, the joint one."""
-    study = dataclasses.replace(sizes.study, lr=rate, part_lr=part_rate)
+    study = dataclasses.replace(sizes.study, **rates)
     result: dict[str, Any] = experiment(seed, study)
     kept = ("losses", "cost", "measures", "parameters")
     return {"loss": result["measures"]["mean"]["joint"]} | {name: result[name] for name in kept}

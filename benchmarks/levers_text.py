@@ -7,13 +7,17 @@ state. The held-out documents are the same for every seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+
 from prism.data import ByteTokenizer, LaneBatch, Lanes, Mix, held_out_batches, parse_mix
+from prism.data.order import mix64
 
 VOCABULARY = 257  # bytes and the end of a document
+WINDOW = 1024  # batches
 Batches = Callable[[int], LaneBatch]  # the batch of a step
 
 
@@ -52,7 +56,11 @@ class Text:
         return {"name": self.name, "fingerprints": fingerprints}
 
     def batches(self, shape: Shape, seed: int) -> Batches:
-        """The stream of ``seed``; batches are kept, so that every arm can read them again."""
+        """The stream of ``seed``; batches are kept, so that every arm can read them again.
+
+        Rows are shuffled over ``WINDOW`` batches: a few long documents at a time would make the
+        loss go up and down with what is being read.
+        """
         lanes = Lanes(
             self.mix,
             ByteTokenizer(),
@@ -65,7 +73,8 @@ class Text:
 
         def batch(step: int) -> LaneBatch:
             while len(read) <= step:
-                read.append(lanes.next())
+                window = [lanes.next() for _ in range(WINDOW)]
+                read.extend(shuffled(window, mix64(seed, len(read))))
             return read[step]
 
         return batch
@@ -75,3 +84,26 @@ class Text:
         return held_out_batches(
             self.mix, ByteTokenizer(), shape.length, lanes=4 * shape.rows, tokens=shape.held_out
         )
+
+
+def shuffled(batches: Sequence[LaneBatch], seed: int) -> list[LaneBatch]:
+    """As many batches of the same rows in another order, drawn from ``seed``."""
+    rows = len(batches[0].sources)
+    order = torch.randperm(
+        rows * len(batches), generator=torch.Generator().manual_seed(seed % 2**63)
+    )
+    tokens = torch.cat([b.tokens for b in batches])
+    targets = torch.cat([b.targets for b in batches])
+    segments = torch.cat([b.segment_ids for b in batches])
+    sources = [source for b in batches for source in b.sources]
+    count = torch.cat([b.bytes for b in batches])
+    return [
+        LaneBatch(
+            tokens=tokens[mine],
+            targets=targets[mine],
+            segment_ids=segments[mine],
+            sources=[sources[i] for i in mine.tolist()],
+            bytes=count[mine],
+        )
+        for mine in order.split(rows)
+    ]

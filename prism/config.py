@@ -102,11 +102,14 @@ class SymbolicConfig:
         primitives: the library, any non-empty choice from ``PRIMITIVES``.
         moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
             this list, so that counting modulo q is exact; each divides 240.
+        lane_rate: how fast the lanes learn, as a share of the learning rate; their start is the
+            same whatever it is.
     """
 
     units: int = 16
     primitives: tuple[str, ...] = PRIMITIVES
     moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
+    lane_rate: float = 1.0
 
     def __post_init__(self) -> None:
         me = "SymbolicConfig"
@@ -118,6 +121,8 @@ class SymbolicConfig:
         _require(ok, me, "primitives", chosen, f"distinct names from {PRIMITIVES}")
         ok = len(self.moduli) > 0 and all(_is_int(m, 2) and TURN % m == 0 for m in self.moduli)
         _require(ok, me, "moduli", self.moduli, f"a non-empty list of divisors >= 2 of {TURN}")
+        ok = _is_number(self.lane_rate) and 0 < self.lane_rate <= 1
+        _require(ok, me, "lane_rate", self.lane_rate, "a number in (0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +149,8 @@ class PrismConfig:
         symbolic: the symbolic expert.
         memory_layers: indices of the blocks that hold a memory expert; None = all.
         tie_embeddings: share the embedding with the output head.
-        z_loss: weight of the router's z-loss in ``aux_loss``.
+        z_loss: weight in ``aux_loss`` of the router's z-loss or, with independent gates, of what
+            the kinds add to the stream relative to it.
         balance_rate: step of the balance controller's selection bias.
         balance_target: wanted load per kind (summing to ``router_topk``); None = equal.
         chunk_size: tokens per chunk of the parallel forms; changes speed, not results.

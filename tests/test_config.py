@@ -58,6 +58,8 @@ BAD = [
     (TapeConfig, "retention", 1.5, "in (0, 1]"),
     (TapeConfig, "retention", (1.0, 1.0, 1.0), "a number or 2 numbers, one per content head"),
     (SymbolicConfig, "units", 0, "an integer >= 1"),
+    (SymbolicConfig, "lane_rate", 0.0, "a number in (0, 1]"),
+    (SymbolicConfig, "lane_rate", 2, "a number in (0, 1]"),
     (SymbolicConfig, "primitives", (), "distinct names from"),
     (SymbolicConfig, "primitives", ("add",), "distinct names from"),
     (SymbolicConfig, "moduli", (1,), "a non-empty list of divisors >= 2 of 240"),

@@ -38,6 +38,7 @@ FIXED = (
     ("tape.scope", "memory", TAPE),
     ("symbolic.primitives", "symbolic", MACHINE),
     ("symbolic.moduli", "symbolic", MACHINE),
+    ("symbolic.lane_rate", "symbolic", MACHINE),
 )
 GROWS = (
     ("d_model", None),

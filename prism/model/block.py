@@ -16,6 +16,7 @@ part of a kind: the whole neural expert, and the output projections of the other
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from prism.config import PrismConfig
 from prism.model.bus import MultiRateBus
+from prism.model.loudness import loudness
 from prism.model.neural import NeuralExpert
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LayerRouting
@@ -102,7 +104,12 @@ class Block(nn.Module):
                 shared.runs,
             )
         if features:
-            x = x + self._mix(features, decision).to(x.dtype)
+            added = self._mix(features, decision).to(x.dtype)
+            if self.router.independent:
+                free = self.router.epsilon  # what a kind says while exploring costs nothing
+                price = loudness(added, x, shared.valid) * (1 - free)
+                decision = dataclasses.replace(decision, price=price)
+            x = x + added
         routing = None
         if want_routing:
             chosen = decision.chosen

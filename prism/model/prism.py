@@ -78,7 +78,7 @@ class Prism(LanguageModel):
         x = promote(self.first_norm(self.embedding(tokens)))
         shared = Pass(x, runs, None if segment_ids is None else segment_ids >= 0)
         states, loads, details = [], [], []
-        z_loss = x.new_zeros(())
+        price = x.new_zeros(())
         for i, block in enumerate(self.blocks):
             x, carried, decision, detail = block(
                 x, None if state is None else state.blocks[i], shared, routing
@@ -86,7 +86,7 @@ class Prism(LanguageModel):
             states.append(carried)
             details.append(detail)
             loads.append(self._load_row(block, decision.load))
-            z_loss = z_loss + decision.z_loss
+            price = price + decision.price
         last = self.last_norm(x)
         logits = self.head((last * self.temper).to(self.head.weight.dtype))
         heard = holo = None
@@ -102,7 +102,7 @@ class Prism(LanguageModel):
         return PrismOutput(
             logits,
             PrismState(tuple(states), segment, holo),
-            self.config.z_loss * z_loss / len(self.blocks),
+            self.config.z_loss * price / len(self.blocks),
             details if routing else None,
             torch.stack(loads),
             heard,

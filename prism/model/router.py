@@ -15,9 +15,9 @@ is moved only by :meth:`Router.balance`, after an optimiser step, toward *target
 batches that are already past (arXiv 2408.15664); a forward never touches it. ``epsilon`` in [0, 1]
 lets the kinds that lost run at that fraction of their weight, so a run can anneal from a soft
 mixture (1) to a hard choice (0). The z-loss ``mean(logsumexp(logits)^2)`` keeps logits small
-(arXiv 2202.08906); of an independent gate it is the log-partition of open and shut,
-``mean_e(log(1 + exp(logit_e))^2)``, which a shut gate does not pay, and nobody does while
-exploring: times ``1 - epsilon``, so that a kind that is still useless is not shut out for good.
+(arXiv 2202.08906). Independent gates pay for what comes through them instead
+(:mod:`prism.model.loudness`), and nobody does while exploring: times ``1 - epsilon``, so that a
+kind that is still useless is not shut out for good.
 """
 
 from __future__ import annotations
@@ -26,7 +26,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from prism.config import PrismConfig
 from prism.model.norm import promote
@@ -35,13 +34,14 @@ from prism.model.norm import promote
 @dataclass
 class Decision:
     """``probability``, ``weight``: ``[B, T, E]``; ``chosen``: ``[B, T, E]`` bool, or None when
-    every kind runs; ``load``: ``[E]`` share of real tokens per kind; ``z_loss``: scalar."""
+    every kind runs; ``load``: ``[E]`` share of real tokens per kind; ``price``: scalar, the z-loss
+    or, of independent gates, the loudness, which the block knows."""
 
     probability: Tensor
     weight: Tensor
     chosen: Tensor | None
     load: Tensor
-    z_loss: Tensor
+    price: Tensor
 
 
 def nothing_to_decide(x: Tensor) -> Decision:
@@ -84,7 +84,7 @@ class Router(nn.Module):
         if self.independent:
             probability = logits.sigmoid()
             weight = probability * 2
-            square = functional.softplus(logits).square().mean(dim=-1) * (1 - self.epsilon)
+            square = torch.zeros_like(logits[..., 0])
         else:
             probability = logits.softmax(dim=-1)
             weight = probability * len(self.kinds)
@@ -100,13 +100,13 @@ class Router(nn.Module):
                 weight = torch.where(ran, weight, self.epsilon * weight)
                 chosen = None
         if valid is None:
-            load, z_loss = ran.to(square.dtype).mean(dim=(0, 1)), square.mean()
+            load, price = ran.to(square.dtype).mean(dim=(0, 1)), square.mean()
         else:
             real = valid.to(square.dtype)
             total = real.sum().clamp(min=1)
             load = (ran * real[..., None]).sum(dim=(0, 1)) / total
-            z_loss = (square * real).sum() / total
-        return Decision(probability, weight, chosen, load.detach(), z_loss)
+            price = (square * real).sum() / total
+        return Decision(probability, weight, chosen, load.detach(), price)
 
     @torch.no_grad()
     def balance(self, load: Tensor) -> None:

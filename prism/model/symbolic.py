@@ -3,7 +3,7 @@
 ``U`` units, independent of D, read four lanes each; every token picks one primitive of the library
 per unit by a hard choice whose gradient is that of the softmax (straight-through):
 
-    lanes(t)   = W x(t)
+    lanes(t)   = r W x(t),                                          r = lane_rate
     score_u(t) = A_u tanh(lanes_u(t)) + preference_u
     y_u(t)     = primitive_{argmax score_u(t)} (lanes_u(t)),            out = W_out y
 
@@ -13,7 +13,10 @@ ever; read from the token alone, a machine that counts right once counts right a
 
 State advances with every token whatever was picked, so choosing is only reading. The lanes start
 large: an angle does not depend on their size, so a larger start is a smaller relative step of the
-optimiser, and early noise cannot erase a solution that has been found.
+optimiser, and early noise cannot erase a solution that has been found. The weights start 1/r as
+large, and AdamW's step does not depend on the size of a weight: r is the lanes' learning rate as a
+share of the others'. In a part (prism/modular) it is small: its writer starts at zero, so what the
+lanes hear at first is noise, which AdamW makes into whole steps.
 """
 
 from __future__ import annotations
@@ -73,13 +76,14 @@ class SymbolicMachine(nn.Module):
         self.choice.normal_(std=0.02)
         self.preference[first_choices(self.config), range(units)] = FIRST_PREFERENCE
         self.write.weight.copy_(self.read.weight[: 2 * units].T / LANE_STD)
+        self.read.weight /= self.config.lane_rate
 
     def forward(
         self, x: Tensor, state: SymbolicState | None, runs: Tensor | None
     ) -> tuple[Tensor, SymbolicState, Tensor]:
         """``x [B, T, D]`` to features ``[B, T, 2 U]``, the new state, and the primitive that each
         unit picked ``[B, T, U]``."""
-        raw = promote(self.read(x))
+        raw = promote(self.read(x)) * self.config.lane_rate
         a, b = raw.chunk(2, dim=-1)
         gate_now, gate_next = b.chunk(2, dim=-1)
         before = shift_right(gate_next, None if state is None else state.lane, runs)

@@ -7,9 +7,11 @@ trunk is a language model of its own, and a kind that has nothing to say about a
 nothing. This is the frozen public expert of FlexOlmo (arXiv 2507.07024) beside kinds of expert that
 differ.
 
-Gates are independent here, and being open costs them something (``GATE_COST``, the weight of their
-z-loss) once exploration is over: a part opens where it pays, and on the rest leaves the stream to
-the parts that it will meet. The fields of a kind (width, tape, machine) are those of its own part.
+Gates are independent here, and once exploration is over speaking costs something
+(``SPEECH_COST``, the weight of their loudness): a part speaks where it pays, and leaves the rest of
+the stream to the parts that it will meet. The lanes of a symbolic part learn slowly
+(``LANE_RATE``): its writer starts at zero, and until it is heard, what the lanes learn from is
+noise. The fields of a kind (width, tape, machine) are those of its own part.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from collections.abc import Mapping
 from prism.config import PrismConfig
 from prism.modular.owners import KINDS
 
-GATE_COST = 0.01
+SPEECH_COST = 0.03
+LANE_RATE = 1 / 128
 FIELDS = {
     "neural": ("neural_hidden",),
     "memory": ("tape", "memory_layers"),
@@ -31,7 +34,8 @@ FIELDS = {
 def trunk_config(config: PrismConfig) -> PrismConfig:
     """The trunk of a model of ``config``: no kinds, and an anchor as wide as the neural kind,
     unless ``anchor_hidden`` says otherwise."""
-    return _with_kinds(config, (), {})
+    slow = dataclasses.replace(config.symbolic, lane_rate=LANE_RATE)
+    return _with_kinds(config, (), {"symbolic": slow})
 
 
 def part_config(trunk: PrismConfig, kind: str, like: PrismConfig | None = None) -> PrismConfig:
@@ -58,7 +62,7 @@ def _with_kinds(
         "balance_target": None,
         "memory_layers": None,
         "neural_hidden": config.hidden,
-        "z_loss": GATE_COST,
+        "z_loss": SPEECH_COST,
     }
     return dataclasses.replace(config, **{**changes, **fields})
 

@@ -17,7 +17,8 @@ from prism.modular_study.experiment import Sizes as StudySizes
 
 
 def fake_study(seed: int, sizes: StudySizes) -> dict[str, Any]:
-    measures = {"mean": {"joint": sizes.lr, "assembled": 1 - sizes.part_lr}}
+    mean = {"joint": sizes.lr, "trunk": sizes.trunk_lr, "assembled": 1 - sizes.part_lr}
+    measures = {"mean": mean}
     measures |= {"worst_interference": 0.0, "closed": 1.0}
     measures |= {"critical_path": {"seconds": 0.4}, "total": {"flops": 1.0}}
     cost = {"joint": {"tokens": 1, "flops": 1.0, "seconds": 1.0}}

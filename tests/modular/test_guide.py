@@ -24,7 +24,8 @@ def test_its_flags_exist():
 
 
 def test_what_it_names_is_there():
-    assert "GATE_COST" in TEXT and trunk.GATE_COST > 0
+    for name in ("SPEECH_COST", "LANE_RATE"):
+        assert name in TEXT and 0 < getattr(trunk, name) < 1
     for link in re.findall(r"\]\(([^)#:]+)\)", TEXT):
         assert (ROOT / "docs" / link).exists(), link
     for path in re.findall(r"`((?:prism|tests)/[\w/.]+)`", TEXT):

