@@ -26,17 +26,17 @@ def config(d_model: int, num_layers: int) -> dict[str, object]:
 
 GROWTH = {
     "full": levers_growth.Sizes(
-        configs={TARGET: config(64, 4), NARROW: config(32, 4), SHALLOW: config(64, 1)},
-        shape=Shape(rows=4, length=128, held_out=2**14),
-        steps=300,
-        warm_up=40,
-        shares=(0.6, 0.8, 1.0),
-        tuning_share=0.6,
-        small_share=0.4,
+        configs={TARGET: config(96, 6), NARROW: config(48, 6), SHALLOW: config(96, 2)},
+        shape=Shape(rows=8, length=128, held_out=2**14),
+        steps=1000,
+        warm_up=60,
+        shares=(0.7, 1.0),
+        tuning_share=0.7,
+        small_share=0.65,
         decay_share=0.25,
         watched=100,
         rounds=15,
-        rates=(0.0025, 0.005, 0.01),
+        rates=(0.002, 0.004, 0.008),
         tuning_seed=1000,
     ),
     "quick": levers_growth.Sizes(
@@ -57,19 +57,19 @@ GROWTH = {
 
 SELECTION = {
     "full": levers_selection.Sizes(
-        config=config(96, 2),
-        reference=config(48, 1),
-        shape=Shape(rows=4, length=128, held_out=2**14),
-        steps=300,
-        reference_steps=300,
-        reference_rate=0.005,
+        config=config(128, 4),
+        reference=config(64, 2),
+        shape=Shape(rows=8, length=128, held_out=2**14),
+        steps=500,
+        reference_steps=500,
+        reference_rate=0.004,
         warm_up=40,
         shares=(0.5, 0.75, 1.0),
         decay_share=0.25,
         noise=0.3,
         span=16,
         kept=0.6,
-        rates=(0.0025, 0.005, 0.01),
+        rates=(0.0015, 0.003, 0.006),
         tuning_seed=1000,
     ),
     "quick": levers_selection.Sizes(
@@ -91,14 +91,14 @@ SELECTION = {
 }
 CURRICULUM = {
     "full": levers_curriculum.Sizes(
-        config=config(96, 2),
-        shape=Shape(rows=4, length=128, held_out=2**14),
-        steps=300,
+        config=config(128, 4),
+        shape=Shape(rows=8, length=128, held_out=2**14),
+        steps=500,
         warm_up=40,
         decay_share=0.25,
         share=0.1,
         annealed=0.5,
-        rates=(0.0025, 0.005, 0.01),
+        rates=(0.0015, 0.003, 0.006),
         tuning_seed=1000,
     ),
     "quick": levers_curriculum.Sizes(
