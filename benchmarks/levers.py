@@ -83,6 +83,7 @@ def main(argv: list[str] | None = None) -> int:
         for name in args.part:
             sizes = SIZES[name][profile]
             described = dataclasses.asdict(sizes)
+            del described["rates"]  # every run names its own; more may be tried later
             if name != "modular":
                 described |= {"text": text.describe()}
             runs = Runs(args.out, name, meta, described, say)

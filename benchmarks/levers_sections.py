@@ -35,9 +35,9 @@ def growth(part: Row) -> list[str]:
     sizes = ", ".join(f"{name} {count:,}" for name, count in parameters.items())
     return [
         f"{_text(part)}. Parameters: {sizes}. {s['steps']} steps of {_batch(s)} from scratch; an "
-        f"arm that grows spends {s['small_share']:.0%} of that time in the small model, and is "
-        f"ended at {_percents(s['shares'])} of it, the last {s['decay_share']:.0%} of each with a "
-        "falling rate. *shallow* never grows and has the whole time.",
+        f"arm that grows has {_percents(s['shares'])} of that time, of each {s['small_share']:.0%} "
+        f"in the small model and the last {s['decay_share']:.0%} with a falling rate. *shallow* "
+        "never grows and has the whole time.",
         "Cost to the loss that scratch ends with, relative to scratch, the small stage and the "
         "growing included, and final loss at equal time against scratch and against *shallow*, "
         "nats:",
@@ -230,13 +230,30 @@ def modular(part: Row) -> list[str]:
     study = part["sizes"]["study"]
     return [
         f"`prism.modular_study`, {study['steps']} steps of {study['rows']} × {study['length']} "
-        f"tokens for the joint run, seeds: {len(rows)}, trunk and joint at {first['lr']:g}, parts "
-        f"at {first['part_lr']:g}; these rates end at a tenth of their peak. Losses in nats, cost "
-        "of each phase alone:",
+        f"tokens for the joint run, seeds: {len(rows)}. Rates: joint {first['lr']:g}, trunk "
+        f"{first['trunk_lr']:g}, parts {first['part_lr']:g}; each ends at a tenth of its peak. "
+        "Losses in nats, cost of each phase alone:",
         table(["model", *domains, "FLOPs", "CPU seconds"], lines),
+        _beyond(rows),
         "Reported at scale: experts trained apart against a frozen trunk and an anchor, then "
         "merged, at 7 billion parameters ([2507.07024](https://arxiv.org/abs/2507.07024)).",
     ]
+
+
+def _beyond(rows: dict[int, Row]) -> str:
+    """What the bars leave out."""
+
+    def mean(*path: str) -> float:
+        return mean_of(rows, "measures", *path)
+
+    return (
+        f"From the trunk on, trained parts, assembly and calibration go "
+        f"{mean('closed_of_trunk'):.0%} of the way to the joint run. The critical path is "
+        f"{mean('critical_path', 'seconds'):.2f} of the joint run's CPU seconds and "
+        f"{mean('critical_path', 'flops'):.2f} of its FLOPs. Only gates are calibrated, so the "
+        "calibration can take back what parts do to each other and little else; where the joint "
+        "run is ahead of the best part, a gap is left."
+    )
 
 
 def _or_dash(value: Estimate | None) -> str:

@@ -114,10 +114,11 @@ def _curriculum(seeds: int, gain: float) -> dict[str, Any]:
 
 
 def _modular(seeds: int, gain: float) -> dict[str, Any]:
-    measures = {"worst_interference": -gain, "closed": 1.0}
-    measures |= {"critical_path": {"seconds": 0.4}, "total": {"flops": 1.0}}
+    measures = {"worst_interference": -gain, "closed": 1.0, "closed_of_trunk": 1.0}
+    measures |= {"critical_path": {"seconds": 0.4, "flops": 0.5}, "total": {"flops": 1.0}}
     cost = {"tokens": 10, "flops": 10.0, "seconds": 1.0}
     row = {"losses": {"trunk": {"text": 3.0}, "assembled": {"text": 2.9}}, "cost": {"trunk": cost}}
-    row |= {"measures": measures, "loss": 3.0, "lr": 0.01, "part_lr": 0.01, "phase": "final"}
+    row |= {"measures": measures, "loss": 3.0, "phase": "final"}
+    row |= dict.fromkeys(("lr", "trunk_lr", "part_lr"), 0.01)
     runs = [row | {"seed": seed} for seed in range(seeds)]
     return {"sizes": {"study": {"steps": 10, "rows": 2, "length": 16}}, "runs": runs}
