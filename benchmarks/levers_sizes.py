@@ -114,6 +114,8 @@ CURRICULUM = {
     ),
 }
 MODULAR = {
-    "full": levers_modular.Sizes(study=StudySizes(), rates=(0.0015, 0.003, 0.006), tuning_seed=1000),
-    "quick": levers_modular.Sizes(study=QUICK, rates=(0.006,), tuning_seed=1000),
+    "full": levers_modular.Sizes(
+        study=StudySizes(), rates=(0.0015, 0.003, 0.006), tuning_seeds=(1000, 1001)
+    ),
+    "quick": levers_modular.Sizes(study=QUICK, rates=(0.006,), tuning_seeds=(1000,)),
 }

@@ -29,9 +29,9 @@ from prism.command import Parser
 from prism.data import LaneBatch
 from prism.data.pack import IGNORE
 from prism.engine.meter import Meter
+from prism.engine.opening import open_job
 from prism.engine.optimizer import BETA1, Roles
 from prism.engine.parallel import world
-from prism.engine.run import open_job
 from prism.engine.schedule import learning_rate
 from prism.engine.settings import Settings
 from prism.engine.trainer import Job, Trainer

@@ -6,8 +6,9 @@ import argparse
 import sys
 
 from prism.command import Parser
+from prism.engine.flags import add_flags, given
 from prism.engine.run import run
-from prism.engine.settings import add_flags, given
+from prism.engine.settings import Settings
 
 EXAMPLES = """\
 examples:
@@ -26,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    add_flags(p)
+    add_flags(p, Settings)
     return p
 
 

@@ -24,7 +24,8 @@ from prism.data.blend import blended
 from prism.engine import checkpoint
 from prism.engine.build import model_config
 from prism.engine.export import find, load_checkpoint
-from prism.engine.settings import Settings, flag_name
+from prism.engine.flags import flag_name
+from prism.engine.settings import Settings
 from prism.model.protocol import LanguageModel
 from prism.modular import (
     KINDS,

@@ -1,4 +1,4 @@
-"""A run from its flags: which settings hold, what to open, where to begin, what to print."""
+"""A run from its flags: which settings hold, where to begin, how to go on, what to print."""
 
 from __future__ import annotations
 
@@ -13,40 +13,23 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from prism.data import (
-    Curriculum,
-    Lanes,
-    Mix,
-    Tokenizer,
-    held_out_batches,
-    open_tokenizer,
-    parse_curriculum,
-)
 from prism.engine import checkpoint, cost, folder
-from prism.engine.build import carries, make_model
 from prism.engine.export import export
 from prism.engine.flops import count, device_peak
 from prism.engine.guard import DivergedError
 from prism.engine.log import JsonLines, Sink, TensorBoard, Terminal, WandB
 from prism.engine.meta import parameters_on_meta
 from prism.engine.meter import Meter
-from prism.engine.modular import (
-    data_of,
-    learning,
-    modular_flags,
-    starting_checkpoint,
-    starts_from_parts,
-)
+from prism.engine.modular import modular_flags, starting_checkpoint, starts_from_parts
+from prism.engine.opening import open_job, reference_of, stages_of
 from prism.engine.parallel import World, world
 from prism.engine.progressive import grown_checkpoint
-from prism.engine.reference import open_reference, weights_digest
 from prism.engine.settings import Settings, renewed
 from prism.engine.signals import Stop, stop_on_signals
 from prism.engine.smoke import smoke
-from prism.engine.stages import JUMP, Stage, stage_of, stages
-from prism.engine.trainer import Job, Trainer
+from prism.engine.stages import JUMP, Stage, stage_of
+from prism.engine.trainer import Trainer
 from prism.engine.weighting_cost import weights_table
-from prism.model.protocol import LanguageModel
 
 DIVERGED = 3  # exit code
 GROWING = "growing.tmp"  # a folder that is there while a run crosses a growth point
@@ -112,7 +95,7 @@ def _dry_run(s: Settings) -> int:
 def _weights_tables(s: Settings, plan: Sequence[Stage], ranks: int) -> list[Table]:
     if not (s.token_selection or s.token_recycling):
         return []
-    return [weights_table(s, plan, ranks, _reference(s, torch.device("cpu")))]
+    return [weights_table(s, plan, ranks, reference_of(s, torch.device("cpu")))]
 
 
 def _train(s: Settings, w: World) -> int:
@@ -223,71 +206,3 @@ def _meter(trainer: Trainer) -> Meter:
         flops = count(job.make(), job.s.seq_len)
     kinds = job.config.expert_kinds
     return Meter(trainer.w, kinds, flops.training, device_peak(trainer.w.device))
-
-
-def stages_of(s: Settings) -> tuple[Stage, ...]:
-    """The sizes of the run, for the vocabulary of its tokenizer.
-
-    Raises:
-        ValueError: as :func:`prism.engine.stages.stages`.
-    """
-    return stages(s, open_tokenizer(s.tokenizer).vocab_size)
-
-
-def _reference(s: Settings, device: torch.device) -> LanguageModel | None:
-    if s.reference is None:
-        return None
-    return open_reference(s.reference, open_tokenizer(s.tokenizer), s.dtype, device)
-
-
-def _lanes(
-    s: Settings, mix: Mix, tokenizer: Tokenizer, mine: range, course: Curriculum | None
-) -> Lanes:
-    return Lanes(
-        mix,
-        tokenizer,
-        lanes=s.global_batch_size,
-        mine=mine,
-        seq_len=s.seq_len,
-        seed=s.seed,
-        curriculum=course,
-        tokens=s.steps * s.seq_len,
-    )
-
-
-def open_job(s: Settings, w: World, stage: Stage | None = None) -> Job:
-    """Model, data and tokenizer of the settings.
-
-    Args:
-        stage: of the run; default its first.
-
-    Raises:
-        ValueError: one of them cannot be had.
-    """
-    tokenizer, mix = open_tokenizer(s.tokenizer), data_of(s)
-    stage = stage or stages(s, tokenizer.vocab_size)[0]
-    total = s.global_batch_size
-    mine = w.lanes(total)
-    identity = {"tokenizer": tokenizer.fingerprint(), "data": mix.fingerprint()}
-    course, remarks = None, []
-    if s.curriculum:
-        course = parse_curriculum(s.curriculum, mix, s.decay)
-        remarks.append(f"curriculum: {course.describe()}")
-    reference = _reference(s, w.device)
-    if reference is not None:
-        identity["reference"] = weights_digest(reference)
-        remarks.append(f"reference: {s.reference}, {reference.num_parameters():,} parameters")
-    return Job(
-        s=s,
-        config=stage.config,
-        make=lambda: learning(make_model(s.model, stage.config), s.modular_phase),
-        carry=carries(s),
-        feed=_lanes(s, mix, tokenizer, mine, course),
-        held_out=held_out_batches(
-            mix, tokenizer, s.seq_len, lanes=total, mine=mine, tokens=s.eval_tokens
-        ),
-        identity=identity,
-        reference=reference,
-        remarks=tuple(remarks),
-        until=stage.end,
-    )

@@ -1,22 +1,19 @@
-"""All flags of a scale run, as one frozen dataclass that is also the command line.
+"""All flags of a scale run, as one frozen dataclass that is also the command line
+(:mod:`prism.engine.flags`).
 
-A field is a flag: ``seq_len`` is ``--seq-len``, its type and default are those of the flag, its
-metadata holds the help text. What a run was started with is saved beside its weights, so
+What a run was started with is saved beside its weights, so
 ``--resume`` needs no flags; those whose change keeps the mathematics of the run (steps, machine,
 saving, logging) may be given anew.
 """
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import math
-import types
-import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from prism.engine.flags import check, flag, flag_name
 from prism.engine.selection import parse_share
 
 PHASES = ("pretrain", "instruct")
@@ -26,32 +23,6 @@ DTYPES = ("fp32", "bf16", "fp64")
 DEVICES = ("auto", "cpu", "cuda")
 GPUS = ("a100", "h100")
 MODULAR_PHASES = ("trunk", "neural", "memory", "symbolic", "assemble")
-
-
-def _flag(
-    default: Any,
-    group: str,
-    text: str,
-    *,
-    choices: tuple[str, ...] | None = None,
-    low: float | None = None,
-    high: float | None = None,
-    metavar: str | None = None,
-    renew: bool = False,
-) -> Any:
-    """A field that is a flag. ``low <= value <= high``; ``renew``: may change on ``--resume``."""
-    meta = {
-        "group": group,
-        "help": text,
-        "choices": choices,
-        "low": low,
-        "high": high,
-        "metavar": metavar,
-        "renew": renew,
-    }
-    if isinstance(default, tuple):
-        return field(default_factory=lambda: default, metadata=meta)
-    return field(default=default, metadata=meta)
 
 
 WHAT, MODEL, DATA = "what to do", "model", "data"
@@ -67,116 +38,112 @@ class Settings:
         ValueError: a value that is not allowed; names the flag, the value and what is.
     """
 
-    smoke: bool = _flag(False, WHAT, "offline check: train, kill, resume, sample", renew=True)
-    dry_run: bool = _flag(False, WHAT, "print the cost of the run and stop", renew=True)
-    resume: str | None = _flag(None, WHAT, "go on with a run, exactly", metavar="DIR", renew=True)
-    init_from: str | None = _flag(None, WHAT, "start from a run's weights", metavar="DIR")
-    export: str | None = _flag(
+    smoke: bool = flag(False, WHAT, "offline check: train, kill, resume, sample", renew=True)
+    dry_run: bool = flag(False, WHAT, "print the cost of the run and stop", renew=True)
+    resume: str | None = flag(None, WHAT, "go on with a run, exactly", metavar="DIR", renew=True)
+    init_from: str | None = flag(None, WHAT, "start from a run's weights", metavar="DIR")
+    export: str | None = flag(
         None, WHAT, "write the weights of --resume to one file", metavar="FILE", renew=True
     )
-    model: str = _flag("prism", MODEL, "prism, transformer, ssm, gdn or a variant", metavar="NAME")
-    preset: str = _flag("tiny", MODEL, "tiny, 300m, 350m, 700m or 1b", metavar="NAME")
-    set: tuple[str, ...] = _flag(
+    model: str = flag("prism", MODEL, "prism, transformer, ssm, gdn or a variant", metavar="NAME")
+    preset: str = flag("tiny", MODEL, "tiny, 300m, 350m, 700m or 1b", metavar="NAME")
+    set: tuple[str, ...] = flag(
         (), MODEL, "override fields of the preset, e.g. d_model=96 tape.d_mem=16", metavar="KEY=V"
     )
-    phase: str = _flag("pretrain", DATA, "pretrain, or instruct after --init-from", choices=PHASES)
-    data: str | None = _flag(
+    phase: str = flag("pretrain", DATA, "pretrain, or instruct after --init-from", choices=PHASES)
+    data: str | None = flag(
         None, DATA, "pydoc, file:PATH, mix:pretrain, ...; default by phase", metavar="MIX"
     )
-    tokenizer: str = _flag("bytes", DATA, "bytes, or the file of a tokenizer", metavar="FILE")
-    seq_len: int = _flag(1024, DATA, "tokens per row and step", low=2)
-    global_batch_size: int = _flag(8, DATA, "rows (lanes) per step over all ranks", low=1)
-    micro_batch_size: int | None = _flag(
+    tokenizer: str = flag("bytes", DATA, "bytes, or the file of a tokenizer", metavar="FILE")
+    seq_len: int = flag(1024, DATA, "tokens per row and step", low=2)
+    global_batch_size: int = flag(8, DATA, "rows (lanes) per step over all ranks", low=1)
+    micro_batch_size: int | None = flag(
         None, DATA, "rows per forward; default all of the rank", low=1, renew=True
     )
-    carry: bool | None = _flag(
+    carry: bool | None = flag(
         None, DATA, "carry the recurrent state from step to step; default: if it has fixed size"
     )
-    steps: int = _flag(1000, OPTIM, "optimizer steps", low=1, renew=True)
-    lr: float = _flag(1e-3, OPTIM, "peak learning rate", low=0.0)
-    min_lr_ratio: float = _flag(0.1, OPTIM, "last rate over peak rate", low=0.0, high=1.0)
-    warmup: float = _flag(0.02, OPTIM, "fraction of the steps to warm up", low=0.0, high=1.0)
-    schedule: str = _flag(
+    steps: int = flag(1000, OPTIM, "optimizer steps", low=1, renew=True)
+    lr: float = flag(1e-3, OPTIM, "peak learning rate", low=0.0)
+    min_lr_ratio: float = flag(0.1, OPTIM, "last rate over peak rate", low=0.0, high=1.0)
+    warmup: float = flag(0.02, OPTIM, "fraction of the steps to warm up", low=0.0, high=1.0)
+    schedule: str = flag(
         "cosine", OPTIM, "cosine, or wsd (warm up, stay, decay)", choices=SCHEDULES
     )
-    decay: float = _flag(0.2, OPTIM, "last fraction of the steps: decay of wsd", low=0.0, high=1.0)
-    optimizer: str = _flag("adamw", OPTIM, "adamw, or muon for the matrices", choices=OPTIMIZERS)
-    weight_decay: float = _flag(0.1, OPTIM, "of matrices", low=0.0)
-    beta2: float = _flag(0.95, OPTIM, "AdamW's second-moment decay", low=0.0, high=0.999999)
-    grad_clip: float = _flag(1.0, OPTIM, "largest gradient norm; 0 = no limit", low=0.0)
-    exploration: float = _flag(
+    decay: float = flag(0.2, OPTIM, "last fraction of the steps: decay of wsd", low=0.0, high=1.0)
+    optimizer: str = flag("adamw", OPTIM, "adamw, or muon for the matrices", choices=OPTIMIZERS)
+    weight_decay: float = flag(0.1, OPTIM, "of matrices", low=0.0)
+    beta2: float = flag(0.95, OPTIM, "AdamW's second-moment decay", low=0.0, high=0.999999)
+    grad_clip: float = flag(1.0, OPTIM, "largest gradient norm; 0 = no limit", low=0.0)
+    exploration: float = flag(
         0.5, OPTIM, "fraction of the steps over which routing hardens", low=0.0, high=1.0
     )
-    skip_outliers: float = _flag(
+    skip_outliers: float = flag(
         0.0, OPTIM, "skip steps whose norm is this many sigmas too high; 0 = never", low=0.0
     )
-    seed: int = _flag(0, OPTIM, "of weights and data order", low=0)
-    device: str = _flag("auto", MACHINE, "auto, cpu or cuda", choices=DEVICES, renew=True)
-    dtype: str = _flag("fp32", MACHINE, "of the matrix products", choices=DTYPES)
-    shards: int | None = _flag(
+    seed: int = flag(0, OPTIM, "of weights and data order", low=0)
+    device: str = flag("auto", MACHINE, "auto, cpu or cuda", choices=DEVICES, renew=True)
+    dtype: str = flag("fp32", MACHINE, "of the matrix products", choices=DTYPES)
+    shards: int | None = flag(
         None, MACHINE, "ranks that share one copy of the weights; default all", low=1, renew=True
     )
-    recompute: bool = _flag(
-        False, MACHINE, "keep block inputs only, recompute the rest", renew=True
-    )
-    compile: bool = _flag(False, MACHINE, "torch.compile every block", renew=True)
-    out_dir: str = _flag("runs/scale", RUN, "folder of the run", metavar="DIR")
-    save_every: int = _flag(
+    recompute: bool = flag(False, MACHINE, "keep block inputs only, recompute the rest", renew=True)
+    compile: bool = flag(False, MACHINE, "torch.compile every block", renew=True)
+    out_dir: str = flag("runs/scale", RUN, "folder of the run", metavar="DIR")
+    save_every: int = flag(
         500, RUN, "steps between checkpoints; the last step saves", low=1, renew=True
     )
-    keep: int = _flag(2, RUN, "checkpoints to keep", low=1, renew=True)
-    async_save: bool = _flag(True, RUN, "write checkpoints while training goes on", renew=True)
-    eval_every: int = _flag(
-        250, RUN, "steps between validations; 0 = at the end", low=0, renew=True
-    )
-    eval_tokens: int = _flag(65536, RUN, "held-out tokens per validation", low=1, renew=True)
-    log_every: int = _flag(10, RUN, "steps between log lines", low=1, renew=True)
-    wandb: bool = _flag(False, RUN, "log to Weights & Biases", renew=True)
-    tensorboard: bool = _flag(False, RUN, "log to TensorBoard", renew=True)
-    gpu: str = _flag("h100", RUN, "the card --dry-run counts in", choices=GPUS, renew=True)
-    mfu: float = _flag(
+    keep: int = flag(2, RUN, "checkpoints to keep", low=1, renew=True)
+    async_save: bool = flag(True, RUN, "write checkpoints while training goes on", renew=True)
+    eval_every: int = flag(250, RUN, "steps between validations; 0 = at the end", low=0, renew=True)
+    eval_tokens: int = flag(65536, RUN, "held-out tokens per validation", low=1, renew=True)
+    log_every: int = flag(10, RUN, "steps between log lines", low=1, renew=True)
+    wandb: bool = flag(False, RUN, "log to Weights & Biases", renew=True)
+    tensorboard: bool = flag(False, RUN, "log to TensorBoard", renew=True)
+    gpu: str = flag("h100", RUN, "the card --dry-run counts in", choices=GPUS, renew=True)
+    mfu: float = flag(
         0.4, RUN, "share of its peak that --dry-run assumes", low=0.01, high=1.0, renew=True
     )
-    progressive: str | None = _flag(
+    progressive: str | None = flag(
         None, LEVERS, "grow on the way: tiny@0.3,350m@1.0, or jump, or seed", metavar="STAGES"
     )
-    curriculum: tuple[str, ...] = _flag(
+    curriculum: tuple[str, ...] = flag(
         (), LEVERS, "change the mix on the way: anneal:SOURCE=0.5 lengths:64..1024", metavar="PART"
     )
-    token_selection: str | None = _flag(
+    token_selection: str | None = flag(
         None, LEVERS, "learn targets that --reference finds easier: excess:0.6", metavar="RULE"
     )
-    reference: str | None = _flag(
+    reference: str | None = flag(
         None, LEVERS, "model that --token-selection compares with", metavar="PATH", renew=True
     )
-    modular_phase: str | None = _flag(
+    modular_phase: str | None = flag(
         None,
         LEVERS,
         "train in parts: a trunk, one kind on it, or their sum",
         choices=MODULAR_PHASES,
     )
-    modular_trunk_ckpt: str | None = _flag(
+    modular_trunk_ckpt: str | None = flag(
         None, LEVERS, "run of the trunk that a part or a sum stands on", metavar="DIR"
     )
-    modular_neural_ckpt: str | None = _flag(
+    modular_neural_ckpt: str | None = flag(
         None, LEVERS, "run of the neural part, to assemble", metavar="DIR"
     )
-    modular_memory_ckpt: str | None = _flag(
+    modular_memory_ckpt: str | None = flag(
         None, LEVERS, "run of the memory part, to assemble", metavar="DIR"
     )
-    modular_symbolic_ckpt: str | None = _flag(
+    modular_symbolic_ckpt: str | None = flag(
         None, LEVERS, "run of the symbolic part, to assemble", metavar="DIR"
     )
-    modular_shared: str | None = _flag(
+    modular_shared: str | None = flag(
         None, LEVERS, "30% of a part's data; default what the trunk was trained on", metavar="MIX"
     )
-    token_recycling: bool = _flag(
+    token_recycling: bool = flag(
         False, LEVERS, "weigh targets by how hard they are for their token"
     )
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
-            _check(f, getattr(self, f.name))
+            check(Settings, f, getattr(self, f.name))
         if self.global_batch_size % (self.micro_batch_size or 1):
             raise ValueError(
                 f"--micro-batch-size {self.micro_batch_size}: must divide "
@@ -234,61 +201,6 @@ class Settings:
                 raise ValueError(f"settings: {name!r} is unknown; known: {sorted(known)}")
         lists = {k: tuple(v) for k, v in values.items() if isinstance(v, list)}
         return cls(**{**values, **lists})
-
-
-def flag_name(name: str) -> str:
-    """``seq_len`` to ``--seq-len``."""
-    return "--" + name.replace("_", "-")
-
-
-def _kind(f: dataclasses.Field[Any]) -> type:
-    """The type of a flag's value: bool, int, float, str, or tuple for a list of strings."""
-    hint = typing.get_type_hints(Settings)[f.name]
-    if isinstance(hint, types.UnionType):
-        hint = next(x for x in typing.get_args(hint) if x is not type(None))
-    return typing.get_origin(hint) or hint
-
-
-def _check(f: dataclasses.Field[Any], value: Any) -> None:
-    meta, kind = f.metadata, _kind(f)
-    if value is None and f.default is None:
-        return
-    allowed = "a list of strings" if kind is tuple else f"of type {kind.__name__}"
-    right = isinstance(value, int | float) if kind is float else isinstance(value, kind)
-    right = right and (kind is bool or not isinstance(value, bool))
-    if right and meta["choices"]:
-        right, allowed = value in meta["choices"], f"one of {', '.join(meta['choices'])}"
-    low, high = meta["low"], meta["high"]
-    if right and low is not None:
-        right = math.isfinite(value) and low <= value <= (math.inf if high is None else high)
-        allowed = f">= {low:g}" if high is None else f"in {low:g} .. {high:g}"
-    if not right:
-        raise ValueError(f"{flag_name(f.name)} {value}: must be {allowed}")
-
-
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """One flag per field; those not given are absent from the parsed namespace."""
-    groups: dict[str, Any] = {}
-    for f in dataclasses.fields(Settings):
-        meta, kind = f.metadata, _kind(f)
-        group = groups.setdefault(meta["group"], parser.add_argument_group(meta["group"]))
-        options: dict[str, Any] = {"default": argparse.SUPPRESS, "dest": f.name}
-        shown = "" if f.default in (None, False, dataclasses.MISSING) else f" (default {f.default})"
-        options["help"] = (meta["help"] + shown).replace("%", "%%")
-        if kind is bool:
-            both = f.default is not False
-            options["action"] = argparse.BooleanOptionalAction if both else "store_true"
-        elif kind is tuple:
-            options |= {"nargs": "+", "metavar": meta["metavar"]}
-        else:
-            options |= {"type": kind, "metavar": meta["metavar"] or kind.__name__.upper()}
-        group.add_argument(flag_name(f.name), **options)
-
-
-def given(namespace: argparse.Namespace) -> dict[str, Any]:
-    """The flags that stood on the command line, by field name."""
-    values = vars(namespace)
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def renewed(saved: Settings, flags: Mapping[str, Any]) -> Settings:

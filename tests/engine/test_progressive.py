@@ -12,9 +12,10 @@ from torch import Tensor
 
 from prism.engine import checkpoint, folder
 from prism.engine.log import read
+from prism.engine.opening import open_job, stages_of
 from prism.engine.parallel import world
 from prism.engine.progressive import grown_checkpoint
-from prism.engine.run import GROWING, open_job, run, stages_of
+from prism.engine.run import GROWING, run
 from prism.engine.settings import Settings
 from prism.engine.trainer import Trainer
 from tests.engine.fakes import Ranks

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from prism.engine.settings import LEVERS, Settings, add_flags, flag_name, given, renewed
+from prism.engine.flags import add_flags, flag_name, given
+from prism.engine.settings import LEVERS, Settings, renewed
 from prism.run_scale import main
 
 FLAGS = """
@@ -43,7 +44,7 @@ def test_the_levers_are_these() -> None:
 
 def parse(*argv: str) -> dict[str, Any]:
     parser = argparse.ArgumentParser()
-    add_flags(parser)
+    add_flags(parser, Settings)
     return given(parser.parse_args(argv))
 
 

@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from prism.engine.settings import Settings, flag_name
+from prism.engine.flags import flag_name
+from prism.engine.settings import Settings
 from prism.modular import KINDS, trunk
 
 ROOT = Path(__file__).resolve().parents[2]
