@@ -1,4 +1,4 @@
-"""``python -m benchmarks.levers_page``: RESULTS_LEVERS.md from results/levers.json.
+"""``python -m benchmarks.levers_page``: RESULTS_LEVERS.md and its picture from results/levers.json.
 
 ``--check`` writes nothing and fails if the page is not what the file gives.
 """
@@ -11,8 +11,10 @@ from typing import Any
 
 from benchmarks import bars
 from benchmarks.command import ROOT
+from benchmarks.figure import draw
 from benchmarks.levers import FILE, PROGRAM
 from benchmarks.levers_bars import levers_bars
+from benchmarks.levers_figure import levers_figure
 from benchmarks.levers_runs import read
 from benchmarks.levers_sections import curriculum, growth, modular, selection
 from benchmarks.markdown import table
@@ -36,8 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--root", type=Path, default=ROOT, help=f"folder of {PAGE}")
     args = p.parse_args(argv)
     path = args.root / PAGE
+    source = args.root / "benchmarks" / "results" / FILE
     try:
-        text = page(args.root / "benchmarks" / "results" / FILE)
+        text = page(source)
     except ValueError as error:
         p.error(str(error))
     same = path.exists() and path.read_text("utf-8") == text
@@ -45,6 +48,8 @@ def main(argv: list[str] | None = None) -> int:
         if not same:
             print(f"{path}: not what the JSON gives; run python -m benchmarks.levers_page")
         return 0 if same else 1
+    if source.exists():
+        draw(levers_figure, read(source), source)
     if not same:
         whole_file.write(path, text)
     print("nothing has changed" if same else f"{path}: written")
@@ -71,6 +76,7 @@ def page(file: Path) -> str:
         "nothing else, and its loss is read after its rate has come down. Arms of one seed read "
         "the same text in the same order and are compared pair by pair; brackets are 95% intervals "
         "of the mean over seeds. A lever is off unless a flag turns it on.",
+        "![Final loss of every arm against its baseline](benchmarks/results/levers.png)",
         "## Bars",
         f"What was asked for before anything was measured: {counts[0]} met, {counts[1]} missed, "
         f"{counts[2]} not judged (fewer than 5 seeds, or not measured).",

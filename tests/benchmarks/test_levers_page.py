@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.command import ROOT
 from benchmarks.levers_bars import levers_bars
+from benchmarks.levers_figure import levers_figure
 from benchmarks.levers_page import PAGE, SECTIONS, main
 from tests.benchmarks.fakes import write
 from tests.benchmarks.levers_fakes import levers
@@ -127,3 +128,25 @@ def test_the_page_of_this_repository_is_up_to_date_and_names_no_path_of_a_machin
     path = ROOT / "benchmarks" / "results" / "levers.json"
     if path.exists():
         assert "folder:/" not in json.dumps(json.loads(path.read_text()))
+
+
+def test_the_picture_shows_every_lever_that_was_measured_and_is_the_same_twice(
+    tmp_path: Path,
+) -> None:
+    results = tmp_path / "benchmarks" / "results"
+    write(tmp_path, levers=levers(gain=0.1))
+    pictures = []
+    for _ in range(2):
+        assert main(["--root", str(tmp_path)]) == 0
+        pictures.append((results / "levers.svg").read_bytes())
+    assert pictures[0] == pictures[1]
+    content = levers(gain=0.1)
+    titles = {ax.get_title(loc="left") for ax in levers_figure(content).axes if ax.get_visible()}
+    assert {title.split(",")[0] for title in titles} >= {"Growth", "Token selection", "Curriculum"}
+    growth = levers_figure({"growth": content["growth"]}).axes[0]
+    assert growth.get_title(loc="left").startswith("Growth")
+    assert len(growth.get_yticks()) == len(levers_figure(content).axes[0].get_yticks()) > 1
+
+
+def test_nothing_measured_is_an_empty_picture_not_an_error() -> None:
+    assert levers_figure({}).axes == []
