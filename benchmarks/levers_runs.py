@@ -17,6 +17,8 @@ from prism.compare.meta import now
 
 Row = dict[str, Any]
 
+FURTHER = 2  # rates beyond the given ones
+
 
 class Runs:
     """The runs of one part in one file.
@@ -80,9 +82,18 @@ def read(path: Path) -> Row:
 
 
 def tuned(runs: Runs, arm: str, rates: list[float], run: Callable[[float], Row]) -> float:
-    """The rate of ``rates`` at which ``arm`` ends with the least loss on the tuning seed."""
-    rows = [
-        runs.once({"phase": "tuning", "arm": arm, "lr": rate}, lambda rate=rate: run(rate))
-        for rate in rates
-    ]
-    return min(rows, key=lambda row: row["loss"])["lr"]
+    """The rate at which ``arm`` ends with the least loss on the tuning seed.
+
+    Where the best of ``rates`` is their largest or least, twice or half of it is tried as well,
+    until both neighbours of the best are worse, ``FURTHER`` times at most. One rate is taken as is.
+    """
+    losses: dict[float, float] = {}
+    ahead = list(rates)
+    while ahead:
+        rate = ahead.pop(0)
+        key = {"phase": "tuning", "arm": arm, "lr": rate}
+        losses[rate] = runs.once(key, lambda rate=rate: run(rate))["loss"]
+        best = min(losses, key=losses.__getitem__)
+        if not ahead and 1 < len(losses) < len(rates) + FURTHER:
+            ahead += [2 * best] * (best == max(losses)) + [best / 2] * (best == min(losses))
+    return best

@@ -1,0 +1,52 @@
+"""Runs are kept, and a rate is searched until its neighbours are worse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.levers_runs import FURTHER, Runs, tuned
+from tests.benchmarks.fakes import META
+
+
+def search(tmp_path: Path, rates: list[float], best: float) -> tuple[float, list[float]]:
+    """What is chosen where the loss is least at ``best``, and what was tried for it."""
+    runs = Runs(tmp_path / "levers.json", "growth", dict(META), {}, lambda line: None)
+    chosen = tuned(runs, "scratch", rates, lambda rate: {"loss": max(rate / best, best / rate)})
+    return chosen, [row["lr"] for row in runs.rows]
+
+
+@pytest.mark.parametrize(
+    ("best", "tried"),
+    [
+        (0.004, [0.002, 0.004, 0.008]),
+        (0.008, [0.002, 0.004, 0.008, 0.016]),
+        (0.002, [0.002, 0.004, 0.008, 0.001]),
+        (0.001, [0.002, 0.004, 0.008, 0.001, 0.0005]),
+    ],
+)
+def test_the_search_goes_on_until_both_neighbours_are_worse(tmp_path, best, tried):
+    assert search(tmp_path, [0.002, 0.004, 0.008], best) == (best, tried)
+
+
+def test_it_ends_somewhere(tmp_path):
+    _, tried = search(tmp_path, [0.002, 0.004], best=1.0)
+    assert len(tried) == 2 + FURTHER
+
+
+def test_one_rate_is_taken_as_it_is(tmp_path):
+    assert search(tmp_path, [0.01], best=1.0) == (0.01, [0.01])
+
+
+def test_a_search_that_was_interrupted_finds_its_runs_again(tmp_path):
+    first = search(tmp_path, [0.002, 0.004], best=0.008)
+    assert search(tmp_path, [0.002, 0.004], best=0.008) == first
+
+
+def test_runs_of_other_sizes_are_refused(tmp_path):
+    Runs(tmp_path / "levers.json", "growth", dict(META), {"steps": 1}, print).once(
+        {"phase": "clock"}, lambda: {"seconds": 1.0}
+    )
+    with pytest.raises(ValueError, match="other sizes or text"):
+        Runs(tmp_path / "levers.json", "growth", dict(META), {"steps": 2}, print)
