@@ -246,13 +246,23 @@ def _beyond(rows: dict[int, Row]) -> str:
     def mean(*path: str) -> float:
         return mean_of(rows, "measures", *path)
 
+    behind = [
+        run["measures"]["mean"]["joint"] >= run["measures"]["mean"]["assembled"]
+        for run in rows.values()
+    ]
+    unlucky = (
+        f" In {sum(behind)} of {len(rows)} seeds the joint run is behind the assembled model, "
+        "having failed to learn a domain; there the gap counts as closed."
+        if any(behind)
+        else ""
+    )
     return (
         f"From the trunk on, trained parts, assembly and calibration go "
         f"{mean('closed_of_trunk'):.0%} of the way to the joint run. The critical path is "
         f"{mean('critical_path', 'seconds'):.2f} of the joint run's CPU seconds and "
         f"{mean('critical_path', 'flops'):.2f} of its FLOPs. Only gates are calibrated, so the "
         "calibration can take back what parts do to each other and little else; where the joint "
-        "run is ahead of the best part, a gap is left."
+        "run is ahead of the best part, a gap is left." + unlucky
     )
 
 
