@@ -1,9 +1,8 @@
 """All flags of a scale run, as one frozen dataclass that is also the command line
 (:mod:`prism.engine.flags`).
 
-What a run was started with is saved beside its weights, so
-``--resume`` needs no flags; those whose change keeps the mathematics of the run (steps, machine,
-saving, logging) may be given anew.
+What a run was started with is saved beside its weights, so ``--resume`` needs no flags; those whose
+change keeps the mathematics of the run (steps, machine, saving, logging) may be given anew.
 """
 
 from __future__ import annotations
