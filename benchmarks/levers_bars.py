@@ -7,6 +7,7 @@ from typing import Any
 
 from benchmarks.bars import NOT_MEASURED, Bar
 from benchmarks.levers_curriculum import ANNEALED, CONSTANT, ELSEWHERE, SKILL, SPREAD
+from benchmarks.levers_modular import with_better_joint
 from benchmarks.levers_selection import ALL, EXCESS, STAGE
 from benchmarks.levers_summary import Arm, after_growing, arms, difference, finals
 from benchmarks.markdown import interval
@@ -81,7 +82,7 @@ def _modular(part: dict[str, Any] | None) -> list[Bar]:
         f"critical path with three workers ≤ {PATH:.2f} × joint (time)",
         f"all FLOPs ≤ {TOTAL:.2f} × joint",
     )
-    rows = [] if part is None else list(finals(part).get("", {}).values())
+    rows = [] if part is None else list(with_better_joint(part).values())
     if not rows:
         return [Bar("3", what, NOT_MEASURED, None) for what in asks]
     seen = [row["measures"] for row in rows]

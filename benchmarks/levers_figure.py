@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from benchmarks.levers_curriculum import ANNEALED, CONSTANT, ELSEWHERE, SKILL, SPREAD
+from benchmarks.levers_modular import with_better_joint
 from benchmarks.levers_selection import ALL
 from benchmarks.levers_summary import arms, difference, finals
 from prism.compare.statistics import Estimate, estimate
@@ -51,7 +52,7 @@ def _curriculum(part: dict[str, Any]) -> Rows:
 
 
 def _modular(part: dict[str, Any]) -> Rows:
-    runs = list(finals(part).get("", {}).values())
+    runs = list(with_better_joint(part).values())
     rows: Rows = []
     for domain in runs[0]["measures"].get("interference", {}) if runs else {}:
         for words, name, colour in (

@@ -4,8 +4,8 @@ The study itself is :mod:`prism.modular_study`: a trunk, three kinds trained alo
 assembly, its gates calibrated, and a joint run on as many tokens. Here it is run at its best rates
 and seed by seed. Rates are chosen on tuning seeds, where everything is run at one rate after the
 other: that of the joint run, which is the baseline, by its loss, that of the trunk by its own, that
-of the parts by the loss of their assembly. There is more than one, as a joint run may fail to learn
-a domain by bad luck.
+of the parts by the loss of their assembly. A joint run may still fail to learn a domain by bad
+luck: on every seed it is run at its second best rate as well, and the better one counts.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.levers_runs import Row, Runs
+from benchmarks.levers_summary import finals
 from benchmarks.levers_text import Text
 from prism.modular_study.experiment import Sizes as StudySizes
-from prism.modular_study.experiment import experiment
+from prism.modular_study.experiment import experiment, joint_run
+from prism.modular_study.measures import measures
 
+AGAIN = "joint again"
 DECIDES = {"lr": "joint", "trunk_lr": "trunk", "part_lr": "assembled"}  # rate: whose loss
 
 
@@ -43,20 +46,41 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
                 lambda seed=seed, rate=rate: run(sizes, seed, dict.fromkeys(DECIDES, rate)),
             )
             tried.append(row)
-    rates = {name: best(tried, name) for name in DECIDES}
+    rates = {name: ranked(tried, name)[0] for name in DECIDES}
     for seed in range(seeds):
         runs.once(
             {"phase": "final", "seed": seed, **rates},
             lambda seed=seed: run(sizes, seed, rates),
         )
 
+    if second := ranked(tried, "lr")[1:2]:
+        for seed in range(seeds):
+            runs.once(
+                {"phase": AGAIN, "seed": seed, "lr": second[0]},
+                lambda seed=seed: joint_run(seed, dataclasses.replace(sizes.study, lr=second[0])),
+            )
 
-def best(tried: Sequence[Row], name: str) -> float:
-    """The rate ``name`` at which the model that it decides about was best, over the seeds."""
+
+def ranked(tried: Sequence[Row], name: str) -> list[float]:
+    """The rates ``name``, best first, by the model that they decide about, over the seeds."""
     losses: dict[float, list[float]] = {}
     for row in tried:
         losses.setdefault(row[name], []).append(row["measures"]["mean"][DECIDES[name]])
-    return min(losses, key=lambda rate: fmean(losses[rate]))
+    return sorted(losses, key=lambda rate: fmean(losses[rate]))
+
+
+def with_better_joint(part: Row) -> dict[int, Row]:
+    """The final runs by seed; where the second joint run is the better one, with that."""
+    again = {row["seed"]: row for row in part["runs"] if row["phase"] == AGAIN}
+    found = {}
+    for seed, row in finals(part).get("", {}).items():
+        other = again.get(seed)
+        if other is not None and fmean(other["losses"].values()) < row["loss"]:
+            losses = row["losses"] | {"joint": other["losses"]}
+            cost = row["cost"] | {"joint": other["cost"]}
+            row = row | {"losses": losses, "cost": cost, "measures": measures(losses, cost)}
+        found[seed] = row
+    return found
 
 
 def run(sizes: Sizes, seed: int, rates: dict[str, float]) -> Row:

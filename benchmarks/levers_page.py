@@ -15,8 +15,9 @@ from benchmarks.figure import draw
 from benchmarks.levers import FILE, PROGRAM
 from benchmarks.levers_bars import levers_bars
 from benchmarks.levers_figure import levers_figure
+from benchmarks.levers_modular_page import modular
 from benchmarks.levers_runs import read
-from benchmarks.levers_sections import curriculum, growth, modular, selection
+from benchmarks.levers_sections import curriculum, growth, selection
 from benchmarks.markdown import table
 from prism import whole_file
 from prism.command import Parser

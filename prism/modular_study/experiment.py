@@ -16,12 +16,21 @@ from typing import Any
 
 from prism.config import PrismConfig, SymbolicConfig, TapeConfig
 from prism.model.prism import Prism
-from prism.modular import LARGEST_SHARE, assemble, only_gates, part_of, trunk_config
+from prism.modular import (
+    LARGEST_SHARE,
+    assemble,
+    assembled_config,
+    only_gates,
+    part_config,
+    part_of,
+    trunk_config,
+)
 from prism.modular_study.domains import OWN, VOCAB, shares_of
 from prism.modular_study.measures import measures
 from prism.modular_study.training import Cost, Phase, losses, openness, train
 
 TRUNK, ASSEMBLED, CALIBRATED, JOINT = "trunk", "assembled", "calibrated", "joint"
+PHASES = (TRUNK, *OWN.values(), CALIBRATED, JOINT)
 APART = 1_000_000  # batches between the streams of two phases
 Say = Callable[[str, int, int], None]
 
@@ -113,9 +122,17 @@ def experiment(
     }
     model = study.measured(ASSEMBLED, assemble(trunk, parts).model)
     study.trained(CALIBRATED, only_gates(model))
-    # speaking has a price so that parts leave each other room; a joint run needs none
-    study.trained(JOINT, Prism(dataclasses.replace(model.config, z_loss=0.0)))
+    study.joint()
     return study.result()
+
+
+def joint_run(
+    seed: int, sizes: Sizes | None = None, say: Say = lambda phase, step, steps: None
+) -> dict[str, Any]:
+    """The joint run of :func:`experiment` alone: its ``losses`` (domain: nats) and ``cost``."""
+    study = _Study(seed, sizes or Sizes(), say)
+    study.joint()
+    return {"losses": study.losses[JOINT], "cost": asdict(study.cost[JOINT])}
 
 
 class _Study:
@@ -138,10 +155,17 @@ class _Study:
             length=s.length,
             shares=shares_of(domain),
             seed=self.seed,
-            first=APART * len(self.cost),
+            first=APART * PHASES.index(name),
         )
         self.cost[name] = train(model, phase, lambda step: self.say(name, step, steps))
         return self.measured(name, model)
+
+    def joint(self) -> Prism:
+        """The architecture of the assembled model, trained as one."""
+        trunk = trunk_config(self.sizes.config(self.seed))
+        config = assembled_config(trunk, {kind: part_config(trunk, kind) for kind in OWN.values()})
+        # speaking has a price so that parts leave each other room; a joint run needs none
+        return self.trained(JOINT, Prism(dataclasses.replace(config, z_loss=0.0)))
 
     def measured(self, name: str, model: Prism) -> Prism:
         """``model``, read on the test rows."""

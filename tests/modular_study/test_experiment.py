@@ -8,7 +8,7 @@ import torch
 from prism import Prism
 from prism.modular import assemble, only_gates, part_of, trunk_config
 from prism.modular_study.domains import DOMAINS, OWN, VOCAB, draw, draw_mix, row_loss, shares_of
-from prism.modular_study.experiment import QUICK, Sizes, experiment
+from prism.modular_study.experiment import QUICK, Sizes, experiment, joint_run
 from prism.modular_study.told import MODELS, losses_table, sentences
 from prism.modular_study.training import training_flops
 
@@ -29,6 +29,13 @@ def test_every_model_is_measured_on_every_domain(result):
 
 def test_the_same_seed_gives_the_same_losses(result):
     assert experiment(0, QUICK)["losses"] == result["losses"]
+
+
+def test_the_joint_run_alone_is_that_of_the_study(result):
+    alone = joint_run(0, QUICK)
+    assert alone["losses"] == result["losses"]["joint"]
+    for unit in ("tokens", "flops"):
+        assert alone["cost"][unit] == result["cost"]["joint"][unit]
 
 
 def test_all_phases_together_cost_as_much_as_the_joint_run(result):
