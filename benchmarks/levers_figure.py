@@ -54,7 +54,7 @@ def _curriculum(part: dict[str, Any]) -> Rows:
 def _modular(part: dict[str, Any]) -> Rows:
     runs = list(with_better_joint(part).values())
     rows: Rows = []
-    for domain in runs[0]["measures"].get("interference", {}) if runs else {}:
+    for domain in runs[0]["measures"]["interference"] if runs else ():
         for words, name, colour in (
             ("assembled", "interference", OCHRE),
             ("calibrated", "interference_calibrated", BLUE),

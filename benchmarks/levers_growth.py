@@ -62,6 +62,11 @@ class Sizes:
     rates: tuple[float, ...]
     tuning_seed: int
 
+    def __post_init__(self) -> None:
+        left = round(self.steps * self.shares[-1] * (1 - self.small_share - self.decay_share))
+        if left < self.watched:
+            raise ValueError(f"watched = {self.watched}: must be <= {left}, the steps at full rate")
+
 
 def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
     """All runs, tuning first, then seed by seed."""
@@ -159,6 +164,10 @@ class Growth:
         begin = time.process_time()
         learner, new = grown(stage, self._config(TARGET, seed), TARGET, operator, s.shape.length)
         report: Row = {"seconds": time.process_time() - begin}
+        plan = self._plan((share,), 1.0, round(spent))
+        if not watch:
+            (row,) = ends(learner, batches, self._held_out, plan)
+            return row, report
         losses, silent = Losses(stage, self._watched, s.watched), Silent(new, stage.step)
         losses.look(learner)
 
@@ -166,11 +175,9 @@ class Growth:
             losses(now)
             silent(now)
 
-        plan = self._plan((share,), 1.0, round(spent))
-        (row,) = ends(learner, batches, self._held_out, plan, watch=looks if watch else None)
-        if watch:
-            report |= {"new": silent.new, "dead": silent.dead, "before": losses.before}
-            report |= {"looks": losses.seen, "ungrown": self._ungrown(stage, batches)}
+        (row,) = ends(learner, batches, self._held_out, plan, watch=looks)
+        report |= {"new": silent.new, "dead": silent.dead, "before": losses.before}
+        report |= {"looks": losses.seen, "ungrown": self._ungrown(stage, batches)}
         return row, report
 
     def _ungrown(self, stage: Learner, batches: Batches) -> list[float]:

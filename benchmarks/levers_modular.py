@@ -1,11 +1,11 @@
 """Do parts that were trained apart make one model, without training them together?
 
 The study itself is :mod:`prism.modular_study`: a trunk, three kinds trained alone against it, their
-assembly, its gates calibrated, and a joint run on as many tokens. Here it is run at its best rates
-and seed by seed. Rates are chosen on tuning seeds, where everything is run at one rate after the
-other: that of the joint run, which is the baseline, by its loss, that of the trunk by its own, that
-of the parts by the loss of their assembly. A joint run may still fail to learn a domain by bad
-luck: on every seed it is run at its second best rate as well, and the better one counts.
+assembly, its gates calibrated, and a joint run that costs as many FLOPs. Here it is run at the best
+of a few rates and seed by seed. Rates are chosen on tuning seeds, where everything is run at one
+rate after the other: that of the joint run, which is the baseline, by its loss, that of the trunk
+by its own, that of the parts by the loss of their assembly. A joint run may still fail to learn a
+domain: on every seed it is run at its second best rate as well, and the better one counts.
 """
 
 from __future__ import annotations
@@ -77,8 +77,10 @@ def with_better_joint(part: Row) -> dict[int, Row]:
         other = again.get(seed)
         if other is not None and fmean(other["losses"].values()) < row["loss"]:
             losses = row["losses"] | {"joint": other["losses"]}
-            cost = row["cost"] | {"joint": other["cost"]}
-            row = row | {"losses": losses, "cost": cost, "measures": measures(losses, cost)}
+            # the cost stays: the same shapes, and seconds of one hour are compared with each other
+            found_now = measures(losses, row["cost"])
+            loss = found_now["mean"]["joint"]
+            row = row | {"losses": losses, "measures": found_now, "loss": loss}
         found[seed] = row
     return found
 

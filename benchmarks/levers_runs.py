@@ -8,6 +8,7 @@ benchmark goes on where it stopped.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,10 @@ class Runs:
             if all(row.get(name) == value for name, value in key.items()):
                 return row
         row = {**key, **run()}
+        if not math.isfinite(row.get("loss", 0.0)):
+            if key["phase"] != "tuning":
+                raise ValueError(f"{self.part}: {dict(key)}: the loss is {row['loss']}")
+            row = {**key, "loss": None}  # the search goes by without this rate
         self.rows.append(row)
         self.content[self.part]["meta"]["finished"] = now()
         whole_file.write(self.path, json.dumps(self.content, indent=1, allow_nan=False) + "\n")
@@ -92,7 +97,8 @@ def tuned(runs: Runs, arm: str, rates: list[float], run: Callable[[float], Row])
     while ahead:
         rate = ahead.pop(0)
         key = {"phase": "tuning", "arm": arm, "lr": rate}
-        losses[rate] = runs.once(key, lambda rate=rate: run(rate))["loss"]
+        loss = runs.once(key, lambda rate=rate: run(rate))["loss"]
+        losses[rate] = math.inf if loss is None else loss
         best = min(losses, key=losses.__getitem__)
         if not ahead and 1 < len(losses) < len(rates) + FURTHER:
             ahead += [2 * best] * (best == max(losses)) + [best / 2] * (best == min(losses))

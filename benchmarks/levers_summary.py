@@ -6,6 +6,7 @@ loss that its baseline ends with.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -68,12 +69,25 @@ class Arm:
 
 
 def finals(content: Row) -> dict[str, dict[int, Row]]:
-    """The final runs of a part, by arm and seed."""
+    """The final runs of a part, by arm and seed.
+
+    Raises:
+        ValueError: an arm has some at one rate and some at another, as when rates are added to a
+            search that was over.
+    """
     found: dict[str, dict[int, Row]] = {}
     for row in content["runs"]:
         if row["phase"] == "final":
             found.setdefault(row.get("arm", ""), {})[row["seed"]] = row
+    for arm in found:
+        rates = sorted({row["lr"] for row in content["runs"] if _is_final(row, arm)})
+        if len(rates) > 1:
+            raise ValueError(f"runs of {arm or 'the part'} at rates {rates}: must be at one")
     return found
+
+
+def _is_final(row: Row, arm: str) -> bool:
+    return row["phase"] == "final" and row.get("arm", "") == arm
 
 
 def arms(content: Row, baseline: str) -> list[Arm]:
@@ -154,9 +168,9 @@ def difference(a: dict[int, Row], b: dict[int, Row], domain: str) -> Estimate | 
 
 
 def tuning(content: Row, arm: str) -> dict[float, float]:
-    """Losses of one arm on the tuning seed, by rate."""
+    """Losses of one arm on the tuning seed, by rate; infinite where it diverged."""
     return {
-        row["lr"]: row["loss"]
+        row["lr"]: math.inf if row["loss"] is None else row["loss"]
         for row in content["runs"]
         if row["phase"] == "tuning" and row["arm"] == arm
     }

@@ -1,8 +1,9 @@
 """The text of the lever benchmark: one seeded stream of batches and one held-out set for all arms.
 
 Bytes of real documents. A seed gives a sequence of batches; every arm of that seed reads the same
-ones in the same order, as many as it needs, so that arms are paired. Rows start without a carried
-state. The held-out documents are the same for every seed.
+ones in the same order, as many as it needs, so that arms are paired. Rows are shuffled over
+``WINDOW`` batches and start without a carried state. The held-out documents are the same for every
+seed.
 """
 
 from __future__ import annotations

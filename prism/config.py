@@ -103,13 +103,13 @@ class SymbolicConfig:
         moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
             this list, so that counting modulo q is exact; each divides 240.
         lane_rate: how fast the lanes learn, as a share of the learning rate; their start is the
-            same whatever it is.
+            same whatever it is. None = 1, and slow in a modular part (prism/modular/trunk.py).
     """
 
     units: int = 16
     primitives: tuple[str, ...] = PRIMITIVES
     moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
-    lane_rate: float = 1.0
+    lane_rate: float | None = None
 
     def __post_init__(self) -> None:
         me = "SymbolicConfig"
@@ -121,8 +121,8 @@ class SymbolicConfig:
         _require(ok, me, "primitives", chosen, f"distinct names from {PRIMITIVES}")
         ok = len(self.moduli) > 0 and all(_is_int(m, 2) and TURN % m == 0 for m in self.moduli)
         _require(ok, me, "moduli", self.moduli, f"a non-empty list of divisors >= 2 of {TURN}")
-        ok = _is_number(self.lane_rate) and 0 < self.lane_rate <= 1
-        _require(ok, me, "lane_rate", self.lane_rate, "a number in (0, 1]")
+        ok = self.lane_rate is None or (_is_number(self.lane_rate) and 0 < self.lane_rate <= 1)
+        _require(ok, me, "lane_rate", self.lane_rate, "None or a number in (0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,7 @@ PHASES = (
     "content head stay dead"
 )
 TAPE = "it decides which writes a layer reads"
+LANES = "it scales the lanes that are there"
 MACHINE = "a unit chooses among all primitives, and steps snap to all moduli"
 
 FIXED = (
@@ -38,7 +39,7 @@ FIXED = (
     ("tape.scope", "memory", TAPE),
     ("symbolic.primitives", "symbolic", MACHINE),
     ("symbolic.moduli", "symbolic", MACHINE),
-    ("symbolic.lane_rate", "symbolic", MACHINE),
+    ("symbolic.lane_rate", "symbolic", LANES),
 )
 GROWS = (
     ("d_model", None),

@@ -105,10 +105,7 @@ class Block(nn.Module):
             )
         if features:
             added = self._mix(features, decision).to(x.dtype)
-            if self.router.independent:
-                free = self.router.epsilon  # what a kind says while exploring costs nothing
-                price = loudness(added, x, shared.valid) * (1 - free)
-                decision = dataclasses.replace(decision, price=price)
+            decision = self._priced(decision, added, x, shared.valid)
             x = x + added
         routing = None
         if want_routing:
@@ -123,6 +120,15 @@ class Block(nn.Module):
                 None if read is None else read.square().mean(dim=-1).sqrt(),
             )
         return x, BlockState(bus, last, tape, symbolic), decision, routing
+
+    def _priced(
+        self, decision: Decision, added: Tensor, x: Tensor, valid: Tensor | None
+    ) -> Decision:
+        """``decision``, where gates are independent with the price of what the kinds add."""
+        if not self.router.independent:
+            return decision
+        price = loudness(added, x, valid) * (1 - self.router.epsilon)
+        return dataclasses.replace(decision, price=price)
 
     def _remember(
         self, x: Tensor, state: BlockState | None, shared: Pass

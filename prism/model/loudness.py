@@ -5,7 +5,8 @@
 The price of speaking where gates are independent. A price on the gate alone can be dodged: the gate
 closes and the writer behind it grows as much. This one is on what arrives in the stream, so a part
 that has little to say about a token leaves the stream as it is, and other parts find it there as
-they were trained on it (prism/modular).
+they were trained on it (prism/modular). While exploring nobody pays: it counts times
+``1 - epsilon``, so that a kind that is still useless is not silenced for good.
 """
 
 from __future__ import annotations

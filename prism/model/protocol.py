@@ -53,7 +53,8 @@ class PrismOutput:
     Attributes:
         logits: ``[B, T, V]``; position t predicts token t + 1.
         state: everything needed to continue the sequences exactly.
-        aux_loss: scalar to add to the training loss (the router's z-loss; 0 for baselines).
+        aux_loss: scalar to add to the training loss (the router's z-loss or the kinds' loudness; 0
+            for baselines).
         routing: one :class:`LayerRouting` per block when asked for with ``routing=True``.
         loads: ``[L, E]`` share of real tokens that ran each kind of ``expert_kinds`` in each
             block, for the balance controller; None for baselines.

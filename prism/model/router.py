@@ -15,9 +15,8 @@ is moved only by :meth:`Router.balance`, after an optimiser step, toward *target
 batches that are already past (arXiv 2408.15664); a forward never touches it. ``epsilon`` in [0, 1]
 lets the kinds that lost run at that fraction of their weight, so a run can anneal from a soft
 mixture (1) to a hard choice (0). The z-loss ``mean(logsumexp(logits)^2)`` keeps logits small
-(arXiv 2202.08906). Independent gates pay for what comes through them instead
-(:mod:`prism.model.loudness`), and nobody does while exploring: times ``1 - epsilon``, so that a
-kind that is still useless is not shut out for good.
+(arXiv 2202.08906). Independent gates pay for what comes through them instead, which the block
+knows (:mod:`prism.model.loudness`).
 """
 
 from __future__ import annotations

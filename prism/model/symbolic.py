@@ -15,8 +15,9 @@ State advances with every token whatever was picked, so choosing is only reading
 large: an angle does not depend on their size, so a larger start is a smaller relative step of the
 optimiser, and early noise cannot erase a solution that has been found. The weights start 1/r as
 large, and AdamW's step does not depend on the size of a weight: r is the lanes' learning rate as a
-share of the others'. In a part (prism/modular) it is small: its writer starts at zero, so what the
-lanes hear at first is noise, which AdamW makes into whole steps.
+share of the others' (weight decay, which does, is not slowed). In a part (prism/modular) it is
+small: its writer starts at zero, so what the lanes hear at first is noise, which AdamW makes into
+whole steps.
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class SymbolicMachine(nn.Module):
     def __init__(self, dim: int, config: SymbolicConfig) -> None:
         super().__init__()
         self.config = config
+        self.lane_rate = 1.0 if config.lane_rate is None else config.lane_rate
         units, choices = config.units, len(config.primitives)
         self.read = nn.Linear(dim, 4 * units, bias=False)
         self.gate_start = nn.Parameter(torch.ones(units))
@@ -76,14 +78,14 @@ class SymbolicMachine(nn.Module):
         self.choice.normal_(std=0.02)
         self.preference[first_choices(self.config), range(units)] = FIRST_PREFERENCE
         self.write.weight.copy_(self.read.weight[: 2 * units].T / LANE_STD)
-        self.read.weight /= self.config.lane_rate
+        self.read.weight /= self.lane_rate
 
     def forward(
         self, x: Tensor, state: SymbolicState | None, runs: Tensor | None
     ) -> tuple[Tensor, SymbolicState, Tensor]:
         """``x [B, T, D]`` to features ``[B, T, 2 U]``, the new state, and the primitive that each
         unit picked ``[B, T, U]``."""
-        raw = promote(self.read(x)) * self.config.lane_rate
+        raw = promote(self.read(x)) * self.lane_rate
         a, b = raw.chunk(2, dim=-1)
         gate_now, gate_next = b.chunk(2, dim=-1)
         before = shift_right(gate_next, None if state is None else state.lane, runs)

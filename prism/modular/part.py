@@ -4,7 +4,7 @@
 
 Step 0 is the trunk exactly: the gate is half open, but what it lets through is 0. The writer has a
 gradient at once, everything before it one step later. Of what the part is trained on, 70% is its
-own and 30% is what the trunk was trained on: there the gate learns when to be shut.
+own and 30% is what the trunk was trained on: there the part learns when to say nothing.
 """
 
 from __future__ import annotations

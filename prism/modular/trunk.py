@@ -19,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from prism.config import PrismConfig
+from prism.config import PrismConfig, SymbolicConfig
 from prism.modular.owners import KINDS
 
 SPEECH_COST = 0.03
@@ -34,8 +34,7 @@ FIELDS = {
 def trunk_config(config: PrismConfig) -> PrismConfig:
     """The trunk of a model of ``config``: no kinds, and an anchor as wide as the neural kind,
     unless ``anchor_hidden`` says otherwise."""
-    slow = dataclasses.replace(config.symbolic, lane_rate=LANE_RATE)
-    return _with_kinds(config, (), {"symbolic": slow})
+    return _with_kinds(config, (), {"symbolic": _slow(config.symbolic)})
 
 
 def part_config(trunk: PrismConfig, kind: str, like: PrismConfig | None = None) -> PrismConfig:
@@ -47,7 +46,16 @@ def assembled_config(trunk: PrismConfig, parts: Mapping[str, PrismConfig]) -> Pr
     """A model of ``trunk`` and these kinds, each with the fields of its own part."""
     kinds = tuple(kind for kind in KINDS if kind in parts)
     fields = {name: getattr(parts[kind], name) for kind in kinds for name in FIELDS[kind]}
+    if "symbolic" in fields:
+        fields["symbolic"] = _slow(fields["symbolic"])
     return _with_kinds(trunk, kinds, fields)
+
+
+def _slow(config: SymbolicConfig) -> SymbolicConfig:
+    """``config``, whose lanes learn slowly unless it says how fast."""
+    if config.lane_rate is not None:
+        return config
+    return dataclasses.replace(config, lane_rate=LANE_RATE)
 
 
 def _with_kinds(

@@ -1,10 +1,10 @@
 """One seed of the study: trunk, three parts, their sum, the sum with calibrated gates, a joint run.
 
-The joint run is the same architecture as the assembled model, trained as one on the trunk's mix,
-with at least as many FLOPs as all phases together: a trunk and its parts are smaller models, and
-frozen weights need no gradients, so these FLOPs read more tokens. The parts could be trained at the
-same time: with three workers the way from start to end is the trunk, the longest part and the
-calibration.
+The joint run is the same architecture as the assembled model, trained as one on the trunk's mix
+without a price on speaking, with at least as many FLOPs as all phases together: a trunk and its
+parts are smaller models, and frozen weights need no gradients, so these FLOPs read more tokens. The
+parts could be trained at the same time: with three workers the way from start to end is the trunk,
+the longest part and the calibration.
 """
 
 from __future__ import annotations

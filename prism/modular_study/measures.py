@@ -4,11 +4,13 @@
     closed           (assembled - calibrated) / (assembled - joint)       bar: at least 0.9
     closed_of_trunk  (trunk - calibrated) / (trunk - joint)               the same from where the
                                                                           parts began
-    critical_path    trunk + longest part + calibration, over joint       bar: at most 0.5
-    total            all phases over joint                                bar: at most 1.1
+    critical_path    trunk + longest part + calibration, over joint       bar: at most 0.5 of the
+                                                                          seconds
+    total            all phases over joint                                bar: at most 1.1 of the
+                                                                          FLOPs
 
 Losses without a domain are means over the domains. Where there is no gap (the joint run is no
-better) it counts as closed.
+better than what is measured) it counts as closed.
 """
 
 from __future__ import annotations
@@ -46,8 +48,9 @@ def _above_best(losses: Mapping[str, Mapping[str, float]], name: str, domain: st
 
 
 def _share(start: float, end: float, goal: float) -> float:
-    """How much of the way from ``start`` down to ``goal`` ends at ``end``; 1 without a way."""
-    return 1.0 if start <= goal else (start - end) / (start - goal)
+    """How much of the way from ``start`` down to ``goal`` ends at ``end``; 1 without a way, and
+    past it."""
+    return 1.0 if start <= goal else min(1.0, (start - end) / (start - goal))
 
 
 def _critical(cost: Mapping[str, Mapping[str, float]], unit: str) -> float:

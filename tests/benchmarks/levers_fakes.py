@@ -116,7 +116,9 @@ def _curriculum(seeds: int, gain: float) -> dict[str, Any]:
 def _modular(seeds: int, gain: float) -> dict[str, Any]:
     measures = {"worst_interference": -gain, "closed": 1.0, "closed_of_trunk": 1.0}
     measures |= {"critical_path": {"seconds": 0.4, "flops": 0.5}, "total": {"flops": 1.0}}
-    measures["mean"] = {"assembled": 2.9, "joint": 2.8}
+    measures["mean"] = {"assembled": 2.9, "calibrated": 2.9, "joint": 2.8}
+    for name in ("interference", "interference_calibrated"):
+        measures[name] = {"text": -gain}
     cost = {"tokens": 10, "flops": 10.0, "seconds": 1.0}
     row = {"losses": {"trunk": {"text": 3.0}, "assembled": {"text": 2.9}}, "cost": {"trunk": cost}}
     row |= {"measures": measures, "loss": 3.0, "phase": "final"}

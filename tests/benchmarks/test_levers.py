@@ -18,10 +18,12 @@ from prism.modular_study.experiment import Sizes as StudySizes
 
 def fake_study(seed: int, sizes: StudySizes) -> dict[str, Any]:
     mean = {"joint": sizes.lr, "trunk": sizes.trunk_lr, "assembled": 1 - sizes.part_lr}
+    mean["calibrated"] = 1.0
     measures = {"mean": mean}
     measures |= {"worst_interference": 0.0, "closed": 1.0, "closed_of_trunk": 1.0}
     measures |= {"critical_path": {"seconds": 0.4, "flops": 0.5}, "total": {"flops": 1.0}}
     cost = {"joint": {"tokens": 1, "flops": 1.0, "seconds": 1.0}}
+    measures |= {k: {"text": 0.0} for k in ("interference", "interference_calibrated")}
     return {"losses": {"joint": {"text": 1.0}}, "cost": cost, "measures": measures, "parameters": 1}
 
 

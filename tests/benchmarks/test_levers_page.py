@@ -142,7 +142,12 @@ def test_the_picture_shows_every_lever_that_was_measured_and_is_the_same_twice(
     assert pictures[0] == pictures[1]
     content = levers(gain=0.1)
     titles = {ax.get_title(loc="left") for ax in levers_figure(content).axes if ax.get_visible()}
-    assert {title.split(",")[0] for title in titles} >= {"Growth", "Token selection", "Curriculum"}
+    assert {title.split(",")[0] for title in titles} == {
+        "Growth",
+        "Token selection",
+        "Curriculum",
+        "Modular",
+    }
     growth = levers_figure({"growth": content["growth"]}).axes[0]
     assert growth.get_title(loc="left").startswith("Growth")
     assert len(growth.get_yticks()) == len(levers_figure(content).axes[0].get_yticks()) > 1

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
 from benchmarks.levers_runs import FURTHER, Runs, tuned
+from benchmarks.levers_summary import finals
 from tests.benchmarks.fakes import META
 
 
@@ -42,6 +44,22 @@ def test_one_rate_is_taken_as_it_is(tmp_path):
 def test_a_search_that_was_interrupted_finds_its_runs_again(tmp_path):
     first = search(tmp_path, [0.002, 0.004], best=0.008)
     assert search(tmp_path, [0.002, 0.004], best=0.008) == first
+
+
+def test_a_rate_that_diverges_is_passed_by_and_a_final_run_that_does_is_an_error(tmp_path):
+    runs = Runs(tmp_path / "levers.json", "growth", dict(META), {}, lambda line: None)
+    found = {0.1: 1.0, 0.2: math.nan, 0.05: 2.0}
+    assert tuned(runs, "scratch", [0.1, 0.2], lambda rate: {"loss": found[rate]}) == 0.1
+    assert [row["loss"] for row in runs.rows] == [1.0, None, 2.0]
+    with pytest.raises(ValueError, match="the loss is nan"):
+        runs.once({"phase": "final", "seed": 0}, lambda: {"loss": math.nan})
+
+
+def test_finals_at_two_rates_are_refused():
+    rows = [{"phase": "final", "arm": "a", "seed": i, "lr": lr} for i, lr in ((0, 0.1), (1, 0.2))]
+    assert set(finals({"runs": rows[:1]})["a"]) == {0}
+    with pytest.raises(ValueError, match="runs of a at rates"):
+        finals({"runs": rows})
 
 
 def test_runs_of_other_sizes_are_refused(tmp_path):

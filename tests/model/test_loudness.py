@@ -87,5 +87,11 @@ def test_a_silent_kind_pays_nothing_and_the_default_router_another_price():
         for block in model.blocks:
             block.symbolic.write.weight.zero_()
     assert heard(model) == 0
-    softmax = dataclasses.replace(model.config, router_gates="softmax", expert_kinds=("neural",))
-    assert heard(Prism(softmax)) >= 0
+    both = dataclasses.replace(
+        model.config, router_gates="softmax", expert_kinds=("neural", "memory")
+    )
+    softmax = Prism(both)
+    before = heard(softmax)
+    with torch.no_grad():
+        softmax.blocks[-1].neural.write.weight *= 3
+    assert heard(softmax) == before > 0

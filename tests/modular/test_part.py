@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from prism import Prism
 from prism.modular import KINDS, freeze_trunk, owner, part_of, trunk_config, trunk_hash
+from prism.modular.trunk import LANE_RATE
 from tests.model.families import configs, tokens_of
 from tests.modular.parts import FULL, loss_of, moved, trunk_of
 
@@ -89,3 +90,12 @@ def test_only_a_trunk_can_have_parts():
     for config in (FULL, part_of(trunk, "neural").config):
         with pytest.raises(ValueError, match=r"modular trunk: expert_kinds = .*an anchor and no"):
             part_of(Prism(config), "memory")
+
+
+def test_a_symbolic_part_has_slow_lanes_unless_it_says_how_fast():
+    trunk = trunk_of()
+    plain = dataclasses.replace(FULL, symbolic=dataclasses.replace(FULL.symbolic, lane_rate=None))
+    quick = dataclasses.replace(FULL, symbolic=dataclasses.replace(FULL.symbolic, lane_rate=1.0))
+    found = {part_of(trunk, "symbolic", like).config.symbolic.lane_rate for like in (None, plain)}
+    assert found == {LANE_RATE}
+    assert part_of(trunk, "symbolic", quick).config.symbolic.lane_rate == 1.0

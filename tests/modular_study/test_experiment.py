@@ -47,7 +47,7 @@ def test_all_phases_together_cost_as_much_as_the_joint_run(result):
     per_token |= {"trunk": training_flops(trunk, 64), "joint": training_flops(model, 64)}
     per_token["calibrated"] = training_flops(only_gates(model), 64)
     cost = {name: Sizes().steps_of(name) * flops for name, flops in per_token.items()}
-    assert sum(cost.values()) - cost["joint"] <= 1.1 * cost["joint"]
+    assert sum(cost.values()) - cost["joint"] <= cost["joint"]
     assert per_token["calibrated"] < per_token["joint"]
     assert result["measures"]["calibration_tokens"] <= 0.05
 
