@@ -19,6 +19,7 @@ from benchmarks.levers_summary import (
     tuning,
 )
 from benchmarks.markdown import interval, table
+from prism import Prism, PrismConfig
 from prism.compare.statistics import Estimate, estimate
 
 Row = dict[str, Any]
@@ -155,8 +156,8 @@ def selection(part: Row) -> list[str]:
     )
     return [
         f"{_text(part)}, {s['noise']:.0%} of the bytes of the training text overwritten, "
-        f"{s['span']} at a time. {s['steps']} steps of {_batch(s)}; {s['kept']:.0%} of the targets "
-        "are kept. Loss is that of all targets of clean held-out text. FLOPs hold the "
+        f"{s['span']} at a time. {_size(s)}, {s['steps']} steps of {_batch(s)}; {s['kept']:.0%} of "
+        "the targets are kept. Loss is that of all targets of clean held-out text. FLOPs hold the "
         "reference's reading, not its training; nor do tokens and time, which is CPU seconds as "
         "they ran. Cost to the loss that all tokens end with, relative to theirs, and final loss, "
         "nats:",
@@ -171,6 +172,11 @@ def selection(part: Row) -> list[str]:
         "[2404.07965](https://arxiv.org/abs/2404.07965)); weighting hard tokens was found not to "
         "help against a fully decayed baseline ([2307.06440](https://arxiv.org/abs/2307.06440)).",
     ]
+
+
+def _size(sizes: Row) -> str:
+    """Of the model that is trained."""
+    return f"{Prism(PrismConfig.from_dict(sizes['config'])).num_parameters():,} parameters"
 
 
 def _flops(arm: Arm) -> float:
@@ -197,7 +203,8 @@ def curriculum(part: Row) -> list[str]:
             cells.append(itself if name == base else _or_dash(value))
         rows.append([*cells, str(len(mine))])
     return [
-        f"{_text(part)}; the skill is its last source. {s['steps']} steps of {_batch(s)}; "
+        f"{_text(part)}; the skill is its last source. {_size(s)}, {s['steps']} steps of "
+        f"{_batch(s)}; "
         f"{s['share']:.0%} of the rows are of the skill, with *annealed* {s['annealed']:.0%} while "
         f"the rate falls, in the last {s['decay_share']:.0%}. *spread* has as many rows of the "
         f"skill as *annealed*, all along. Losses against {base}, nats; time and "

@@ -97,6 +97,7 @@ def _selection(seeds: int, gain: float) -> dict[str, Any]:
                 run["reference"] = {"loss": 3.2, "flops": 0.5}
             runs.append(run)
     sizes = {"steps": 100, "shape": {"rows": 2, "length": 16}, "noise": 0.3, "span": 4}
+    sizes["config"] = config(16, 1)
     return {"sizes": sizes | {"kept": 0.6, "text": {"name": "a text"}}, "runs": runs}
 
 
@@ -110,6 +111,7 @@ def _curriculum(seeds: int, gain: float) -> dict[str, Any]:
             run |= {"domains": {"skill": skill, "elsewhere": 3.0}, "tokens": 100}
             runs.append(run | {"skill_tokens": 20})
     sizes = {"steps": 100, "shape": {"rows": 2, "length": 16}, "share": 0.1, "annealed": 0.5}
+    sizes["config"] = config(16, 1)
     return {"sizes": sizes | {"decay_share": 0.25, "text": {"name": "a text"}}, "runs": runs}
 
 
