@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -33,12 +34,8 @@ def levers_figure(content: dict[str, Any]) -> Figure:
     return figure
 
 
-def _growth(part: dict[str, Any]) -> Rows:
-    return [(arm.name, arm.equal, INK) for arm in arms(part, "scratch") if arm.equal]
-
-
-def _selection(part: dict[str, Any]) -> Rows:
-    return [(arm.name, arm.equal, INK) for arm in arms(part, ALL) if arm.equal]
+def _arms(part: dict[str, Any], baseline: str) -> Rows:
+    return [(arm.name, arm.equal, INK) for arm in arms(part, baseline) if arm.equal]
 
 
 def _curriculum(part: dict[str, Any]) -> Rows:
@@ -65,8 +62,8 @@ def _modular(part: dict[str, Any]) -> Rows:
 
 
 PANELS = (
-    ("growth", "Growth, against scratch at equal time", _growth),
-    ("selection", "Token selection, against all tokens", _selection),
+    ("growth", "Growth, against scratch at equal time", partial(_arms, baseline="scratch")),
+    ("selection", "Token selection, against all tokens", partial(_arms, baseline=ALL)),
     ("curriculum", "Curriculum, against constant shares", _curriculum),
     ("modular", "Modular, against the best single part", _modular),
 )

@@ -128,27 +128,14 @@ class Growth:
         watch: bool = False,
     ) -> Row:
         """One arm: ``loss`` at the last budget, ``ends`` at all, ``growth`` where it grew."""
-        batches = self._batches(seed)
         if arm not in GROWN:
             size = TARGET if arm == "scratch" else arm
             learner = self._new(size, seed, rate)
             plan = self._plan(shares, clock[TARGET] / clock[size], 0)
-            rows = ends(learner, batches, self._held_out, plan)
+            rows = ends(learner, self._batches(seed), self._held_out, plan)
             return {"loss": rows[-1]["loss"], "ends": rows}
-        return self._grown(arm, seed, rate, clock, shares, watch)
-
-    def _grown(
-        self,
-        arm: str,
-        seed: int,
-        rate: float,
-        clock: dict[str, float],
-        shares: Sequence[float],
-        watch: bool,
-    ) -> Row:
-        """The last budget is watched: the loss after growing, the gradients of new weights."""
         rows = []
-        for share in shares:
+        for share in shares:  # the last is watched
             row, report = self._end(arm, seed, rate, clock, share, watch and share == shares[-1])
             rows.append(row)
         return {"loss": rows[-1]["loss"], "ends": rows, "growth": report}

@@ -52,7 +52,6 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
             {"phase": "final", "seed": seed, **rates},
             lambda seed=seed: run(sizes, seed, rates),
         )
-
     if second := ranked(tried, "lr")[1:2]:
         for seed in range(seeds):
             runs.once(
@@ -78,9 +77,8 @@ def with_better_joint(part: Row) -> dict[int, Row]:
         if other is not None and fmean(other["losses"].values()) < row["loss"]:
             losses = row["losses"] | {"joint": other["losses"]}
             # the cost stays: the same shapes, and seconds of one hour are compared with each other
-            found_now = measures(losses, row["cost"])
-            loss = found_now["mean"]["joint"]
-            row = row | {"losses": losses, "measures": found_now, "loss": loss}
+            said = measures(losses, row["cost"])
+            row = row | {"losses": losses, "measures": said, "loss": said["mean"]["joint"]}
         found[seed] = row
     return found
 

@@ -41,7 +41,8 @@ def main(argv: list[str] | None = None) -> int:
     path = args.root / PAGE
     source = args.root / "benchmarks" / "results" / FILE
     try:
-        text = page(source)
+        content = read(source) if source.exists() else None
+        text = page(content)
     except ValueError as error:
         p.error(str(error))
     same = path.exists() and path.read_text("utf-8") == text
@@ -49,24 +50,23 @@ def main(argv: list[str] | None = None) -> int:
         if not same:
             print(f"{path}: not what the JSON gives; run python -m benchmarks.levers_page")
         return 0 if same else 1
-    if source.exists():
-        draw(levers_figure, read(source), source)
+    if content is not None:
+        draw(levers_figure, content, source)
     if not same:
         whole_file.write(path, text)
     print("nothing has changed" if same else f"{path}: written")
     return 0
 
 
-def page(file: Path) -> str:
-    """The whole of RESULTS_LEVERS.md.
+def page(content: dict[str, Any] | None) -> str:
+    """The whole of RESULTS_LEVERS.md, from what levers.json holds; None = nothing yet.
 
     Raises:
-        ValueError: the file is there and is not one of runs.
+        ValueError: an arm has final runs at two rates.
     """
     head = ["# Results of the training levers"]
-    if not file.exists():
+    if content is None:
         return "\n\n".join([*head, f"Not measured yet: `python -m {PROGRAM}`."]) + "\n"
-    content = read(file)
     found = levers_bars(content)
     counts = [sum(bar.met is met for bar in found) for met in (True, False, None)]
     sections = [

@@ -77,17 +77,15 @@ def finals(content: Row) -> dict[str, dict[int, Row]]:
     """
     found: dict[str, dict[int, Row]] = {}
     for row in content["runs"]:
-        if row["phase"] == "final":
-            found.setdefault(row.get("arm", ""), {})[row["seed"]] = row
-    for arm in found:
-        rates = sorted({row["lr"] for row in content["runs"] if _is_final(row, arm)})
-        if len(rates) > 1:
+        if row["phase"] != "final":
+            continue
+        arm = row.get("arm", "")
+        rows = found.setdefault(arm, {})
+        rates = [row["lr"], *(other["lr"] for other in rows.values())]
+        if len(set(rates)) > 1:
             raise ValueError(f"runs of {arm or 'the part'} at rates {rates}: must be at one")
+        rows[row["seed"]] = row
     return found
-
-
-def _is_final(row: Row, arm: str) -> bool:
-    return row["phase"] == "final" and row.get("arm", "") == arm
 
 
 def arms(content: Row, baseline: str) -> list[Arm]:
