@@ -50,8 +50,7 @@ def _growth(part: dict[str, Any] | None) -> list[Bar]:
             continue
         arm = found[name]
         ratio, equal = arm.ratios["time"], arm.equal
-        all_there = ratio.value is not None and ratio.reached == ratio.seeds
-        met = all_there and ratio.value.mean <= TIME and ratio.value.high < TIME_HIGH
+        met = ratio.within(TIME) and ratio.value.high < TIME_HIGH
         bars += [
             Bar("1", asks, ratio.text, _judged(arm.seeds, met)),
             Bar("1", no_worse, interval(equal, "{:+.3f}"), _judged(arm.seeds, equal.mean <= 0)),
@@ -110,10 +109,8 @@ def _selection(part: dict[str, Any] | None) -> list[Bar]:
             continue
         arm = found[name]
         ratio = arm.ratios["tokens"]
-        met = ratio.value is not None and ratio.reached == ratio.seeds
-        met = met and ratio.value.mean <= FEWER
         bars += [
-            Bar("4", fewer, ratio.text, _judged(arm.seeds, met)),
+            Bar("4", fewer, ratio.text, _judged(arm.seeds, ratio.within(FEWER))),
             Bar(
                 "4",
                 worse,

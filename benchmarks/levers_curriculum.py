@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from benchmarks.levers_loop import decay, held_out_loss, start, stay
-from benchmarks.levers_runs import Row, Runs, tuned
+from benchmarks.levers_runs import Row, Runs, every_arm
 from benchmarks.levers_text import Shape, Text
 from prism import Prism, PrismConfig
 from prism.data import Curriculum, LaneBatch, Mix
@@ -58,21 +58,18 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
     """
     domains = divided(text)
     held_out = {name: part.held_out(sizes.shape) for name, part in domains.items()}
-    first = sizes.tuning_seed
-    rates = {}
-    for arm in ARMS:
-        rates[arm] = tuned(
-            runs,
-            arm,
-            list(sizes.rates),
-            lambda rate, arm=arm: run(arm, first, rate, domains, held_out, sizes),
-        )
-    for seed in range(seeds):
-        for arm in ARMS:
-            runs.once(
-                {"phase": "final", "arm": arm, "seed": seed, "lr": rates[arm]},
-                lambda arm=arm, seed=seed: run(arm, seed, rates[arm], domains, held_out, sizes),
-            )
+
+    def one(arm: str, rate: float, seed: int) -> Row:
+        return run(arm, seed, rate, domains, held_out, sizes)
+
+    every_arm(
+        runs,
+        ARMS,
+        list(sizes.rates),
+        seeds,
+        lambda arm, rate: one(arm, rate, sizes.tuning_seed),
+        one,
+    )
 
 
 def divided(text: Text) -> dict[str, Text]:

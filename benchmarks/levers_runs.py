@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +103,22 @@ def tuned(runs: Runs, arm: str, rates: list[float], run: Callable[[float], Row])
         if not ahead and 1 < len(losses) < len(rates) + FURTHER:
             ahead += [2 * best] * (best == max(losses)) + [best / 2] * (best == min(losses))
     return best
+
+
+def every_arm(
+    runs: Runs,
+    arms: Sequence[str],
+    rates: list[float],
+    seeds: int,
+    tuning: Callable[[str, float], Row],
+    final: Callable[[str, float, int], Row],
+) -> None:
+    """Every arm's search for a rate, by ``tuning(arm, rate)``, then its runs at the best one, seed
+    by seed, by ``final(arm, rate, seed)``."""
+    best = {arm: tuned(runs, arm, rates, lambda rate, arm=arm: tuning(arm, rate)) for arm in arms}
+    for seed in range(seeds):
+        for arm in arms:
+            runs.once(
+                {"phase": "final", "arm": arm, "seed": seed, "lr": best[arm]},
+                lambda arm=arm, seed=seed: final(arm, best[arm], seed),
+            )

@@ -31,7 +31,7 @@ from benchmarks.levers_loop import (
     token_losses,
     training_flops,
 )
-from benchmarks.levers_runs import Row, Runs, tuned
+from benchmarks.levers_runs import Row, Runs, every_arm
 from benchmarks.levers_text import VOCABULARY, Batches, Shape, Text
 from prism import Prism, PrismConfig
 from prism.data import LaneBatch
@@ -75,19 +75,14 @@ class Sizes:
 def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
     """All runs, tuning first, then seed by seed."""
     bench = Selection(text, sizes)
-    first = sizes.tuning_seed
-    rates = {}
-    for arm in ARMS:
-        rates[arm] = tuned(
-            runs, arm, list(sizes.rates), lambda rate, arm=arm: bench.run(arm, first, rate, (1.0,))
-        )
-    for seed in range(seeds):
-        for arm in ARMS:
-            shares = (1.0,) if arm == ALL else sizes.shares
-            runs.once(
-                {"phase": "final", "arm": arm, "seed": seed, "lr": rates[arm]},
-                lambda arm=arm, seed=seed, shares=shares: bench.run(arm, seed, rates[arm], shares),
-            )
+    every_arm(
+        runs,
+        ARMS,
+        list(sizes.rates),
+        seeds,
+        lambda arm, rate: bench.run(arm, sizes.tuning_seed, rate, (1.0,)),
+        lambda arm, rate, seed: bench.run(arm, seed, rate, (1.0,) if arm == ALL else sizes.shares),
+    )
 
 
 class Selection:

@@ -37,6 +37,10 @@ class Ratio:
     seeds: int
     at_most: bool
 
+    def within(self, limit: float) -> bool:
+        """Whether every seed gets there, at ``limit`` times the baseline's cost on average."""
+        return self.reached == self.seeds and self.value.mean <= limit
+
     @property
     def text(self) -> str:
         """As a cell of a table."""
