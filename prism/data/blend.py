@@ -2,9 +2,10 @@
 
     w_s = share own_s / sum(own) + (1 - share) shared_s / sum(shared)
 
-A source in both has the sum of its two weights. What is held out is what the second mix holds out,
-so a model that goes on from one trained on the second never meets the text that this one was
-validated on.
+A source in both has the sum of its two weights. Whoever trains on the blend is at home in the
+first, and a guest in a source that is in the second only. What is held out is what the second mix
+holds out, so a model that goes on from one trained on the second never meets the text that this one
+was validated on.
 """
 
 from __future__ import annotations
@@ -30,5 +31,8 @@ def blended(own: Mix, shared: Mix, share: float) -> Mix:
         total = sum(s.weight for s in mix.sources)
         for s in mix.sources:
             weights[s.source.name] += part * s.weight / total
-    together = tuple(Weighted(sources[name], weight) for name, weight in weights.items())
+    home = {s.source.name for s in own.sources}
+    together = tuple(
+        Weighted(sources[name], weight, guest=name not in home) for name, weight in weights.items()
+    )
     return Mix(together, shared.held_out)

@@ -86,6 +86,7 @@ class Lanes:
         walks = {s.source.name: Walk(s.source, mix64(seed, i)) for i, s in enumerate(mix.sources)}
         course = curriculum or Curriculum({s.source.name: s.weight for s in mix.sources})
         run = math.inf if tokens is None else tokens
+        self._guests = any(s.guest for s in mix.sources)
         self._lanes = {i: Lane(i, lanes, mix, walks, tokenizer, seed, course, run) for i in mine}
 
     def next(self) -> LaneBatch:
@@ -94,10 +95,16 @@ class Lanes:
         Raises:
             ValueError: a source cannot be read; names it, the place and why.
         """
-        rows = [lane.take(self._seq_len) for lane in self._lanes.values()]
-        tokens, targets, segments = (torch.stack([row[i] for row in rows]) for i in range(3))
-        names = [row[3] for row in rows]
-        return LaneBatch(tokens, targets, segments, names, count_bytes(targets, self._byte_lengths))
+        rows, names = zip(*(lane.take(self._seq_len) for lane in self._lanes.values()), strict=True)
+        tokens, targets, segments, guests = torch.stack(rows, dim=1)
+        return LaneBatch(
+            tokens,
+            targets,
+            segments,
+            list(names),
+            count_bytes(targets, self._byte_lengths),
+            guests.bool() if self._guests else None,
+        )
 
     def state(self) -> dict[str, Any]:
         """Where every lane stands, as JSON, by lane: ``{"lane0007": {...}}``."""
@@ -146,6 +153,7 @@ class Lane:
     ) -> None:
         self._stride = lanes
         self._share = mix.held_out
+        self._guests = {s.source.name for s in mix.sources if s.guest}
         self._walks = walks
         self._tokenizer = tokenizer
         self._course, self._run = course, run
@@ -171,10 +179,10 @@ class Lane:
         total = sum(lead.values())
         return {name: w * total - lead.get(name, 0.0) for name, w in weights.items()}
 
-    def take(self, length: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, str]:
-        """The next tokens, targets and numbers of documents or their pieces, ``[length]`` each, and
-        the sources."""
-        rows = torch.full((3, length), IGNORE)
+    def take(self, length: int) -> tuple[torch.Tensor, str]:
+        """The next tokens, targets, numbers of documents or their pieces, and whether they are of
+        guests' sources, together ``[4, length]``; and the sources."""
+        rows = torch.full((4, length), IGNORE)
         names: list[str] = []
         filled = 0
         while filled < length:
@@ -185,10 +193,11 @@ class Lane:
             rows[0, here] = self._tokens[there]
             rows[1, here] = self._targets[there]
             rows[2, here] = self._pieces[there]
+            rows[3, here] = self._source in self._guests
             if self._source not in names:
                 names.append(self._source)
             filled, self._gone = filled + n, self._gone + n
-        return rows[0], rows[1], rows[2], ", ".join(names)
+        return rows, ", ".join(names)
 
     def state(self) -> dict[str, Any]:
         """Where the lane stands, as JSON."""

@@ -44,10 +44,15 @@ PLACE_OPTIONS = ("kind", "path", "config", "split", "revision", "weight", "name"
 
 @dataclass(frozen=True)
 class Weighted:
-    """A source and its share of the tokens, relative to the others."""
+    """A source and its share of the tokens, relative to the others.
+
+    Attributes:
+        guest: whether the model that reads it is not at home there (``prism/data/blend.py``).
+    """
 
     source: Source
     weight: float
+    guest: bool = False
 
 
 @dataclass(frozen=True)

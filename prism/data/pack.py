@@ -34,6 +34,8 @@ class LaneBatch:
             to batch; negative = padding.
         sources: per lane, names of the sources that the row was read from.
         bytes: ``[n]`` int64, bytes that the targets of each lane stand for.
+        guests: ``[n, T]`` bool, True where the text is of a source in which the model is a guest;
+            None where it is at home in all.
     """
 
     tokens: Tensor
@@ -41,6 +43,7 @@ class LaneBatch:
     segment_ids: Tensor
     sources: list[str]
     bytes: Tensor
+    guests: Tensor | None = None
 
 
 def encode(document: Document, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:

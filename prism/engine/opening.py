@@ -72,6 +72,8 @@ def open_job(s: Settings, w: World, stage: Stage | None = None) -> Job:
     if s.curriculum:
         course = parse_curriculum(s.curriculum, mix, s.decay)
         remarks.append(f"curriculum: {course.describe()}")
+    if guests := [weighted.source.name for weighted in mix.sources if weighted.guest]:
+        remarks.append(f"guest in: {', '.join(guests)}")
     reference = reference_of(s, w.device)
     if reference is not None:
         identity["reference"] = weights_digest(reference)

@@ -2,6 +2,7 @@
 
     loss = sum over all valid targets of -log p / (their number on ALL ranks and micro-batches)
          + sum over micro-batches of aux * (their real tokens / real tokens of the global batch)
+         + sum over all tokens of what guests pay on top / real tokens of the global batch
 
 Both counts are known before the first forward, so any split of the same rows into ranks and
 micro-batches gives the same gradients, however ragged the documents are. (A mean of means does not,
@@ -24,6 +25,7 @@ from prism.engine.lanes_state import LaneStates
 from prism.engine.parallel import World, reduce_now
 from prism.engine.parts import norm, scale
 from prism.engine.weighting import Weighting, Weights, token_losses
+from prism.model.loudness import price_of_guests
 from prism.model.protocol import LanguageModel
 
 
@@ -54,24 +56,34 @@ class Gradients:
 
 @dataclass(frozen=True)
 class Rows:
-    """A rank's rows of a batch on its device: ``tokens, targets, segments [n, T]``."""
+    """A rank's rows of a batch on its device: ``tokens, targets, segments [n, T]``, and ``guests
+    [n, T]`` where the batch knows guests."""
 
     tokens: Tensor
     targets: Tensor
     segments: Tensor
+    guests: Tensor | None = None
 
     @classmethod
     def of(cls, batch: LaneBatch, device: torch.device) -> Rows:
         """Move ``batch`` to ``device``."""
-        parts = (batch.tokens, batch.targets, batch.segment_ids)
+        parts = [batch.tokens, batch.targets, batch.segment_ids]
+        if batch.guests is not None:
+            parts.append(batch.guests)
         return cls(*(x.to(device, non_blocking=True) for x in parts))
 
     def split(self, micro: int) -> list[Rows]:
         """Micro-batches of ``micro`` rows."""
-        parts = zip(
-            *(x.split(micro) for x in (self.tokens, self.targets, self.segments)), strict=True
-        )
-        return [Rows(*part) for part in parts]
+        whole = [self.tokens, self.targets, self.segments]
+        if self.guests is not None:
+            whole.append(self.guests)
+        return [Rows(*part) for part in zip(*(x.split(micro) for x in whole), strict=True)]
+
+    def on_top(self, price: Tensor | None) -> Tensor | float:
+        """What guests pay on top of the ``price [n, T]`` of all, summed over real tokens."""
+        if self.guests is None or price is None:
+            return 0.0
+        return price_of_guests(price, self.guests & (self.segments >= 0)).sum()
 
 
 def row_losses(logits: Tensor, targets: Tensor) -> Tensor:
@@ -116,7 +128,8 @@ def accumulate(
         if weighting is not None and weights is None:
             weights = _weights(weighting, rows, each.detach())
         here = (part.segments >= 0).sum()
-        loss = _mean(each, weights, i, targets) + output.aux_loss * (here / max(real, 1))
+        price = output.aux_loss * here + part.on_top(output.price)
+        loss = _mean(each, weights, i, targets) + price / max(real, 1)
         (loss * w.size).backward()
         losses.append(each.detach().sum(dim=1))
         if output.loads is not None:

@@ -105,7 +105,7 @@ class Block(nn.Module):
             )
         if features:
             added = self._mix(features, decision).to(x.dtype)
-            decision = self._priced(decision, added, x, shared.valid)
+            decision = self._priced(decision, added, x)
             x = x + added
         routing = None
         if want_routing:
@@ -121,13 +121,11 @@ class Block(nn.Module):
             )
         return x, BlockState(bus, last, tape, symbolic), decision, routing
 
-    def _priced(
-        self, decision: Decision, added: Tensor, x: Tensor, valid: Tensor | None
-    ) -> Decision:
+    def _priced(self, decision: Decision, added: Tensor, x: Tensor) -> Decision:
         """``decision``, where gates are independent with the price of what the kinds add."""
         if not self.router.independent:
             return decision
-        price = loudness(added, x, valid) * (1 - self.router.epsilon)
+        price = loudness(added, x) * (1 - self.router.epsilon)
         return dataclasses.replace(decision, price=price)
 
     def _remember(

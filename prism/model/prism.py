@@ -20,6 +20,7 @@ from prism.model.checkpoint import save
 from prism.model.holo_read import FactReader, HoloRead, answered
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, PrismOutput
+from prism.model.router import mean_of_real
 from prism.model.state import PrismState
 from prism.ops.documents import document_runs
 
@@ -78,7 +79,7 @@ class Prism(LanguageModel):
         x = promote(self.first_norm(self.embedding(tokens)))
         shared = Pass(x, runs, None if segment_ids is None else segment_ids >= 0)
         states, loads, details = [], [], []
-        price = x.new_zeros(())
+        price = x.new_zeros(tokens.shape)
         for i, block in enumerate(self.blocks):
             x, carried, decision, detail = block(
                 x, None if state is None else state.blocks[i], shared, routing
@@ -87,6 +88,7 @@ class Prism(LanguageModel):
             details.append(detail)
             loads.append(self._load_row(block, decision.load))
             price = price + decision.price
+        price = self.config.z_loss * price / len(self.blocks)
         last = self.last_norm(x)
         logits = self.head((last * self.temper).to(self.head.weight.dtype))
         heard = holo = None
@@ -102,10 +104,11 @@ class Prism(LanguageModel):
         return PrismOutput(
             logits,
             PrismState(tuple(states), segment, holo),
-            self.config.z_loss * price / len(self.blocks),
+            mean_of_real(price, shared.valid),
             details if routing else None,
             torch.stack(loads),
             heard,
+            price,
         )
 
     def _load_row(self, block: Block, load: Tensor) -> Tensor:

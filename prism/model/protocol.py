@@ -59,6 +59,7 @@ class PrismOutput:
         loads: ``[L, E]`` share of real tokens that ran each kind of ``expert_kinds`` in each
             block, for the balance controller; None for baselines.
         holo: when and for which fact a tape was asked, with ``holo_mode``.
+        price: ``[B, T]``, whose mean over real tokens is ``aux_loss``; None for baselines.
     """
 
     logits: Tensor
@@ -67,6 +68,7 @@ class PrismOutput:
     routing: list[LayerRouting] | None = field(default=None, repr=False)
     loads: Tensor | None = field(default=None, repr=False)
     holo: Listening | None = field(default=None, repr=False)
+    price: Tensor | None = field(default=None, repr=False)
 
 
 class LanguageModel(nn.Module):

@@ -14,7 +14,7 @@ Token choice, dropless: a token's choice depends on that token's features alone.
 is moved only by :meth:`Router.balance`, after an optimiser step, toward *target* loads measured on
 batches that are already past (arXiv 2408.15664); a forward never touches it. ``epsilon`` in [0, 1]
 lets the kinds that lost run at that fraction of their weight, so a run can anneal from a soft
-mixture (1) to a hard choice (0). The z-loss ``mean(logsumexp(logits)^2)`` keeps logits small
+mixture (1) to a hard choice (0). The z-loss of a token, ``logsumexp(logits)^2``, keeps logits small
 (arXiv 2202.08906). Independent gates pay for what comes through them instead, which the block
 knows (:mod:`prism.model.loudness`).
 """
@@ -33,8 +33,8 @@ from prism.model.norm import promote
 @dataclass
 class Decision:
     """``probability``, ``weight``: ``[B, T, E]``; ``chosen``: ``[B, T, E]`` bool, or None when
-    every kind runs; ``load``: ``[E]`` share of real tokens per kind; ``price``: scalar, the z-loss
-    or, of independent gates, the loudness, which the block knows."""
+    every kind runs; ``load``: ``[E]`` share of real tokens per kind; ``price``: ``[B, T]``, the
+    z-loss or, of independent gates, the loudness, which the block knows."""
 
     probability: Tensor
     weight: Tensor
@@ -46,7 +46,17 @@ class Decision:
 def nothing_to_decide(x: Tensor) -> Decision:
     """The decision about ``x [B, T, D]`` of a block without kinds."""
     none = promote(x).new_zeros(*x.shape[:2], 0)
-    return Decision(none, none, None, none.new_zeros(0), none.new_zeros(()))
+    return Decision(none, none, None, none.new_zeros(0), none.new_zeros(x.shape[:2]))
+
+
+def mean_of_real(each: Tensor, valid: Tensor | None) -> Tensor:
+    """Mean of ``each [B, T, ...]`` over the tokens that are not padding (``valid [B, T]``), 0 if
+    there is none."""
+    if valid is None:
+        return each.mean(dim=(0, 1))
+    real = valid.to(each.dtype)
+    total = (each * real.view(*real.shape, *[1] * (each.dim() - 2))).sum(dim=(0, 1))
+    return total / real.sum().clamp(min=1)
 
 
 class Router(nn.Module):
@@ -78,16 +88,16 @@ class Router(nn.Module):
         return torch.tensor([1.0 if k in config.always_on else share for k in self.kinds])
 
     def forward(self, x: Tensor, valid: Tensor | None) -> Decision:
-        """Decide for ``x [B, T, D]``; padding (``valid [B, T]`` False) is not counted."""
+        """Decide for ``x [B, T, D]``; padding (``valid [B, T]`` False) is not in the load."""
         logits = promote(self.score(x))
         if self.independent:
             probability = logits.sigmoid()
             weight = probability * 2
-            square = torch.zeros_like(logits[..., 0])
+            price = torch.zeros_like(logits[..., 0])
         else:
             probability = logits.softmax(dim=-1)
             weight = probability * len(self.kinds)
-            square = logits.logsumexp(dim=-1).square()
+            price = logits.logsumexp(dim=-1).square()
         if self.topk == len(self.kinds):
             chosen, ran = None, torch.ones_like(probability, dtype=torch.bool)
         else:
@@ -98,13 +108,7 @@ class Router(nn.Module):
             if self.epsilon > 0:
                 weight = torch.where(ran, weight, self.epsilon * weight)
                 chosen = None
-        if valid is None:
-            load, price = ran.to(square.dtype).mean(dim=(0, 1)), square.mean()
-        else:
-            real = valid.to(square.dtype)
-            total = real.sum().clamp(min=1)
-            load = (ran * real[..., None]).sum(dim=(0, 1)) / total
-            price = (square * real).sum() / total
+        load = mean_of_real(ran.to(price.dtype), valid)
         return Decision(probability, weight, chosen, load.detach(), price)
 
     @torch.no_grad()

@@ -8,10 +8,10 @@ nothing. This is the frozen public expert of FlexOlmo (arXiv 2507.07024) beside 
 differ.
 
 Gates are independent here, and once exploration is over speaking costs something
-(``SPEECH_COST``, the weight of their loudness): a part speaks where it pays, and leaves the rest of
-the stream to the parts that it will meet. The lanes of a symbolic part learn slowly
-(``LANE_RATE``): its writer starts at zero, and until it is heard, what the lanes learn from is
-noise. The fields of a kind (width, tape, machine) are those of its own part.
+(``SPEECH_COST``, the weight of their loudness, and more on data that is not the part's own): a part
+speaks where it pays, and leaves the rest of the stream to the parts that it will meet. The lanes of
+a symbolic part learn slowly (``LANE_RATE``): its writer starts at zero, and until it is heard, what
+the lanes learn from is noise. The fields of a kind (width, tape, machine) are its own part's.
 """
 
 from __future__ import annotations

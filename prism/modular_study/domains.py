@@ -56,11 +56,20 @@ def draw(
 def draw_mix(
     shares: Mapping[str, float], split: str, seed: int, index: int, rows: int, length: int
 ) -> tuple[Tensor, Tensor]:
-    """One batch of all domains in these shares, ``[rows, length]`` each."""
+    """One batch of all domains in these shares, ``[rows, length]`` each, domain after domain."""
     parts = [
         draw(d, split, seed, index, n, length) for d, n in rows_of(shares, rows).items() if n > 0
     ]
     return torch.cat([x for x, _ in parts]), torch.cat([y for _, y in parts])
+
+
+def guests_of(shares: Mapping[str, float], home: str | None, rows: int) -> Tensor | None:
+    """Which rows of :func:`draw_mix` a part of the domain ``home`` is a guest in: ``[rows, 1]``
+    bool, True in those of other domains; None for a model that is at home in all."""
+    if home is None:
+        return None
+    counts = rows_of(shares, rows)
+    return torch.tensor([[d != home] for d, n in counts.items() for _ in range(n)])
 
 
 def row_loss(logits: Tensor, targets: Tensor) -> Tensor:

@@ -156,6 +156,7 @@ class _Study:
             shares=shares_of(domain),
             seed=self.seed,
             first=APART * PHASES.index(name),
+            home=domain,
         )
         self.cost[name] = train(model, phase, lambda step: self.say(name, step, steps))
         return self.measured(name, model)

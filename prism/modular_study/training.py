@@ -17,8 +17,9 @@ from torch import nn
 
 from prism.compare.training import CLIP_NORM, exploration, learning_rate, parameter_groups
 from prism.engine.flops import count
+from prism.model.loudness import price_of_guests
 from prism.model.prism import Prism
-from prism.modular_study.domains import DOMAINS, draw, draw_mix, row_loss
+from prism.modular_study.domains import DOMAINS, draw, draw_mix, guests_of, row_loss
 
 OnStep = Callable[[int], None]
 
@@ -26,7 +27,8 @@ OnStep = Callable[[int], None]
 @dataclass(frozen=True, kw_only=True)
 class Phase:
     """How to train: ``steps`` of ``rows`` rows of ``length`` tokens, domains in ``shares``; the
-    batches are those of ``seed`` from index ``first`` on."""
+    batches are those of ``seed`` from index ``first`` on. A part is at home in the domain ``home``
+    and a guest in the others; None = at home in all."""
 
     steps: int
     lr: float
@@ -35,6 +37,7 @@ class Phase:
     shares: Mapping[str, float]
     seed: int
     first: int
+    home: str | None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def train(model: Prism, phase: Phase, on_step: OnStep = lambda step: None) -> Co
         parameter_groups(model), lr=phase.lr, betas=(0.9, 0.95), fused=True
     )
     learning = [p for p in model.parameters() if p.requires_grad]
+    guests = guests_of(phase.shares, phase.home, phase.rows)
     model.train()
     for step in range(phase.steps):
         for group in optimizer.param_groups:
@@ -69,7 +73,10 @@ def train(model: Prism, phase: Phase, on_step: OnStep = lambda step: None) -> Co
         output = model(tokens)
         loss = row_loss(output.logits, targets)
         optimizer.zero_grad(set_to_none=True)
-        (loss + output.aux_loss).backward()
+        price = output.aux_loss
+        if guests is not None:
+            price = price + price_of_guests(output.price, guests).mean()
+        (loss + price).backward()
         torch.nn.utils.clip_grad_norm_(learning, CLIP_NORM)
         optimizer.step()
         if not math.isfinite(value := loss.item()):

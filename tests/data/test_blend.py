@@ -47,6 +47,15 @@ def test_a_source_of_both_has_the_sum_of_its_weights(files):
     assert found == {"a": pytest.approx(0.85), "b": pytest.approx(0.15)}
 
 
+def test_whoever_reads_a_blend_is_a_guest_in_what_only_the_shared_mix_has(files):
+    mix = blended(mix_of(files, a=5), mix_of(files, a=1, b=1, c=2), 0.7)
+    assert {Path(s.source.name).stem: s.guest for s in mix.sources} == {
+        "a": False,
+        "b": True,
+        "c": True,
+    }
+
+
 def test_what_is_held_out_is_what_the_shared_mix_holds_out(files):
     own, shared = (
         dataclasses.replace(mix_of(files, **{name: 1}), held_out=share)

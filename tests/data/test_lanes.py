@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 from itertools import pairwise
@@ -42,6 +43,20 @@ def assert_rows_equal(ours: LaneBatch, whole: LaneBatch, mine: list[int]) -> Non
     for name in ("tokens", "targets", "segment_ids", "bytes"):
         assert torch.equal(getattr(ours, name), getattr(whole, name)[mine]), name
     assert ours.sources == [whole.sources[i] for i in mine]
+
+
+def test_every_token_says_whether_it_is_of_a_source_where_one_is_a_guest() -> None:
+    home, away = two_sources().sources
+    mix = Mix((home, dataclasses.replace(away, guest=True)), 0.1)
+    seen = set()
+    for _ in range(8):
+        batch = lanes_of(mix).next()
+        for row, guests in zip(batch.tokens, batch.guests, strict=True):
+            text = bytes(row.clamp(max=255).tolist()).decode("latin1")
+            seen |= set(zip(text, guests.tolist(), strict=True))
+    assert ("a", False) in seen and ("b", True) in seen
+    assert ("a", True) not in seen and ("b", False) not in seen
+    assert lanes_of(two_sources()).next().guests is None
 
 
 @given(

@@ -74,7 +74,8 @@ class RaggedFeed:
         self.step += 1
         tokens, targets, segments = (torch.stack(part) for part in zip(*rows, strict=True))
         names = [f"source {lane}" for lane in self.mine]
-        return LaneBatch(tokens, targets, segments, names, (targets >= 0).sum(dim=1))
+        guests = (segments % 3 == 0) | (segments < 0)  # whole documents, and padding
+        return LaneBatch(tokens, targets, segments, names, (targets >= 0).sum(dim=1), guests)
 
     def state(self) -> dict[str, Any]:
         return {f"lane{lane:04d}": {"step": self.step} for lane in self.mine}

@@ -13,6 +13,7 @@ from torch.nn import functional
 from prism.engine.build import make_model, model_config
 from prism.engine.settings import Settings
 from prism.engine.step import accumulate, gradient_norm
+from prism.model.loudness import GUEST_COST
 from tests.engine.fakes import SMALL, TOP2, VOCAB, RaggedFeed, Ranks, small, small_trainer, whole
 
 LANES = 4
@@ -50,8 +51,12 @@ def reference(s: Settings) -> tuple[dict[str, torch.Tensor], float]:
             state = None
         out = model(second.tokens[here], state=state, segment_ids=second.segment_ids[here])
         loss = functional.cross_entropy(out.logits[0], second.targets[row], reduction="sum") / valid
-        share = (second.segment_ids[row] >= 0).sum() / real
-        (loss + out.aux_loss * share).backward()
+        own = second.segment_ids[row] >= 0
+        price = out.aux_loss * own.sum()
+        if s.model == "prism":
+            guests = (second.guests[row] & own).double()
+            price = price + (GUEST_COST - 1) * (out.price[0] * guests).sum()
+        (loss + price / real).backward()
         total += loss.item()
     return {name: p.grad for name, p in model.named_parameters()}, total
 

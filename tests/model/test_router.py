@@ -175,15 +175,14 @@ def test_padding_does_not_move_the_balance_statistics():
     noisy = torch.where(valid[..., None], x, -100 * x)
     first, second = router(x, valid), router(noisy, valid)
     assert torch.equal(first.load, second.load)
-    assert torch.equal(first.price, second.price)
     short = router(x[:, :40], None)
     assert torch.allclose(first.load, short.load)
-    assert torch.allclose(first.price, short.price)
+    assert torch.allclose(first.price[:, :40], short.price)
 
 
-def test_the_z_loss_is_the_mean_square_of_the_log_partition():
+def test_the_z_loss_is_the_square_of_the_log_partition():
     router, x = skewed(PrismConfig(vocab_size=VOCAB))
-    wanted = router.score(x).logsumexp(dim=-1).square().mean()
+    wanted = router.score(x).logsumexp(dim=-1).square()
     assert torch.allclose(router(x, None).price, wanted)
     weights = {w: Prism(shrunk("tiny", z_loss=w))(tokens_of(0, 1, 9)).aux_loss for w in (0.0, 0.5)}
     assert weights[0.0] == 0
@@ -210,8 +209,8 @@ def test_an_independent_gate_does_not_move_when_a_kind_joins():
 @torch.no_grad()
 def test_being_open_costs_an_independent_gate_nothing_by_itself():
     x = torch.randn(2, 9, 64)
-    assert independent(("neural", "memory"))(x, None).price == 0
-    assert Router(PrismConfig(vocab_size=VOCAB), ("neural", "memory"))(x, None).price > 0
+    assert not independent(("neural", "memory"))(x, None).price.any()
+    assert (Router(PrismConfig(vocab_size=VOCAB), ("neural", "memory"))(x, None).price > 0).all()
 
 
 @torch.no_grad()

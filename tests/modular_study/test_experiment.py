@@ -7,7 +7,16 @@ import torch
 
 from prism import Prism
 from prism.modular import assemble, only_gates, part_of, trunk_config
-from prism.modular_study.domains import DOMAINS, OWN, VOCAB, draw, draw_mix, row_loss, shares_of
+from prism.modular_study.domains import (
+    DOMAINS,
+    OWN,
+    VOCAB,
+    draw,
+    draw_mix,
+    guests_of,
+    row_loss,
+    shares_of,
+)
 from prism.modular_study.experiment import QUICK, Sizes, experiment, joint_run
 from prism.modular_study.told import MODELS, losses_table, sentences
 from prism.modular_study.training import training_flops
@@ -68,6 +77,16 @@ def test_a_mix_has_its_rows_and_its_own_stream():
     other, _ = draw_mix(shares, "train", 3, 6, 10, 32)
     assert torch.equal(tokens, again)
     assert not torch.equal(tokens, other)
+
+
+def test_a_part_is_a_guest_in_the_rows_of_other_domains():
+    shares = shares_of("state")
+    guests = guests_of(shares, "state", 20)
+    tokens, _ = draw_mix(shares, "train", 3, 5, 20, 32)
+    digits = torch.isin(tokens, torch.tensor([ord("0"), ord("1")])).all(dim=1)
+    assert torch.equal(guests[:, 0], ~digits)
+    assert 0 < guests.sum() < 20
+    assert guests_of(shares, None, 20) is None
 
 
 def test_every_row_counts_the_same_however_little_it_asks():
