@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -13,6 +14,7 @@ from prism import Prism
 from prism.engine import checkpoint, folder
 from prism.engine.modular import modular_flags
 from prism.engine.run import settings_of
+from prism.model import loudness
 from prism.modular import owner, trunk_hash
 from prism.run_scale import main
 from tests.engine.fakes import SMALL
@@ -78,6 +80,24 @@ def test_a_part_reads_mostly_its_own_data_and_the_trunks(runs: Path, tmp_path: P
     assert (s.mix, s.modular_shared) == (f"file:{text}", "pydoc")
     other = settings_of({**flags, "modular_shared": f"file:{text}"})
     assert (other.mix, other.modular_shared) == ("pydoc", f"file:{text}")
+
+
+def test_a_part_is_told_where_it_is_a_guest_and_pays_for_it(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = tmp_path / "own.txt"
+    text.write_text("\n<|endoftext|>\n".join(f"line {i} of my own" for i in range(500)))
+    flags = ("--steps", "8", "--global-batch-size", "16", "--exploration", "0")
+    flags += ("--data", f"file:{text}")
+    found = []
+    for cost in (1.0, 1e6):
+        with patch.object(loudness, "GUEST_COST", cost):
+            assert phase(tmp_path, "memory", *ckpt(runs, "trunk"), *flags, out=f"at {cost}") == 0
+        assert "guest in: pydoc" in capsys.readouterr().out
+        found.append(weights(tmp_path / f"at {cost}")["blocks.0.memory.write.weight"])
+    assert found[1].norm() < 0.9 * found[0].norm()
+    assert phase(tmp_path, "memory", *ckpt(runs, "trunk"), "--steps", "1", out="at home") == 0
+    assert "guest in" not in capsys.readouterr().out
 
 
 def test_the_assembled_run_is_the_sum_of_its_parts(runs: Path, capsys) -> None:
