@@ -4,13 +4,18 @@ The last source of the mix is the skill, the others are elsewhere. Rows of a bat
 the other, drawn so that their shares are what the curriculum says at that point of the run. Arms:
 
     constant     ``share`` of the tokens are of the skill, all the time
-    annealed     the same, but ``annealed`` of them while the rate decays
+    annealed     the same, but more of them while the rate decays
     spread       a constant share with as many tokens of the skill in all as annealed: what is left
                  of the gain is owed to *when* they are read
+
+How much more is tuned like a rate, on seeds that are used for nothing else: the largest share of a
+few that costs at most ``COST`` elsewhere, else the least of them. More helps the skill and harms
+the rest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
@@ -18,7 +23,7 @@ from typing import Any
 import torch
 
 from benchmarks.levers_loop import decay, held_out_loss, start, stay
-from benchmarks.levers_runs import Row, Runs, every_arm
+from benchmarks.levers_runs import Row, Runs, every_seed, tuned_arms
 from benchmarks.levers_text import Shape, Text
 from prism import Prism, PrismConfig
 from prism.data import Curriculum, LaneBatch, Mix
@@ -27,6 +32,8 @@ from prism.data.order import mix64
 SKILL, ELSEWHERE = "skill", "elsewhere"
 CONSTANT, SPREAD, ANNEALED = "constant", "spread", "annealed"
 ARMS = (CONSTANT, SPREAD, ANNEALED)
+SHARE = "share"  # the phase in which the share is tuned
+COST = 0.01  # nats elsewhere that a skill may cost
 
 
 @dataclass(frozen=True)
@@ -35,8 +42,10 @@ class Sizes:
 
     Attributes:
         config: of the model, as ``PrismConfig.to_dict`` gives it.
-        share: of the skill's tokens, and ``annealed``, their share while the rate decays.
+        share: of the skill's tokens, and ``annealed``, their shares while the rate decays that are
+            tried, ascending.
         decay_share: of the run.
+        tuning_seeds: the share is tuned on all, rates on the first and at the largest share.
     """
 
     config: dict[str, Any]
@@ -45,9 +54,9 @@ class Sizes:
     warm_up: int
     decay_share: float
     share: float
-    annealed: float
+    annealed: tuple[float, ...]
     rates: tuple[float, ...]
-    tuning_seed: int
+    tuning_seeds: tuple[int, ...]
 
 
 def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
@@ -59,17 +68,36 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
     domains = divided(text)
     held_out = {name: part.held_out(sizes.shape) for name, part in domains.items()}
 
-    def one(arm: str, rate: float, seed: int) -> Row:
-        return run(arm, seed, rate, domains, held_out, sizes)
+    def one(arm: str, rate: float, seed: int, annealed: float) -> Row:
+        return run(arm, seed, rate, annealed, domains, held_out, sizes)
 
-    every_arm(
-        runs,
-        ARMS,
-        list(sizes.rates),
-        seeds,
-        lambda arm, rate: one(arm, rate, sizes.tuning_seed),
-        one,
-    )
+    first, most = sizes.tuning_seeds[0], sizes.annealed[-1]
+    rates = tuned_arms(runs, ARMS, list(sizes.rates), lambda arm, rate: one(arm, rate, first, most))
+    for seed in sizes.tuning_seeds:
+        for arm, annealed in ((CONSTANT, most), *((ANNEALED, share) for share in sizes.annealed)):
+            key = {"phase": SHARE, "arm": arm, "seed": seed, "lr": rates[arm]}
+            key |= {"annealed": annealed} if arm == ANNEALED else {}
+            runs.once(key, lambda arm=arm, seed=seed, to=annealed: one(arm, rates[arm], seed, to))
+    best = affordable(above_constant(runs.rows, ELSEWHERE))
+    every_seed(runs, rates, seeds, lambda arm, rate, seed: one(arm, rate, seed, best))
+
+
+def above_constant(rows: Sequence[Row], domain: str) -> dict[float, float]:
+    """By annealed share, ascending, its loss on ``domain`` above constant, mean of the tuning
+    seeds."""
+    tried = [row for row in rows if row["phase"] == SHARE]
+    base = {row["seed"]: row["domains"][domain] for row in tried if row["arm"] == CONSTANT}
+    gaps: dict[float, list[float]] = {}
+    for row in tried:
+        if row["arm"] == ANNEALED:
+            gap = row["domains"][domain] - base[row["seed"]]
+            gaps.setdefault(row["annealed"], []).append(gap)
+    return {share: fmean(gaps[share]) for share in sorted(gaps)}
+
+
+def affordable(costs: Mapping[float, float]) -> float:
+    """The largest share that costs at most ``COST``; the least of all if none does."""
+    return max((share for share, cost in costs.items() if cost <= COST), default=min(costs))
 
 
 def divided(text: Text) -> dict[str, Text]:
@@ -91,15 +119,15 @@ def divided(text: Text) -> dict[str, Text]:
     }
 
 
-def curriculum(arm: str, sizes: Sizes) -> Curriculum:
-    """Shares of skill and elsewhere over the run."""
+def curriculum(arm: str, annealed: float, sizes: Sizes) -> Curriculum:
+    """Shares of skill and elsewhere over the run, where *annealed* goes up to ``annealed``."""
     base = {SKILL: sizes.share, ELSEWHERE: 1 - sizes.share}
     begin = 1 - sizes.decay_share
-    annealed = ((begin, sizes.share), (min(1.0, begin + 1e-6), sizes.annealed))
+    late = ((begin, sizes.share), (min(1.0, begin + 1e-6), annealed))
     if arm == ANNEALED:
-        return Curriculum(base, {SKILL: annealed})
+        return Curriculum(base, {SKILL: late})
     if arm == SPREAD:
-        share = Curriculum(base, {SKILL: annealed}).tokens(0, sizes.steps, sizes.steps)[SKILL]
+        share = Curriculum(base, {SKILL: late}).tokens(0, sizes.steps, sizes.steps)[SKILL]
         return Curriculum(base, {SKILL: ((0.0, share / sizes.steps),)})
     return Curriculum(base)
 
@@ -108,13 +136,14 @@ def run(
     arm: str,
     seed: int,
     rate: float,
+    annealed: float,
     domains: dict[str, Text],
     held_out: dict[str, list[LaneBatch]],
     sizes: Sizes,
 ) -> Row:
-    """One arm: ``loss`` the mean over both domains, ``domains`` each, ``skill_rows`` its rows."""
+    """One arm: ``loss`` the mean over both domains, ``domains`` each, ``skill_tokens`` read."""
     streams = {name: text.batches(sizes.shape, seed) for name, text in domains.items()}
-    course, skill_rows = curriculum(arm, sizes), 0
+    course, skill_rows = curriculum(arm, annealed, sizes), 0
 
     def batches(step: int) -> LaneBatch:
         nonlocal skill_rows
@@ -131,6 +160,7 @@ def run(
     decay(learner, batches, steps)
     losses = {name: held_out_loss(model, rows) for name, rows in held_out.items()}
     row = {"loss": fmean(losses.values()), "domains": losses, "tokens": learner.tokens}
+    row |= {} if arm == CONSTANT else {"annealed": annealed}
     return row | {"flops": learner.flops, "skill_tokens": skill_rows * sizes.shape.length}
 
 

@@ -105,20 +105,20 @@ def tuned(runs: Runs, arm: str, rates: list[float], run: Callable[[float], Row])
     return best
 
 
-def every_arm(
-    runs: Runs,
-    arms: Sequence[str],
-    rates: list[float],
-    seeds: int,
-    tuning: Callable[[str, float], Row],
-    final: Callable[[str, float, int], Row],
+def tuned_arms(
+    runs: Runs, arms: Sequence[str], rates: list[float], run: Callable[[str, float], Row]
+) -> dict[str, float]:
+    """By arm the rate at which it is best, from runs by ``run(arm, rate)``."""
+    return {arm: tuned(runs, arm, rates, lambda rate, arm=arm: run(arm, rate)) for arm in arms}
+
+
+def every_seed(
+    runs: Runs, rates: Mapping[str, float], seeds: int, run: Callable[[str, float, int], Row]
 ) -> None:
-    """Every arm's search for a rate, by ``tuning(arm, rate)``, then its runs at the best one, seed
-    by seed, by ``final(arm, rate, seed)``."""
-    best = {arm: tuned(runs, arm, rates, lambda rate, arm=arm: tuning(arm, rate)) for arm in arms}
+    """Seed by seed, every arm of ``rates`` at its rate, by ``run(arm, rate, seed)``."""
     for seed in range(seeds):
-        for arm in arms:
+        for arm, rate in rates.items():
             runs.once(
-                {"phase": "final", "arm": arm, "seed": seed, "lr": best[arm]},
-                lambda arm=arm, seed=seed: final(arm, best[arm], seed),
+                {"phase": "final", "arm": arm, "seed": seed, "lr": rate},
+                lambda arm=arm, rate=rate, seed=seed: run(arm, rate, seed),
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.levers_curriculum import ANNEALED, COST, ELSEWHERE, SHARE, SKILL, above_constant
 from benchmarks.levers_curriculum import ARMS as COURSES
-from benchmarks.levers_curriculum import ELSEWHERE, SKILL
 from benchmarks.levers_growth import ARMS, GROWN, SHALLOW
 from benchmarks.levers_selection import ALL
 from benchmarks.levers_summary import (
@@ -205,15 +205,33 @@ def curriculum(part: Row) -> list[str]:
     return [
         f"{_text(part)}; the skill is its last source. {_size(s)}, {s['steps']} steps of "
         f"{_batch(s)}; "
-        f"{s['share']:.0%} of the rows are of the skill, with *annealed* {s['annealed']:.0%} while "
+        f"{s['share']:.0%} of the rows are of the skill, with *annealed* "
+        f"{next(iter(runs[ANNEALED].values()))['annealed']:.0%} while "
         f"the rate falls, in the last {s['decay_share']:.0%}. *spread* has as many rows of the "
         f"skill as *annealed*, all along. Losses against {base}, nats; time and "
         "FLOPs are the same for all:",
         table(["arm", "rate", "skill's tokens", SKILL, ELSEWHERE, "seeds"], rows),
+        _shares_tried(part),
         _rates_tried(part, COURSES),
         "Wanted text while the rate decays is common practice at 1 to 30 billion parameters "
         "(OLMo 2, [2501.00656](https://arxiv.org/abs/2501.00656)).",
     ]
+
+
+def _shares_tried(part: Row) -> str:
+    """What more of the skill does on the tuning seeds, and which share was taken."""
+    gaps = {domain: above_constant(part["runs"], domain) for domain in (SKILL, ELSEWHERE)}
+    shown = ", ".join(
+        f"{share:.0%}: {SKILL} {NATS.format(gap)}, {ELSEWHERE} "
+        f"{NATS.format(gaps[ELSEWHERE][share])}"
+        for share, gap in gaps[SKILL].items()
+    ).replace("-", "−")
+    seeds = len({row["seed"] for row in part["runs"] if row["phase"] == SHARE})
+    return (
+        f"Shares of the skill tried for *annealed* on tuning seeds, against {COURSES[0]}, mean of "
+        f"{seeds}: {shown}. The largest that costs at most {COST} elsewhere is taken, or else the "
+        "least."
+    )
 
 
 def _or_dash(value: Estimate | None) -> str:

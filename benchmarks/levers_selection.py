@@ -31,7 +31,7 @@ from benchmarks.levers_loop import (
     token_losses,
     training_flops,
 )
-from benchmarks.levers_runs import Row, Runs, every_arm
+from benchmarks.levers_runs import Row, Runs, every_seed, tuned_arms
 from benchmarks.levers_text import VOCABULARY, Batches, Shape, Text
 from prism import Prism, PrismConfig
 from prism.data import LaneBatch
@@ -75,12 +75,16 @@ class Sizes:
 def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
     """All runs, tuning first, then seed by seed."""
     bench = Selection(text, sizes)
-    every_arm(
+    rates = tuned_arms(
         runs,
         ARMS,
         list(sizes.rates),
-        seeds,
         lambda arm, rate: bench.run(arm, sizes.tuning_seed, rate, (1.0,)),
+    )
+    every_seed(
+        runs,
+        rates,
+        seeds,
         lambda arm, rate, seed: bench.run(arm, seed, rate, (1.0,) if arm == ALL else sizes.shares),
     )
 

@@ -97,9 +97,9 @@ CURRICULUM = {
         warm_up=40,
         decay_share=0.25,
         share=0.1,
-        annealed=0.5,
+        annealed=(0.2, 0.3, 0.5),
         rates=(0.0015, 0.003, 0.006),
-        tuning_seed=1000,
+        tuning_seeds=(1000, 1001, 1002),
     ),
     "quick": levers_curriculum.Sizes(
         config=config(16, 1),
@@ -108,9 +108,9 @@ CURRICULUM = {
         warm_up=2,
         decay_share=0.25,
         share=0.2,
-        annealed=0.5,
+        annealed=(0.3, 0.5),
         rates=(0.01,),
-        tuning_seed=1000,
+        tuning_seeds=(1000,),
     ),
 }
 MODULAR = {

@@ -10,8 +10,11 @@ from hypothesis import strategies as st
 from benchmarks.levers_curriculum import (
     ANNEALED,
     CONSTANT,
+    COST,
     SKILL,
     SPREAD,
+    above_constant,
+    affordable,
     chosen,
     curriculum,
     divided,
@@ -78,15 +81,44 @@ def test_recycling_weighs_every_target_the_same_before_it_has_seen_any() -> None
 def test_spread_reads_as_much_of_the_skill_as_annealed() -> None:
     sizes = CURRICULUM["full"]
     read = {
-        arm: curriculum(arm, sizes).tokens(0, sizes.steps, sizes.steps)[SKILL]
+        arm: curriculum(arm, 0.4, sizes).tokens(0, sizes.steps, sizes.steps)[SKILL]
         for arm in (CONSTANT, SPREAD, ANNEALED)
     }
     assert read[SPREAD] == pytest.approx(read[ANNEALED], rel=1e-3)
     assert read[CONSTANT] == pytest.approx(sizes.share * sizes.steps)
     before, after = 1 - sizes.decay_share - 0.01, 1 - sizes.decay_share + 0.01
-    course = curriculum(ANNEALED, sizes)
+    course = curriculum(ANNEALED, 0.4, sizes)
     assert course.weights(before)[SKILL] == pytest.approx(sizes.share)
-    assert course.weights(after)[SKILL] == pytest.approx(sizes.annealed)
+    assert course.weights(after)[SKILL] == pytest.approx(0.4)
+
+
+def tried(arm: str, seed: int, elsewhere: float, **more: float) -> dict[str, object]:
+    row = {"phase": "share", "arm": arm, "seed": seed, "domains": {"elsewhere": elsewhere}}
+    return row | more
+
+
+def test_a_share_costs_what_it_takes_from_the_rest_on_average_over_tuning_seeds() -> None:
+    rows = [tried(CONSTANT, 1, 2.0), tried(CONSTANT, 2, 2.5)]
+    rows += [tried(ANNEALED, 1, 2.03, annealed=0.5), tried(ANNEALED, 2, 2.51, annealed=0.5)]
+    rows += [tried(ANNEALED, 1, 1.99, annealed=0.2), tried(ANNEALED, 2, 2.51, annealed=0.2)]
+    rows.append({**tried(ANNEALED, 1, 9.0, annealed=0.2), "phase": "final"})
+    found = above_constant(rows, "elsewhere")
+    assert list(found) == [0.2, 0.5]
+    assert found == {0.2: pytest.approx(0.0), 0.5: pytest.approx(0.02)}
+
+
+@pytest.mark.parametrize(
+    ("costs", "taken"),
+    [
+        ({0.2: 0.0, 0.3: COST, 0.5: 2 * COST}, 0.3),
+        ({0.2: 2 * COST, 0.3: 0.0, 0.5: 3 * COST}, 0.3),
+        ({0.2: 3 * COST, 0.3: 2 * COST}, 0.2),
+    ],
+)
+def test_the_largest_share_that_can_be_afforded_is_taken(
+    costs: dict[float, float], taken: float
+) -> None:
+    assert affordable(costs) == taken
 
 
 def test_rows_are_taken_whole_from_the_one_or_the_other() -> None:
