@@ -19,7 +19,6 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
 from prism.config import PrismConfig
@@ -109,16 +108,9 @@ class Block(nn.Module):
             x = x + added
         routing = None
         if want_routing:
-            chosen = decision.chosen
-            routing = LayerRouting(
-                self.kinds,
-                decision.probability,
-                torch.ones_like(decision.weight, dtype=torch.bool) if chosen is None else chosen,
-                gates,
-                primitive,
-                write_gates,
-                None if read is None else read.square().mean(dim=-1).sqrt(),
-            )
+            loads = None if read is None else read.square().mean(dim=-1).sqrt()
+            shown = (decision.probability, decision.ran, gates, primitive, write_gates, loads)
+            routing = LayerRouting(self.kinds, *shown)
         return x, BlockState(bus, last, tape, symbolic), decision, routing
 
     def _priced(self, decision: Decision, added: Tensor, x: Tensor) -> Decision:

@@ -19,9 +19,9 @@ from prism.model.block import Block, Pass
 from prism.model.checkpoint import save
 from prism.model.holo_read import FactReader, HoloRead, answered
 from prism.model.norm import RMSNorm, promote
-from prism.model.protocol import LanguageModel, PrismOutput
-from prism.model.router import mean_of_real
-from prism.model.state import PrismState
+from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
+from prism.model.router import Decision, mean_of_real
+from prism.model.state import BlockState, PrismState
 from prism.ops.documents import document_runs
 
 EMBEDDING_STD = 0.125
@@ -78,17 +78,8 @@ class Prism(LanguageModel):
         runs = document_runs(segment_ids, None if state is None else state.segment)
         x = promote(self.first_norm(self.embedding(tokens)))
         shared = Pass(x, runs, None if segment_ids is None else segment_ids >= 0)
-        states, loads, details = [], [], []
-        price = x.new_zeros(tokens.shape)
-        for i, block in enumerate(self.blocks):
-            x, carried, decision, detail = block(
-                x, None if state is None else state.blocks[i], shared, routing
-            )
-            states.append(carried)
-            details.append(detail)
-            loads.append(self._load_row(block, decision.load))
-            price = price + decision.price
-        price = self.config.z_loss * price / len(self.blocks)
+        x, states, decisions, details = self._through_blocks(x, state, shared, routing)
+        price = self.config.z_loss * sum(d.price for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
         logits = self.head((last * self.temper).to(self.head.weight.dtype))
         heard = holo = None
@@ -103,19 +94,35 @@ class Prism(LanguageModel):
             segment = None if state is None else state.segment
         return PrismOutput(
             logits,
-            PrismState(tuple(states), segment, holo),
+            PrismState(states, segment, holo),
             mean_of_real(price, shared.valid),
             details if routing else None,
-            torch.stack(loads),
+            torch.stack(
+                [self._load_row(*both) for both in zip(self.blocks, decisions, strict=True)]
+            ),
             heard,
             price,
         )
 
-    def _load_row(self, block: Block, load: Tensor) -> Tensor:
+    def _through_blocks(
+        self, x: Tensor, state: PrismState | None, shared: Pass, routing: bool
+    ) -> tuple[Tensor, tuple[BlockState, ...], list[Decision], list[LayerRouting | None]]:
+        """The stream ``x [B, T, D]`` behind the last block, and of every block what it carries on,
+        its decision, and with ``routing`` the details."""
+        states, decisions, details = [], [], []
+        for i, block in enumerate(self.blocks):
+            before = None if state is None else state.blocks[i]
+            x, carried, decision, detail = block(x, before, shared, routing)
+            states.append(carried)
+            decisions.append(decision)
+            details.append(detail)
+        return x, tuple(states), decisions, details
+
+    def _load_row(self, block: Block, decision: Decision) -> Tensor:
         """Loads of one block on the axis of ``config.expert_kinds``; 0 for a kind it lacks."""
-        row = load.new_zeros(len(self.config.expert_kinds))
+        row = decision.load.new_zeros(len(self.config.expert_kinds))
         where = [self.config.expert_kinds.index(kind) for kind in block.kinds]
-        row[where] = load
+        row[where] = decision.load
         return row
 
     def set_exploration(self, epsilon: float) -> None:

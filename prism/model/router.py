@@ -42,6 +42,12 @@ class Decision:
     load: Tensor
     price: Tensor
 
+    @property
+    def ran(self) -> Tensor:
+        """``[B, T, E]`` bool, the kinds that run for a token."""
+        every = self.chosen is None
+        return torch.ones_like(self.weight, dtype=torch.bool) if every else self.chosen
+
 
 def nothing_to_decide(x: Tensor) -> Decision:
     """The decision about ``x [B, T, D]`` of a block without kinds."""
