@@ -8,9 +8,9 @@ the other, drawn so that their shares are what the curriculum says at that point
     spread       a constant share with as many tokens of the skill in all as annealed: what is left
                  of the gain is owed to *when* they are read
 
-How much more is tuned like a rate, on seeds that are used for nothing else: the largest share of a
+How much more is tuned, as rates are, on seeds that are used for tuning only: the largest share of a
 few that costs at most ``COST`` elsewhere, else the least of them. More helps the skill and harms
-the rest.
+the rest. Rates are those that are best at the largest share.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any
 import torch
 
 from benchmarks.levers_loop import decay, held_out_loss, start, stay
-from benchmarks.levers_runs import Row, Runs, every_seed, tuned_arms
+from benchmarks.levers_runs import Row, Runs, at_one_rate, every_seed, tuned_arms
 from benchmarks.levers_text import Shape, Text
 from prism import Prism, PrismConfig
 from prism.data import Curriculum, LaneBatch, Mix
@@ -74,18 +74,36 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
     first, most = sizes.tuning_seeds[0], sizes.annealed[-1]
     rates = tuned_arms(runs, ARMS, list(sizes.rates), lambda arm, rate: one(arm, rate, first, most))
     for seed in sizes.tuning_seeds:
-        for arm, annealed in ((CONSTANT, most), *((ANNEALED, share) for share in sizes.annealed)):
-            key = {"phase": SHARE, "arm": arm, "seed": seed, "lr": rates[arm]}
-            key |= {"annealed": annealed} if arm == ANNEALED else {}
-            runs.once(key, lambda arm=arm, seed=seed, to=annealed: one(arm, rates[arm], seed, to))
+        for arm, share in ((CONSTANT, most), *((ANNEALED, share) for share in sizes.annealed)):
+            runs.once(
+                {"phase": SHARE, "arm": arm, "seed": seed, "lr": rates[arm], **late(arm, share)},
+                lambda arm=arm, seed=seed, share=share: one(arm, rates[arm], seed, share),
+            )
     best = affordable(above_constant(runs.rows, ELSEWHERE))
-    every_seed(runs, rates, seeds, lambda arm, rate, seed: one(arm, rate, seed, best))
+    every_seed(
+        runs,
+        rates,
+        seeds,
+        lambda arm, rate, seed: one(arm, rate, seed, best),
+        lambda arm: late(arm, best),
+    )
+
+
+def late(arm: str, annealed: float) -> dict[str, float]:
+    """What the key of a run says about the share in the end; constant has none."""
+    return {} if arm == CONSTANT else {"annealed": annealed}
 
 
 def above_constant(rows: Sequence[Row], domain: str) -> dict[float, float]:
     """By annealed share, ascending, its loss on ``domain`` above constant, mean of the tuning
-    seeds."""
+    seeds.
+
+    Raises:
+        ValueError: an arm has runs at two rates, as when rates are added to a search that was over.
+    """
     tried = [row for row in rows if row["phase"] == SHARE]
+    for arm in (CONSTANT, ANNEALED):
+        at_one_rate(arm, [row for row in tried if row["arm"] == arm])
     base = {row["seed"]: row["domains"][domain] for row in tried if row["arm"] == CONSTANT}
     gaps: dict[float, list[float]] = {}
     for row in tried:
@@ -160,7 +178,6 @@ def run(
     decay(learner, batches, steps)
     losses = {name: held_out_loss(model, rows) for name, rows in held_out.items()}
     row = {"loss": fmean(losses.values()), "domains": losses, "tokens": learner.tokens}
-    row |= {} if arm == CONSTANT else {"annealed": annealed}
     return row | {"flops": learner.flops, "skill_tokens": skill_rows * sizes.shape.length}
 
 

@@ -19,6 +19,8 @@ from typing import Any
 from benchmarks.levers_runs import Row, Runs
 from benchmarks.levers_summary import finals
 from benchmarks.levers_text import Text
+from prism.model.loudness import GUEST_COST
+from prism.modular.trunk import LANE_RATE, SPEECH_COST
 from prism.modular_study.experiment import Sizes as StudySizes
 from prism.modular_study.experiment import experiment, joint_run
 from prism.modular_study.measures import measures
@@ -29,11 +31,15 @@ DECIDES = {"lr": "joint", "trunk_lr": "trunk", "part_lr": "assembled"}  # rate: 
 
 @dataclass(frozen=True)
 class Sizes:
-    """What is measured: ``study`` as the study has it, but for the rates tried on both sides."""
+    """What is measured: ``study`` as the study has it, but for the rates tried on both sides, and
+    what parts pay and learn at, so that runs under other prices are not taken for these."""
 
     study: StudySizes
     rates: tuple[float, ...]
     tuning_seeds: tuple[int, ...]
+    speech_cost: float = SPEECH_COST
+    guest_cost: float = GUEST_COST
+    lane_rate: float = LANE_RATE
 
 
 def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:

@@ -74,7 +74,7 @@ def page(content: dict[str, Any] | None) -> str:
         "Made by `python -m benchmarks.levers_page` from `benchmarks/results/levers.json`; every "
         "measured number below comes from it, none is typed in.",
         "Each arm of each lever has the learning rate that is best for it on a seed used for "
-        "nothing else, and its loss is read after its rate has come down. Arms of one seed read "
+        "tuning only, and its loss is read after its rate has come down. Arms of one seed read "
         "the same text in the same order and are compared pair by pair; brackets are 95% intervals "
         "of the mean over seeds. A lever is off unless a flag turns it on.",
         "![Final loss of every arm against its baseline](benchmarks/results/levers.png)",

@@ -1,8 +1,8 @@
 """Every run of the lever benchmark, on disk as soon as it is over.
 
 ``{"growth": {"meta": ..., "sizes": ..., "runs": [...]}, ...}``, one entry per part. A run is known
-by its key (phase, arm, rate, seed). A run that is in the file is not run again, so an interrupted
-benchmark goes on where it stopped.
+by its key (phase, arm, rate, seed, and what else tells it from others). A run that is in the file
+is not run again, so an interrupted benchmark goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -112,13 +112,29 @@ def tuned_arms(
     return {arm: tuned(runs, arm, rates, lambda rate, arm=arm: run(arm, rate)) for arm in arms}
 
 
+def at_one_rate(arm: str, rows: Sequence[Row]) -> None:
+    """Nothing, if all ``rows`` of ``arm`` are at one rate.
+
+    Raises:
+        ValueError: they are not, as when rates are added to a search that was over.
+    """
+    rates = sorted({row["lr"] for row in rows})
+    if len(rates) > 1:
+        raise ValueError(f"runs of {arm or 'the part'} at rates {rates}: must be at one")
+
+
 def every_seed(
-    runs: Runs, rates: Mapping[str, float], seeds: int, run: Callable[[str, float, int], Row]
+    runs: Runs,
+    rates: Mapping[str, float],
+    seeds: int,
+    run: Callable[[str, float, int], Row],
+    more: Callable[[str], Row] = lambda arm: {},
 ) -> None:
-    """Seed by seed, every arm of ``rates`` at its rate, by ``run(arm, rate, seed)``."""
+    """Seed by seed, every arm of ``rates`` at its rate, by ``run(arm, rate, seed)``; ``more(arm)``
+    is what else the key of its runs says."""
     for seed in range(seeds):
         for arm, rate in rates.items():
             runs.once(
-                {"phase": "final", "arm": arm, "seed": seed, "lr": rate},
+                {"phase": "final", "arm": arm, "seed": seed, "lr": rate, **more(arm)},
                 lambda arm=arm, rate=rate, seed=seed: run(arm, rate, seed),
             )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchmarks.levers_curriculum import ANNEALED, COST, ELSEWHERE, SHARE, SKILL, above_constant
 from benchmarks.levers_curriculum import ARMS as COURSES
+from benchmarks.levers_curriculum import COST, ELSEWHERE, SHARE, SKILL, above_constant, affordable
 from benchmarks.levers_growth import ARMS, GROWN, SHALLOW
 from benchmarks.levers_selection import ALL
 from benchmarks.levers_summary import (
@@ -206,7 +206,7 @@ def curriculum(part: Row) -> list[str]:
         f"{_text(part)}; the skill is its last source. {_size(s)}, {s['steps']} steps of "
         f"{_batch(s)}; "
         f"{s['share']:.0%} of the rows are of the skill, with *annealed* "
-        f"{next(iter(runs[ANNEALED].values()))['annealed']:.0%} while "
+        f"{affordable(above_constant(part['runs'], ELSEWHERE)):.0%} while "
         f"the rate falls, in the last {s['decay_share']:.0%}. *spread* has as many rows of the "
         f"skill as *annealed*, all along. Losses against {base}, nats; time and "
         "FLOPs are the same for all:",
@@ -230,7 +230,7 @@ def _shares_tried(part: Row) -> str:
     return (
         f"Shares of the skill tried for *annealed* on tuning seeds, against {COURSES[0]}, mean of "
         f"{seeds}: {shown}. The largest that costs at most {COST} elsewhere is taken, or else the "
-        "least."
+        "least. Rates were tried at the largest."
     )
 
 

@@ -13,6 +13,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.levers_branches import cost_of
+from benchmarks.levers_runs import at_one_rate
 from benchmarks.markdown import interval
 from prism.compare.statistics import Estimate, estimate
 
@@ -76,19 +77,14 @@ def finals(content: Row) -> dict[str, dict[int, Row]]:
     """The final runs of a part, by arm and seed.
 
     Raises:
-        ValueError: an arm has some at one rate and some at another, as when rates are added to a
-            search that was over.
+        ValueError: an arm has some at one rate and some at another.
     """
     found: dict[str, dict[int, Row]] = {}
     for row in content["runs"]:
-        if row["phase"] != "final":
-            continue
-        arm = row.get("arm", "")
-        rows = found.setdefault(arm, {})
-        rates = [row["lr"], *(other["lr"] for other in rows.values())]
-        if len(set(rates)) > 1:
-            raise ValueError(f"runs of {arm or 'the part'} at rates {rates}: must be at one")
-        rows[row["seed"]] = row
+        if row["phase"] == "final":
+            rows = found.setdefault(row.get("arm", ""), {})
+            at_one_rate(row.get("arm", ""), [row, *rows.values()])
+            rows[row["seed"]] = row
     return found
 
 

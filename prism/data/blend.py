@@ -3,14 +3,15 @@
     w_s = share own_s / sum(own) + (1 - share) shared_s / sum(shared)
 
 A source in both has the sum of its two weights. Whoever trains on the blend is at home in the
-first, and a guest in a source that is in the second only. What is held out is what the second mix
-holds out, so a model that goes on from one trained on the second never meets the text that this one
-was validated on.
+first, and a guest in a source that is in the second only, whatever the two call it. What is held
+out is what the second mix holds out, so a model that goes on from one trained on the second never
+meets the text that this one was validated on.
 """
 
 from __future__ import annotations
 
 from prism.data.mix import Mix, Weighted
+from prism.data.order import Source
 
 
 def blended(own: Mix, shared: Mix, share: float) -> Mix:
@@ -31,8 +32,14 @@ def blended(own: Mix, shared: Mix, share: float) -> Mix:
         total = sum(s.weight for s in mix.sources)
         for s in mix.sources:
             weights[s.source.name] += part * s.weight / total
-    home = {s.source.name for s in own.sources}
+    home = {_content(s.source) for s in own.sources}
     together = tuple(
-        Weighted(sources[name], weight, guest=name not in home) for name, weight in weights.items()
+        Weighted(sources[name], weight, guest=_content(sources[name]) not in home)
+        for name, weight in weights.items()
     )
     return Mix(together, shared.held_out)
+
+
+def _content(source: Source) -> tuple[type, str]:
+    """Equal for sources of the same documents, also where they are named or reached otherwise."""
+    return type(source), source.fingerprint()

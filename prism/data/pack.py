@@ -35,7 +35,7 @@ class LaneBatch:
         sources: per lane, names of the sources that the row was read from.
         bytes: ``[n]`` int64, bytes that the targets of each lane stand for.
         guests: ``[n, T]`` bool, True where the text is of a source in which the model is a guest;
-            None where it is at home in all.
+            None in held-out batches, and where it is at home in all.
     """
 
     tokens: Tensor

@@ -2,7 +2,7 @@
 
     loss = sum over all valid targets of -log p / (their number on ALL ranks and micro-batches)
          + sum over micro-batches of aux * (their real tokens / real tokens of the global batch)
-         + sum over all tokens of what guests pay on top / real tokens of the global batch
+         + sum over real tokens of what guests pay on top / real tokens of the global batch
 
 Both counts are known before the first forward, so any split of the same rows into ranks and
 micro-batches gives the same gradients, however ragged the documents are. (A mean of means does not,

@@ -59,7 +59,9 @@ class PrismOutput:
         loads: ``[L, E]`` share of real tokens that ran each kind of ``expert_kinds`` in each
             block, for the balance controller; None for baselines.
         holo: when and for which fact a tape was asked, with ``holo_mode``.
-        price: ``[B, T]``, whose mean over real tokens is ``aux_loss``; None for baselines.
+        price: ``[B, T]``, what every token would pay alone, padding too; its mean over real tokens
+            is ``aux_loss``. Without what guests pay on top (prism/model/loudness.py). None for
+            baselines.
     """
 
     logits: Tensor

@@ -108,9 +108,11 @@ def _curriculum(seeds: int, gain: float) -> dict[str, Any]:
         skill = 3.0 - gain if arm == "annealed" else 3.0
         for seed in range(seeds):
             run = {"phase": "final", "arm": arm, "seed": seed, "lr": 0.01, "loss": 3.0}
+            run |= {} if arm == "constant" else {"annealed": 0.5}
             run |= {"domains": {"skill": skill, "elsewhere": 3.0}, "tokens": 100}
-            runs.append(run | {"skill_tokens": 20, "annealed": 0.5})
-        runs.append(runs[-1] | {"phase": "share", "seed": 1000})
+            runs.append(run | {"skill_tokens": 20})
+        if arm != "spread":
+            runs.append(runs[-1] | {"phase": "share", "seed": 1000})
     sizes = {"steps": 100, "shape": {"rows": 2, "length": 16}, "share": 0.1}
     sizes["config"] = config(16, 1)
     return {"sizes": sizes | {"decay_share": 0.25, "text": {"name": "a text"}}, "runs": runs}

@@ -11,6 +11,7 @@ import pytest
 from benchmarks import levers_modular
 from benchmarks.levers import PARTS, main
 from benchmarks.levers_bars import levers_bars
+from benchmarks.levers_curriculum import ELSEWHERE, above_constant, affordable
 from benchmarks.levers_page import main as page
 from prism.command import STOPPED
 from prism.modular_study.experiment import Sizes as StudySizes
@@ -51,6 +52,9 @@ def test_every_part_runs_and_the_same_command_has_nothing_left_to_do(
     assert str(tmp_path / "first") not in out.read_text()
     assert {bar.verdict for bar in levers_bars(content)} == {"not judged"}
     assert page(["--root", str(tmp_path)]) == 0
+    rows = content["curriculum"]["runs"]
+    late = {row.get("annealed") for row in rows if row["phase"] == "final"}
+    assert late == {None, affordable(above_constant(rows, ELSEWHERE))}
 
     assert main(command) == 0
     assert "phase" not in capsys.readouterr().out

@@ -93,8 +93,8 @@ def test_spread_reads_as_much_of_the_skill_as_annealed() -> None:
 
 
 def tried(arm: str, seed: int, elsewhere: float, **more: float) -> dict[str, object]:
-    row = {"phase": "share", "arm": arm, "seed": seed, "domains": {"elsewhere": elsewhere}}
-    return row | more
+    row = {"phase": "share", "arm": arm, "seed": seed, "lr": 0.01}
+    return row | {"domains": {"elsewhere": elsewhere}} | more
 
 
 def test_a_share_costs_what_it_takes_from_the_rest_on_average_over_tuning_seeds() -> None:
@@ -105,6 +105,9 @@ def test_a_share_costs_what_it_takes_from_the_rest_on_average_over_tuning_seeds(
     found = above_constant(rows, "elsewhere")
     assert list(found) == [0.2, 0.5]
     assert found == {0.2: pytest.approx(0.0), 0.5: pytest.approx(0.02)}
+    rows.append(tried(CONSTANT, 1, 1.0, lr=0.02))
+    with pytest.raises(ValueError, match="runs of constant at rates"):
+        above_constant(rows, "elsewhere")
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,16 @@ def test_whoever_reads_a_blend_is_a_guest_in_what_only_the_shared_mix_has(files)
     }
 
 
+def test_one_is_at_home_in_ones_own_text_however_it_is_reached(files, monkeypatch):
+    monkeypatch.chdir(files["a"].parent)
+    found = blended(parse_mix("file:a.txt"), mix_of(files, a=1, b=1), 0.7)
+    assert [(s.source.name, s.guest) for s in found.sources] == [
+        ("a.txt", False),
+        (str(files["a"]), False),
+        (str(files["b"]), True),
+    ]
+
+
 def test_what_is_held_out_is_what_the_shared_mix_holds_out(files):
     own, shared = (
         dataclasses.replace(mix_of(files, **{name: 1}), held_out=share)

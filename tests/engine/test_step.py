@@ -14,7 +14,17 @@ from prism.engine.build import make_model, model_config
 from prism.engine.settings import Settings
 from prism.engine.step import accumulate, gradient_norm
 from prism.model.loudness import GUEST_COST
-from tests.engine.fakes import SMALL, TOP2, VOCAB, RaggedFeed, Ranks, small, small_trainer, whole
+from tests.engine.fakes import (
+    APART,
+    SMALL,
+    TOP2,
+    VOCAB,
+    RaggedFeed,
+    Ranks,
+    small,
+    small_trainer,
+    whole,
+)
 
 LANES = 4
 
@@ -70,7 +80,14 @@ def close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
 
 @pytest.mark.parametrize(
     ("model", "set_"),
-    [("prism", SMALL), ("prism", TOP2), ("transformer", SMALL), ("ssm", SMALL), ("gdn", SMALL)],
+    [
+        ("prism", SMALL),
+        ("prism", TOP2),
+        ("prism", APART),
+        ("transformer", SMALL),
+        ("ssm", SMALL),
+        ("gdn", SMALL),
+    ],
 )
 def test_sharded_gradients_are_those_of_a_plain_model(
     model: str, set_: tuple[str, ...], tmp_path: Path
@@ -83,9 +100,12 @@ def test_sharded_gradients_are_those_of_a_plain_model(
 
 
 @pytest.mark.parametrize("micro", [1, 2])
-def test_micro_batches_do_not_change_gradients(micro: int, tmp_path: Path) -> None:
-    one = gradients(small(dtype="fp64", set=TOP2), tmp_path)
-    split = gradients(small(dtype="fp64", set=TOP2, micro_batch_size=micro), tmp_path)
+@pytest.mark.parametrize("set_", [TOP2, APART], ids=["top2", "apart"])
+def test_micro_batches_do_not_change_gradients(
+    micro: int, set_: tuple[str, ...], tmp_path: Path
+) -> None:
+    one = gradients(small(dtype="fp64", set=set_), tmp_path)
+    split = gradients(small(dtype="fp64", set=set_, micro_batch_size=micro), tmp_path)
     close(split[0], one[0])
     assert split[1] == pytest.approx(one[1], rel=1e-12)
     assert torch.equal(split[2], one[2])
@@ -93,14 +113,21 @@ def test_micro_batches_do_not_change_gradients(micro: int, tmp_path: Path) -> No
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"micro_batch_size": 1}, {"shards": 1, "micro_batch_size": 1}, {"recompute": True}],
+    [
+        {},
+        {"micro_batch_size": 1},
+        {"shards": 1, "micro_batch_size": 1},
+        {"recompute": True},
+        {"recompute": True, "set": APART},
+    ],
     ids=str,
 )
 def test_ranks_do_not_change_gradients(
     options: dict[str, Any], pair: Ranks, tmp_path: Path
 ) -> None:
-    one = gradients(small(dtype="fp64", set=TOP2), tmp_path)
-    s = small(dtype="fp64", set=TOP2, **options)
+    options = {"set": TOP2} | options
+    one = gradients(small(dtype="fp64", set=options["set"]), tmp_path)
+    s = small(dtype="fp64", **options)
     for found in pair.run(gradients, tmp_path, s, tmp_path):
         close(found[0], one[0])
         assert found[1] == pytest.approx(one[1], rel=1e-12)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from prism.engine.flags import flag_name
 from prism.engine.settings import Settings
+from prism.model import loudness
 from prism.modular import KINDS, trunk
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +28,7 @@ def test_its_flags_exist():
 def test_what_it_names_is_there():
     for name in ("SPEECH_COST", "LANE_RATE"):
         assert name in TEXT and 0 < getattr(trunk, name) < 1
+    assert "GUEST_COST" in TEXT and loudness.GUEST_COST > 1
     for link in re.findall(r"\]\(([^)#:]+)\)", TEXT):
         assert (ROOT / "docs" / link).exists(), link
     for path in re.findall(r"`((?:prism|tests)/[\w/.]+)`", TEXT):
