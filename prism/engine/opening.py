@@ -20,6 +20,7 @@ from prism.engine.reference import open_reference, weights_digest
 from prism.engine.settings import Settings
 from prism.engine.stages import Stage, stages
 from prism.engine.trainer import Job
+from prism.model.loudness import GUEST_COST
 from prism.model.protocol import LanguageModel
 
 
@@ -73,7 +74,7 @@ def open_job(s: Settings, w: World, stage: Stage | None = None) -> Job:
         course = parse_curriculum(s.curriculum, mix, s.decay)
         remarks.append(f"curriculum: {course.describe()}")
     if guests := [weighted.source.name for weighted in mix.sources if weighted.guest]:
-        remarks.append(f"guest in: {', '.join(guests)}")
+        remarks.append(f"guest in: {', '.join(guests)}; speaking costs {GUEST_COST:g} x there")
     reference = reference_of(s, w.device)
     if reference is not None:
         identity["reference"] = weights_digest(reference)
