@@ -97,7 +97,7 @@ CURRICULUM = {
         warm_up=40,
         decay_share=0.25,
         share=0.1,
-        annealed=(0.2, 0.3, 0.5),
+        annealed=(0.2, 0.25, 0.3, 0.5),
         rates=(0.0015, 0.003, 0.006),
         tuning_seeds=(1000, 1001, 1002),
     ),
