@@ -138,7 +138,7 @@ def _curriculum(part: dict[str, Any] | None) -> list[Bar]:
 def _within(asks: str, value: Estimate | None, limit: float) -> Bar:
     if value is None:
         return Bar("4", asks, NOT_MEASURED, None)
-    return Bar("4", asks, interval(value, "{:+.3f}"), _judged(value.n, value.mean <= limit))
+    return Bar("4", asks, interval(value, "{:+.4f}"), _judged(value.n, value.mean <= limit))
 
 
 PARTS = {"growth": _growth, "modular": _modular, "selection": _selection, "curriculum": _curriculum}

@@ -51,7 +51,10 @@ def _search(part: Row) -> str:
     tried = ", ".join(f"{rate:g}" for rate in sorted(_rates(part, "tuning")))
     again = any(row["phase"] == AGAIN for row in part["runs"])
     two = " Of the two joint runs of a seed the better one counts." if again else ""
-    return f"Tried: {tried}, trunk and parts at the same.{two}"
+    return (
+        f"Tried: {tried} on tuning seeds, everything at one rate at a time; the joint run's is "
+        f"best by its own loss, the trunk's by its own, the parts' by that of their assembly.{two}"
+    )
 
 
 def _rates(part: Row, *phases: str) -> set[float]:
@@ -71,11 +74,26 @@ def _beyond(rows: dict[int, Row]) -> str:
     past = sum(each["mean"]["joint"] >= each["mean"]["calibrated"] for each in seen)
     return (
         f"The worst disturbance of a domain by seed is {worst('interference')}, calibrated "
-        f"{worst('interference_calibrated')}. From the trunk on, trained parts, assembly and "
-        f"calibration go {mean('closed_of_trunk'):.0%} of the way to the joint run. The critical "
-        f"path is {mean('critical_path', 'seconds'):.2f} of the joint run's CPU seconds and "
+        f"{worst('interference_calibrated')}. {_best_parts(rows)} From the trunk on, trained "
+        f"parts, assembly and calibration go {mean('closed_of_trunk'):.0%} of the way to the joint "
+        f"run. The critical path is {mean('critical_path', 'seconds'):.2f} of the joint run's CPU "
+        f"seconds and "
         f"{mean('critical_path', 'flops'):.2f} of its FLOPs. Only gates are calibrated, so the "
         "calibration can take back what parts do to each other and little else; where the joint "
-        "run is ahead of the best part, a gap is left. The joint run is no better than the "
-        f"calibrated model in {past} of {len(rows)} seeds, where the gap counts as closed."
+        "run is ahead of the best part, a gap is left. The calibrated model is as good as the "
+        f"joint run in {past} of {len(rows)} seeds."
     )
+
+
+def _best_parts(rows: dict[int, Row]) -> str:
+    """By domain and seed, the loss of the best single part, which assemblies are compared with."""
+    domains = next(iter(rows.values()))["measures"]["interference"]
+    shown = [
+        f"{domain} "
+        + ", ".join(
+            f"{run['losses']['assembled'][domain] - run['measures']['interference'][domain]:.3f}"
+            for run in rows.values()
+        )
+        for domain in domains
+    ]
+    return f"The best single part of each seed: {'; '.join(shown)}."

@@ -73,14 +73,16 @@ def page(content: dict[str, Any] | None) -> str:
         *head,
         "Made by `python -m benchmarks.levers_page` from `benchmarks/results/levers.json`; every "
         "measured number below comes from it, none is typed in.",
-        "Each arm of each lever has the learning rate that is best for it on a seed used for "
-        "tuning only, and its loss is read after its rate has come down. Arms of one seed read "
-        "the same text in the same order and are compared pair by pair; brackets are 95% intervals "
-        "of the mean over seeds. A lever is off unless a flag turns it on.",
+        "Each arm of each lever has the learning rate that is best for it on seeds used for tuning "
+        "only, each section says how, and its loss is read after its rate has come down. Arms of "
+        "one seed begin with the same stream of text and are compared pair by pair; brackets are "
+        "95% intervals of the mean over seeds. A lever is off unless a flag turns it on.",
         "![Final loss of every arm against its baseline](benchmarks/results/levers.png)",
         "## Bars",
         f"What was asked for before anything was measured: {counts[0]} met, {counts[1]} missed, "
-        f"{counts[2]} not judged (fewer than 5 seeds, or not measured).",
+        f"{counts[2]} not judged (fewer than 5 seeds, or not measured). A bar is about the mean "
+        "over seeds, unless it names the upper end of its interval; a ratio is the mean over the "
+        "seeds that get there, and met only if all do.",
         table(bars.HEAD, [bar.cells for bar in found], left=4),
     ]
     for part, title, section in SECTIONS:
@@ -99,9 +101,12 @@ def _origin(content: dict[str, Any]) -> list[str]:
     metas = {part: content[part]["meta"] for part, _, _ in SECTIONS if part in content}
     rows = [[name, *(str(meta.get(name) or "–") for meta in metas.values())] for name in META]
     return [
-        "One thread. The machine was shared, so a time is never a wall clock: it is CPU seconds of "
-        "one process, the median of steps of all sizes in turn, times the steps of a run. A part "
-        "that was interrupted shows where it last went on.",
+        "One thread. The machine was shared, so a time is never a wall clock but CPU seconds of "
+        "one process: of growth the median of steps of all sizes in turn, times the steps of a "
+        "run; of the other parts as they ran. A part that was interrupted shows where it last "
+        "went on. MIX "
+        'is the text of docs/DATA.md, "Real English without a hub", kernel first; runs that are '
+        "in the file are not made again, `--out FILE` measures anew.",
         table(["", *metas], rows, left=1 + len(metas)),
     ]
 

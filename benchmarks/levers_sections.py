@@ -134,8 +134,8 @@ def _survives(part: Row, found: dict[str, Arm]) -> str:
             least = min(losses.values())
             beaten = sum(least <= loss for loss in scratch.values())
             lines.append(
-                f"- {name} ends at {least:.3f}: past scratch at {beaten} of its {len(scratch)} "
-                f"rates, {'the best one included' if least <= scratch[best] else 'not the best'}."
+                f"- {name} ends at {least:.3f}, below scratch at {beaten} of scratch's "
+                f"{len(scratch)} rates."
             )
     return lines[0] + "\n\n" + "\n".join(lines[1:])
 
@@ -157,17 +157,20 @@ def selection(part: Row) -> list[str]:
     return [
         f"{_text(part)}, {s['noise']:.0%} of the bytes of the training text overwritten, "
         f"{s['span']} at a time. {_size(s)}, {s['steps']} steps of {_batch(s)}; {s['kept']:.0%} of "
-        "the targets are kept. Loss is that of all targets of clean held-out text. FLOPs hold the "
-        "reference's reading, not its training; nor do tokens and time, which is CPU seconds as "
-        "they ran. Cost to the loss that all tokens end with, relative to theirs, and final loss, "
-        "nats:",
+        "the targets are kept. *excess*: those whose loss exceeds most that of a reference, a "
+        "small model trained on clean text. *excess, stage*: the same with a reference trained on "
+        "the noisy text, as a smaller stage of a growing run would be. *recycling*: hard targets "
+        "weigh "
+        "more. Loss is that of all targets of clean held-out text. FLOPs include what the "
+        "reference reads; its training is in none of the columns, and said below. Cost to the loss "
+        "that all tokens end with, relative to theirs, and final loss, nats:",
         table(
             ["arm", "rate", "tokens", "FLOPs", "time", "loss at equal tokens", "seeds"],
             [_cost_row(found[name], ("tokens", "flops", "time")) for name in names],
         ),
         f"References: {costs}." if costs else "",
         _rates_tried(part, names),
-        "The first rule is reported to help where the text is noisy and the reference was trained "
+        "*excess* is reported to help where the text is noisy and the reference was trained "
         "on what is wanted (continued training on mathematics at 1 to 7 billion parameters, "
         "[2404.07965](https://arxiv.org/abs/2404.07965)); weighting hard tokens was found not to "
         "help against a fully decayed baseline ([2307.06440](https://arxiv.org/abs/2307.06440)).",

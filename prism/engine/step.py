@@ -67,17 +67,18 @@ class Rows:
     @classmethod
     def of(cls, batch: LaneBatch, device: torch.device) -> Rows:
         """Move ``batch`` to ``device``."""
-        parts = [batch.tokens, batch.targets, batch.segment_ids]
-        if batch.guests is not None:
-            parts.append(batch.guests)
-        return cls(*(x.to(device, non_blocking=True) for x in parts))
+        whole = cls(batch.tokens, batch.targets, batch.segment_ids, batch.guests)
+        return cls(*(x.to(device, non_blocking=True) for x in whole._tensors()))
 
     def split(self, micro: int) -> list[Rows]:
         """Micro-batches of ``micro`` rows."""
-        whole = [self.tokens, self.targets, self.segments]
-        if self.guests is not None:
-            whole.append(self.guests)
-        return [Rows(*part) for part in zip(*(x.split(micro) for x in whole), strict=True)]
+        parts = zip(*(x.split(micro) for x in self._tensors()), strict=True)
+        return [Rows(*part) for part in parts]
+
+    def _tensors(self) -> list[Tensor]:
+        """Those that there are, in the order of the fields."""
+        whole = (self.tokens, self.targets, self.segments, self.guests)
+        return [x for x in whole if x is not None]
 
     def on_top(self, price: Tensor | None) -> Tensor | float:
         """What guests pay on top of the ``price [n, T]`` of all, summed over real tokens."""

@@ -25,7 +25,8 @@ def fake_study(seed: int, sizes: StudySizes) -> dict[str, Any]:
     measures |= {"critical_path": {"seconds": 0.4, "flops": 0.5}, "total": {"flops": 1.0}}
     cost = {"joint": {"tokens": 1, "flops": 1.0, "seconds": 1.0}}
     measures |= {k: {"text": 0.0} for k in ("interference", "interference_calibrated")}
-    return {"losses": {"joint": {"text": 1.0}}, "cost": cost, "measures": measures, "parameters": 1}
+    losses = {name: {"text": 1.0} for name in ("assembled", "joint")}
+    return {"losses": losses, "cost": cost, "measures": measures, "parameters": 1}
 
 
 @pytest.fixture

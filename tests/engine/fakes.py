@@ -22,6 +22,7 @@ from prism.engine.parallel import World, world
 from prism.engine.settings import Settings
 from prism.engine.signals import Stop
 from prism.engine.trainer import Job, Trainer
+from prism.model.loudness import GUEST_COST
 
 VOCAB = 17
 SMALL = ("d_model=16", "num_layers=3", "num_rates=4", "half_life_max=32", "chunk_size=8",
@@ -84,6 +85,14 @@ class RaggedFeed:
 
     def load(self, state: Mapping[str, Any]) -> None:
         self.step = state[f"lane{self.mine[0]:04d}"]["step"]
+
+
+def paid(price: torch.Tensor | None, guests: torch.Tensor, segments: torch.Tensor) -> torch.Tensor:
+    """What is paid for speaking, by hand: summed over the tokens ``[...]`` that are not padding."""
+    if price is None:
+        return torch.zeros(())
+    times = torch.where(guests, GUEST_COST, 1.0).to(price.dtype)
+    return (price * times)[segments >= 0].sum()
 
 
 def small_job(s: Settings, w: World) -> Job:

@@ -13,7 +13,6 @@ from torch.nn import functional
 from prism.engine.build import make_model, model_config
 from prism.engine.settings import Settings
 from prism.engine.step import accumulate, gradient_norm
-from prism.model.loudness import GUEST_COST
 from tests.engine.fakes import (
     APART,
     SMALL,
@@ -21,6 +20,7 @@ from tests.engine.fakes import (
     VOCAB,
     RaggedFeed,
     Ranks,
+    paid,
     small,
     small_trainer,
     whole,
@@ -61,11 +61,8 @@ def reference(s: Settings) -> tuple[dict[str, torch.Tensor], float]:
             state = None
         out = model(second.tokens[here], state=state, segment_ids=second.segment_ids[here])
         loss = functional.cross_entropy(out.logits[0], second.targets[row], reduction="sum") / valid
-        own = second.segment_ids[row] >= 0
-        price = out.aux_loss * own.sum()
-        if s.model == "prism":
-            guests = (second.guests[row] & own).double()
-            price = price + (GUEST_COST - 1) * (out.price[0] * guests).sum()
+        price = None if out.price is None else out.price[0]
+        price = paid(price, second.guests[row], second.segment_ids[row])
         (loss + price / real).backward()
         total += loss.item()
     return {name: p.grad for name, p in model.named_parameters()}, total

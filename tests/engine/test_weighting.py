@@ -16,7 +16,17 @@ from prism.engine.settings import Settings
 from prism.engine.step import accumulate
 from prism.engine.weighting import Excess, token_losses
 from prism.model.protocol import detach_state
-from tests.engine.fakes import TOP2, VOCAB, RaggedFeed, Ranks, fit, small, small_trainer, whole
+from tests.engine.fakes import (
+    TOP2,
+    VOCAB,
+    RaggedFeed,
+    Ranks,
+    fit,
+    paid,
+    small,
+    small_trainer,
+    whole,
+)
 
 LANES = 4
 EXCESS = {"token_selection": "excess:0.4", "reference": "gdn"}
@@ -64,7 +74,8 @@ def by_hand(s: Settings) -> tuple[Gradients, float]:
             theirs = token_losses(seen.logits, batch.targets)
             weights = excess_weights(loss.detach(), theirs.detach(), valid, 0.4)
     model.zero_grad()
-    ((weights * loss).sum() / weights.sum() + output.aux_loss).backward()
+    price = paid(output.price, batch.guests, batch.segment_ids) / (batch.segment_ids >= 0).sum()
+    ((weights * loss).sum() / weights.sum() + price).backward()
     grads = {name: p.grad for name, p in model.named_parameters()}
     return grads, (loss.sum() / valid.sum()).item()
 
