@@ -141,11 +141,11 @@ def curriculum(arm: str, annealed: float, sizes: Sizes) -> Curriculum:
     """Shares of skill and elsewhere over the run, where *annealed* goes up to ``annealed``."""
     base = {SKILL: sizes.share, ELSEWHERE: 1 - sizes.share}
     begin = 1 - sizes.decay_share
-    late = ((begin, sizes.share), (min(1.0, begin + 1e-6), annealed))
+    points = ((begin, sizes.share), (min(1.0, begin + 1e-6), annealed))
     if arm == ANNEALED:
-        return Curriculum(base, {SKILL: late})
+        return Curriculum(base, {SKILL: points})
     if arm == SPREAD:
-        share = Curriculum(base, {SKILL: late}).tokens(0, sizes.steps, sizes.steps)[SKILL]
+        share = Curriculum(base, {SKILL: points}).tokens(0, sizes.steps, sizes.steps)[SKILL]
         return Curriculum(base, {SKILL: ((0.0, share / sizes.steps),)})
     return Curriculum(base)
 

@@ -77,11 +77,10 @@ def _beyond(rows: dict[int, Row]) -> str:
         f"{worst('interference_calibrated')}. {_best_parts(rows)} From the trunk on, trained "
         f"parts, assembly and calibration go {mean('closed_of_trunk'):.0%} of the way to the joint "
         f"run. The critical path is {mean('critical_path', 'seconds'):.2f} of the joint run's CPU "
-        f"seconds and "
-        f"{mean('critical_path', 'flops'):.2f} of its FLOPs. Only gates are calibrated, so the "
-        "calibration can take back what parts do to each other and little else; where the joint "
-        "run is ahead of the best part, a gap is left. The calibrated model is as good as the "
-        f"joint run in {past} of {len(rows)} seeds."
+        f"seconds and {mean('critical_path', 'flops'):.2f} of its FLOPs. Only gates are "
+        "calibrated, so the calibration can take back what parts do to each other and little else; "
+        "where the joint run is ahead of the best part, a gap is left. The calibrated model is as "
+        f"good as the joint run in {past} of {len(rows)} seeds."
     )
 
 

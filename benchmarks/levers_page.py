@@ -104,9 +104,8 @@ def _origin(content: dict[str, Any]) -> list[str]:
         "One thread. The machine was shared, so a time is never a wall clock but CPU seconds of "
         "one process: of growth the median of steps of all sizes in turn, times the steps of a "
         "run; of the other parts as they ran. A part that was interrupted shows where it last "
-        "went on. MIX "
-        'is the text of docs/DATA.md, "Real English without a hub", kernel first; runs that are '
-        "in the file are not made again, `--out FILE` measures anew.",
+        'went on. MIX is the text of docs/DATA.md, "Real English without a hub", kernel first; '
+        "runs that are in the file are not made again, `--out FILE` measures anew.",
         table(["", *metas], rows, left=1 + len(metas)),
     ]
 

@@ -160,8 +160,7 @@ def selection(part: Row) -> list[str]:
         "the targets are kept. *excess*: those whose loss exceeds most that of a reference, a "
         "small model trained on clean text. *excess, stage*: the same with a reference trained on "
         "the noisy text, as a smaller stage of a growing run would be. *recycling*: hard targets "
-        "weigh "
-        "more. Loss is that of all targets of clean held-out text. FLOPs include what the "
+        "weigh more. Loss is that of all targets of clean held-out text. FLOPs include what the "
         "reference reads; its training is in none of the columns, and said below. Cost to the loss "
         "that all tokens end with, relative to theirs, and final loss, nats:",
         table(
