@@ -16,18 +16,18 @@ import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.command import RESULTS, at_least, provenance, write_json
+from benchmarks.page.command import RESULTS, at_least, provenance, write_json
 from prism.command import Parser
 from prism.data import LaneBatch
 from prism.engine.build import carries, make_model, model_config
-from prism.engine.flops import count, device_peak
-from prism.engine.lanes_state import LaneStates
-from prism.engine.memory import per_rank
-from prism.engine.meta import parameters_on_meta
-from prism.engine.optimizer import Optimizers
-from prism.engine.parallel import World, sharded, world
+from prism.engine.cost.flops import count, device_peak
+from prism.engine.cost.memory import per_rank
+from prism.engine.loop.lanes_state import LaneStates
+from prism.engine.loop.optimizer import Optimizers
+from prism.engine.loop.step import accumulate, clip, gradient_norm
+from prism.engine.parallel.meta import parameters_on_meta
+from prism.engine.parallel.world import World, sharded, world
 from prism.engine.settings import Settings
-from prism.engine.step import accumulate, clip, gradient_norm
 from prism.presets import VOCABULARY
 
 PROGRAM = "benchmarks.gpu"

@@ -9,9 +9,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from benchmarks.command import ROOT
-from benchmarks.document import COMPARE, Evidence, readme_part, results_page
-from benchmarks.thin import import_comparison
+from benchmarks.page.command import ROOT
+from benchmarks.page.document import COMPARE, Evidence, readme_part, results_page
+from benchmarks.quality.thin import import_comparison
 from prism import whole_file
 from prism.command import Parser
 

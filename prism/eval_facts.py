@@ -18,8 +18,12 @@ from rich.console import Console
 
 from prism.command import STOPPED, Parser, output
 from prism.compare.meta import describe, now
-from prism.facts.controls import controls
-from prism.facts.protocol import (
+from prism.inject import AttachedLM, attach
+from prism.inject.addresses import AddressRegister
+from prism.model.fingerprint import parameter_hash
+from prism.pretrained.smollm2 import load_smollm2
+from prism.studies.facts.controls import controls
+from prism.studies.facts.protocol import (
     FULL,
     QUICK,
     Setting,
@@ -29,15 +33,11 @@ from prism.facts.protocol import (
     measure,
     setting,
 )
-from prism.facts.replay import Readings
-from prism.facts.report import plot, table
-from prism.facts.results import FactsFile, code_fingerprint
-from prism.facts.tables import real_facts
-from prism.facts.texts import calibration_text
-from prism.holo.addresses import AddressRegister
-from prism.holo.lm import AttachedLM, attach
-from prism.model.fingerprint import parameter_hash
-from prism.pretrained.smollm2 import load_smollm2
+from prism.studies.facts.replay import Readings
+from prism.studies.facts.report import plot, table
+from prism.studies.facts.results import FactsFile, code_fingerprint
+from prism.studies.facts.tables import real_facts
+from prism.studies.facts.texts import calibration_text
 
 ROWS = 40_000  # facts that the tables hold at least
 EXAMPLES = """\

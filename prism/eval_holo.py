@@ -12,9 +12,9 @@ from rich.table import Table
 
 from prism.command import Parser, output, reason
 from prism.model.prism import Prism
-from prism.retrieval import model_probes, vector_probes
-from prism.retrieval.report import write_json
-from prism.retrieval.vector_probes import Probe
+from prism.studies.retrieval import model_probes, vector_probes
+from prism.studies.retrieval.report import write_json
+from prism.studies.retrieval.vector_probes import Probe
 
 PROBES = ("vsa", "specificity", "capacity")
 LETTERS = "abcdefgh"

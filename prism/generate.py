@@ -16,15 +16,15 @@ from rich.text import Text
 from torch import Tensor, nn
 
 from prism.command import STOPPED, Parser, output, reason
-from prism.facts.texts import calibration_text
 from prism.holo import HoloTape
-from prism.holo.lm import attach
-from prism.holo.lm.knowledge import SLOT
-from prism.holo.lm.listener import Firing
-from prism.holo.lm.reading import Tokenizer
-from prism.holo.telling import LeftOut, register_for, tell
+from prism.inject import attach
+from prism.inject.knowledge import SLOT
+from prism.inject.listener import Firing
+from prism.inject.reading import Tokenizer
+from prism.inject.telling import LeftOut, register_for, tell
 from prism.model.checkpoint import load
 from prism.pretrained.smollm2 import load_smollm2
+from prism.studies.facts.texts import calibration_text
 
 SHOWN = 10  # facts left out that are printed one by one
 MARK = "bold green"

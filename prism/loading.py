@@ -27,7 +27,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> LanguageModel:
     if not (of_a_run or where.is_file()):
         return checkpoint.load(where, device)
     # by name, and only here: a program that never loads a run needs no trainer
-    export = importlib.import_module("prism.engine.export")
+    export = importlib.import_module("prism.engine.store.export")
     read = export.load_export if where.is_file() else export.load_checkpoint
     model: LanguageModel = read(where)
     return model.to(device)

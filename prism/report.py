@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from prism.command import Parser
-from prism.engine.curves import draw, svg
-from prism.engine.folder import read_json
-from prism.engine.log import read
+from prism.engine.logs.curves import draw, svg
+from prism.engine.logs.log import read
+from prism.engine.store.folder import read_json
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>{title}</title>

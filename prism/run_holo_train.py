@@ -10,11 +10,11 @@ from pathlib import Path
 
 from prism.command import STOPPED, Parser, output, reason
 from prism.model.prism import Prism
-from prism.retrieval.cost import cost
-from prism.retrieval.measures import Exam, measure
-from prism.retrieval.progress import telling
-from prism.retrieval.report import answers_table, cost_lines, write_json
-from prism.retrieval.training import Plan, default_config, train
+from prism.studies.retrieval.cost import cost
+from prism.studies.retrieval.measures import Exam, measure
+from prism.studies.retrieval.progress import telling
+from prism.studies.retrieval.report import answers_table, cost_lines, write_json
+from prism.studies.retrieval.training import Plan, default_config, train
 from tasks.retrieval import Retrieval
 
 STEPS, SMOKE_STEPS = 600, 200

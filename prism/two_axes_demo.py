@@ -11,9 +11,9 @@ import sys
 from pathlib import Path
 
 from prism.command import STOPPED, Parser, output, reason
-from prism.retrieval.demo import first_axis, second_axis
-from prism.retrieval.demo_picture import draw
-from prism.retrieval.report import write_json
+from prism.studies.retrieval.demo import first_axis, second_axis
+from prism.studies.retrieval.demo_picture import draw
+from prism.studies.retrieval.report import write_json
 
 STEPS, STEPS_GROWN, FACTS = 60, 140, 50
 

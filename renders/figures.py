@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from benchmarks.command import RESULTS
-from benchmarks.document import COMMANDS, COMPARE
+from benchmarks.page.command import RESULTS
+from benchmarks.page.document import COMMANDS, COMPARE
 from prism.command import Parser
 from prism.compare.plots import COLOURS, DASHES
 from prism.compare.plots import STYLE as PLOT_STYLE

@@ -13,8 +13,8 @@ from safetensors.torch import save_file
 
 from prism.ask import main
 from prism.holo import HoloTape
+from prism.holo.algebra.codes import hash_keys
 from prism.holo.capacity_plot import LOADS, Curve, draw, measure
-from prism.holo.codes import hash_keys
 from prism.holo.reports import shown
 
 FACTS = {

@@ -14,8 +14,8 @@ from torch import Tensor
 from prism import Prism, PrismConfig, generate
 from prism.generate import Bare, Bytes, main, stream
 from prism.holo import HoloTape
-from prism.holo.lm.listener import Firing
-from prism.holo.telling import parts, register_for, tell
+from prism.inject.listener import Firing
+from prism.inject.telling import parts, register_for, tell
 from prism.pretrained import smollm2
 
 

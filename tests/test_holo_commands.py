@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from prism import Prism, eval_holo, load, run_holo_train, two_axes_demo
-from prism.retrieval import cost, measures, vector_probes
-from prism.retrieval.training import Plan, default_config, train
+from prism.studies.retrieval import cost, measures, vector_probes
+from prism.studies.retrieval.training import Plan, default_config, train
 
 TRAIN = ["--steps", "2", "--batch-size", "2", "--length", "24", "--facts", "3"]
 TRAIN += ["--asked", "4", "--dim", "1024"]

@@ -13,23 +13,24 @@ from typing import Any
 import torch
 from rich.table import Table
 
-from prism.engine import checkpoint, cost, folder
-from prism.engine.export import export
-from prism.engine.flops import count, device_peak
-from prism.engine.guard import DivergedError
-from prism.engine.log import JsonLines, Sink, TensorBoard, Terminal, WandB
-from prism.engine.meta import parameters_on_meta
-from prism.engine.meter import Meter
-from prism.engine.modular import modular_flags, starting_checkpoint, starts_from_parts
-from prism.engine.opening import open_job, reference_of, stages_of
-from prism.engine.parallel import World, world
-from prism.engine.progressive import grown_checkpoint
+from prism.engine.builders import open_job, reference_of, stages_of
+from prism.engine.cost import tables as cost
+from prism.engine.cost.flops import count, device_peak
+from prism.engine.levers.modular import modular_flags, starting_checkpoint, starts_from_parts
+from prism.engine.levers.progressive import grown_checkpoint
+from prism.engine.levers.stages import JUMP, Stage, stage_of
+from prism.engine.levers.weighting_cost import weights_table
+from prism.engine.logs.log import JsonLines, Sink, TensorBoard, Terminal, WandB
+from prism.engine.logs.meter import Meter
+from prism.engine.loop.guard import DivergedError
+from prism.engine.loop.signals import Stop, stop_on_signals
+from prism.engine.loop.trainer import Trainer
+from prism.engine.parallel.meta import parameters_on_meta
+from prism.engine.parallel.world import World, world
 from prism.engine.settings import Settings, renewed
-from prism.engine.signals import Stop, stop_on_signals
 from prism.engine.smoke import smoke
-from prism.engine.stages import JUMP, Stage, stage_of
-from prism.engine.trainer import Trainer
-from prism.engine.weighting_cost import weights_table
+from prism.engine.store import checkpoint, folder
+from prism.engine.store.export import export
 
 DIVERGED = 3  # exit code
 GROWING = "growing.tmp"  # a folder that is there while a run crosses a growth point

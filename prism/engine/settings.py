@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from prism.engine.flags import check, flag, flag_name
-from prism.engine.selection import parse_share
+from prism.engine.levers.selection import parse_share
 
 PHASES = ("pretrain", "instruct")
 SCHEDULES = ("cosine", "wsd")

@@ -20,11 +20,11 @@ import torch
 import torch.distributed as dist
 
 from prism.data import ByteTokenizer
-from prism.engine import folder
-from prism.engine.export import export, load_checkpoint, load_export
-from prism.engine.log import read
-from prism.engine.parallel import World, world
+from prism.engine.logs.log import read
+from prism.engine.parallel.world import World, world
 from prism.engine.settings import Settings
+from prism.engine.store import folder
+from prism.engine.store.export import export, load_checkpoint, load_export
 
 FLAGS = (
     *("--preset", "tiny", "--set", "d_model=64", "num_layers=2", "num_rates=4"),

@@ -6,18 +6,15 @@ tape.bind("capital of Freedonia", "Fredville", source="atlas")
 tape.recall("capital of Freedonia").value
 """
 
-from prism.holo.addresses import AddressRegister
-from prism.holo.codes import bank_of, hash_keys, sign_codes
-from prism.holo.lm import attach
+from prism.holo.algebra.accumulator import Register, sign_ste
+from prism.holo.algebra.codes import bank_of, hash_keys, sign_codes
+from prism.holo.audit import Audit, Capacity
+from prism.holo.capacity.planning import Plan
 from prism.holo.merge import Conflict, MergeReport
-from prism.holo.planning import Plan
 from prism.holo.recall import Recall
-from prism.holo.register import Register, sign_ste
 from prism.holo.tape import HoloTape
-from prism.holo.upkeep import Audit, Capacity
 
 __all__ = [
-    "AddressRegister",
     "Audit",
     "Capacity",
     "Conflict",
@@ -26,7 +23,6 @@ __all__ = [
     "Plan",
     "Recall",
     "Register",
-    "attach",
     "bank_of",
     "hash_keys",
     "sign_codes",

@@ -4,8 +4,8 @@ Registers of the tape's shape are filled with N facts, first with the tape's own
 then with strangers, and read again. Banks are independent of one another, so a large tape is
 measured on some of them, each filled as full as N facts would make it.
 
-    matched filter   p_corr(D, 1 + Poisson((N - 1) / B), M)          prism.holo.theory
-    joint decoders   P(a fact's bank holds <= N* facts)              prism.holo.evolution
+    matched filter   p_corr(D, 1 + Poisson((N - 1) / B), M)          prism.holo.capacity.theory
+    joint decoders   P(a fact's bank holds <= N* facts)              prism.holo.capacity.evolution
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.amplitudes import amplitude_of
-from prism.holo.codes import bank_of, code_words, mix, sign_codes
+from prism.holo.algebra.accumulator import Register
+from prism.holo.algebra.amplitudes import amplitude_of
+from prism.holo.algebra.codes import bank_of, code_words, mix, sign_codes
+from prism.holo.capacity.evolution import decodable
+from prism.holo.capacity.theory import banked_accuracy
 from prism.holo.decode import Superposition, message_passing, successive_cancellation
-from prism.holo.evolution import decodable
 from prism.holo.recall import read_vectors
-from prism.holo.register import Register
-from prism.holo.theory import banked_accuracy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

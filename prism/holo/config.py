@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from prism.holo.register import DTYPES
+from prism.holo.algebra.accumulator import DTYPES
 
 DECODERS = ("filter", "sic", "amp")
 

@@ -24,14 +24,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.amplitudes import amplitude_of
-from prism.holo.codebook import Codebook
-from prism.holo.codes import bank_of, sign_codes
+from prism.holo.algebra.accumulator import Register
+from prism.holo.algebra.amplitudes import amplitude_of
+from prism.holo.algebra.codebook import Codebook
+from prism.holo.algebra.codes import bank_of, sign_codes
+from prism.holo.capacity.theory import tail
 from prism.holo.config import HoloConfig
 from prism.holo.ledger import Ledger
 from prism.holo.recall import Reading
-from prism.holo.register import Register
-from prism.holo.theory import tail
 
 SWEEPS = 60
 STALLED = 1e-3  # relative change of the residual below which AMP has come to rest

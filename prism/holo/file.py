@@ -21,7 +21,7 @@ from torch import Tensor
 from prism import whole_file
 from prism.holo.config import HoloConfig
 from prism.holo.ledger import COLUMNS, FORGOTTEN, Ledger
-from prism.holo.values import Item
+from prism.holo.vocabulary import Item
 
 if TYPE_CHECKING:
     from prism.holo.tape import HoloTape

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from prism.holo.facts import as_tuple
+from prism.holo.items import as_tuple
 from prism.holo.rows import BadRow, Row
 from prism.holo.tape import ON_CONFLICT, HoloTape
 

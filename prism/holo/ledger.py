@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from prism.holo.codes import mix
+from prism.holo.algebra.codes import mix
 
 LIVE, FORGOTTEN = -1, -2
 COLUMNS = {

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from prism.holo.facts import Items
+from prism.holo.items import Items
 
 if TYPE_CHECKING:
     from prism.holo.tape import HoloTape

@@ -4,7 +4,7 @@
     answer  argmax_m s_m  if  s_max / tau > Phi^-1((1 - alpha)^(1/M)),  else "unknown"
 
 Nothing is fitted: the threshold and the posterior are the closed forms of
-:mod:`prism.holo.theory`.
+:mod:`prism.holo.capacity.theory`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.amplitudes import amplitude_of
-from prism.holo.codebook import Codebook
-from prism.holo.codes import bank_of, sign_codes
-from prism.holo.register import Register
-from prism.holo.theory import posteriors, quantile, tail
+from prism.holo.algebra.accumulator import Register
+from prism.holo.algebra.amplitudes import amplitude_of
+from prism.holo.algebra.codebook import Codebook
+from prism.holo.algebra.codes import bank_of, sign_codes
+from prism.holo.capacity.theory import posteriors, quantile, tail
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from prism.holo.answers import Fact
+from prism.holo.reader import Fact
 from prism.holo.recall import Recall
 from prism.holo.tape import HoloTape
 

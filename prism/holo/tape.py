@@ -3,8 +3,8 @@
     bind     H[b(k)] += a k * v              forget   H[b(k)] -= a k * v
     recall   argmax_v <k * H[b(k)], v>       or "unknown" below the threshold
 
-The register (:mod:`prism.holo.register`) holds the facts. The ledger beside it remembers which
-value belongs to which key hash, so that forgetting, updating and merging are exact. A fuzzy
+The register (:mod:`prism.holo.algebra.accumulator`) holds the facts. The ledger beside it remembers
+which value belongs to which key hash, so that forgetting, updating and merging are exact. A fuzzy
 resolver, if wanted, stands in front. A dict is smaller for exact keys; what the superposition buys
 is a state of fixed size that can be added, subtracted, read in one product and differentiated.
 """
@@ -19,18 +19,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.amplitudes import amplitude_of
-from prism.holo.answers import Answering
-from prism.holo.codes import Key, bank_of, code_words, hash_keys
+from prism.holo.algebra.accumulator import Register
+from prism.holo.algebra.amplitudes import amplitude_of
+from prism.holo.algebra.codes import Key, bank_of, code_words, hash_keys
+from prism.holo.audit import Upkeep
 from prism.holo.config import HoloConfig
 from prism.holo.decode import JointDecoder
-from prism.holo.facts import Items, as_tuple, to_items
+from prism.holo.items import Items, as_tuple, to_items
+from prism.holo.keys.resolver import Resolver
 from prism.holo.ledger import FORGOTTEN, Ledger
-from prism.holo.register import Register
-from prism.holo.resolver import Resolver
-from prism.holo.upkeep import Upkeep
-from prism.holo.values import Item, Vocabulary
-from prism.holo.vectors import VectorAlgebra
+from prism.holo.reader import Answering
+from prism.holo.vector_tape import VectorAlgebra
+from prism.holo.vocabulary import Item, Vocabulary
 
 ON_CONFLICT = ("error", "keep", "replace")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.levers_loop import Learner, start
-from benchmarks.levers_sizes import config
-from benchmarks.levers_text import VOCABULARY
+from benchmarks.levers.loop import Learner, start
+from benchmarks.levers.sizes import config
+from benchmarks.levers.text import VOCABULARY
 from prism import Prism, PrismConfig
 from prism.data import LaneBatch
 from tests.benchmarks.fakes import META

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from benchmarks import specialisation as command
-from benchmarks.ablation import LEAST, read, specialisation, without
+from benchmarks.specialisation import __main__ as command
+from benchmarks.specialisation.ablation import LEAST, read, specialisation, without
 from prism import Prism, PrismConfig
 from prism.compare.evaluation import NOT_SCORED
 from prism.config import EXPERT_KINDS

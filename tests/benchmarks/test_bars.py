@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.bars import Bar
-from benchmarks.quality_bars import quality_bars
-from benchmarks.specialisation_bars import specialisation_bars
-from benchmarks.speed_bars import speed_bars
+from benchmarks.page.bars import Bar
+from benchmarks.quality.bars import quality_bars
+from benchmarks.specialisation.bars import specialisation_bars
+from benchmarks.speed.bars import speed_bars
 from prism.compare.summary import summarise
 from tests.benchmarks.fakes import specialisation, speed, task_runs
 

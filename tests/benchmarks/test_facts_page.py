@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import facts_page
-from benchmarks.document import Evidence, results_page
-from benchmarks.facts_bars import AT_MOST, facts_bars, over_seeds
-from prism.facts.measures import Row
-from prism.facts.report import BARS
+from benchmarks.facts import page as facts_page
+from benchmarks.facts.bars import AT_MOST, facts_bars, over_seeds
+from benchmarks.page.document import Evidence, results_page
+from prism.studies.facts.measures import Row
+from prism.studies.facts.report import BARS
 
 META = {"profile": "full", "platform": "a machine", "torch": "2.13", "threads": 1}
 SETTINGS = {"model": "a model", "asked": 50, "text tokens": 8192, "parameters": "abc"}

@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from benchmarks import levers_modular
-from benchmarks.levers import PARTS, main
-from benchmarks.levers_bars import levers_bars
-from benchmarks.levers_curriculum import ELSEWHERE, above_constant, affordable
-from benchmarks.levers_page import main as page
+from benchmarks.levers import modular as levers_modular
+from benchmarks.levers.__main__ import PARTS, main
+from benchmarks.levers.bars import levers_bars
+from benchmarks.levers.curriculum import ELSEWHERE, above_constant, affordable
+from benchmarks.levers.page import main as page
 from prism.command import STOPPED
-from prism.modular_study.experiment import Sizes as StudySizes
+from prism.studies.modular.experiment import Sizes as StudySizes
 
 
 def fake_study(seed: int, sizes: StudySizes) -> dict[str, Any]:

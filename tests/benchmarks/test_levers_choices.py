@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.levers_curriculum import (
+from benchmarks.levers.curriculum import (
     ANNEALED,
     CONSTANT,
     COST,
@@ -19,10 +19,10 @@ from benchmarks.levers_curriculum import (
     curriculum,
     divided,
 )
-from benchmarks.levers_loop import token_losses
-from benchmarks.levers_selection import excess, noisy, recycling
-from benchmarks.levers_sizes import CURRICULUM, config
-from benchmarks.levers_text import VOCABULARY, Text
+from benchmarks.levers.loop import token_losses
+from benchmarks.levers.selection import excess, noisy, recycling
+from benchmarks.levers.sizes import CURRICULUM, config
+from benchmarks.levers.text import VOCABULARY, Text
 from prism import Prism, PrismConfig
 from prism.data import LaneBatch
 from prism.data.pack import IGNORE

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.levers_branches import Budget, budgets, ends
-from benchmarks.levers_loop import decay, held_out_loss, stay, train_step
-from benchmarks.levers_text import Shape, Text
+from benchmarks.levers.branches import Budget, budgets, ends
+from benchmarks.levers.loop import decay, held_out_loss, stay, train_step
+from benchmarks.levers.text import Shape, Text
 from prism.data import LaneBatch
 from tests.benchmarks.levers_fakes import batch, learner
 
@@ -20,7 +20,7 @@ def rates_of(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         seen.append(rate)
         return 0.0
 
-    monkeypatch.setattr("benchmarks.levers_loop.train_step", step)
+    monkeypatch.setattr("benchmarks.levers.loop.train_step", step)
     return seen
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks.levers_modular import AGAIN, ranked, with_better_joint
-from prism.modular_study.experiment import QUICK, experiment
-from prism.modular_study.measures import measures
+from benchmarks.levers.modular import AGAIN, ranked, with_better_joint
+from prism.studies.modular.experiment import QUICK, experiment
+from prism.studies.modular.measures import measures
 
 
 @pytest.fixture(scope="module")

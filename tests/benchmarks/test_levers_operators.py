@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.levers_loop import held_out_loss, stay, training_flops
-from benchmarks.levers_operators import OPERATORS, grown
-from benchmarks.levers_sizes import config
-from benchmarks.levers_watch import Losses, Silent
+from benchmarks.levers.loop import held_out_loss, stay, training_flops
+from benchmarks.levers.operators import OPERATORS, grown
+from benchmarks.levers.sizes import config
+from benchmarks.levers.watch import Losses, Silent
 from prism import PrismConfig
 from tests.benchmarks.levers_fakes import LENGTH, batch, learner
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.command import ROOT
-from benchmarks.levers_bars import levers_bars
-from benchmarks.levers_figure import levers_figure
-from benchmarks.levers_page import PAGE, SECTIONS, main
+from benchmarks.levers.bars import levers_bars
+from benchmarks.levers.figure import levers_figure
+from benchmarks.levers.page import PAGE, SECTIONS, main
+from benchmarks.page.command import ROOT
 from tests.benchmarks.fakes import write
 from tests.benchmarks.levers_fakes import levers
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.levers_runs import FURTHER, Runs, tuned
-from benchmarks.levers_summary import finals
+from benchmarks.levers.runs import FURTHER, Runs, tuned
+from benchmarks.levers.summary import finals
 from tests.benchmarks.fakes import META
 
 

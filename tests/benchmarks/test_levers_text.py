@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks.levers_text import shuffled
+from benchmarks.levers.text import shuffled
 from tests.benchmarks.levers_fakes import batch
 
 

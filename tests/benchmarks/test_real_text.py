@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks import real_text, real_text_page
-from benchmarks.real_text import MODELS, RATES, main
-from benchmarks.real_text_plot import text_figure
+from benchmarks.real_text import __main__ as real_text
+from benchmarks.real_text import page as real_text_page
+from benchmarks.real_text.__main__ import MODELS, RATES, main
+from benchmarks.real_text.plot import text_figure
 
 
 def fake() -> dict[str, Any]:

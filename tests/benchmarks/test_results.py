@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.chapters import CHAPTERS
-from benchmarks.command import ROOT
+from benchmarks.page.chapters import CHAPTERS
+from benchmarks.page.command import ROOT
+from benchmarks.quality.thin import LARGEST, thin
 from benchmarks.results import BEGIN, END, main
-from benchmarks.thin import LARGEST, thin
 from prism.compare.summary import summarise
 from prism.compare.table import markdown_table
 from tests.benchmarks.fakes import compare, specialisation, speed, task_runs, write

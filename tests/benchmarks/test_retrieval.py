@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from benchmarks import retrieval_page
-from benchmarks.retrieval import main
+from benchmarks.retrieval import page as retrieval_page
+from benchmarks.retrieval.__main__ import main
 
 
 @pytest.fixture(scope="module")

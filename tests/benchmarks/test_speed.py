@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from benchmarks import memory
-from benchmarks.neural_share import neural_share
-from benchmarks.speed import LONG_RUNNERS, QUICK, main
+from benchmarks.speed import memory
+from benchmarks.speed.__main__ import LONG_RUNNERS, QUICK, main
+from benchmarks.speed.neural_share import neural_share
 from prism.compare.protocol import MODELS
 from prism.config import PrismConfig
 

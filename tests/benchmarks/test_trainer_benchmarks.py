@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import gpu, trainer, trainer_page
+from benchmarks import gpu
+from benchmarks.trainer import __main__ as trainer
+from benchmarks.trainer import page as trainer_page
 from tests.benchmarks.fakes import META
 
 

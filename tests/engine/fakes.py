@@ -15,13 +15,13 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from prism.data import LaneBatch
-from prism.engine import parallel
 from prism.engine.build import carries, make_model, model_config
-from prism.engine.meter import Meter
-from prism.engine.parallel import World, world
+from prism.engine.logs.meter import Meter
+from prism.engine.loop.signals import Stop
+from prism.engine.loop.trainer import Job, Trainer
+from prism.engine.parallel import world as parallel
+from prism.engine.parallel.world import World, world
 from prism.engine.settings import Settings
-from prism.engine.signals import Stop
-from prism.engine.trainer import Job, Trainer
 from prism.model.loudness import GUEST_COST
 
 VOCAB = 17

@@ -11,8 +11,8 @@ import pytest
 
 import prism
 from prism import report, run_scale
-from prism.engine import folder
-from prism.engine.log import read
+from prism.engine.logs.log import read
+from prism.engine.store import folder
 
 PAGE = (Path(__file__).parents[2] / "TRAINING.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```\n(.*?)^```", PAGE, flags=re.DOTALL | re.MULTILINE)

@@ -15,7 +15,7 @@ from prism.data import mix, parse_mix
 from prism.data.files import KINDS
 from prism.data.named import NAMED
 from prism.data.passages import PASSAGE
-from prism.engine.log import read
+from prism.engine.logs.log import read
 from tests.engine.test_commands import toy
 
 PAGE = (Path(__file__).parents[2] / "docs" / "DATA.md").read_text("utf-8")

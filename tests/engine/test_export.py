@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import save_file
 
 import prism
-from prism.engine import checkpoint, folder
 from prism.engine.build import make_model, model_config
-from prism.engine.export import export
+from prism.engine.store import checkpoint, folder
+from prism.engine.store.export import export
 from tests.engine.fakes import TOP2, VOCAB, fit, small, small_trainer, whole
 
 TOKENS = torch.arange(12)[None] % VOCAB

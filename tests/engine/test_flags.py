@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from prism.engine import folder
 from prism.engine.settings import Settings
+from prism.engine.store import folder
 from tests.engine.fakes import SMALL, TOP2, fit, small, small_trainer, whole
 
 CHANGES: dict[str, dict[str, Any]] = {

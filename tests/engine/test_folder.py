@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from prism.engine import folder
+from prism.engine.store import folder
 
 
 def write(run: Path, step: int) -> Path:

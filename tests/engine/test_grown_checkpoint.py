@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prism import Prism, PrismConfig, grow
-from prism.engine import checkpoint, folder
-from prism.engine.lanes_state import LaneStates
-from prism.engine.optimizer import Optimizers, Roles
-from prism.engine.progressive import grown_checkpoint
+from prism.engine.levers.progressive import grown_checkpoint
+from prism.engine.levers.stages import Stage
+from prism.engine.loop.lanes_state import LaneStates
+from prism.engine.loop.optimizer import Optimizers, Roles
 from prism.engine.settings import Settings
-from prism.engine.stages import Stage
+from prism.engine.store import checkpoint, folder
 from tests.growth.pairs import pairs
 from tests.model.families import lively, tokens_of
 

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.engine import folder
-from prism.engine.guard import FEWEST, WINDOW, DivergedError, Outliers
+from prism.engine.loop.guard import FEWEST, WINDOW, DivergedError, Outliers
+from prism.engine.store import folder
 from tests.engine.fakes import VOCAB, RaggedFeed, Ranks, fit, small, small_trainer, whole
 
 

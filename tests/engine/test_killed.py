@@ -15,13 +15,13 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from prism.engine import folder
-from prism.engine.export import load_checkpoint
-from prism.engine.log import read
-from prism.engine.meter import Meter
+from prism.engine.logs.log import read
+from prism.engine.logs.meter import Meter
+from prism.engine.loop.signals import Stop, stop_on_signals
 from prism.engine.settings import Settings
-from prism.engine.signals import Stop, stop_on_signals
 from prism.engine.smoke import FLAGS
+from prism.engine.store import folder
+from prism.engine.store.export import load_checkpoint
 from tests.engine.fakes import Ranks, fit, small, small_trainer
 
 RUN_SCALE = (sys.executable, "-m", "prism.run_scale")

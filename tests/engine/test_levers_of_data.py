@@ -11,10 +11,10 @@ from safetensors import safe_open
 
 import prism
 from prism.data import ByteTokenizer
-from prism.engine import checkpoint, folder
-from prism.engine.curves import draw
-from prism.engine.log import read
-from prism.engine.reference import open_reference, weights_digest
+from prism.engine.levers.reference import open_reference, weights_digest
+from prism.engine.logs.curves import draw
+from prism.engine.logs.log import read
+from prism.engine.store import checkpoint, folder
 from prism.run_scale import main
 
 NARROW = ("d_model=16", "num_layers=1", "num_rates=4", "tape.num_slots=8", "tape.d_mem=4")

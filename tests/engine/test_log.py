@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from prism.engine.log import JsonLines, TensorBoard, Terminal, WandB, read
+from prism.engine.logs.log import JsonLines, TensorBoard, Terminal, WandB, read
 from prism.engine.settings import Settings
 from prism.report import main, render
 

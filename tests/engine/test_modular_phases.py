@@ -11,9 +11,9 @@ import torch
 
 import prism
 from prism import Prism
-from prism.engine import checkpoint, folder
-from prism.engine.modular import modular_flags
+from prism.engine.levers.modular import modular_flags
 from prism.engine.run import settings_of
+from prism.engine.store import checkpoint, folder
 from prism.model import loudness
 from prism.modular import owner, trunk_hash
 from prism.run_scale import main

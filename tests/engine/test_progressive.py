@@ -10,14 +10,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from prism.engine import checkpoint, folder
-from prism.engine.log import read
-from prism.engine.opening import open_job, stages_of
-from prism.engine.parallel import world
-from prism.engine.progressive import grown_checkpoint
+from prism.engine.builders import open_job, stages_of
+from prism.engine.levers.progressive import grown_checkpoint
+from prism.engine.logs.log import read
+from prism.engine.loop.trainer import Trainer
+from prism.engine.parallel.world import world
 from prism.engine.run import GROWING, run
 from prism.engine.settings import Settings
-from prism.engine.trainer import Trainer
+from prism.engine.store import checkpoint, folder
 from tests.engine.fakes import Ranks
 
 GROWTH = 10

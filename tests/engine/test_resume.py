@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from prism.engine import folder
-from prism.engine.rng import rng_state
 from prism.engine.settings import Settings
+from prism.engine.store import folder
+from prism.engine.store.rng import rng_state
 from tests.engine.fakes import SMALL, TOP2, Ranks, fit, small, small_trainer, whole
 
 Result = tuple[list[float], dict[str, torch.Tensor], dict[str, Any]]

@@ -12,11 +12,12 @@ import pytest
 import torch
 
 from prism import Prism, presets
-from prism.engine import checkpoint, cost, folder
 from prism.engine.build import model_config
+from prism.engine.cost import tables as cost
+from prism.engine.levers.stages import NAMED, Stage, stage_of, stages
 from prism.engine.run import run, settings_of
 from prism.engine.settings import Settings
-from prism.engine.stages import NAMED, Stage, stage_of, stages
+from prism.engine.store import checkpoint, folder
 from prism.run_scale import main
 
 VOCAB = 257

@@ -11,8 +11,8 @@ from torch.distributed.fsdp import FSDPModule
 from torch.nn import functional
 
 from prism.engine.build import make_model, model_config
+from prism.engine.loop.step import accumulate, gradient_norm
 from prism.engine.settings import Settings
-from prism.engine.step import accumulate, gradient_norm
 from tests.engine.fakes import (
     APART,
     SMALL,

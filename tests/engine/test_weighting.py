@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 import torch
 
-from prism.engine import folder
 from prism.engine.build import make_model, model_config
-from prism.engine.guard import DivergedError
-from prism.engine.selection import RecyclingWeights, excess_weights
+from prism.engine.levers.selection import RecyclingWeights, excess_weights
+from prism.engine.levers.weighting import Excess, token_losses
+from prism.engine.loop.guard import DivergedError
+from prism.engine.loop.step import accumulate
 from prism.engine.settings import Settings
-from prism.engine.step import accumulate
-from prism.engine.weighting import Excess, token_losses
+from prism.engine.store import folder
 from prism.model.protocol import detach_state
 from tests.engine.fakes import (
     TOP2,

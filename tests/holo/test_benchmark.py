@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks import holo_speed
-from benchmarks.holo import QUICK, main
-from benchmarks.holo_accuracy import one_typo, proportion
-from benchmarks.holo_bars import holo_bars
-from benchmarks.holo_page import sections
+from benchmarks.holo import speed as holo_speed
+from benchmarks.holo.__main__ import QUICK, main
+from benchmarks.holo.accuracy import one_typo, proportion
+from benchmarks.holo.bars import holo_bars
+from benchmarks.holo.page import sections
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.holo.codes import (
+from prism.holo.algebra.codes import (
     bank_of,
     code_words,
     hash_integers,

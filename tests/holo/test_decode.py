@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from prism.holo import HoloTape
-from prism.holo.evolution import decodable, safe_facts
+from prism.holo.capacity.evolution import decodable, safe_facts
 
 
 def filled(facts: int, size: int = 100, dim: int = 1024, method: str = "amp", **config) -> tuple:

@@ -8,9 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.holo.codebook import GivenCodebook, HadamardCodebook, HashedCodebook
-from prism.holo.codes import hash_integers, signs, unpack_bits
-from prism.holo.hadamard import row_words, sylvester, transform, transform_size
+from prism.holo.algebra.codebook import GivenCodebook, HadamardCodebook, HashedCodebook
+from prism.holo.algebra.codes import hash_integers, signs, unpack_bits
+from prism.holo.algebra.hadamard import row_words, sylvester, transform, transform_size
 
 
 @pytest.mark.parametrize("log_size", range(12))

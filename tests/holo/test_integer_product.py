@@ -6,9 +6,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.holo import HoloTape, codebook
-from prism.holo.codes import hash_keys, sign_codes
-from prism.holo.integer_product import SignColumns
+from prism.holo import HoloTape
+from prism.holo.algebra import codebook
+from prism.holo.algebra.codes import hash_keys, sign_codes
+from prism.holo.algebra.integer_product import SignColumns
 
 DIM = 64
 

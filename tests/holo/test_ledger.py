@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.holo.codes import mix
+from prism.holo.algebra.codes import mix
 from prism.holo.ledger import FORGOTTEN, Ledger
 
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from prism.holo import HoloTape
-from prism.holo.evolution import joint_accuracy, safe_facts
-from prism.holo.planning import plan
+from prism.holo.capacity.evolution import joint_accuracy, safe_facts
+from prism.holo.capacity.planning import plan
 
 
 @pytest.mark.parametrize(

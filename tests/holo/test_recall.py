@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from prism.holo import HoloTape
-from prism.holo.theory import accuracy
+from prism.holo.capacity.theory import accuracy
 
 
 def filled(facts: int, dim: int = 2048, size: int = 1000, seed: int = 0, **config) -> tuple:

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.holo.codes import code_words, hash_integers, signs
-from prism.holo.register import DTYPES, Register, sign_ste
+from prism.holo.algebra.accumulator import DTYPES, Register, sign_ste
+from prism.holo.algebra.codes import code_words, hash_integers, signs
 
 
 def words_of(keys: np.ndarray, dim: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.holo import HoloTape
-from prism.holo.resolver import Resolver, edit_distance
+from prism.holo.keys.resolver import Resolver, edit_distance
 
 PLACES = [
     "Freedonia",

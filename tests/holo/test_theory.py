@@ -8,9 +8,16 @@ import numpy as np
 import pytest
 import torch
 
-from prism.holo.codes import hash_integers, sign_codes
-from prism.holo.evolution import decodable, posterior_errors
-from prism.holo.theory import accuracy, banked_accuracy, facts_at, posteriors, quantile, tail
+from prism.holo.algebra.codes import hash_integers, sign_codes
+from prism.holo.capacity.evolution import decodable, posterior_errors
+from prism.holo.capacity.theory import (
+    accuracy,
+    banked_accuracy,
+    facts_at,
+    posteriors,
+    quantile,
+    tail,
+)
 
 
 def phi(x: float) -> float:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.holo import trigrams
-from prism.holo.trigrams import Trigrams, grams
+from prism.holo.keys import trigrams
+from prism.holo.keys.trigrams import Trigrams, grams
 
 TEXTS = st.text("ab é", min_size=1, max_size=8)
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.pretrained.llama import LlamaConfig
-from tests.holo.lm.tiny import llama
+from tests.inject.tiny import llama
 
 TOKENS = torch.arange(3, 43).view(2, 20) * 5 % 256
 EVERY = [(block, head) for block in range(2) for head in range(2)]

@@ -1,0 +1,182 @@
+"""Does choosing the tokens to learn from pay, where some of them are noise?
+
+A share of the text is overwritten by spans of random bytes, in training only. What counts is the
+loss on clean held-out text, every target weighing the same. Arms:
+
+    all tokens       nothing is chosen
+    excess           the share of targets whose loss exceeds a reference's most (Rho-1, arXiv
+                     2404.07965); the reference is a small model that was trained on clean text
+    excess, stage    the same, the reference being a small model trained on the *noisy* text: what
+                     an earlier stage of a growing run would give for nothing
+    recycling        hard tokens weigh more, by how hard they are for their own kind
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.levers.branches import budgets, ends
+from benchmarks.levers.loop import (
+    Learner,
+    Weigh,
+    decay,
+    held_out_loss,
+    start,
+    stay,
+    token_losses,
+    training_flops,
+)
+from benchmarks.levers.runs import Row, Runs, every_seed, tuned_arms
+from benchmarks.levers.text import VOCABULARY, Batches, Shape, Text
+from prism import Prism, PrismConfig
+from prism.data import LaneBatch
+from prism.data.order import mix64
+from prism.data.pack import IGNORE
+from prism.engine.levers.selection import RecyclingWeights, excess_weights
+from prism.model.protocol import LanguageModel
+
+ALL, EXCESS, STAGE, RECYCLING = "all tokens", "excess", "excess, stage", "recycling"
+ARMS = (ALL, EXCESS, STAGE, RECYCLING)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured.
+
+    Attributes:
+        config, reference: of the model and of the reference, as ``PrismConfig.to_dict`` gives them.
+        steps: of every arm, and ``reference_steps`` of the reference.
+        shares: of the steps, after which the arms that choose are shown; the last is 1.
+        noise: share of the bytes that is overwritten, ``span`` at a time.
+        kept: share of the targets that is trained on.
+    """
+
+    config: dict[str, Any]
+    reference: dict[str, Any]
+    shape: Shape
+    steps: int
+    reference_steps: int
+    reference_rate: float
+    warm_up: int
+    shares: tuple[float, ...]
+    decay_share: float
+    noise: float
+    span: int
+    kept: float
+    rates: tuple[float, ...]
+    tuning_seed: int
+
+
+def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
+    """All runs, tuning first, then seed by seed."""
+    bench = Selection(text, sizes)
+    rates = tuned_arms(
+        runs,
+        ARMS,
+        list(sizes.rates),
+        lambda arm, rate: bench.run(arm, sizes.tuning_seed, rate, (1.0,)),
+    )
+    every_seed(
+        runs,
+        rates,
+        seeds,
+        lambda arm, rate, seed: bench.run(arm, seed, rate, (1.0,) if arm == ALL else sizes.shares),
+    )
+
+
+class Selection:
+    """The runs; the references of one seed are kept."""
+
+    def __init__(self, text: Text, sizes: Sizes) -> None:
+        self._text, self._sizes = text, sizes
+        self._held_out = text.held_out(sizes.shape)
+        self._references: dict[tuple[int, bool], Learner] = {}
+
+    def run(self, arm: str, seed: int, rate: float, shares: tuple[float, ...]) -> Row:
+        """One arm: ``loss`` at the end, ``ends`` at all shares, ``reference`` and what it cost."""
+        s = self._sizes
+        batches = self._noisy(seed)
+        model = Prism(PrismConfig.from_dict(s.config | {"seed": seed}))
+        learner = start(model, "model", rate, s.warm_up, s.shape.length)
+        weigh, row = None, {}
+        if arm in (EXCESS, STAGE):
+            reference = self._reference(seed, clean=arm == EXCESS)
+            weigh = excess(reference.model, s.kept)
+            # choosing reads every token once with the reference, forward only
+            learner.flops_per_token += training_flops(reference.model, s.shape.length) / 3
+            loss = held_out_loss(reference.model, self._held_out)
+            row["reference"] = {"loss": loss, "flops": reference.flops}
+        elif arm == RECYCLING:
+            weigh = recycling()
+        plan = budgets(shares, s.steps, 0, s.decay_share)
+        rows = ends(learner, batches, self._held_out, plan, weigh)
+        return {"loss": rows[-1]["loss"], "ends": rows, **row}
+
+    def _noisy(self, seed: int) -> Batches:
+        s = self._sizes
+        clean = self._text.batches(s.shape, seed)
+        return lambda step: noisy(clean(step), s.noise, s.span, mix64(seed, step))
+
+    def _reference(self, seed: int, clean: bool) -> Learner:
+        """A small model, trained on a stream of its own."""
+        if (seed, clean) not in self._references:
+            s, stream = self._sizes, mix64(seed, 1) % 2**31
+            batches = self._text.batches(s.shape, stream) if clean else self._noisy(stream)
+            model = Prism(PrismConfig.from_dict(s.reference | {"seed": seed}))
+            learner = start(model, "reference", s.reference_rate, s.warm_up, s.shape.length)
+            steps = max(1, round(s.decay_share * s.reference_steps))
+            stay(learner, batches, s.reference_steps - steps)
+            decay(learner, batches, steps)
+            self._references = {k: v for k, v in self._references.items() if k[0] == seed}
+            self._references[seed, clean] = learner
+        return self._references[seed, clean]
+
+
+def noisy(batch: LaneBatch, share: float, span: int, seed: int) -> LaneBatch:
+    """``batch`` with about ``share`` of its bytes, whole spans, overwritten by random ones.
+
+    A byte is the same as input and as target; where a document ends stays as it is.
+    """
+    g = torch.Generator().manual_seed(seed % 2**63)
+    rows, length = batch.tokens.shape
+    begins = torch.rand(rows, length, generator=g) < 1 - (1 - share) ** (1 / span)
+    since = torch.nn.functional.pad(begins.long().cumsum(dim=1), (span, 0))
+    hit = (since[:, span:] - since[:, :-span] > 0) & (batch.tokens < 256)
+    drawn = torch.randint(256, (rows, length), generator=g)
+    tokens = torch.where(hit, drawn, batch.tokens)
+    targets = batch.targets.clone()
+    follows = hit[:, 1:] & (batch.targets[:, :-1] != IGNORE)
+    targets[:, :-1] = torch.where(follows, tokens[:, 1:], batch.targets[:, :-1])
+    return dataclasses.replace(batch, tokens=tokens, targets=targets)
+
+
+def excess(reference: LanguageModel, kept: float) -> Weigh:
+    """Train on the ``kept`` share of the targets that ``reference`` finds easier."""
+    reference.eval()
+
+    @torch.no_grad()
+    def weigh(losses: Tensor, batch: LaneBatch) -> Tensor:
+        logits = reference(batch.tokens, segment_ids=batch.segment_ids).logits
+        valid = batch.targets != IGNORE
+        weights = excess_weights(losses, token_losses(logits, batch.targets), valid, kept)
+        return weights * valid.sum() / weights.sum()
+
+    return weigh
+
+
+def recycling() -> Weigh:
+    """Weigh targets by how hard they are for their own kind, as of the steps before."""
+    statistics = RecyclingWeights(VOCABULARY)
+
+    def weigh(losses: Tensor, batch: LaneBatch) -> Tensor:
+        valid = batch.targets != IGNORE
+        weights = statistics.weights(losses, batch.targets, valid)
+        statistics.update(losses, batch.targets, valid)
+        return weights
+
+    return weigh

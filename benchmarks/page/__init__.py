@@ -1,0 +1,1 @@
+"""Parts that every page of results is made of."""

@@ -1,0 +1,229 @@
+"""``python -m benchmarks.real_text``: PRISM and its baselines on real English, in the same trainer.
+
+Every model gets its own learning rate first (short runs over the whole schedule, doubling or
+halving the rate until the held-out loss rises again), then one long run at that rate: equal
+parameters, equal tokens, the same rows in the same order, held-out bits per byte along the way, a
+sample at the end. Each run is a call of ``python -m prism.run_scale``; an interrupted benchmark
+started again with the same ``--work`` goes on where it stopped. The text is any mix of the trainer
+(``prism/data/mix.py`` says how to get 36 MB of English from packages).
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+import prism
+from benchmarks.page.command import RESULTS, at_least, provenance, write_json
+from benchmarks.page.figure import draw
+from benchmarks.real_text.plot import text_figure
+from prism.command import Parser
+from prism.data import Tokenizer, open_tokenizer, parse_mix
+from prism.data.order import Source
+from prism.engine.logs.log import read
+from prism.engine.store import folder
+from prism.tokenizer import main as tokenizer_main
+
+PROGRAM = "benchmarks.real_text"
+MODELS = ("prism", "transformer", "ssm", "gdn")
+RATES = (2e-3, 4e-3)  # the search begins with these
+EXTREMES = (2.5e-4, 3.2e-2)  # and goes no further than these
+PROMPTS = ("The function returns", "If the kernel")
+SAMPLE = 60  # tokens
+WARM_UP = 0.02  # of the steps of the long runs
+FULL = {
+    "vocabulary": 4096,
+    "steps": 900,
+    "sweep_steps": 100,
+    "flags": {
+        "--preset": "tiny",
+        "--set": "d_model=192",
+        "--seq-len": "512",
+        "--global-batch-size": "8",
+        "--eval-tokens": "131072",
+        "--eval-every": "180",
+        "--save-every": "100",
+    },
+}
+QUICK = {
+    "vocabulary": 300,
+    "steps": 4,
+    "sweep_steps": 2,
+    "flags": {
+        "--preset": "tiny",
+        "--set": "d_model=32 num_layers=2 num_rates=4",
+        "--seq-len": "64",
+        "--global-batch-size": "2",
+        "--eval-tokens": "128",
+        "--eval-every": "2",
+        "--save-every": "2",
+    },
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    argv = sys.argv[1:] if argv is None else argv
+    p = Parser(prog=f"python -m {PROGRAM}", description=__doc__)
+    p.add_argument("--data", default="pydoc", metavar="MIX", help="text to train on")
+    p.add_argument("--work", type=Path, default=Path("runs/real_text"), help="folder of the runs")
+    p.add_argument("--out", type=Path, default=RESULTS / "real_text.json", help="JSON to write")
+    p.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, no more")
+    p.add_argument("--steps", type=int, help="of the long runs; default 900, quick 4")
+    args = p.parse_args(argv)
+    try:
+        at_least(1, "--steps", args.steps)
+        sources = _sources(args.data)
+    except ValueError as error:
+        p.error(str(error))
+    plan: dict[str, Any] = QUICK if args.quick else FULL
+    plan = plan | {"steps": args.steps or plan["steps"]}
+    content = {"meta": provenance(PROGRAM, _without_folders(argv), _profile(args.quick))}
+    content["text"] = sources
+    content |= measure(args.data, args.work, plan)
+    write_json(args.out, content)
+    draw(text_figure, content, args.out)
+    for row in content["runs"]:
+        print(f"{row['model']}: {row['held_out'][-1]['bits_per_byte']:.3f} bits per byte")
+    return 0
+
+
+def measure(data: str, work: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The sweep, then the long runs; see the module."""
+    tokens = work / "tokenizer.json"
+    if not tokens.exists():
+        work.mkdir(parents=True, exist_ok=True)
+        size = str(plan["vocabulary"])
+        if tokenizer_main(["train", data, "--vocab-size", size, "--out", str(tokens)]) != 0:
+            raise ValueError(f"--data {data}: no tokenizer could be trained on it")
+    flags = {**plan["flags"], "--data": data, "--tokenizer": str(tokens), "--log-every": "10"}
+    flags |= {"--warmup": f"{WARM_UP:g}"}
+    sweep, rates, runs = [], {}, []
+    for model in MODELS:
+        found = _search(work, model, plan, flags)
+        rates[model] = min(found, key=lambda rate: found[rate])
+        sweep += [{"model": model, "lr": r, "held_out_loss": x} for r, x in sorted(found.items())]
+    for model in MODELS:
+        where = work / f"run-{model}"
+        records = _train(where, model, rates[model], plan["steps"], flags)
+        runs.append(_row(model, rates[model], where, records, open_tokenizer(str(tokens))))
+    shown = {"vocabulary": plan["vocabulary"], **plan["flags"]}
+    shown |= {"--steps": plan["steps"], "sweep steps": plan["sweep_steps"]}
+    return {"settings": shown, "sweep": sweep, "runs": runs}
+
+
+def _search(
+    work: Path, model: str, plan: Mapping[str, Any], flags: Mapping[str, str]
+) -> dict[float, float]:
+    """Held-out loss by rate: the best one has a worse one on either side, or is extreme."""
+    steps = int(plan["sweep_steps"])
+    # as many steps of warming up as the long run has, which so short a run has to be told
+    warm = flags | {"--warmup": f"{min(1.0, WARM_UP * plan['steps'] / steps):g}"}
+    found: dict[float, float] = {}
+
+    def measure_at(rate: float) -> None:
+        records = _train(work / f"sweep-{model}-{rate:g}", model, rate, steps, warm)
+        found[rate] = records[-1]["held_out_loss"]
+
+    for rate in RATES:
+        measure_at(rate)
+    while True:
+        best = min(found, key=lambda rate: found[rate])
+        further = 2 * best if best == max(found) else best / 2 if best == min(found) else None
+        if further is None or not EXTREMES[0] <= further <= EXTREMES[1]:
+            return found
+        measure_at(further)
+
+
+def _train(
+    where: Path, model: str, rate: float, steps: int, flags: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """The records of a run, made or finished where that is still to do."""
+    done = folder.complete(where)
+    if not (done and done[-1].name == f"step-{steps:08d}"):
+        command = [sys.executable, "-m", "prism.run_scale"]
+        if done:
+            command += ["--resume", str(where)]
+        else:
+            command += ["--model", model, "--lr", f"{rate:g}", "--steps", str(steps)]
+            command += ["--out-dir", str(where)]
+            for flag, value in flags.items():
+                command += [flag, *value.split(" ")] if flag == "--set" else [flag, value]
+        subprocess.run(command, check=True)
+    return read(where)
+
+
+def _row(
+    model: str, rate: float, where: Path, records: Sequence[dict[str, Any]], tokenizer: Tokenizer
+) -> dict[str, Any]:
+    """A long run as it is kept: its curves, its cost, its samples."""
+    trained = prism.load(where)
+    logged = [r for r in records if "loss" in r]
+    held = [r for r in records if "held_out_loss" in r]
+    return {
+        "model": model,
+        "lr": rate,
+        "seed": 0,
+        "parameters": trained.num_parameters(),
+        "tokens": held[-1]["tokens"],
+        "seconds": sum(r["seconds_per_step"] for r in logged) * _every(logged),
+        "training": [{"step": r["step"], "bits_per_byte": r["bits_per_byte"]} for r in logged],
+        "held_out": [
+            {
+                "step": r["step"],
+                "tokens": r["tokens"],
+                "loss": r["held_out_loss"],
+                "bits_per_byte": r["held_out_bits_per_byte"],
+            }
+            for r in held
+        ],
+        "samples": [_sample(trained, tokenizer, prompt) for prompt in PROMPTS],
+    }
+
+
+def _every(logged: Sequence[dict[str, Any]]) -> float:
+    """Steps that one logged record stands for, on average."""
+    return float(logged[-1]["step"]) / len(logged)
+
+
+def _sample(model: Any, tokenizer: Tokenizer, prompt: str) -> dict[str, str]:
+    start = torch.tensor(tokenizer.encode(prompt))
+    tokens = model.generate(start, SAMPLE, temperature=0.7, seed=0).tolist()
+    return {"prompt": prompt, "text": tokenizer.decode(tokens).removeprefix(prompt)}
+
+
+def _sources(data: str) -> list[dict[str, Any]]:
+    """The sources by the name of their last folder, with their share, for the record.
+
+    Raises:
+        ValueError: the mix cannot be read.
+    """
+    mix = parse_mix(data)
+    total = sum(w.weight for w in mix.sources)
+    return [{"name": Path(_named(w.source)).name, "share": w.weight / total} for w in mix.sources]
+
+
+def _named(source: Source) -> str:
+    return source.name.partition(":")[2] or source.name
+
+
+def _profile(quick: bool) -> str:
+    return "quick" if quick else "full"
+
+
+def _without_folders(argv: Sequence[str]) -> list[str]:
+    """The command line with ``MIX`` and ``DIR`` for what is a matter of the machine."""
+    hidden = {"--data": "MIX", "--work": "DIR", "--out": "FILE"}
+    shown = list(argv)
+    for i in range(1, len(shown)):
+        shown[i] = hidden.get(argv[i - 1], shown[i])
+    return shown
+
+
+if __name__ == "__main__":
+    sys.exit(main())

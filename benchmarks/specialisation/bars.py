@@ -1,0 +1,86 @@
+"""Bar 6: whether a kind of expert hurts at least three times as much where it wins, per task."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from benchmarks.page.bars import NOT_MEASURED, Bar
+
+LIMIT = 3.0
+RESOLUTION = 1e-6  # nats; less is rounding, and the ratio of two such numbers says nothing
+
+
+@dataclass(frozen=True)
+class Harm:
+    """One kind on one task, means over the seeds where both harms could be measured (``seeds`` of
+    ``runs``; None if there is none); ``wins`` is over all runs."""
+
+    task: str
+    kind: str
+    where: str
+    wins: float
+    seeds: int
+    runs: int
+    won: float | None
+    others: float | None
+
+    @property
+    def ratio(self) -> float | None:
+        """Mean harm over mean harm; None if not measured or switching off elsewhere is no harm."""
+        if self.won is None or self.others is None or self.others <= 0:
+            return None
+        return self.won / self.others
+
+    @property
+    def met(self) -> bool | None:
+        """Whether it hurts ``LIMIT`` times as much where it wins; None if not measured, or if
+        it hurts nowhere, so that there is nothing to be specialised in."""
+        if self.won is None or self.others is None or self.won == self.others == 0:
+            return None
+        return self.won > 0 and self.won >= LIMIT * self.others
+
+    @property
+    def text(self) -> str:
+        """The ratio in words."""
+        if self.won is None:
+            return "wins too few or too many"
+        if self.ratio is None:
+            return "no harm elsewhere" if self.won > 0 else "no harm at all"
+        return f"{self.ratio:.1f}".replace("-", "−")
+
+
+def harms(content: dict[str, Any]) -> list[Harm]:
+    """Every task, kind and place of specialisation.json, seeds put together."""
+    groups: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for run in content["runs"]:
+        for row in run["kinds"]:
+            groups.setdefault((run["task"], row["where"], row["kind"]), []).append(row)
+    return [_harm(*key, rows) for key, rows in groups.items()]
+
+
+def _harm(task: str, where: str, kind: str, rows: list[dict[str, Any]]) -> Harm:
+    known = [row for row in rows if row["harm_won"] is not None]
+    won = _resolved(fmean(row["harm_won"] for row in known)) if known else None
+    others = _resolved(fmean(row["harm_others"] for row in known)) if known else None
+    wins = fmean(row["wins"] for row in rows)
+    return Harm(task, kind, where, wins, len(known), len(rows), won, others)
+
+
+def _resolved(harm: float) -> float:
+    return harm if abs(harm) >= RESOLUTION else 0.0
+
+
+def specialisation_bars(content: dict[str, Any]) -> list[Bar]:
+    """One bar per task: met if every kind that could be measured meets it."""
+    found = [harm for harm in harms(content) if harm.where == "all"]
+    bars = []
+    for task in dict.fromkeys(run["task"] for run in content["runs"]):
+        mine = [harm for harm in found if harm.task == task]
+        known = [harm.met for harm in mine if harm.met is not None]
+        reached = ", ".join(f"{harm.kind} {harm.text}" for harm in mine) or NOT_MEASURED
+        asks = f"{task}: switching a kind off hurts ≥ {LIMIT:g} × as much where it wins"
+        met = all(known) if known and content["meta"]["profile"] == "full" else None
+        bars.append(Bar("6", asks, reached, met))
+    return bars

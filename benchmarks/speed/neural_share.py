@@ -1,0 +1,111 @@
+"""What the neural kind costs when the router runs it on a share of the tokens only.
+
+    cost = t(dispatch on the share s) / (s t(all tokens))
+
+1 would be a dispatch for nothing; bar: <= 1.2. Both times are forward and backward of the same
+expert on the same rows, in turns, at a width where matrix products dominate. The share is what the
+router of a sparse PRISM chose. Beside the time, two exact counts: the rows that reached the expert
+inside that model per row that chose it, and the FLOPs against ``s`` times those of all tokens.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.speed.timing import random_tokens
+from prism.config import PrismConfig
+from prism.model.prism import Prism
+from prism.ops.dispatch import dispatch
+
+KIND = "neural"
+
+
+def neural_share(
+    topks: Sequence[int], widths: Sequence[int], rows: int, rounds: int
+) -> list[dict[str, Any]]:
+    """One row per width and ``router_topk``.
+
+    Args:
+        widths: ``d_model`` to measure at.
+        rows: tokens that pass the router.
+        rounds: how often each of the two is timed.
+
+    Returns:
+        Rows with ``d_model, topk, tokens, share, dense_seconds, sparse_seconds, cost`` (of time),
+        ``flops_cost`` and ``rows_per_choice``.
+    """
+    return [_measure(width, topk, rows, rounds) for width in widths for topk in topks]
+
+
+def _measure(width: int, topk: int, rows: int, rounds: int) -> dict[str, Any]:
+    config = PrismConfig(vocab_size=256, d_model=width, num_layers=1, router_topk=topk)
+    model = Prism(config)
+    chosen, inputs, reached = _look_inside(model, rows)
+    expert = model.blocks[0].neural
+    weight = torch.ones(rows)
+
+    def dense() -> Tensor:
+        return expert.emit(expert(*inputs).flatten(0, 1)) * weight[:, None]
+
+    def sparse() -> Tensor:
+        return dispatch(expert.emit, expert(*inputs).flatten(0, 1), chosen, weight)
+
+    share = chosen.float().mean().item()
+    seconds = _times([dense, sparse], rounds)
+    return {
+        "d_model": width,
+        "topk": topk,
+        "tokens": rows,
+        "share": share,
+        "dense_seconds": seconds[0],
+        "sparse_seconds": seconds[1],
+        "cost": seconds[1] / (share * seconds[0]),
+        "flops_cost": _flops(sparse) / (share * _flops(dense)),
+        "rows_per_choice": reached / int(chosen.sum()),
+    }
+
+
+@torch.no_grad()
+def _look_inside(model: Prism, rows: int) -> tuple[Tensor, list[Tensor], int]:
+    """Run ``model`` on ``rows`` tokens: which of them chose the neural kind (``[rows]`` bool),
+    what its expert was given, and how many rows its matrices were given."""
+    expert = model.blocks[0].neural
+    inputs: list[Tensor] = []
+    counts: list[int] = []
+    matrices = [module for module in expert.modules() if isinstance(module, nn.Linear)]
+    hooks = [
+        m.register_forward_pre_hook(lambda _, args: counts.append(args[0].shape[:-1].numel()))
+        for m in matrices
+    ]
+    hooks.append(expert.register_forward_pre_hook(lambda _, args: inputs.extend(args)))
+    tokens = random_tokens(model.config.vocab_size, 1, rows)
+    routing = model(tokens, routing=True).routing[0]
+    for hook in hooks:
+        hook.remove()
+    chosen = routing.chosen[0, :, routing.kinds.index(KIND)]
+    return chosen, [x.detach().requires_grad_() for x in inputs], max(counts)
+
+
+def _times(functions: Sequence[Callable[[], Tensor]], rounds: int) -> list[float]:
+    """Median seconds of forward and backward of each, in turns after one warm-up."""
+    seconds: list[list[float]] = [[] for _ in functions]
+    for turn in range(rounds + 1):
+        for found, function in zip(seconds, functions, strict=True):
+            begin = time.perf_counter()
+            function().sum().backward()
+            if turn > 0:
+                found.append(time.perf_counter() - begin)
+    return [median(found) for found in seconds]
+
+
+def _flops(function: Callable[[], Tensor]) -> int:
+    with FlopCounterMode(display=False) as counter:
+        function().sum().backward()
+    return counter.get_total_flops()

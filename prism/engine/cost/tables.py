@@ -1,0 +1,111 @@
+"""``--dry-run``: what a run would cost, before a device is touched.
+
+    time = steps * tokens per step * training FLOPs per token / (cards * peak * MFU)
+
+on N cards of a stated peak at a stated MFU (the measured share of the peak: published language
+models reach 0.35 to 0.5). The tokens per second that this takes are printed beside, so that a
+measurement of ten minutes can confirm or refute it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from rich.table import Table
+
+from prism.engine.build import make_model
+from prism.engine.cost.flops import PEAKS, count
+from prism.engine.cost.memory import per_rank
+from prism.engine.levers.stages import Stage
+from prism.engine.parallel.meta import parameters_on_meta
+from prism.engine.settings import Settings
+from prism.model.protocol import LanguageModel
+
+CARDS = (1, 8, 64)
+GIB = 2**30
+
+
+def tables(s: Settings, plan: Sequence[Stage], ranks: int) -> Iterator[Table]:
+    """The cost of the run as tables: the model (the last of its sizes), the sizes, the time, the
+    memory on each of ``ranks``."""
+    last = plan[-1]
+    model = _on_meta(s, last)
+    flops = count(model, s.seq_len)
+    tokens = s.global_batch_size * s.seq_len
+    total = s.steps * tokens
+    spent = sum(flops for _, flops in stage_flops(s, plan))
+    yield keyed_table(
+        f"{s.model} {last.preset}",
+        {
+            "parameters": f"{model.num_parameters():,}",
+            "FLOPs per token, forward": f"{flops.training / 3:.4g}",
+            "of these the head": f"{3 * flops.head / flops.training:.1%}",
+            "FLOPs per token, training": f"{flops.training:.4g}",
+            "tokens per step": f"{tokens:,}",
+            "steps": f"{s.steps:,}",
+            "tokens of the run": f"{total:,}",
+            "FLOPs of the run": f"{spent:.3g}",
+        },
+    )
+    if len(plan) > 1:
+        yield stages_table(s, plan)
+    speed = PEAKS[s.gpu] * s.mfu * total / spent
+    yield keyed_table(
+        f"time on {s.gpu.upper()} at {s.mfu:.0%} of {PEAKS[s.gpu] / 1e12:.0f} TFLOP/s",
+        {
+            f"{cards} x {s.gpu.upper()}": f"{_duration(total / (speed * cards))}, "
+            f"{speed * cards:,.0f} tokens/s"
+            for cards in CARDS
+        },
+    )
+    parts = per_rank(s, last.config, ranks)
+    rows = {name: f"{size / GIB:.3g} GiB" for name, size in parts.items()}
+    rows["sum"] = f"{sum(parts.values()) / GIB:.3g} GiB"
+    yield keyed_table(f"memory on each of {ranks} ranks, {s.dtype}", rows)
+
+
+def stage_flops(s: Settings, plan: Sequence[Stage]) -> list[tuple[int, float]]:
+    """Tokens and training FLOPs of each stage."""
+    starts = (0, *(stage.end for stage in plan))
+    tokens = [s.global_batch_size * s.seq_len * (b - a) for a, b in pairwise(starts)]
+    each = [count(_on_meta(s, stage), s.seq_len).training for stage in plan]
+    return [(n, n * flops) for n, flops in zip(tokens, each, strict=True)]
+
+
+def stages_table(s: Settings, plan: Sequence[Stage]) -> Table:
+    """What every stage of a run that grows costs, against the last size from scratch."""
+    table = Table(title="growth, against training the last size from scratch")
+    for name in ("stage", "parameters", "until step", "tokens", "FLOPs", "of scratch"):
+        table.add_column(name, justify="left" if name == "stage" else "right", overflow="fold")
+    spent = stage_flops(s, plan)
+    tokens, flops = (sum(column) for column in zip(*spent, strict=True))
+    scratch = tokens * spent[-1][1] / spent[-1][0]
+    for stage, (n, cost) in zip(plan, spent, strict=True):
+        size = _on_meta(s, stage).num_parameters()
+        name = " ".join((stage.name, *stage.taken))
+        share = f"{cost / scratch:.1%}"
+        table.add_row(name, f"{size:,}", f"{stage.end:,}", f"{n:,}", f"{cost:.3g}", share)
+    table.add_row("sum", "", "", f"{tokens:,}", f"{flops:.3g}", f"{flops / scratch:.1%}")
+    return table
+
+
+def _on_meta(s: Settings, stage: Stage) -> LanguageModel:
+    with parameters_on_meta():
+        return make_model(s.model, stage.config)
+
+
+def _duration(seconds: float) -> str:
+    units = (("days", 86_400.0), ("hours", 3_600.0), ("minutes", 60.0))
+    unit, size = next((u for u in units if seconds >= u[1]), ("seconds", 1.0))
+    return f"{seconds / size:.3g} {unit}"
+
+
+def keyed_table(title: str, rows: dict[str, str]) -> Table:
+    """A table of names and values."""
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

@@ -1,0 +1,1 @@
+"""Training methods: growth stages, modular phases, token weights."""

@@ -1,0 +1,230 @@
+"""``--modular-phase``: the model of a phase, what it starts from, and what of it learns.
+
+    trunk       --data                        everything
+    a kind      70% --data, 30% the trunk's   the kind and its gates; --modular-trunk-ckpt
+    assemble    the trunk's data              the gates; --modular-trunk-ckpt, --modular-KIND-ckpt
+
+A phase is an ordinary run. Its model is written into ``--set``, so that the run can be resumed
+without the runs that it came from; its first weights are a checkpoint that is there to be read
+once. What a phase does to a model is in :mod:`prism.modular`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prism.config import PrismConfig
+from prism.data import Mix, open_tokenizer, parse_mix
+from prism.data.blend import blended
+from prism.engine.build import model_config
+from prism.engine.flags import flag_name
+from prism.engine.settings import Settings
+from prism.engine.store import checkpoint
+from prism.engine.store.export import find, load_checkpoint
+from prism.model.protocol import LanguageModel
+from prism.modular import (
+    KINDS,
+    LARGEST_SHARE,
+    OWN_SHARE,
+    assemble,
+    assembled_config,
+    check_trunk,
+    freeze_trunk,
+    largest_budget,
+    only_gates,
+    part_config,
+    part_of,
+    report_of,
+    trunk_config,
+)
+
+TRUNK, ASSEMBLE = "trunk", "assemble"
+OF_THE_TRUNK = ("model", "preset", "tokenizer")  # the same in all phases
+ELSEWHERE = ("init_from", "progressive")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A checkpoint that a phase starts from: its settings, its model's config, tokens read."""
+
+    settings: Settings
+    config: PrismConfig
+    tokens: int
+
+    @classmethod
+    def at(cls, path: str) -> Source:
+        """The checkpoint, or the newest of the run, at ``path``.
+
+        Raises:
+            ValueError: there is none.
+        """
+        run = checkpoint.read_run(find(Path(path)))
+        config = PrismConfig.from_dict(run["config"])
+        return cls(Settings.from_dict(run["settings"]), config, run["tokens"])
+
+
+def ckpt_field(name: str) -> str:
+    """The setting that holds the checkpoint of the trunk or of a kind."""
+    return f"modular_{name}_ckpt"
+
+
+def modular_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """The flags of a new run with all that its modular phase decides; without one, as they are.
+
+    Raises:
+        ValueError: a flag is missing, is of another phase, or contradicts the trunk.
+    """
+    phase = flags.get("modular_phase")
+    _check_ckpts(flags, phase)
+    if phase is None:
+        return dict(flags)
+    for name in ELSEWHERE:
+        if name in flags:
+            raise ValueError(
+                f"{flag_name(name)} {flags[name]}: --modular-phase {phase} begins elsewhere; must "
+                "not be given"
+            )
+    if phase == TRUNK:
+        return {**flags, "set": _written(flags, trunk_config(_config(flags)))}
+    trunk = Source.at(flags[ckpt_field(TRUNK)])
+    check_trunk(trunk.config)
+    for name in OF_THE_TRUNK:
+        if flags.get(name, has := getattr(trunk.settings, name)) != has:
+            raise ValueError(f"{flag_name(name)} {flags[name]}: the trunk has {has}; must be it")
+    flags = {**{name: getattr(trunk.settings, name) for name in OF_THE_TRUNK}, **flags}
+    if phase == ASSEMBLE:
+        return _assembly_flags(flags, trunk)
+    part = part_config(trunk.config, phase, _like(flags, trunk, phase))
+    return {
+        "modular_shared": trunk.settings.mix,
+        **flags,
+        "set": _written(flags, part),
+    }
+
+
+def _check_ckpts(flags: Mapping[str, Any], phase: str | None) -> None:
+    wanted = {TRUNK: (), ASSEMBLE: (TRUNK, *KINDS), None: ()}.get(phase, (TRUNK,))
+    for name in (TRUNK, *KINDS):
+        field = ckpt_field(name)
+        if field in flags and name not in wanted:
+            with_it = f"must not be given with --modular-phase {phase}"
+            here = with_it if phase else "needs --modular-phase"
+            raise ValueError(f"{flag_name(field)} {flags[field]}: {here}")
+    if "modular_shared" in flags and phase not in KINDS:
+        raise ValueError(
+            f"--modular-shared {flags['modular_shared']}: needs --modular-phase {', '.join(KINDS)}"
+        )
+    if wanted and ckpt_field(TRUNK) not in flags:
+        raise ValueError(
+            f"--modular-phase {phase}: needs --modular-trunk-ckpt DIR, a run of --modular-phase "
+            "trunk"
+        )
+    if phase == ASSEMBLE and not any(ckpt_field(kind) in flags for kind in KINDS):
+        raise ValueError(
+            "--modular-phase assemble: needs --modular-KIND-ckpt DIR of a part or more"
+        )
+
+
+def _config(flags: Mapping[str, Any]) -> PrismConfig:
+    """The model that the flags would give without a phase."""
+    plain = {k: v for k, v in flags.items() if not k.startswith("modular_")}
+    s = Settings.from_dict(plain)
+    return model_config(s, open_tokenizer(s.tokenizer).vocab_size)
+
+
+def _like(flags: Mapping[str, Any], trunk: Source, kind: str) -> PrismConfig:
+    """The trunk with this kind's fields as the preset and ``--set`` have them."""
+    kept = [pair for pair in trunk.settings.set if not pair.startswith("memory_layers=")]
+    pairs = (*kept, f'expert_kinds=["{kind}"]', *flags.get("set", ()))
+    return _config({**flags, "set": pairs})
+
+
+def _written(flags: Mapping[str, Any], config: PrismConfig) -> tuple[str, ...]:
+    """``config`` as overrides of the preset."""
+    preset = _config({k: v for k, v in flags.items() if k != "set"})
+    before, after = _flat(preset), _flat(config)
+    return tuple(
+        f"{name}={json.dumps(value)}"
+        for name, value in after.items()
+        if value != before[name] and name not in ("vocab_size", "seed")
+    )
+
+
+def _flat(config: PrismConfig) -> dict[str, Any]:
+    """Every field as a plain JSON value, those of a part under ``part.field``."""
+    flat: dict[str, Any] = {}
+    for name, value in json.loads(json.dumps(config.to_dict())).items():
+        inner = value.items() if isinstance(value, dict) else ()
+        flat |= {f"{name}.{key}": x for key, x in inner} or {name: value}
+    return flat
+
+
+def _assembly_flags(flags: Mapping[str, Any], trunk: Source) -> dict[str, Any]:
+    if "set" in flags:
+        raise ValueError(f"--set {' '.join(flags['set'])}: the parts decide; must not be given")
+    parts = {k: Source.at(flags[ckpt_field(k)]) for k in KINDS if ckpt_field(k) in flags}
+    config = assembled_config(trunk.config, {kind: part.config for kind, part in parts.items()})
+    found = {"data": trunk.settings.mix, **flags, "set": _written(flags, config)}
+    trained = trunk.tokens + sum(part.tokens for part in parts.values())
+    s = Settings.from_dict(found)
+    most = largest_budget(trained) // (s.global_batch_size * s.seq_len)
+    if most < 1 or ("steps" in flags and flags["steps"] > most):
+        raise ValueError(
+            f"--steps {flags.get('steps', 1)}: gates may see {LARGEST_SHARE:.0%} of the {trained:,}"
+            f" tokens of trunk and parts; must be <= {most} at this batch size"
+        )
+    return {**found, "steps": flags.get("steps", most)}
+
+
+def learning(model: LanguageModel, phase: str | None) -> LanguageModel:
+    """``model`` with what does not learn in ``phase`` frozen."""
+    if phase in KINDS:
+        return freeze_trunk(model)
+    return only_gates(model) if phase == ASSEMBLE else model
+
+
+def starts_from_parts(s: Settings) -> bool:
+    """Whether the run begins with weights of other phases."""
+    return s.modular_phase not in (None, TRUNK) and s.resume is None
+
+
+def data_of(s: Settings) -> Mix:
+    """What the run reads: ``--data``, or 70% of it and 30% of what the trunk was trained on.
+
+    Raises:
+        ValueError: a mix cannot be had.
+    """
+    own = parse_mix(s.mix)
+    if s.modular_shared is None:
+        return own
+    return blended(own, parse_mix(s.modular_shared), OWN_SHARE)
+
+
+def starting_checkpoint(s: Settings, target: Path) -> str:
+    """Write the weights that the phase of ``s`` starts from to the folder ``target``, for one
+    process.
+
+    Returns:
+        The report: the first line says what was put together.
+
+    Raises:
+        ValueError: parts that do not belong together; names both trunks.
+    """
+    trunk = load_checkpoint(s.modular_trunk_ckpt)
+    if s.modular_phase == ASSEMBLE:
+        paths = {kind: getattr(s, ckpt_field(kind)) for kind in KINDS}
+        assembly = assemble(trunk, {k: load_checkpoint(p) for k, p in paths.items() if p})
+        model, report = assembly.model, str(assembly.report)
+    else:
+        like = model_config(s, open_tokenizer(s.tokenizer).vocab_size)
+        model = part_of(trunk, s.modular_phase, like)
+        report = str(report_of(model))
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir(parents=True)
+    checkpoint.write_tensors(target, checkpoint.persistent(model))
+    return report

@@ -1,0 +1,1 @@
+"""Records of a run: throughput meter, sinks (JSON lines, terminal, TensorBoard, wandb), curves."""

@@ -1,0 +1,1 @@
+"""The training loop: trainer, one global step, optimizers, schedules, guards, validation."""

@@ -1,0 +1,136 @@
+"""AdamW for everything, or Muon for the hidden matrices and AdamW for the rest.
+
+Matrices are decayed; vectors, scalars and what carries ``_no_weight_decay`` are not. Muon
+(https://kellerjordan.github.io/posts/muon) orthogonalises the momentum of a matrix; its update is
+scaled to the root mean square of AdamW's (arXiv 2502.16982), so one learning rate serves both. The
+embedding, the head and parameters that are not matrices stay with AdamW. AdamW works element by
+element, so each rank runs it on its own part of the parameters; Muon needs whole matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from prism.engine.parallel.parts import as_part_of, parts
+from prism.engine.settings import Settings
+
+BETA1 = 0.9
+
+
+@dataclass(frozen=True)
+class Roles:
+    """Names of the parameters by treatment, read off a model before it is sharded.
+
+    Attributes:
+        decayed: weight decay applies.
+        hidden: matrices inside the blocks, for Muon.
+    """
+
+    decayed: frozenset[str]
+    hidden: frozenset[str]
+
+    @classmethod
+    def of(cls, model: nn.Module) -> Roles:
+        """The roles in ``model``, on any device (also meta)."""
+        outer = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding)}
+        head = getattr(model, "head", None)
+        outer |= {id(p) for p in head.parameters()} if isinstance(head, nn.Module) else set()
+        decayed, hidden = set(), set()
+        for name, p in model.named_parameters():
+            if p.ndim >= 2 and not getattr(p, "_no_weight_decay", False):
+                decayed.add(name)
+                if p.ndim == 2 and id(p) not in outer:
+                    hidden.add(name)
+        return cls(frozenset(decayed), frozenset(hidden))
+
+
+class Optimizers:
+    """The optimizers of a run, used as one.
+
+    Attributes:
+        parameters: those of the model that are not frozen, by name.
+        updated: what an optimizer updates in a parameter's place: itself, or this rank's part.
+    """
+
+    def __init__(self, model: nn.Module, roles: Roles, s: Settings) -> None:
+        self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        muon = roles.hidden if s.optimizer == "muon" else frozenset()
+        here = zip(self.parameters.items(), parts(self.parameters.values()), strict=True)
+        self.updated = {n: p if n in muon else nn.Parameter(mine) for (n, p), mine in here}
+        self.partial = [n for n in self.parameters if n not in muon]
+        rest = [name for name in self.parameters if name not in muon]
+        groups = [
+            self._group([n for n in rest if n in roles.decayed], s.weight_decay),
+            self._group([n for n in rest if n not in roles.decayed], 0.0),
+        ]
+        groups = [group for group in groups if group["params"]]
+        self.parts: list[Optimizer] = [
+            AdamW(groups, lr=s.lr, betas=(BETA1, s.beta2), fused=True),
+        ]
+        if muon:
+            matrices = self._group([n for n in self.parameters if n in muon], s.weight_decay)
+            self.parts.append(
+                torch.optim.Muon([matrices], lr=s.lr, momentum=0.95, adjust_lr_fn="match_rms_adamw")
+            )
+
+    def _group(self, names: Sequence[str], weight_decay: float) -> dict[str, object]:
+        return {"params": [self.updated[n] for n in names], "weight_decay": weight_decay}
+
+    def set_rate(self, rate: float) -> None:
+        """The learning rate of the next step."""
+        for optimizer in self.parts:
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+
+    def step(self) -> None:
+        """One step on the gradients that are there."""
+        self._follow()
+        for optimizer in self.parts:
+            optimizer.step()
+
+    def _follow(self) -> None:
+        """Give the parts the gradients of the parameters, and their present memory: the first
+        forward may move a part, to pad it."""
+        spread = [(self.parameters[n], self.updated[n]) for n in self.partial]
+        for (_, mine), now in zip(spread, parts(p for p, _ in spread), strict=True):
+            mine.data = now
+        arrived = [(mine, p.grad) for p, mine in spread if p.grad is not None]
+        for (mine, _), grad in zip(arrived, parts(g for _, g in arrived), strict=True):
+            mine.grad = grad
+
+    def zero_grad(self) -> None:
+        """Drop the gradients."""
+        for p in (*self.parameters.values(), *self.updated.values()):
+            p.grad = None
+
+    def prepare(self, names: Collection[str] | None = None) -> None:
+        """Make the moments exist, to be overwritten by those of a checkpoint.
+
+        Args:
+            names: those that the checkpoint has, as :meth:`tensors` calls them; a parameter that
+                never had a gradient has none. None = those of all parameters.
+        """
+        known = None if names is None else {name.rpartition(".")[0] for name in names}
+        for name, p in self.parameters.items():
+            if known is None or name in known:
+                p.grad = torch.zeros_like(p)
+        self.set_rate(0.0)
+        self.step()
+        self.zero_grad()
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All moments, ``"parameter.moment"`` to the tensor that the next step uses."""
+        return dict(self._moments())
+
+    def _moments(self) -> Iterable[tuple[str, Tensor]]:
+        for name, p in self.parameters.items():
+            mine = self.updated[name]
+            for optimizer in self.parts:
+                for moment, value in optimizer.state.get(mine, {}).items():
+                    partial = mine is not p and value.shape == mine.shape
+                    yield f"{name}.{moment}", as_part_of(value, p) if partial else value

@@ -1,0 +1,1 @@
+"""Checkpoints on disk: complete-or-absent folders, sharded tensors, random states, export."""

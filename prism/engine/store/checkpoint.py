@@ -1,0 +1,189 @@
+"""Checkpoints: torch.distributed.checkpoint for tensors, JSON for everything else.
+
+    step-00000020/
+      shard-*.safetensors    parameters, optimizer moments, buffers, the lanes' recurrent states
+      run.json               settings, model config, tokenizer and data fingerprints, counters
+      rank0000.json          data cursors of the rank's lanes, its random generators
+
+Tensors are written in the safetensors format of torch.distributed.checkpoint, whose own format has
+a pickle; here nothing is ever unpickled. A plain tensor is stored once however many ranks hold it,
+so whatever differs between ranks (states, cursors, generators) is keyed by lane or by rank.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.distributed.checkpoint as dcp
+from torch import Tensor
+from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceStorageWriter
+
+from prism.config import PrismConfig
+from prism.engine.parallel.world import World
+from prism.engine.store import folder
+
+FORMAT = 1
+RUN = "run.json"
+
+
+class Saver:
+    """Writes checkpoints of a run, one at a time.
+
+    Args:
+        run: folder of the run.
+        keep: number of whole checkpoints to keep.
+        background: write while training goes on; the tensors are copied first.
+    """
+
+    def __init__(self, run: Path, w: World, keep: int, background: bool) -> None:
+        self.run, self.w, self.keep = run, w, keep
+        self.group = dist.new_group(backend="gloo") if background else None
+        self.pending: tuple[Future[Any], Path] | None = None
+
+    def save(
+        self, step: int, tensors: Mapping[str, Tensor], common: dict[str, Any], mine: dict[str, Any]
+    ) -> None:
+        """Begin (and without ``background`` finish) the checkpoint after ``step`` steps.
+
+        Args:
+            tensors: by name; what is not a DTensor is the same on all ranks or named by lane.
+            common: the same on all ranks, JSON.
+            mine: of this rank, JSON.
+        """
+        self.wait()
+        name = folder.final_name(self.run, step)
+        temporary = name.with_suffix(".tmp")
+        if self.w.any(self.w.first and (name / folder.MARK).is_file()):
+            return
+        if self.w.first:
+            folder.begin(self.run, step)
+            folder.write_json(temporary / RUN, {"format": FORMAT, "step": step, **common})
+        self.w.barrier()
+        folder.write_json(temporary / f"rank{self.w.rank:04d}.json", mine)
+        writer = HuggingFaceStorageWriter(str(temporary), save_distributed=True)
+        state = {key: _at_least_1d(value) for key, value in tensors.items()}
+        if self.group is None:
+            dcp.save(state, storage_writer=writer)
+            self._commit(temporary)
+        else:
+            future = dcp.async_save(state, storage_writer=writer, process_group=self.group)
+            self.pending = (future, temporary)
+
+    def poll(self) -> None:
+        """Finish a checkpoint whose files have been written."""
+        if self.pending is not None and self.pending[0].done():
+            self.wait()
+
+    def wait(self) -> None:
+        """Finish the checkpoint that is being written, if any; an error in writing is raised."""
+        if self.pending is not None:
+            future, temporary = self.pending
+            self.pending = None
+            future.result()
+            self._commit(temporary)
+
+    def _commit(self, temporary: Path) -> None:
+        # the first rank's future is done only when every rank has written
+        if self.w.first:
+            folder.commit(temporary)
+            folder.prune(self.run, self.keep)
+
+
+def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor], alone: bool = False) -> None:
+    """Fill ``tensors`` in place from a checkpoint saved by any number of ranks.
+
+    Args:
+        tensors: names and memory of what is wanted, DTensors or plain.
+        alone: this process reads for itself, without a process group.
+
+    Raises:
+        ValueError: a tensor is missing or has another shape.
+    """
+    state = {key: _at_least_1d(value) for key, value in tensors.items()}
+    reader = HuggingFaceStorageReader(str(checkpoint))
+    _check(checkpoint, reader, state)
+    with _alone():
+        dcp.load(state, storage_reader=reader, no_dist=alone)
+
+
+def names(checkpoint: Path) -> list[str]:
+    """Names of all tensors of a checkpoint."""
+    return list(HuggingFaceStorageReader(str(checkpoint)).read_metadata().state_dict_metadata)
+
+
+def read_tensors(checkpoint: Path) -> dict[str, Tensor]:
+    """Every tensor of a checkpoint, whole, on the CPU; for this process alone."""
+    found = HuggingFaceStorageReader(str(checkpoint)).read_metadata().state_dict_metadata
+    tensors = {k: torch.empty(x.size, dtype=x.properties.dtype) for k, x in found.items()}
+    load_tensors(checkpoint, tensors, alone=True)
+    return tensors
+
+
+def write_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write tensors that this process holds whole, to be read with :func:`load_tensors`."""
+    state = {key: _at_least_1d(value) for key, value in tensors.items()}
+    writer = HuggingFaceStorageWriter(str(folder), save_distributed=True)
+    with _alone():
+        dcp.save(state, storage_writer=writer, no_dist=True)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Without a group torch warns that one process works alone, which is what is meant."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="torch.distributed is disabled")
+        yield
+
+
+def _check(checkpoint: Path, reader: Any, wanted: Mapping[str, Tensor]) -> None:
+    found = reader.read_metadata().state_dict_metadata
+    for key, value in wanted.items():
+        if key not in found:
+            raise ValueError(f"{checkpoint}: tensor {key!r} is missing")
+        if found[key].size != value.shape:
+            raise ValueError(
+                f"{checkpoint}: shape of {key!r} is {tuple(found[key].size)}: "
+                f"must be {tuple(value.shape)}"
+            )
+
+
+def read_run(checkpoint: Path) -> dict[str, Any]:
+    """``run.json`` of a checkpoint.
+
+    Raises:
+        ValueError: not there, not JSON, or of another format.
+    """
+    values = folder.read_json(checkpoint / RUN)
+    if values.get("format") != FORMAT:
+        raise ValueError(f"{checkpoint / RUN}: format = {values.get('format')!r}: must be {FORMAT}")
+    return values
+
+
+def config(checkpoint: Path) -> PrismConfig:
+    """The config of the model in a checkpoint."""
+    return PrismConfig.from_dict(read_run(checkpoint)["config"])
+
+
+def read_ranks(checkpoint: Path) -> list[dict[str, Any]]:
+    """What every rank saved for itself, in the order of ranks."""
+    files = [p for p in checkpoint.iterdir() if re.fullmatch(r"rank\d{4}\.json", p.name)]
+    return [folder.read_json(p) for p in sorted(files)]
+
+
+def _at_least_1d(value: Tensor) -> Tensor:
+    """The same memory; a scalar as one element, which is what safetensors can slice."""
+    return value.detach().view(1) if value.dim() == 0 else value.detach()
+
+
+def persistent(model: torch.nn.Module) -> dict[str, Tensor]:
+    """Parameters (tied ones once) and persistent buffers of ``model``, by name."""
+    once = {name for name, _ in (*model.named_parameters(), *model.named_buffers())}
+    return {f"model.{k}": v for k, v in model.state_dict().items() if k in once}

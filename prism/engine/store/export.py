@@ -1,0 +1,111 @@
+"""A trained model out of a run: from any checkpoint of any number of ranks, in one process.
+
+A checkpoint is read tensor by tensor into a plain model; an export is one safetensors file whose
+header holds the config, so that it needs nothing beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from prism.config import PrismConfig
+from prism.engine.build import make_model
+from prism.engine.store import checkpoint, folder
+from prism.model.protocol import LanguageModel
+
+FORMAT = 1
+KEY = "prism"
+DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}  # of the masters
+
+
+def find(path: Path) -> Path:
+    """The checkpoint that ``path`` names: itself, or the newest of the run in it.
+
+    Raises:
+        ValueError: there is none, or it is damaged.
+    """
+    if (path / folder.MARK).is_file():
+        folder.verify(path)
+        return path
+    return folder.newest(path)
+
+
+def load_checkpoint(path: str | Path) -> LanguageModel:
+    """The model of a run's newest checkpoint, or of one checkpoint, on the CPU in evaluation mode.
+
+    Raises:
+        ValueError: no complete checkpoint, or it does not fit the model that it names.
+    """
+    where = find(Path(path))
+    run = checkpoint.read_run(where)
+    s = run["settings"]
+    model = make_model(s["model"], PrismConfig.from_dict(run["config"])).to(DTYPES[s["dtype"]])
+    checkpoint.load_tensors(where, checkpoint.persistent(model), alone=True)
+    return model.eval()
+
+
+def export(path: str | Path, file: str | Path) -> None:
+    """Write the weights of a run or checkpoint to one safetensors file."""
+    where = find(Path(path))
+    run, model = checkpoint.read_run(where), load_checkpoint(where)
+    header = {
+        "format": FORMAT,
+        "model": run["settings"]["model"],
+        "dtype": run["settings"]["dtype"],
+        "config": run["config"],
+        "tokenizer": run["identity"]["tokenizer"],
+        "step": run["step"],
+    }
+    target = Path(file)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(target.name + ".tmp")
+    tensors = {k: v.contiguous() for k, v in checkpoint.persistent(model).items()}
+    save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
+    temporary.replace(target)
+
+
+def load_export(file: str | Path) -> LanguageModel:
+    """The model that :func:`export` wrote, on the CPU in evaluation mode.
+
+    Raises:
+        ValueError: not such a file; names what is wrong.
+    """
+    try:
+        with safe_open(str(file), framework="pt") as f:
+            header = _header(file, f.metadata() or {})
+            model = make_model(header["model"], PrismConfig.from_dict(header["config"]))
+            model.to(DTYPES[header["dtype"]])
+            wanted = checkpoint.persistent(model)
+            if set(f.keys()) != set(wanted):
+                raise ValueError(f"{file}: its tensors are not those of its config")
+            for name, tensor in wanted.items():
+                tensor.copy_(f.get_tensor(name))
+    except SafetensorError as error:
+        raise ValueError(f"{file}: not a safetensors file ({error})") from error
+    return model.eval()
+
+
+def tokenizer_of(path: Path) -> str | None:
+    """Fingerprint of the tokenizer of a run, checkpoint or export; None for anything else."""
+    if path.is_file():
+        with safe_open(str(path), framework="pt") as f:
+            return str(_header(path, f.metadata() or {})["tokenizer"])
+    if (path / folder.MARK).is_file() or folder.complete(path):
+        found: str | None = checkpoint.read_run(find(path))["identity"].get("tokenizer")
+        return found
+    return None
+
+
+def _header(file: str | Path, metadata: dict[str, str]) -> dict[str, Any]:
+    if KEY not in metadata:
+        raise ValueError(f"{file}: no {KEY!r} in its header; must be written by --export")
+    header = json.loads(metadata[KEY])
+    if header.get("format") != FORMAT:
+        raise ValueError(f"{file}: format = {header.get('format')!r}: must be {FORMAT}")
+    return header

@@ -1,0 +1,1 @@
+"""Bipolar MAP algebra: hashed codes, codebooks, the fast Hadamard transform, the accumulator."""

@@ -1,0 +1,180 @@
+"""The register: B banks of D numbers that hold the sum of all facts.
+
+    H[b] = sum over facts of bank b of  a_i k_i * v_i,        a_i = +-1 (or a layer's amplitude)
+
+Integers make the sum exact: subtracting a fact leaves what never knew it, and the order of writing
+is forgotten (MAP-I; Gayler 1998). A write that would leave the range of the integers is refused as
+a whole, with nothing changed. The float form has one bank, takes vectors and is differentiable;
+:func:`sign_ste` makes them bipolar with a straight-through gradient (Bengio et al. 2013,
+arXiv 1308.3432).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prism.holo.algebra.codes import unpack_bits
+
+Words = Callable[[np.ndarray], np.ndarray]  # places int64 [n] among the N facts -> uint64 [n, W]
+
+DTYPES = {
+    "int8": torch.int8,
+    "int16": torch.int16,
+    "int32": torch.int32,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
+WIDER = {
+    "int8": torch.int16,
+    "int16": torch.int32,
+    "int32": torch.int64,
+    "float32": torch.float32,
+    "float64": torch.float64,
+}
+BLOCK = 1 << 18  # signs unpacked at once: what stays in a core's second-level cache
+
+
+class Register:
+    """B x D numbers, sums of packed bipolar products.
+
+    Args:
+        banks, dim: B and D.
+        dtype: one of ``DTYPES``; floats hold whole numbers exactly up to 2**24 (float64: 2**53).
+        device: where the numbers live; facts are summed on the CPU and added there.
+    """
+
+    def __init__(
+        self, banks: int, dim: int, dtype: str = "int16", device: str | torch.device = "cpu"
+    ) -> None:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype = {dtype!r}: must be one of {', '.join(DTYPES)}")
+        self.dtype = dtype
+        self.numbers = torch.zeros(banks, dim, dtype=DTYPES[dtype], device=device)
+
+    @property
+    def banks(self) -> int:
+        """B."""
+        return self.numbers.shape[0]
+
+    @property
+    def dim(self) -> int:
+        """D."""
+        return self.numbers.shape[1]
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the numbers."""
+        return self.numbers.numel() * self.numbers.element_size()
+
+    @property
+    def limit(self) -> int:
+        """The greatest magnitude that is held exactly."""
+        if self.numbers.dtype.is_floating_point:
+            return 2 ** {torch.float32: 24, torch.float64: 53}[self.numbers.dtype]
+        return torch.iinfo(self.numbers.dtype).max
+
+    def add(self, banks: np.ndarray, words: Words, amplitudes: np.ndarray) -> np.ndarray:
+        """Add N facts, or take them away with negative amplitudes.
+
+        Args:
+            banks: int64 [N], the bank of each.
+            words: gives the packed signs of the products key * value, a block at a time.
+            amplitudes: int64 [N].
+
+        Returns:
+            The banks that were written, int64 ascending.
+
+        Raises:
+            OverflowError: a sum would leave the range; nothing is written.
+        """
+        if len(banks) == 0:
+            return banks
+        order = np.argsort(banks, kind="stable")
+        touched, starts = np.unique(banks[order], return_index=True)
+        ends = np.append(starts[1:], len(banks))
+        pending, worst = [], 0.0
+        for part in _blocks(ends, max(1, BLOCK // self.dim)):
+            sums = segment_sums(order, starts[part], ends[part], words, amplitudes, self.dim)
+            where = torch.from_numpy(touched[part]).to(self.numbers.device)
+            # Wider than both, so that the sum cannot wrap before it is judged.
+            total = self.numbers[where].to(WIDER[self.dtype]) + torch.from_numpy(sums).to(
+                where.device
+            )
+            worst = max(worst, float(total.detach().abs().max()))
+            pending.append(total.to(self.numbers.dtype))
+        self._check(worst)
+        self.numbers = self._placed(torch.from_numpy(touched), torch.cat(pending))
+        return touched
+
+    def add_register(self, other: Register) -> None:
+        """Add all of another register of the same shape; raises OverflowError as :meth:`add`."""
+        total = self.numbers.to(WIDER[self.dtype]) + other.numbers.to(self.numbers.device)
+        self._check(float(total.detach().abs().max()))
+        self.numbers = total.to(self.numbers.dtype)
+
+    def _placed(self, where: Tensor, rows: Tensor) -> Tensor:
+        """The numbers with ``rows`` at the banks ``where``; floats may be part of a graph."""
+        where = where.to(rows.device)
+        if rows.dtype.is_floating_point:
+            return self.numbers.index_copy(0, where, rows)
+        return self.numbers.index_copy_(0, where, rows)
+
+    def _check(self, worst: float) -> None:
+        if worst > self.limit:
+            raise OverflowError(
+                f"register of {self.dtype}: a sum would reach {worst:.0f}: must be at most "
+                f"{self.limit}; nothing was written (use a wider dtype or more banks)"
+            )
+
+
+def segment_sums(
+    order: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    words: Words,
+    amplitudes: np.ndarray,
+    dim: int,
+) -> np.ndarray:
+    """Sums [S, dim] of amplitude * signs over the facts ``order[starts[s]:ends[s]]``.
+
+    The segments int64 [S] lie side by side and are not empty. The integers of the result are wide
+    enough for its amplitudes.
+    """
+    low, high = int(starts[0]), int(ends[-1])
+    totals = np.add.reduceat(amplitudes[order[low:high]], starts - low)
+    reach = int(np.add.reduceat(np.abs(amplitudes[order[low:high]]), starts - low).max())
+    kind = next(k for k in (np.int16, np.int32, np.int64) if 2 * reach <= np.iinfo(k).max)
+    ones = np.zeros((len(starts), dim), kind)  # sums over the facts whose sign is -1
+    segment = np.repeat(np.arange(len(starts)), ends - starts)
+    rows = max(1, BLOCK // dim)
+    for at in range(low, high, rows):
+        facts = order[at : min(at + rows, high)]
+        own = segment[at - low : at - low + len(facts)]
+        first = np.flatnonzero(np.diff(own, prepend=own[0] - 1))
+        bits, weight = unpack_bits(words(facts), dim), amplitudes[facts]
+        if (weight == weight[0]).all():
+            ones[own[first]] += np.add.reduceat(bits, first, axis=0, dtype=kind) * kind(weight[0])
+        else:
+            ones[own[first]] += np.add.reduceat(bits * weight[:, None].astype(kind), first, axis=0)
+    return totals.astype(kind)[:, None] - 2 * ones
+
+
+def _blocks(ends: np.ndarray, rows: int) -> Iterator[slice]:
+    """Cut segments that end at ``ends`` [S] into runs of about ``rows`` facts, none empty."""
+    first = 0
+    while first < len(ends):
+        done = ends[first - 1] if first else 0
+        last = max(first + 1, int(np.searchsorted(ends, done + rows, "right")))
+        yield slice(first, last)
+        first = last
+
+
+def sign_ste(x: Tensor) -> Tensor:
+    """Signs +-1 of x (0 counts as +1) with the gradient of the identity where |x| <= 1."""
+    hard = torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+    soft = x.clamp(-1, 1)
+    return hard.detach() + (soft - soft.detach())

@@ -1,0 +1,218 @@
+"""Codebooks: value ids to bipolar codes, and a read vector to the scores of all values at once.
+
+    words(ids)      packed codes [N, W]
+    scores(r)       <r, v_m> for all m         [N, D] -> [N, M]
+    combine(x)      sum_m x_m v_m, its adjoint [N, M] -> [N, D]
+
+Hashed codes follow the value itself, so any two tapes agree on them and a vocabulary may grow; the
+price is an M x D matrix. A vocabulary that is fixed beforehand numbers its values, and gets
+Hadamard codes, which are read without any matrix. A given code tensor is used as it is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prism.holo.algebra.codes import (
+    VALUE_STREAM,
+    code_words,
+    hash_integers,
+    pack_bits,
+    sign_codes,
+    signs,
+)
+from prism.holo.algebra.hadamard import row_words, transform, transform_size
+from prism.holo.algebra.integer_product import SPARE, SignColumns, fast_on
+
+
+class Codebook(ABC):
+    """M codes of D signs."""
+
+    dim: int
+    block: int  # scores that are best made at once: the product and its result stay in a cache
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """M."""
+
+    @abstractmethod
+    def words(self, ids: np.ndarray) -> np.ndarray:
+        """Packed codes uint64 [N, ceil(D / 64)] of value ids int64 [N]."""
+
+    @abstractmethod
+    def scores(self, read: Tensor) -> Tensor:
+        """Products float [N, M] of read vectors [N, D], float or int8, with every code."""
+
+    @abstractmethod
+    def combine(self, weights: Tensor) -> Tensor:
+        """Sums float [N, D] of all codes with weights float [N, M]."""
+
+    @property
+    @abstractmethod
+    def kind(self) -> str:
+        """What decides the codes, as a file must remember it."""
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of what is cached for reading."""
+        return 0
+
+
+class _Matrix(Codebook):
+    """Codes that are read as one matrix product, cached in fp32, which grows with them."""
+
+    block = 1 << 22  # a matrix product wants many rows
+
+    def __init__(self, dim: int) -> None:
+        self.dim = dim
+        self._cache, self._filled = torch.zeros(0, dim), 0
+        self._columns = SignColumns(dim, lambda ids: signs(self.words(ids), dim))
+
+    def matrix(self, like: Tensor) -> Tensor:
+        """All codes float32 or float64 [M, D], on the device of ``like``."""
+        size = len(self)
+        if size > len(self._cache):
+            larger = self._cache.new_empty(
+                max(size, min(2 * len(self._cache), size + SPARE)), self.dim
+            )
+            larger[: self._filled] = self._cache[: self._filled]
+            self._cache = larger
+        if size > self._filled:
+            new = signs(self.words(np.arange(self._filled, size)), self.dim)
+            self._cache[self._filled : size] = new
+            self._filled = size
+        if self._cache.device != like.device:
+            self._cache = self._cache.to(like.device)
+        return self._cache[:size].to(like.dtype)
+
+    def scores(self, read: Tensor) -> Tensor:
+        if read.dtype == torch.int8 and fast_on(read.device):
+            return self._columns.scores(read, len(self))
+        read = read if read.is_floating_point() else read.float()
+        return read @ self.matrix(read).T
+
+    def combine(self, weights: Tensor) -> Tensor:
+        return weights @ self.matrix(weights)
+
+    @property
+    def nbytes(self) -> int:
+        return self._cache.numel() * self._cache.element_size() + self._columns.nbytes
+
+
+class HashedCodebook(_Matrix):
+    """The code of a value is that of its hash; ``hashes`` uint64 [M] is shared with the
+    vocabulary that grows it through :meth:`extend`."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__(dim)
+        self._hashes = np.zeros(0, np.uint64)
+
+    def __len__(self) -> int:
+        return len(self._hashes)
+
+    @property
+    def kind(self) -> str:
+        return "hashed"
+
+    def extend(self, hashes: np.ndarray) -> None:
+        """Append values by their hashes uint64 [N]."""
+        self._hashes = np.concatenate((self._hashes, hashes))
+
+    def shrink(self, size: int) -> None:
+        """Keep the first ``size`` values."""
+        self._hashes = self._hashes[:size]
+        self._filled = min(self._filled, size)
+        self._columns.shrink(size)
+
+    def keep(self, used: np.ndarray) -> None:
+        """Keep the values where ``used`` bool [M] says so, in their order."""
+        first = int(np.argmin(used)) if not used.all() else len(used)
+        self._hashes = self._hashes[used]
+        self._filled = min(self._filled, first)  # what stood before the first gap stays
+        self._columns.shrink(first)
+
+    def words(self, ids: np.ndarray) -> np.ndarray:
+        return code_words(self._hashes[ids], self.dim, VALUE_STREAM)
+
+
+class HadamardCodebook(Codebook):
+    """``size`` codes in cosets of P orthogonal ones (:mod:`prism.holo.algebra.hadamard`)."""
+
+    block = 1 << 18
+
+    def __init__(self, dim: int, size: int, seed: int) -> None:
+        self.dim, self.size = dim, size
+        self.period = transform_size(dim, size)
+        self._coset_hashes = hash_integers(np.arange(-(-size // self.period)), seed)
+        self._diagonals = sign_codes(self._coset_hashes, dim, VALUE_STREAM).float()
+
+    def __len__(self) -> int:
+        return self.size
+
+    @property
+    def kind(self) -> str:
+        return f"hadamard/{self.period}"
+
+    def words(self, ids: np.ndarray) -> np.ndarray:
+        diagonal = code_words(self._coset_hashes, self.dim, VALUE_STREAM)
+        return row_words(ids % self.period, self.dim) ^ diagonal[ids // self.period]
+
+    def scores(self, read: Tensor) -> Tensor:
+        read = read if read.is_floating_point() else read.float()
+        diagonals = self._on(read)
+        cosets, period = len(diagonals), self.period
+        turned = read[:, None, :] * diagonals  # [N, C, D]
+        folded = turned.view(len(read), cosets, -1, period).sum(2)
+        return transform(folded).reshape(len(read), -1)[:, : self.size]
+
+    def combine(self, weights: Tensor) -> Tensor:
+        diagonals = self._on(weights)
+        cosets, period = len(diagonals), self.period
+        padded = torch.nn.functional.pad(weights, (0, cosets * period - self.size))
+        rows = transform(padded.view(-1, cosets, period))
+        repeated = rows.repeat(1, 1, self.dim // period)
+        return (repeated * diagonals).sum(1)
+
+    @property
+    def nbytes(self) -> int:
+        return self._diagonals.numel() * self._diagonals.element_size()
+
+    def _on(self, like: Tensor) -> Tensor:
+        if self._diagonals.device != like.device:
+            self._diagonals = self._diagonals.to(like.device)
+        return self._diagonals.to(like.dtype)
+
+
+class GivenCodebook(_Matrix):
+    """Codes given as a tensor [M, D] of +-1.
+
+    Raises:
+        ValueError: another shape, or an entry that is not +-1.
+    """
+
+    def __init__(self, dim: int, codes: Tensor) -> None:
+        super().__init__(dim)
+        if codes.ndim != 2 or codes.shape[1] != dim:
+            raise ValueError(f"values of shape {tuple(codes.shape)}: must be [M, {dim}]")
+        if not bool((codes.abs() == 1).all()):
+            raise ValueError("values: every entry of a code tensor must be 1 or -1")
+        self._words = pack_bits((codes < 0).cpu().numpy())
+
+    def __len__(self) -> int:
+        return len(self._words)
+
+    @property
+    def kind(self) -> str:
+        return f"given/{hashlib.sha256(self._words.astype('<u8').tobytes()).hexdigest()[:16]}"
+
+    def words(self, ids: np.ndarray) -> np.ndarray:
+        return self._words[ids]
+
+    def codes(self) -> Tensor:
+        """The codes int8 [M, D] as they were given."""
+        return signs(self._words, self.dim)

@@ -1,0 +1,1 @@
+"""Closed forms for how many facts fit: theory, density evolution, planning."""

@@ -1,0 +1,1 @@
+"""Text keys: trigram index and the resolver that maps a misspelt key to a stored one."""

@@ -1,0 +1,161 @@
+"""The resolver: a misspelt key becomes a stored one before the tape is asked.
+
+Candidates share character trigrams with the question and are ranked by the cosine of their bags
+(:mod:`prism.holo.keys.trigrams`); the best few are then compared by edit distance d:
+
+    similarity = max(cosine, 1 - d / length)
+
+A candidate is near if the two have the same words up to one slip (an edit) in a word, and one slip
+in ten characters; it is taken if no other is within ``margin``. More would take Australia for
+Austria and "former capital of" for "capital of". Texts whose digits differ are never taken for each
+other: order 1041 is not a misspelt order 1042. With an ``encoder`` a text that has no near key is
+compared by meaning. A guess stays a guess: the false-accept rate of the register is about the key
+that is read, not about the one that was asked for.
+
+Matching never happens inside the register: similar keys would share a code there, and correlated
+codes destroy its capacity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from prism.holo.keys.trigrams import Trigrams
+
+SHORTLIST = 8
+EDIT_LENGTH = 10  # characters per edit that is still taken for a misspelling
+Encoder = Callable[[list[str]], Any]
+
+
+class Match(NamedTuple):
+    """A stored key, and how similar it is, in [0, 1]."""
+
+    key: str
+    similarity: float
+
+
+class Resolver:
+    """An index over text keys.
+
+    Args:
+        margin: lead in similarity that the best key needs over the second.
+        encoder: texts to vectors [N, E], a sentence embedding; may be set later.
+        meaning: cosine of embeddings from which a key means the same.
+    """
+
+    def __init__(
+        self,
+        margin: float = 0.03,
+        encoder: Encoder | None = None,
+        meaning: float = 0.8,
+    ) -> None:
+        self.margin = margin
+        self.encoder, self.meaning = encoder, meaning
+        self._texts: dict[int, str] = {}  # by key hash
+        self._near = Trigrams()
+        self._vectors: np.ndarray | None = None  # of all texts, once they are asked for
+
+    def __len__(self) -> int:
+        return len(self._texts)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the key texts in UTF-8, which is what a file stores."""
+        return sum(len(text.encode("utf-8", "surrogatepass")) for text in self._texts.values())
+
+    def add(self, keys: Iterable[Any], hashes: np.ndarray) -> None:
+        """Learn those of N keys that are text; ``hashes`` uint64 [N]."""
+        for key, code in zip(keys, hashes.tolist(), strict=True):
+            if isinstance(key, str) and code not in self._texts:
+                self._texts[code] = key
+                self._near.add(code, key)
+        self._vectors = None
+
+    def remove(self, hashes: np.ndarray) -> None:
+        """Forget keys by their hashes uint64 [N]."""
+        for code in hashes.tolist():
+            key = self._texts.pop(code, None)
+            if key is not None:
+                self._near.remove(code, key)
+        self._vectors = None
+
+    def texts(self) -> list[str]:
+        """All keys, in the order they were learnt."""
+        return list(self._texts.values())
+
+    def text(self, code: int | np.uint64) -> str | None:
+        """The key of a hash, if it was text."""
+        return self._texts.get(int(code))
+
+    def resolve(self, text: str) -> Match | None:
+        """The stored key that ``text`` must have meant; None if none is near, or two are."""
+        digits = _digits(text)
+        found = []
+        for cosine, code in self._near.nearest(text, SHORTLIST):
+            key = self._texts[code]
+            if _digits(key) == digits:
+                found.append((*self._compare(text, key, cosine), key))
+        found.sort(reverse=True)
+        if found and found[0][1] and (len(found) < 2 or found[0][0] - found[1][0] >= self.margin):
+            return Match(found[0][2], found[0][0])
+        if self.encoder is not None and not any(near for _, near, _ in found):
+            return self._by_meaning(text)
+        return None
+
+    def _compare(self, text: str, key: str, cosine: float) -> tuple[float, bool]:
+        """Similarity, and whether that is near."""
+        length = max(len(text), len(key))
+        text, key = text.casefold(), key.casefold()
+        edits = edit_distance(text, key)
+        return max(cosine, 1 - edits / length), is_slip(text, key, edits)
+
+    def _by_meaning(self, text: str) -> Match | None:
+        if not self._texts:
+            return None
+        if self._vectors is None:
+            self._vectors = _unit(self.encoder(self.texts()))
+        cosines = self._vectors @ _unit(self.encoder([text]))[0]
+        order = np.argsort(-cosines)[:2]
+        lead = cosines[order[0]] - (cosines[order[1]] if len(order) > 1 else 0.0)
+        if cosines[order[0]] < self.meaning or lead < self.margin:
+            return None
+        return Match(self.texts()[order[0]], float(cosines[order[0]]))
+
+
+def is_slip(a: str, b: str, edits: int) -> bool:
+    """Whether ``a`` can be a misspelt ``b``, ``edits`` away: one edit, or at most one per word and
+    per ``EDIT_LENGTH`` characters."""
+    if edits <= 1:
+        return True
+    words, others = a.split(), b.split()
+    if len(words) != len(others) or edits > max(len(a), len(b)) // EDIT_LENGTH:
+        return False
+    return all(edit_distance(x, y) <= 1 for x, y in zip(words, others, strict=True))
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Insertions, deletions, substitutions and swaps of neighbours that turn ``a`` into ``b``
+    (Damerau 1964, restricted)."""
+    before: list[int] = []
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        new = [i]
+        for j, y in enumerate(b, 1):
+            cost = min(row[j] + 1, new[j - 1] + 1, row[j - 1] + (x != y))
+            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
+                cost = min(cost, before[j - 2] + 1)
+            new.append(cost)
+        before, row = row, new
+    return row[-1]
+
+
+def _digits(text: str) -> str:
+    return "".join(c for c in text if c.isdigit())
+
+
+def _unit(vectors: Any) -> np.ndarray:
+    found = np.asarray(vectors, np.float32)
+    return found / np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-12)

@@ -1,0 +1,185 @@
+"""The vocabulary: which values there are, and their ids.
+
+Open: a value gets the next id when it is first bound; its code follows its hash, so that tapes
+filled apart can be added. Fixed: a list, the integers 0..M-1, or a tensor of codes; anything else
+is refused. In a tape of sequences a value is a tuple, stored one item per position and closed by
+an end mark, which is one more value of the vocabulary.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from prism.holo.algebra.codebook import Codebook, GivenCodebook, HadamardCodebook, HashedCodebook
+from prism.holo.algebra.codes import digest, hash_keys
+
+Item = str | bytes | int
+END_HASH = np.uint64(0x510E527FADE682D1)
+
+
+class Vocabulary:
+    """Values and their codes.
+
+    Args:
+        dim: length of a code.
+        values: None = open; an int M = the integers below M; a list of str, bytes or ints; or a
+            tensor [M, dim] of +-1, whose values are row numbers.
+        sequence: values are tuples of items.
+        seed: of the codes.
+    """
+
+    def __init__(
+        self,
+        dim: int,
+        values: int | Sequence[Item] | Tensor | None = None,
+        sequence: bool = False,
+        seed: int = 0,
+    ) -> None:
+        self.sequence, self._seed = sequence, seed
+        self.open = values is None
+        self._items: list[Item] | None = None
+        self._ids: dict[tuple[type, Item], int] = {}
+        if isinstance(values, Tensor):
+            self.codes: Codebook = GivenCodebook(dim, values)
+            self._size = len(self.codes) - sequence
+        elif values is None:
+            self.codes = HashedCodebook(dim)
+            self._items, self._size = [], 0
+            if sequence:
+                self.codes.extend(np.array([END_HASH ^ np.uint64(seed)]))
+        else:
+            self._size = self._fix(values)
+            self.codes = HadamardCodebook(dim, self._size + sequence, seed)
+
+    def _fix(self, values: int | Sequence[Item]) -> int:
+        if isinstance(values, int | np.integer) and not isinstance(values, bool):
+            if values < 2:
+                raise ValueError(f"values = {values}: must be at least 2")
+            return int(values)
+        if isinstance(values, str | bytes) or not isinstance(values, Sequence):
+            raise TypeError(f"values = {values!r}: must be None, a number, a list or a tensor")
+        hash_keys(list(values))  # names the first item that cannot be a value
+        self._items = list(values)
+        self._ids = {_identity(v): i for i, v in enumerate(self._items)}
+        if len(self._ids) != len(self._items) or len(self._items) < 2:
+            raise ValueError(f"values: a list of {len(values)} must hold >= 2 distinct values")
+        return len(self._items)
+
+    def __len__(self) -> int:
+        """M, the candidates of one read, with the end mark."""
+        return len(self.codes)
+
+    @property
+    def end(self) -> int | None:
+        """Id of the end mark; None unless the values are sequences."""
+        if not self.sequence:
+            return None
+        return 0 if self.open else self._size
+
+    @property
+    def size(self) -> int:
+        """Values of a fixed vocabulary, without the end mark."""
+        return self._size
+
+    @property
+    def given(self) -> bool:
+        """Whether the codes were given as a tensor."""
+        return isinstance(self.codes, GivenCodebook)
+
+    @property
+    def items(self) -> list[Item] | None:
+        """The values by id, without the end mark; None where a value is its number."""
+        return self._items
+
+    def ids(self, values: Iterable[Any] | np.ndarray | Tensor, grow: bool = False) -> np.ndarray:
+        """Ids int64 [N] of items; with ``grow`` an open vocabulary learns new ones.
+
+        Raises:
+            ValueError: a value that a fixed vocabulary does not have; -1 where it is open and
+                may not grow.
+        """
+        if isinstance(values, Tensor):
+            values = values.cpu().numpy()
+        if self._items is None:
+            return self._numbers(values)
+        if isinstance(values, np.ndarray):
+            values = values.tolist()
+        if grow and self.open:
+            return self._grow(list(values))
+        shift = int(self.open and self.sequence)
+        found = [self._ids.get(_identity(v), -1 - shift) + shift for v in values]
+        if not self.open and -1 in found:
+            bad = list(values)[found.index(-1)]
+            raise ValueError(f"value {bad!r}: must be one of the {self._size} of this tape")
+        return np.array(found, np.int64)
+
+    def value(self, index: int) -> Item:
+        """The value of an id."""
+        if self._items is None:
+            return int(index)
+        return self._items[index - int(self.open and self.sequence)]
+
+    def extend(self, items: Sequence[Item]) -> None:
+        """Append items of another open vocabulary, in its order, as far as they are new."""
+        self._grow(list(items))
+
+    def shrink(self, size: int) -> None:
+        """Forget the values that an open vocabulary has learnt since it had ``size`` codes."""
+        if self.open and size < len(self.codes):
+            del self._items[size - self.sequence :]  # type: ignore[index]
+            self._ids = {_identity(v): i for i, v in enumerate(self._items)}  # type: ignore
+            self.codes.shrink(size)  # type: ignore[attr-defined]
+
+    def keep(self, used: np.ndarray) -> None:
+        """Keep the values of an open vocabulary where ``used`` bool [M] says so, in their order;
+        the end mark always."""
+        items = used[1:] if self.sequence else used
+        self._items = [v for v, is_used in zip(self._items, items, strict=True) if is_used]  # type: ignore[arg-type]
+        self._ids = {_identity(v): i for i, v in enumerate(self._items)}
+        self.codes.keep(used)  # type: ignore[attr-defined]
+
+    def _grow(self, values: list[Item]) -> np.ndarray:
+        known = self._ids
+        fresh = list(dict.fromkeys(k for k in map(_identity, values) if k not in known))
+        if fresh:
+            items = [item for _, item in fresh]
+            self.codes.extend(hash_keys(items, self._seed))  # type: ignore[attr-defined]
+            for name, item in zip(fresh, items, strict=True):
+                known[name] = len(self._items)  # type: ignore[arg-type]
+                self._items.append(item)  # type: ignore[union-attr]
+        shift = int(self.sequence)
+        return np.array([known[_identity(v)] + shift for v in values], np.int64)
+
+    def _numbers(self, values: Any) -> np.ndarray:
+        found = np.asarray(values if isinstance(values, np.ndarray) else list(values))
+        if found.size == 0:
+            return np.zeros(0, np.int64)
+        if found.dtype.kind not in "iu":
+            raise TypeError(f"value {found.flat[0]!r}: must be an integer below {self._size}")
+        wrong = (found < 0) | (found >= self._size)
+        if wrong.any():
+            raise ValueError(f"value {found[wrong][0]}: must be in 0..{self._size - 1}")
+        return found.ravel().astype(np.int64)
+
+    @property
+    def fingerprint(self) -> str:
+        """What must agree for two registers to be added: the codes of the values."""
+        fixed = None if self.open else (self._items if self._items is not None else self._size)
+        if isinstance(fixed, list):
+            fixed = hashlib.sha256(b"".join(digest(v, b"") for v in fixed)).hexdigest()[:16]
+        kind = self.codes.kind
+        return json.dumps([kind, fixed, self.sequence, self._seed, self.codes.dim])
+
+
+def _identity(value: Item) -> tuple[type, Item]:
+    """Equal values of different types (1 and True, or numpy's 1) are kept apart or joined as
+    their hashes are."""
+    if isinstance(value, np.integer):
+        value = int(value)
+    return type(value), value

@@ -1,0 +1,170 @@
+"""What is measured of one bound tape: every number with the protocol it was measured by.
+
+Strict means: greedy decoding from the prompt, every token of the answer and the full stop after it
+right, no length given. Unchanged means that no token was put there by a fact, so that the logits
+are the bare model's bit for bit.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from prism.inject.attached import AttachedLM
+from prism.studies.facts.replay import Readings, answer
+from prism.studies.facts.sentences import NEAR_MISSES, RELATIONS, UNLISTED, sentence
+from prism.studies.facts.tables import Fact, subject_kind
+
+FORGOTTEN = 5  # every so many facts are forgotten
+SHORTEST = 5  # letters of a name that gets a typo
+SYLLABLES = ("ba", "do", "fe", "gu", "ka", "lo", "mi", "nu", "po", "ra", "si", "tu", "ve", "zo")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure: ``value`` over ``count`` cases, of which metric, under which protocol."""
+
+    metric: str
+    value: float
+    count: int
+    protocol: str
+    control: str = "tape"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A prompt, and the fact it asks for or None if it asks for none that is bound."""
+
+    prompt: str
+    fact: Fact | None
+
+
+class Exam:
+    """The prompts of one set of bound facts.
+
+    Args:
+        bound: every fact that is bound.
+        rest: true rows of the same tables that are not.
+        size: how many facts are asked about.
+        seed: of the choice of facts, distracting names, typos.
+    """
+
+    def __init__(self, bound: Sequence[Fact], rest: Sequence[Fact], size: int, seed: int) -> None:
+        self.draw = random.Random(seed)
+        self.bound = list(bound)
+        self.sample = self.draw.sample(self.bound, min(size, len(self.bound)))
+        self.rest = self.draw.sample(list(rest), min(size, len(rest)))
+
+    def written(self) -> list[Case]:
+        """Each fact in its first written wording."""
+        return [Case(sentence(wordings(f)[0], f.subject), f) for f in self.sample]
+
+    def rewritten(self) -> list[Case]:
+        """Each fact in the other written wordings."""
+        return [Case(sentence(w, f.subject), f) for f in self.sample for w in wordings(f)[1:]]
+
+    def unseen(self, form: str) -> list[Case]:
+        """Each fact in the unseen wordings of a form."""
+        return self._asked(self.sample, form, known=True)
+
+    def unwritten(self, form: str | None) -> list[Case]:
+        """Facts of the tables that nobody bound; None = the first written wording."""
+        if form is None:
+            return [Case(sentence(wordings(f)[0], f.subject), None) for f in self.rest]
+        return self._asked(self.rest, form, known=False)
+
+    def unlisted(self) -> list[Case]:
+        """Questions about bound subjects for relations that do not exist on the tape."""
+        kinds = [(f.subject, subject_kind(f)) for f in self.sample]
+        return [Case(sentence(t, s), None) for s, k in dict(kinds).items() for t in UNLISTED[k]]
+
+    def other_relations(self) -> list[Case]:
+        """Bound subjects, asked for relations of the tape that nobody bound for them."""
+        have = {(f.subject, f.relation) for f in self.bound}
+        return [
+            Case(sentence(relation.written[0], f.subject), None)
+            for f in self.sample
+            for name, relation in RELATIONS.items()
+            if relation.kind == subject_kind(f) and (f.subject, name) not in have
+        ]
+
+    def near_misses(self) -> list[Case]:
+        """Questions that contain a bound relation's words and ask for something else."""
+        return [
+            Case(sentence(t, f.subject), None)
+            for f in self.sample
+            for t in NEAR_MISSES.get(f.relation, ())
+        ]
+
+    def misspelt(self) -> list[Case]:
+        """The first written wording with one letter of the subject wrong."""
+        long = [f for f in self.sample if len(f.subject) >= SHORTEST]
+        return [Case(sentence(wordings(f)[0], self._typo(f.subject)), f) for f in long]
+
+    def aliases(self) -> dict[str, Fact]:
+        """An invented second name for the subject of each fact."""
+        facts = {f.subject: f for f in self.sample}
+        made = ("".join(self.draw.choice(SYLLABLES) for _ in range(3)).capitalize() for _ in facts)
+        return dict(zip(made, facts.values(), strict=False))
+
+    def _asked(self, facts: Sequence[Fact], form: str, known: bool) -> list[Case]:
+        return [
+            Case(sentence(t, f.subject, self._another(f)), f if known else None)
+            for f in facts
+            for name, t in RELATIONS[f.relation].unseen()
+            if name == form
+        ]
+
+    def _another(self, fact: Fact) -> str:
+        """A bound subject of the same kind, to distract with."""
+        kind = subject_kind(fact)
+        pool = [f.subject for f in self.bound if subject_kind(f) == kind]
+        return self.draw.choice([s for s in pool if s != fact.subject] or [fact.subject])
+
+    def _typo(self, name: str) -> str:
+        at = self.draw.choice([i for i in range(1, len(name) - 1) if name[i : i + 2].isalpha()])
+        letter = self.draw.choice("aeiourstln".replace(name[at], ""))
+        swapped = name[:at] + name[at + 1] + name[at] + name[at + 2 :]
+        kinds = [name[:at] + name[at + 1 :], name[:at] + letter + name[at:]]
+        kinds += [name[:at] + letter + name[at + 1 :]] + [swapped] * (swapped != name)
+        return self.draw.choice(kinds)
+
+
+def wordings(fact: Fact) -> tuple[str, ...]:
+    """The written wordings of a fact's relation."""
+    return RELATIONS[fact.relation].written
+
+
+def share_correct(lm: AttachedLM, readings: Readings, cases: Sequence[Case]) -> float:
+    """Share of the cases whose answer and its full stop come out, strictly. Where no fact speaks,
+    the model is left to itself; it generates only if it starts right."""
+    heard = readings.of([c.prompt for c in cases])
+    said = [answer(lm, h) for h in heard]
+    silent = [c.prompt for c, tokens in zip(cases, said, strict=True) if not tokens]
+    alone = dict(zip(silent, readings.likeliest(silent), strict=True))
+    right = []
+    for case, tokens in zip(cases, said, strict=True):
+        text = f" {case.fact.object}."
+        wanted = lm.tokenizer.encode(text)
+        if tokens or alone[case.prompt] != wanted[0]:
+            right.append(tokens == wanted)
+        else:
+            right.append(lm.generate(case.prompt, max_new_tokens=len(wanted)) == text)
+    return mean(right)
+
+
+def share_unchanged(lm: AttachedLM, readings: Readings, cases: Sequence[Case]) -> float:
+    """Share of the prompts after which no fact speaks."""
+    heard = readings.of([c.prompt for c in cases])
+    return mean([not answer(lm, h) for h in heard])
+
+
+def mean(values: Sequence[float]) -> float:
+    """The mean; NaN of nothing."""
+    return sum(values) / len(values) if values else float("nan")

@@ -1,0 +1,236 @@
+"""The whole measurement of one tape: a number of facts, a seed, and what became of them."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from statistics import median
+
+import torch
+
+from prism.inject.addresses import AddressRegister
+from prism.inject.attached import AttachedLM, attach
+from prism.inject.reading import read
+from prism.studies.facts.measures import (
+    FORGOTTEN,
+    Case,
+    Exam,
+    Row,
+    mean,
+    share_correct,
+    share_unchanged,
+)
+from prism.studies.facts.replay import Readings, answer, firings
+from prism.studies.facts.sentences import FORMS, NO_SHARED_WORD, RELATIONS, sentence
+from prism.studies.facts.tables import Fact, choose, exchanged
+from prism.studies.facts.texts import news, prose
+
+PER_BANK = 100  # facts
+WINDOW = 256  # tokens of running text read at once
+STEPS = 48  # of decoding, timed
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Attributes:
+        asked: facts asked about in every way.
+        text: tokens of each kind of unrelated text.
+        generated: prompts on which the replay is checked against real generation.
+    """
+
+    asked: int
+    text: int
+    generated: int
+
+
+QUICK = Sizes(asked=40, text=3072, generated=6)
+FULL = Sizes(asked=50, text=8192, generated=8)
+
+
+@dataclass
+class Setting:
+    """One tape to measure: which facts are bound, which are not, and the exam about them."""
+
+    number: int
+    seed: int
+    bound: list[Fact]
+    rest: list[Fact]
+    exam: Exam
+
+
+def setting(facts: dict[str, list[Fact]], number: int, seed: int, asked: int) -> Setting:
+    """``number`` facts of the tables with their objects exchanged, chosen by ``seed``."""
+    rows = exchanged(facts, seed)
+    total = sum(map(len, rows.values()))
+    chosen = choose(rows, min(total, number + 2 * asked))
+    bound, rest = chosen[:number], chosen[number:]
+    return Setting(number, seed, bound, rest, Exam(bound, rest, asked, seed))
+
+
+def bound_lm(bare: AttachedLM, facts: list[Fact]) -> tuple[AttachedLM, float]:
+    """A new tape with ``facts`` on the model of ``bare``, and the CPU seconds of binding them."""
+    banks = max(1, len(facts) // PER_BANK)
+    vocabulary = bare.knowledge.register.codes
+    tape = AddressRegister(vocab_size=len(vocabulary), banks=banks)
+    lm = attach(bare.model, bare.tokenizer, tape)
+    lm.knowledge.calibration = bare.knowledge.calibration
+    for name, relation in RELATIONS.items():
+        if any(f.relation == name for f in facts):
+            lm.relation(name, [w.replace("{s}", "{}") for w in relation.written])
+    start = time.process_time()
+    for fact in facts:
+        lm.bind(fact.subject, fact.relation, fact.object, source="tables")
+    return lm, time.process_time() - start
+
+
+def measure(lm: AttachedLM, readings: Readings, case: Setting, sizes: Sizes) -> Iterator[Row]:
+    """Every row about a bound tape but its cost."""
+    yield from answers(lm, readings, case.exam)
+    yield from silences(lm, readings, case.exam)
+    yield from in_text(lm, readings, case, sizes.text)
+    yield from names(lm, readings, case.exam)
+    yield from checks(lm, readings, case.exam, sizes.generated)
+    yield from forgetting(lm, readings, case.exam)
+
+
+def answers(lm: AttachedLM, readings: Readings, exam: Exam) -> Iterator[Row]:
+    """Written and unseen wordings."""
+    strict = "greedy, every token of the object and the full stop"
+
+    def row(metric: str, cases: list[Case], how: str) -> Row:
+        return Row(metric, share_correct(lm, readings, cases), len(cases), f"{strict}; {how}")
+
+    yield row("written", exam.written(), "the first wording it was bound in")
+    yield row("written, others", exam.rewritten(), "the other wordings it was bound in")
+    rows = [
+        row(f"unseen: {form}", exam.unseen(form), "a wording that is in no relation")
+        for form in (*FORMS, NO_SHARED_WORD)
+    ]
+    yield from rows
+    shared = mean([r.value for r in rows[:-1]])
+    count = sum(r.count for r in rows)
+    yield Row("unseen", (5 * shared + rows[-1].value) / 6, count, f"{strict}; mean of six forms")
+
+
+def silences(lm: AttachedLM, readings: Readings, exam: Exam) -> Iterator[Row]:
+    """Prompts that no fact answers."""
+    same = "no fact speaks after the prompt: logits bit-identical"
+
+    def row(metric: str, cases: list[Case], how: str) -> Row:
+        return Row(metric, share_unchanged(lm, readings, cases), len(cases), f"{same}; {how}")
+
+    yield row("unwritten unchanged", exam.unwritten(None), "unbound facts, written wording")
+    for form in ("distractor before", "distractor after"):
+        yield row(
+            f"unwritten unchanged: {form}", exam.unwritten(form), "a bound subject stands nearby"
+        )
+    yield row("other relations unchanged", exam.other_relations(), "bound subjects and relations")
+    yield row("unlisted unchanged", exam.unlisted(), "bound subjects, relations not on the tape")
+    yield row("near misses unchanged", exam.near_misses(), "the former capital of, and the like")
+
+
+def in_text(lm: AttachedLM, readings: Readings, case: Setting, size: int) -> Iterator[Row]:
+    """Running text."""
+    kinds = {
+        "prose": prose(lm.tokenizer, size),
+        "names": news(lm.tokenizer, case.bound, size, case.seed),
+    }
+    for kind, tokens in kinds.items():
+        heard = readings.windows(kind, tokens, WINDOW)
+        said = [f for h in heard for f in firings(lm, h)]
+        kept = mean([f is None for f in said])
+        how = "positions of unrelated text whose logits are bit-identical"
+        yield Row(f"text unchanged: {kind}", kept, len(said), how)
+        how = "tokens put into unrelated text by a fact, per token"
+        yield Row(f"false injections: {kind}", 1 - kept, len(said), how)
+
+
+def names(lm: AttachedLM, readings: Readings, exam: Exam) -> Iterator[Row]:
+    """Subjects that are called something else."""
+    typos = exam.misspelt()
+    how = "strict; first written wording, one letter of the subject wrong"
+    yield Row("one typo", share_correct(lm, readings, typos), len(typos), how)
+    aliases = exam.aliases()
+    cases = []
+    for alias, fact in aliases.items():
+        lm.alias(alias, fact.subject)
+        cases.append(Case(sentence(RELATIONS[fact.relation].written[0], alias), fact))
+    how = "strict; first written wording, an invented alias given by the user"
+    yield Row("alias", share_correct(lm, readings, cases), len(cases), how)
+
+
+def checks(lm: AttachedLM, readings: Readings, exam: Exam, count: int) -> Iterator[Row]:
+    """The replay against real generation, and the claim that silence changes no bit."""
+    cases = exam.written() + exam.unseen("question") + exam.unwritten(None)
+    cases = cases[:: max(1, len(cases) // count)][:count]
+    agreed, untouched = [], []
+    for case, heard in zip(cases, readings.of([c.prompt for c in cases]), strict=True):
+        said = answer(lm, heard)
+        firing = (f for _, f in lm.stream(case.prompt, max_new_tokens=len(said) + 1))
+        agreed.append([f.token for f in itertools.takewhile(bool, firing)] == said)
+        tokens = torch.tensor(heard.tokens)
+        logits, _, spoken = lm.step(tokens)
+        silent = [i for i, f in enumerate(spoken) if f is None]
+        bare = read(lm.model, tokens[None]).logits[0]
+        untouched.append(torch.equal(logits[silent], bare[silent]))
+    how = "real generation, one token at a time, says the same"
+    yield Row("replay agrees", mean(agreed), len(agreed), how)
+    how = "prompts whose logits are bit-identical to the bare model's wherever nothing speaks"
+    yield Row("silence is bit-identical", mean(untouched), len(untouched), how)
+
+
+def forgetting(lm: AttachedLM, readings: Readings, exam: Exam) -> Iterator[Row]:
+    """Some facts are forgotten; run last, it changes the tape."""
+    cases = exam.written()
+    gone, stay = cases[::FORGOTTEN], [c for i, c in enumerate(cases) if i % FORGOTTEN]
+    for case in gone:
+        lm.unbind(case.fact.subject, case.fact.relation)
+    answered = 1 - share_unchanged(lm, readings, gone)
+    yield Row("forgotten, still answered", answered, len(gone), "a fact speaks after the prompt")
+    kept = share_correct(lm, readings, stay)
+    yield Row("not forgotten, still right", kept, len(stay), "strict; first written wording")
+
+
+def cost(lm: AttachedLM, bind_seconds: float, facts: int) -> Iterator[Row]:
+    """CPU seconds and bytes of a fact, and what a step takes with a tape that says nothing."""
+    how = "CPU time of the bind calls, no forward pass"
+    yield Row("seconds per fact", bind_seconds / facts, facts, how)
+    size = lm.knowledge.register.H.numel() * lm.knowledge.register.H.element_size()
+    yield Row("register bytes per fact", size / facts, facts, "integer register, all banks")
+    plain, full = _step_times(lm)
+    how = f"CPU time, median of {STEPS} single steps by turns, one sequence, nothing speaks"
+    yield Row("ms per token, bare", 1000 * median(plain), STEPS, how)
+    yield Row("ms per token added", 1000 * (median(full) - median(plain)), STEPS, how)
+    ratios = [b / a for a, b in zip(plain, full, strict=True)]
+    how = f"median over {STEPS} pairs of neighbouring steps, nothing speaks"
+    yield Row("share of time added", median(ratios) - 1, STEPS, how)
+
+
+def _step_times(lm: AttachedLM) -> tuple[list[float], list[float]]:
+    """CPU seconds of steps of the bare model and of steps with the tape, one after the other, each
+    of them first every other time."""
+    prompt = torch.tensor(lm.tokenizer.encode("Once upon a time there was a little girl who"))
+    token = prompt[-1:]
+    _, heard, _ = lm.step(prompt)
+    own = lm.model(prompt[None]).state
+
+    def bare() -> None:
+        nonlocal own
+        with torch.no_grad():
+            own = lm.model(token[None], own).state
+
+    def taped() -> None:
+        nonlocal heard
+        _, heard, _ = lm.step(token, heard)
+
+    times: dict[Callable[[], None], list[float]] = {bare: [], taped: []}
+    for i in range(STEPS):
+        for step in (bare, taped) if i % 2 else (taped, bare):
+            start = time.process_time()
+            step()
+            times[step].append(time.process_time() - start)
+    return times[bare], times[taped]

@@ -1,0 +1,105 @@
+"""What a tape would do with text the model has read once.
+
+Up to the first token that a fact puts there the logits are the bare model's, so hidden states and
+attention are those of the bare model and can be kept: many tapes are tried on one reading. When a
+fact begins, its whole answer follows from the register. This is exact for greedy decoding; the
+protocol checks it against real generation on a sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from prism.inject.attached import AttachedLM
+from prism.inject.listener import Firing, Listener
+from prism.inject.reading import batches, read, watch
+
+LONGEST = 24  # tokens of an answer
+BATCH = 24
+
+
+@dataclass
+class Heard:
+    """One text as the bare model read it: ``tokens`` T, ``hidden [T, n, D]`` of the calibrated
+    layers, ``attention [T, T]`` of the heads."""
+
+    tokens: list[int]
+    hidden: Tensor
+    attention: Tensor
+
+
+class Readings:
+    """Texts read by the bare model, each once."""
+
+    def __init__(self, lm: AttachedLM) -> None:
+        self._lm = lm
+        self._kept: dict[str, Heard] = {}
+        self._likeliest: dict[str, int] = {}
+        self._windows: dict[str, list[Heard]] = {}
+
+    def of(self, texts: Sequence[str]) -> list[Heard]:
+        """One :class:`Heard` per text."""
+        new = [t for t in dict.fromkeys(texts) if t not in self._kept]
+        rows = [self._lm.tokenizer.encode(t) for t in new]
+        for some, padded in batches(rows, BATCH):
+            for i, heard in zip(some, self._read([rows[i] for i in some], padded), strict=True):
+                self._kept[new[i]] = heard
+        return [self._kept[t] for t in texts]
+
+    def likeliest(self, texts: Sequence[str]) -> list[int]:
+        """The bare model's own next token after each text."""
+        new = [t for t in dict.fromkeys(texts) if t not in self._likeliest]
+        rows = [self._lm.tokenizer.encode(t) for t in new]
+        for some, padded in batches(rows, BATCH):
+            best = read(self._lm.model, padded).logits.argmax(dim=-1)
+            for b, i in enumerate(some):
+                self._likeliest[new[i]] = int(best[b, len(rows[i]) - 1])
+        return [self._likeliest[t] for t in texts]
+
+    def windows(self, name: str, tokens: Sequence[int], size: int) -> list[Heard]:
+        """Running text in windows of ``size`` tokens; the one called "prose" is always the same
+        and is kept."""
+        if name in self._windows:
+            return self._windows[name]
+        cuts = [tokens[i : i + size] for i in range(0, len(tokens) - size + 1, size)]
+        heard = [self._read([list(cut)], torch.tensor([cut]))[0] for cut in cuts]
+        if name == "prose":
+            self._windows[name] = heard
+        return heard
+
+    def _read(self, rows: list[list[int]], padded: Tensor) -> list[Heard]:
+        found = self._lm.knowledge.calibration
+        layers, attention = watch(self._lm.model, padded, found.layers, found.heads)
+        hidden = torch.stack([layers[layer] for layer in found.layers], dim=2)
+        weights = torch.stack([attention[h] for h in found.heads]).mean(dim=0)
+        return [
+            Heard(
+                row,
+                hidden[b, : len(row)].clone(),
+                weights[b, : len(row), : len(row)].clone(),
+            )
+            for b, row in enumerate(rows)
+        ]
+
+
+def firings(lm: AttachedLM, heard: Heard) -> list[Firing | None]:
+    """What the tape says after each token of the text."""
+    return Listener(lm.knowledge).hear(heard.tokens, heard.hidden, heard.attention)
+
+
+def answer(lm: AttachedLM, heard: Heard) -> list[int]:
+    """The tokens that a fact puts after the text, none if no fact is asked for at its end."""
+    firing = firings(lm, heard)[-1]
+    if firing is None:
+        return []
+    tokens = [firing.token]
+    while len(tokens) < LONGEST:
+        read_ = lm.knowledge.read(firing.subject, firing.relation, len(tokens))
+        if read_ is None:
+            break
+        tokens.append(read_[0])
+    return tokens

@@ -1,0 +1,188 @@
+"""One seed of the study: trunk, three parts, their sum, the sum with calibrated gates, a joint run.
+
+The joint run is the same architecture as the assembled model, trained as one on the trunk's mix
+without a price on speaking, with at least as many FLOPs as all phases together: a trunk and its
+parts are smaller models, and frozen weights need no gradients, so these FLOPs read more tokens. The
+parts could be trained at the same time: with three workers the way from start to end is the trunk,
+the longest part and the calibration.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from prism.config import PrismConfig, SymbolicConfig, TapeConfig
+from prism.model.prism import Prism
+from prism.modular import (
+    LARGEST_SHARE,
+    assemble,
+    assembled_config,
+    only_gates,
+    part_config,
+    part_of,
+    trunk_config,
+)
+from prism.studies.modular.domains import OWN, VOCAB, shares_of
+from prism.studies.modular.measures import measures
+from prism.studies.modular.training import Cost, Phase, losses, openness, train
+
+TRUNK, ASSEMBLED, CALIBRATED, JOINT = "trunk", "assembled", "calibrated", "joint"
+PHASES = (TRUNK, *OWN.values(), CALIBRATED, JOINT)
+APART = 1_000_000  # batches between the streams of two phases
+Say = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Of one seed.
+
+    Attributes:
+        steps: of the joint run.
+        trunk, part: steps of the trunk and of each part, as shares of those of the joint run.
+        calibration: share of the steps of trunk and parts together.
+        lr: of the joint run; ``trunk_lr`` of the trunk; ``part_lr`` of the parts; ``gate_lr`` of
+            the calibration.
+        rows, length: of a batch.
+        test_rows: per domain.
+    """
+
+    steps: int = 800
+    trunk: float = 0.7
+    part: float = 0.4
+    calibration: float = 0.03
+    lr: float = 6e-3
+    trunk_lr: float = 6e-3
+    part_lr: float = 6e-3
+    gate_lr: float = 1e-2
+    rows: int = 30
+    length: int = 64
+    test_rows: int = 128
+    d_model: int = 128
+    layers: int = 2
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise ValueError(f"steps = {self.steps}: must be >= 1")
+        for name in ("trunk", "part"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} = {getattr(self, name)}: must be > 0")
+        if not 0 < self.calibration <= LARGEST_SHARE:
+            raise ValueError(
+                f"calibration = {self.calibration}: must be > 0 and at most {LARGEST_SHARE}"
+            )
+
+    def steps_of(self, name: str) -> int:
+        """Steps of the phase ``name``."""
+        if name == CALIBRATED:
+            return int(self.calibration * self.steps * (self.trunk + len(OWN) * self.part))
+        share = {TRUNK: self.trunk, JOINT: 1.0}.get(name, self.part)
+        return round(share * self.steps)
+
+    def rate_of(self, name: str) -> float:
+        """Learning rate of the phase ``name``."""
+        rates = {TRUNK: self.trunk_lr, JOINT: self.lr, CALIBRATED: self.gate_lr}
+        return rates.get(name, self.part_lr)
+
+    def config(self, seed: int) -> PrismConfig:
+        """The model whose kinds are trained apart."""
+        return PrismConfig(
+            vocab_size=VOCAB,
+            d_model=self.d_model,
+            num_layers=self.layers,
+            half_life_max=256.0,
+            tape=TapeConfig(),
+            symbolic=SymbolicConfig(),
+            seed=seed,
+        )
+
+
+QUICK = Sizes(steps=40, rows=6, length=32, test_rows=8, d_model=16, layers=1)
+
+
+def experiment(
+    seed: int, sizes: Sizes | None = None, say: Say = lambda phase, step, steps: None
+) -> dict[str, Any]:
+    """Everything once, from ``seed``; plain numbers.
+
+    Args:
+        say: called after each step with the phase, the step and their number.
+
+    Returns:
+        ``losses`` (model, domain: nats), ``gates`` (model, domain, kind: how far open), ``cost``
+        (model: tokens, flops, seconds of this phase), ``measures`` (see
+        :mod:`prism.studies.modular.measures`), ``parameters``, ``seed``, ``sizes``.
+    """
+    study = _Study(seed, sizes or Sizes(), say)
+    trunk = study.trained(TRUNK, Prism(trunk_config(study.sizes.config(seed))))
+    parts = {
+        kind: study.trained(kind, part_of(trunk, kind), domain) for domain, kind in OWN.items()
+    }
+    model = study.measured(ASSEMBLED, assemble(trunk, parts).model)
+    study.trained(CALIBRATED, only_gates(model))
+    study.joint()
+    return study.result()
+
+
+def joint_run(
+    seed: int, sizes: Sizes | None = None, say: Say = lambda phase, step, steps: None
+) -> dict[str, Any]:
+    """The joint run of :func:`experiment` alone: its ``losses`` (domain: nats) and ``cost``."""
+    study = _Study(seed, sizes or Sizes(), say)
+    study.joint()
+    return {"losses": study.losses[JOINT], "cost": asdict(study.cost[JOINT])}
+
+
+class _Study:
+    """The models of one seed as they are trained and measured."""
+
+    def __init__(self, seed: int, sizes: Sizes, say: Say) -> None:
+        self.seed, self.sizes, self.say = seed, sizes, say
+        self.losses: dict[str, dict[str, float]] = {}
+        self.gates: dict[str, dict[str, dict[str, float]]] = {}
+        self.cost: dict[str, Cost] = {}
+        self.parameters: dict[str, int] = {}
+
+    def trained(self, name: str, model: Prism, domain: str | None = None) -> Prism:
+        """``model`` after its phase, on the equal mix or mostly on ``domain``."""
+        s, steps = self.sizes, self.sizes.steps_of(name)
+        phase = Phase(
+            steps=steps,
+            lr=s.rate_of(name),
+            rows=s.rows,
+            length=s.length,
+            shares=shares_of(domain),
+            seed=self.seed,
+            first=APART * PHASES.index(name),
+            home=domain,
+        )
+        self.cost[name] = train(model, phase, lambda step: self.say(name, step, steps))
+        return self.measured(name, model)
+
+    def joint(self) -> Prism:
+        """The architecture of the assembled model, trained as one."""
+        trunk = trunk_config(self.sizes.config(self.seed))
+        config = assembled_config(trunk, {kind: part_config(trunk, kind) for kind in OWN.values()})
+        # speaking has a price so that parts leave each other room; a joint run needs none
+        return self.trained(JOINT, Prism(dataclasses.replace(config, z_loss=0.0)))
+
+    def measured(self, name: str, model: Prism) -> Prism:
+        """``model``, read on the test rows."""
+        self.losses[name] = losses(model, self.sizes.test_rows, self.sizes.length)
+        self.gates[name] = openness(model, self.sizes.test_rows, self.sizes.length)
+        self.parameters[name] = model.num_parameters()
+        return model
+
+    def result(self) -> dict[str, Any]:
+        cost = {name: asdict(each) for name, each in self.cost.items()}
+        return {
+            "seed": self.seed,
+            "sizes": asdict(self.sizes),
+            "parameters": self.parameters,
+            "losses": self.losses,
+            "gates": self.gates,
+            "cost": cost,
+            "measures": measures(self.losses, cost),
+        }

@@ -1,0 +1,121 @@
+"""Train one model of the study on a mix of domains; what it cost in tokens, FLOPs and CPU seconds.
+
+AdamW with the recipe of :mod:`prism.compare.training`; only parameters that have gradients move. A
+matrix product is counted twice more for the backward pass, once for what it read and once for its
+weights; frozen weights save the second.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from prism.compare.training import CLIP_NORM, exploration, learning_rate, parameter_groups
+from prism.engine.cost.flops import count
+from prism.model.loudness import price_of_guests
+from prism.model.prism import Prism
+from prism.studies.modular.domains import DOMAINS, draw, draw_mix, guests_of, row_loss
+
+OnStep = Callable[[int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """How to train: ``steps`` of ``rows`` rows of ``length`` tokens, domains in ``shares``; the
+    batches are those of ``seed`` from index ``first`` on. A part is at home in the domain ``home``
+    and a guest in the others; None = at home in all."""
+
+    steps: int
+    lr: float
+    rows: int
+    length: int
+    shares: Mapping[str, float]
+    seed: int
+    first: int
+    home: str | None = None
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a phase took: tokens, FLOPs by the shapes, seconds of one CPU core."""
+
+    tokens: int
+    flops: float
+    seconds: float
+
+
+def train(model: Prism, phase: Phase, on_step: OnStep = lambda step: None) -> Cost:
+    """Train ``model`` in place.
+
+    Raises:
+        FloatingPointError: the loss is not finite.
+    """
+    start = time.process_time()
+    optimizer = torch.optim.AdamW(
+        parameter_groups(model), lr=phase.lr, betas=(0.9, 0.95), fused=True
+    )
+    learning = [p for p in model.parameters() if p.requires_grad]
+    guests = guests_of(phase.shares, phase.home, phase.rows)
+    model.train()
+    for step in range(phase.steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, phase.steps, phase.lr)
+        model.set_exploration(exploration(step, phase.steps))
+        index = phase.first + step
+        tokens, targets = draw_mix(
+            phase.shares, "train", phase.seed, index, phase.rows, phase.length
+        )
+        output = model(tokens)
+        loss = row_loss(output.logits, targets)
+        optimizer.zero_grad(set_to_none=True)
+        price = output.aux_loss
+        if guests is not None:
+            price = price + price_of_guests(output.price, guests).mean()
+        (loss + price).backward()
+        torch.nn.utils.clip_grad_norm_(learning, CLIP_NORM)
+        optimizer.step()
+        if not math.isfinite(value := loss.item()):
+            raise FloatingPointError(f"loss is {value} at step {step + 1} of {phase.steps}")
+        on_step(step + 1)
+    model.set_exploration(0.0)
+    model.eval()
+    read = phase.steps * phase.rows * phase.length
+    return Cost(read, read * training_flops(model, phase.length), time.process_time() - start)
+
+
+def training_flops(model: Prism, length: int) -> float:
+    """Forward and backward FLOPs per token of ``model`` as it is frozen now."""
+    matrices = (m.weight for m in model.modules() if isinstance(m, nn.Linear))
+    frozen = sum(2 * weight.numel() for weight in matrices if not weight.requires_grad)
+    return count(model, length).training - frozen
+
+
+@torch.no_grad()
+def losses(model: Prism, rows: int, length: int, split: str = "test") -> dict[str, float]:
+    """Nats per scored token by domain, on the same rows for every model."""
+    return {
+        domain: row_loss(model(tokens).logits, targets).item()
+        for domain in DOMAINS
+        for tokens, targets in [draw(domain, split, 0, 0, rows, length)]
+    }
+
+
+@torch.no_grad()
+def openness(model: Prism, rows: int, length: int) -> dict[str, dict[str, float]]:
+    """By domain and kind, how far the kind's gates are open on average, 0 to 1."""
+    found: dict[str, dict[str, float]] = {}
+    for domain in DOMAINS:
+        tokens, _ = draw(domain, "test", 0, 0, rows, length)
+        layers = model(tokens, routing=True).routing
+        kinds = model.config.expert_kinds
+        gates = {
+            k: [x.probability[..., x.kinds.index(k)].mean() for x in layers if k in x.kinds]
+            for k in kinds
+        }
+        found[domain] = {k: float(sum(each) / len(each)) for k, each in gates.items()}
+    return found

@@ -1,0 +1,127 @@
+"""Known names are found as written, capitalised, or with one letter wrong; words are not."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from prism.inject.names import Mention, Names, Transcript, one_letter_apart
+from tests.inject.tiny import Bytes
+
+LETTERS = st.text(alphabet="abcdefgh", min_size=6, max_size=9)
+
+
+class Words(Bytes):
+    """Whole words of a list are one token, everything else is bytes."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def encode(self, text: str) -> list[int]:
+        tokens: list[int] = []
+        while text:
+            word = next((w for w in self.words if text.startswith(w)), None)
+            tokens += [256 + self.words.index(word)] if word else [text.encode()[0]]
+            text = text[len(word or text[0]) :]
+        return tokens
+
+    def piece(self, token: int) -> bytes:
+        return self.words[token - 256].encode() if token >= 256 else bytes([token])
+
+
+def known(*names: str) -> Names:
+    found = Names()
+    for name in names:
+        found.add(name, name)
+    return found
+
+
+def mentions(names: Names, text: str, tokenizer: Bytes | None = None) -> list[Mention]:
+    transcript = Transcript(names, tokenizer or Bytes())
+    for token in (tokenizer or Bytes()).encode(text):
+        transcript.append(token)
+    return transcript.mentions()
+
+
+def subjects(names: Names, text: str) -> list[str | None]:
+    return [m.subject for m in mentions(names, text)]
+
+
+def test_a_mention_covers_its_tokens():
+    (found,) = mentions(known("gold"), "we dug for gold here")
+    assert (found.first, found.last, found.text, found.how) == (11, 14, "gold", "name")
+
+
+def test_the_longest_name_wins():
+    names = known("Guinea", "Papua New Guinea", "Guinea-Bissau")
+    text = "From Papua New Guinea to Guinea and Guinea-Bissau"
+    assert subjects(names, text) == ["Papua New Guinea", "Guinea", "Guinea-Bissau"]
+
+
+def test_a_name_inside_a_word_is_none():
+    assert subjects(known("niger"), "the nigerian coast") == []
+
+
+@pytest.mark.parametrize("text", ["Gold is heavy", "some gold", "gold's price"])
+def test_the_first_letter_may_be_capital_and_a_possessive_may_follow(text):
+    assert subjects(known("gold"), text) == ["gold"]
+
+
+def test_a_capitalised_stranger_is_a_mention_of_nobody():
+    assert subjects(known("Kenya"), "the road from Kenya to Uganda") == ["Kenya", None]
+
+
+def test_a_word_at_the_front_of_a_sentence_is_no_stranger():
+    assert subjects(known("Kenya"), "The road. Then Kenya") == ["Kenya"]
+
+
+@given(
+    name=LETTERS, at=st.integers(1, 4), kind=st.sampled_from("dist"), letter=st.sampled_from("xyz")
+)
+def test_any_single_slip_after_the_first_letter_is_found(name, at, kind, letter):
+    slip = {
+        "d": name[:at] + name[at + 1 :],
+        "i": name[:at] + letter + name[at:],
+        "s": name[:at] + letter + name[at + 1 :],
+        "t": name[:at] + name[at + 1] + name[at] + name[at + 2 :],
+    }[kind]
+    assume(slip != name)
+    assert one_letter_apart(name.encode(), slip.encode())
+    assert known(name).misspelt(slip.encode()) == name
+
+
+@given(a=LETTERS, b=LETTERS)
+def test_being_one_letter_apart_is_mutual(a, b):
+    assert one_letter_apart(a.encode(), b.encode()) == one_letter_apart(b.encode(), a.encode())
+
+
+def test_a_slip_between_two_names_is_neither():
+    assert known("Marland", "Markand").misspelt(b"Marand") is None
+
+
+def test_a_word_of_the_tokenizer_is_never_a_slip():
+    names = known("Ireland")
+    assert mentions(names, "from Iceland", Words(" Iceland"))[-1].subject is None
+    assert mentions(names, "from Iceland")[-1].how == "typo"
+
+
+def test_a_forgotten_subject_is_not_found_any_more():
+    names = known("Kenya", "Uganda")
+    names.remove("Kenya")
+    assert "Kenya" not in names
+    assert names.misspelt(b"Kenia") is None
+    assert names.exact(b"Uganda") == "Uganda"
+
+
+def test_one_name_cannot_mean_two_subjects():
+    names = known("Kenya")
+    with pytest.raises(ValueError, match="stands for 'Kenya' already"):
+        names.add("Kenya", "Uganda")
+    with pytest.raises(ValueError, match="at least one letter"):
+        names.add("...", "Uganda")
+
+
+def test_a_given_name_comes_before_the_capital_of_another():
+    names = known("mercury", "Mercury")
+    assert subjects(names, "from mercury to Mercury") == ["mercury", "Mercury"]
