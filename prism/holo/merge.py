@@ -63,6 +63,7 @@ def merge(tape: HoloTape, other: HoloTape, on_conflict: str = "error") -> MergeR
         tape.register.add_register(other.register)
         tape.vocabulary.extend(other.vocabulary.items or [])
         tape._unlisted += other._unlisted
+        tape.revision += 1
         return MergeReport(added=other.count, duplicates=0)
     return _merge_listed(tape, other, on_conflict)
 

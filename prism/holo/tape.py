@@ -64,6 +64,7 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
         self.resolver = Resolver() if c.resolver else None
         self.restore_ledger(Ledger() if c.ledger else None)
         self._unlisted = 0  # facts that no ledger row stands for
+        self.revision = 0  # grows whenever the register changes; a view compares it
 
     def restore_ledger(self, ledger: Ledger | None) -> None:
         """Take over the ledger that belongs to the register, as a file does."""
@@ -251,6 +252,7 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
 
     def _add(self, hashes: np.ndarray, ids: np.ndarray, sign: np.ndarray) -> None:
         """Add sign * amplitude * key * value of n items to the register."""
+        self.revision += len(hashes) > 0
         c, codes = self.config, self.vocabulary.codes
 
         def words(at: np.ndarray) -> np.ndarray:

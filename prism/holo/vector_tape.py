@@ -64,6 +64,7 @@ class VectorAlgebra:
         product = (key * value).reshape(-1, self.config.dim)
         self.register.numbers = self.register.numbers + sign * product.sum(0)
         self._unlisted += sign * len(product)
+        self.revision += 1
         if self.decoder is not None:
             self.decoder.invalidate(np.zeros(1, np.int64))
 
