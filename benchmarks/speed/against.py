@@ -86,8 +86,7 @@ class Checkout:
 
     def close(self) -> None:
         """End the process."""
-        self._process.stdin.close()
-        self._process.wait()
+        self._process.communicate()
 
 
 def main(argv: list[str] | None = None) -> int:
