@@ -34,8 +34,8 @@ class RowBatch:
             to batch; negative = padding.
         sources: per stream, names of the sources that the row was read from.
         bytes: ``[n]`` int64, bytes that the targets of each stream stand for.
-        guests: ``[n, T]`` bool, True where the text is of a source in which the model is a guest;
-            None in held-out batches, and where it is at home in all.
+        out_of_domain: ``[n, T]`` bool, True where the text is of a source outside the domain of the
+            model; None in held-out batches, and where no source is.
     """
 
     tokens: Tensor
@@ -43,7 +43,7 @@ class RowBatch:
     segment_ids: Tensor
     sources: list[str]
     bytes: Tensor
-    guests: Tensor | None = None
+    out_of_domain: Tensor | None = None
 
 
 def encode(document: Document, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:

@@ -90,7 +90,7 @@ class RowStreams:
         walks = {s.source.name: Walk(s.source, mix64(seed, i)) for i, s in enumerate(mix.sources)}
         curriculum = curriculum or Curriculum({s.source.name: s.weight for s in mix.sources})
         run = math.inf if tokens is None else tokens
-        self._guests = any(s.guest for s in mix.sources)
+        self._marked = any(s.out_of_domain for s in mix.sources)
         self._streams = {
             i: RowStream(i, streams, mix, walks, tokenizer, seed, curriculum, run) for i in mine
         }
@@ -104,14 +104,14 @@ class RowStreams:
         rows, names = zip(
             *(stream.take(self._seq_len) for stream in self._streams.values()), strict=True
         )
-        tokens, targets, segments, guests = torch.stack(rows, dim=1)
+        tokens, targets, segments, out_of_domain = torch.stack(rows, dim=1)
         return RowBatch(
             tokens,
             targets,
             segments,
             list(names),
             count_bytes(targets, self._byte_lengths),
-            guests.bool() if self._guests else None,
+            out_of_domain.bool() if self._marked else None,
         )
 
     def state(self) -> dict[str, Any]:
@@ -163,7 +163,7 @@ class RowStream:
     ) -> None:
         self._stride = streams
         self._share = mix.held_out
-        self._guests = {s.source.name for s in mix.sources if s.guest}
+        self._out_of_domain = {s.source.name for s in mix.sources if s.out_of_domain}
         self._walks = walks
         self._tokenizer = tokenizer
         self._curriculum, self._run = curriculum, run
@@ -190,8 +190,8 @@ class RowStream:
         return {name: w * total - offsets.get(name, 0.0) for name, w in weights.items()}
 
     def take(self, length: int) -> tuple[torch.Tensor, str]:
-        """The next tokens, targets, numbers of documents or their pieces, and whether they are of
-        guests' sources, together ``[4, length]``; and the sources."""
+        """The next tokens, targets, numbers of documents or their pieces, and whether their source
+        is out of domain, together ``[4, length]``; and the names of the sources."""
         rows = torch.full((4, length), IGNORE)
         names: list[str] = []
         filled = 0
@@ -203,7 +203,7 @@ class RowStream:
             rows[0, here] = self._tokens[there]
             rows[1, here] = self._targets[there]
             rows[2, here] = self._pieces[there]
-            rows[3, here] = self._source in self._guests
+            rows[3, here] = self._source in self._out_of_domain
             if self._source not in names:
                 names.append(self._source)
             filled, self._taken = filled + n, self._taken + n

@@ -73,7 +73,7 @@ def open_job(s: Settings, w: World, stage: Stage | None = None) -> Job:
     if s.curriculum:
         curriculum = parse_curriculum(s.curriculum, mix, s.decay)
         remarks.append(f"curriculum: {curriculum.describe()}")
-    if guests := [weighted.source.name for weighted in mix.sources if weighted.guest]:
+    if guests := [weighted.source.name for weighted in mix.sources if weighted.out_of_domain]:
         remarks.append(f"guest in: {', '.join(guests)}; speaking costs {GUEST_COST:g} x there")
     reference = reference_of(s, w.device)
     if reference is not None:

@@ -130,11 +130,12 @@ def test_without_changes_a_curriculum_reads_what_the_mix_says() -> None:
             assert torch.equal(one.segment_ids, other.segment_ids)
 
 
-def test_a_run_that_was_saved_without_what_is_due_goes_on() -> None:
+def test_a_run_that_was_saved_without_quotas_goes_on() -> None:
     streams = streams_of(None, 1)
     read(streams, 30)
     state = {
-        stream: {k: v for k, v in s.items() if k != "due"} for stream, s in streams.state().items()
+        stream: {k: v for k, v in s.items() if k != "quota"}
+        for stream, s in streams.state().items()
     }
     older = streams_of(None, 1)
     older.load(state)

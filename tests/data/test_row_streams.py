@@ -23,6 +23,17 @@ from tests.data.fakes import Shelf, documents_in, mix_of, numbered
 
 BYTES = ByteTokenizer()
 STREAMS = 8
+OLD_STATE = {  # written before row streams and quotas had these names
+    "lane0001": {
+        "data": "77b677190202c9e6",
+        "document": 42,
+        "source": "a",
+        "gone": 3,
+        "places": {"a": [1, 5, 0, 2], "b": [0, 0, 0, -2]},
+        "read": {"a": 252, "b": 0},
+        "due": {"a": 546.2914533569696, "b": -294.29145335696955},
+    }
+}
 
 
 def streams_of(
@@ -32,10 +43,10 @@ def streams_of(
 
 
 def two_sources() -> Mix:
-    """In the second of which one is a guest."""
+    """The second is out of domain."""
     mix = mix_of(numbered(23, "a", 11), numbered(9, "b", 40), weights=(3, 1), held_out=0.1)
-    home, away = mix.sources
-    return dataclasses.replace(mix, sources=(home, dataclasses.replace(away, guest=True)))
+    own, other = mix.sources
+    return dataclasses.replace(mix, sources=(own, dataclasses.replace(other, out_of_domain=True)))
 
 
 def read(streams: RowStreams, batches: int) -> list[RowBatch]:
@@ -43,20 +54,20 @@ def read(streams: RowStreams, batches: int) -> list[RowBatch]:
 
 
 def assert_rows_equal(ours: RowBatch, whole: RowBatch, mine: list[int]) -> None:
-    for name in ("tokens", "targets", "segment_ids", "bytes", "guests"):
+    for name in ("tokens", "targets", "segment_ids", "bytes", "out_of_domain"):
         assert torch.equal(getattr(ours, name), getattr(whole, name)[mine]), name
     assert ours.sources == [whole.sources[i] for i in mine]
 
 
-def test_every_token_says_whether_it_is_of_a_source_where_one_is_a_guest() -> None:
+def test_every_token_says_whether_its_source_is_out_of_domain() -> None:
     seen = set()
     for batch in read(streams_of(two_sources()), 8):
-        for row, guests in zip(batch.tokens, batch.guests, strict=True):
+        for row, marks in zip(batch.tokens, batch.out_of_domain, strict=True):
             text = bytes(row.clamp(max=255).tolist()).decode("latin1")
-            seen |= set(zip(text, guests.tolist(), strict=True))
+            seen |= set(zip(text, marks.tolist(), strict=True))
     assert ("a", False) in seen and ("b", True) in seen
     assert ("a", True) not in seen and ("b", False) not in seen
-    assert streams_of(mix_of(numbered(9))).next().guests is None
+    assert streams_of(mix_of(numbered(9))).next().out_of_domain is None
 
 
 @given(
@@ -221,6 +232,15 @@ def test_a_state_of_other_data_is_refused() -> None:
     ):
         with pytest.raises(ValueError, match=r"stream0000 is of another mix, tokenizer, seed"):
             other.load(state)
+
+
+def test_a_state_of_an_older_run_with_its_keys_goes_on() -> None:
+    mix = mix_of(numbered(100, "a"), numbered(100, "b", 20), weights=(3.0, 1.0))
+    streams = RowStreams(mix, BYTES, streams=3, mine=[1], seq_len=50, seed=7)
+    streams.load(OLD_STATE)
+    batch = streams.next()
+    assert BYTES.decode(batch.tokens[0].tolist()) == "><a69><a68><a82><a81><a21><a16><a15><a63>"
+    assert batch.segment_ids[0, [0, -1]].tolist() == [42, 50]
 
 
 def test_a_state_without_an_own_stream_is_refused() -> None:

@@ -67,7 +67,7 @@ class Rows:
     @classmethod
     def of(cls, batch: RowBatch, device: torch.device) -> Rows:
         """Move ``batch`` to ``device``."""
-        whole = cls(batch.tokens, batch.targets, batch.segment_ids, batch.guests)
+        whole = cls(batch.tokens, batch.targets, batch.segment_ids, batch.out_of_domain)
         return cls(*(x.to(device, non_blocking=True) for x in whole._tensors()))
 
     def split(self, micro: int) -> list[Rows]:
