@@ -26,7 +26,7 @@ from benchmarks.levers.loop import decay, held_out_loss, start, stay
 from benchmarks.levers.runs import Row, Runs, at_one_rate, every_seed, tuned_arms
 from benchmarks.levers.text import Shape, Text
 from prism import Prism, PrismConfig
-from prism.data import Curriculum, LaneBatch, Mix
+from prism.data import Curriculum, Mix, RowBatch
 from prism.data.order import mix64
 
 SKILL, ELSEWHERE = "skill", "elsewhere"
@@ -156,14 +156,14 @@ def run(
     rate: float,
     annealed: float,
     domains: dict[str, Text],
-    held_out: dict[str, list[LaneBatch]],
+    held_out: dict[str, list[RowBatch]],
     sizes: Sizes,
 ) -> Row:
     """One arm: ``loss`` the mean over both domains, ``domains`` each, ``skill_tokens`` read."""
     streams = {name: text.batches(sizes.shape, seed) for name, text in domains.items()}
     course, skill_rows = curriculum(arm, annealed, sizes), 0
 
-    def batches(step: int) -> LaneBatch:
+    def batches(step: int) -> RowBatch:
         nonlocal skill_rows
         share = course.weights(step / sizes.steps)[SKILL]
         g = torch.Generator().manual_seed(mix64(seed, step) % 2**63)
@@ -181,13 +181,13 @@ def run(
     return row | {"flops": learner.flops, "skill_tokens": skill_rows * sizes.shape.length}
 
 
-def chosen(first: LaneBatch, second: LaneBatch, take: torch.Tensor) -> LaneBatch:
+def chosen(first: RowBatch, second: RowBatch, take: torch.Tensor) -> RowBatch:
     """Rows of ``first`` where ``take [n]``, of ``second`` elsewhere."""
 
     def either(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
         return torch.where(take[:, None], a, b)
 
-    return LaneBatch(
+    return RowBatch(
         tokens=either(first.tokens, second.tokens),
         targets=either(first.targets, second.targets),
         segment_ids=either(first.segment_ids, second.segment_ids),

@@ -22,7 +22,7 @@ from torch.optim import AdamW, Optimizer
 
 from benchmarks.levers.text import Batches
 from prism.compare.training import CLIP_NORM, parameter_groups
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from prism.data.pack import IGNORE
 from prism.engine.cost.flops import count
 from prism.model.protocol import LanguageModel
@@ -31,7 +31,7 @@ BETAS = (0.9, 0.95)
 
 # weight of every target [n, T] from losses, batch and step; the weights of a batch sum to its
 # number of targets
-Weigh = Callable[[Tensor, LaneBatch], Tensor]
+Weigh = Callable[[Tensor, RowBatch], Tensor]
 Watch = Callable[["Learner"], None]
 
 
@@ -107,9 +107,7 @@ def _timed_step(learner: Learner, batches: Batches, rate: float, weigh: Weigh | 
     learner.steps[learner.size] = learner.steps.get(learner.size, 0) + 1
 
 
-def train_step(
-    learner: Learner, batch: LaneBatch, rate: float, weigh: Weigh | None = None
-) -> float:
+def train_step(learner: Learner, batch: RowBatch, rate: float, weigh: Weigh | None = None) -> float:
     """One optimiser step; the unweighted loss before it, nats per target."""
     model, optimizer = learner.model, learner.optimizer
     for group in optimizer.param_groups:
@@ -135,7 +133,7 @@ def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def held_out_loss(model: LanguageModel, batches: Sequence[LaneBatch]) -> float:
+def held_out_loss(model: LanguageModel, batches: Sequence[RowBatch]) -> float:
     """Mean loss over all targets of ``batches``, nats; the model's mode is as before."""
     training = model.training
     model.eval()

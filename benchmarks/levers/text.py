@@ -14,12 +14,12 @@ from typing import Any
 
 import torch
 
-from prism.data import ByteTokenizer, LaneBatch, Lanes, Mix, held_out_batches, parse_mix
+from prism.data import ByteTokenizer, Mix, RowBatch, RowStreams, held_out_batches, parse_mix
 from prism.data.order import mix64
 
 VOCABULARY = 257  # bytes and the end of a document
 WINDOW = 1024  # batches
-Batches = Callable[[int], LaneBatch]  # the batch of a step
+Batches = Callable[[int], RowBatch]  # the batch of a step
 
 
 @dataclass(frozen=True)
@@ -62,32 +62,32 @@ class Text:
         Rows are shuffled over ``WINDOW`` batches: a few long documents at a time would make the
         loss go up and down with what is being read.
         """
-        lanes = Lanes(
+        streams = RowStreams(
             self.mix,
             ByteTokenizer(),
-            lanes=shape.rows,
+            streams=shape.rows,
             mine=range(shape.rows),
             seq_len=shape.length,
             seed=seed,
         )
-        read: list[LaneBatch] = []
+        read: list[RowBatch] = []
 
-        def batch(step: int) -> LaneBatch:
+        def batch(step: int) -> RowBatch:
             while len(read) <= step:
-                window = [lanes.next() for _ in range(WINDOW)]
+                window = [streams.next() for _ in range(WINDOW)]
                 read.extend(shuffled(window, mix64(seed, len(read))))
             return read[step]
 
         return batch
 
-    def held_out(self, shape: Shape) -> list[LaneBatch]:
+    def held_out(self, shape: Shape) -> list[RowBatch]:
         """The held-out documents, in rows of ``shape.length``."""
         return held_out_batches(
-            self.mix, ByteTokenizer(), shape.length, lanes=4 * shape.rows, tokens=shape.held_out
+            self.mix, ByteTokenizer(), shape.length, rows=4 * shape.rows, tokens=shape.held_out
         )
 
 
-def shuffled(batches: Sequence[LaneBatch], seed: int) -> list[LaneBatch]:
+def shuffled(batches: Sequence[RowBatch], seed: int) -> list[RowBatch]:
     """As many batches of the same rows in another order, drawn from ``seed``."""
     rows = len(batches[0].sources)
     order = torch.randperm(
@@ -99,7 +99,7 @@ def shuffled(batches: Sequence[LaneBatch], seed: int) -> list[LaneBatch]:
     sources = [source for b in batches for source in b.sources]
     count = torch.cat([b.bytes for b in batches])
     return [
-        LaneBatch(
+        RowBatch(
             tokens=tokens[mine],
             targets=targets[mine],
             segment_ids=segments[mine],

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from benchmarks.levers.loop import Learner, held_out_loss
 from benchmarks.levers.operators import New
-from prism.data import LaneBatch
+from prism.data import RowBatch
 
 EVERY = 10
 ALIVE_WITHIN = 2
@@ -20,7 +20,7 @@ class Losses:
         seen: one per look.
     """
 
-    def __init__(self, learner: Learner, held_out: Sequence[LaneBatch], watched: int) -> None:
+    def __init__(self, learner: Learner, held_out: Sequence[RowBatch], watched: int) -> None:
         self._held_out, self._watched, self._begun = held_out, watched, learner.step
         self.before = held_out_loss(learner.model, held_out)
         self.seen: list[float] = []

@@ -24,7 +24,7 @@ from prism.data.document import Document
 
 WORD = 2**64 - 1
 ROUNDS = 8
-KEPT_WINDOWS = 32  # per source; lanes of one process are near one another
+KEPT_WINDOWS = 32  # per source; streams of one process are near one another
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from benchmarks.levers.loop import Learner, start
 from benchmarks.levers.sizes import config
 from benchmarks.levers.text import VOCABULARY
 from prism import Prism, PrismConfig
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from tests.benchmarks.fakes import META
 
 LENGTH = 16
 
 
-def batch(step: int, rows: int = 3) -> LaneBatch:
+def batch(step: int, rows: int = 3) -> RowBatch:
     """Text in which each byte names the next; a document ends in the middle of the first row."""
     g = torch.Generator().manual_seed(step)
     begin = torch.randint(256, (rows, 1), generator=g)
@@ -26,7 +26,7 @@ def batch(step: int, rows: int = 3) -> LaneBatch:
     targets[0, LENGTH // 2] = -100
     tokens[0, LENGTH // 2] = targets[0, LENGTH // 2 - 1] = VOCABULARY - 1
     segments[0, LENGTH // 2 + 1 :] = 1
-    return LaneBatch(tokens, targets, segments, ["text"] * rows, torch.full((rows,), LENGTH))
+    return RowBatch(tokens, targets, segments, ["text"] * rows, torch.full((rows,), LENGTH))
 
 
 def learner(d_model: int = 16, layers: int = 1, peak: float = 0.01) -> Learner:
