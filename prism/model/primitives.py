@@ -67,7 +67,7 @@ class Lanes:
         a, b: ``[B, T, 2 U]``.
         steps: ``[B, T, U]`` integer-valued steps.
         theta: ``[2 U]`` thresholds.
-        runs: ``[B, T]`` run numbers or None.
+        doc_index: ``[B, T]`` document index of each token or None.
         registers: ``[B, U]`` carried, by primitive name.
     """
 
@@ -75,7 +75,7 @@ class Lanes:
     b: Tensor
     steps: Tensor
     theta: Tensor
-    runs: Tensor | None
+    doc_index: Tensor | None
     registers: dict[str, Tensor]
 
 
@@ -133,7 +133,7 @@ def count(lanes: Lanes) -> Tensor:
 
 def latch(lanes: Lanes) -> tuple[Tensor, Tensor]:
     first, second = lanes.a.chunk(2, dim=-1)
-    parity = running_sum(above_zero(first), lanes.registers.get("latch"), lanes.runs, 2)
+    parity = running_sum(above_zero(first), lanes.registers.get("latch"), lanes.doc_index, 2)
     sign = 1 - 2 * parity.detach()
     # one more flip turns s into -s: the finite difference is the gradient
     signed = straight_through(sign, -2 * sign * parity)
@@ -143,17 +143,17 @@ def latch(lanes: Lanes) -> tuple[Tensor, Tensor]:
 def flipflop(lanes: Lanes) -> tuple[Tensor, Tensor]:
     first, second = lanes.a.chunk(2, dim=-1)
     write = above_zero(lanes.b[..., : first.shape[-1]])
-    held = hold(2 * above_zero(first) - 1, write, lanes.registers.get("flipflop"), lanes.runs)
+    held = hold(2 * above_zero(first) - 1, write, lanes.registers.get("flipflop"), lanes.doc_index)
     return torch.cat([held, held * second], dim=-1), held
 
 
 def counter(lanes: Lanes) -> tuple[Tensor, Tensor]:
-    total = saturating_sum(lanes.steps, lanes.registers.get("counter"), lanes.runs, TURN // 2)
+    total = saturating_sum(lanes.steps, lanes.registers.get("counter"), lanes.doc_index, TURN // 2)
     return _circle(total, math.pi / TURN), total
 
 
 def rotor(lanes: Lanes) -> tuple[Tensor, Tensor]:
-    total = running_sum(lanes.steps, lanes.registers.get("rotor"), lanes.runs, TURN)
+    total = running_sum(lanes.steps, lanes.registers.get("rotor"), lanes.doc_index, TURN)
     return _circle(total, 2 * math.pi / TURN), total
 
 

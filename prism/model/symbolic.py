@@ -81,20 +81,20 @@ class SymbolicMachine(nn.Module):
         self.read.weight /= self.lane_rate
 
     def forward(
-        self, x: Tensor, state: SymbolicState | None, runs: Tensor | None
+        self, x: Tensor, state: SymbolicState | None, doc_index: Tensor | None
     ) -> tuple[Tensor, SymbolicState, Tensor]:
         """``x [B, T, D]`` to features ``[B, T, 2 U]``, the new state, and the primitive that each
         unit picked ``[B, T, U]``."""
         raw = promote(self.read(x)) * self.lane_rate
         a, b = raw.chunk(2, dim=-1)
         gate_now, gate_next = b.chunk(2, dim=-1)
-        before = shift_right(gate_next, None if state is None else state.lane, runs)
+        before = shift_right(gate_next, None if state is None else state.lane, doc_index)
         lanes = Lanes(
             a,
             b,
             angle_steps(a, self.gate_start + gate_now + before, self.config.moduli),
             self.theta,
-            runs,
+            doc_index,
             {} if state is None else state.registers,
         )
         results, registers = [], {}

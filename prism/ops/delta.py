@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prism.ops.documents import chunk_documents
+
 
 @dataclass
 class Written:
@@ -74,7 +76,7 @@ class ChunkFrame:
 def chunk_frame(
     length: int,
     retention: Tensor,
-    runs: Tensor | None,
+    doc_index: Tensor | None,
     chunk: int,
     dtype: torch.dtype,
 ) -> ChunkFrame:
@@ -83,7 +85,7 @@ def chunk_frame(
     Args:
         length: T.
         retention: ``[H]`` fp64, in (0, 1].
-        runs: ``[B, T]`` run numbers or None.
+        doc_index: ``[B, T]`` document index of each token or None.
         chunk: tokens per chunk C.
         dtype: of the constants.
     """
@@ -101,20 +103,17 @@ def chunk_frame(
     kept = torch.exp2((filled - 1 - step[:, None]).clamp(min=0) * log2r)
     through = torch.exp2(filled * log2r)
     parts = [x.to(dtype) for x in (inner, inner.tril(-1), carried, kept, through)]
-    if runs is None:
+    if doc_index is None:
         return ChunkFrame(length, size, *parts)
-    pad = count * size - length
-    run = torch.cat([runs, runs[:, -1:].expand(-1, pad)], dim=1) if pad else runs
-    run = run.view(-1, count, 1, size)
-    last = run[..., -1:]
-    before = torch.cat([torch.zeros_like(last[:, :1]), last[:, :-1]], dim=1)
-    same = run[..., :, None] == run[..., None, :]
+    index, entering = (x[:, :, None] for x in chunk_documents(doc_index, size))
+    last, entering = index[..., -1:], entering[..., None]
+    same = index[..., :, None] == index[..., None, :]
     masks = (
         same,
         same,
-        (run == before)[..., None],
-        (run == last)[..., None],
-        (last == before)[..., None],
+        (index == entering)[..., None],
+        (index == last)[..., None],
+        (last == entering)[..., None],
     )
     return ChunkFrame(length, size, *(p * m for p, m in zip(parts, masks, strict=True)))
 
@@ -199,7 +198,7 @@ def delta_rule_loop(
     beta: list[Tensor],
     retention: Tensor,
     registers: list[Tensor] | None = None,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The plain reference: all layers together, one token at a time.
 
@@ -207,7 +206,7 @@ def delta_rule_loop(
         q, k, v, beta: per layer, as in :func:`delta_rule`.
         retention: ``[H]``.
         registers: per layer ``[B, H, S, M]`` or None.
-        runs: ``[B, T]`` run numbers or None.
+        doc_index: ``[B, T]`` document index of each token or None.
 
     Returns:
         Per layer the reads ``[B, T, H, M]`` and the final register ``[B, H, S, M]``.
@@ -218,10 +217,10 @@ def delta_rule_loop(
     before = torch.zeros_like(q[0][:, 0, 0, 0], dtype=torch.long)
     reads: list[list[Tensor]] = [[] for _ in q]
     for t in range(q[0].shape[1]):
-        if runs is not None:
-            same = (runs[:, t] == before)[:, None, None, None]
+        if doc_index is not None:
+            same = (doc_index[:, t] == before)[:, None, None, None]
             own = [torch.where(same, r, 0.0) for r in own]
-            before = runs[:, t]
+            before = doc_index[:, t]
         below = empty
         for layer, register in enumerate(own):
             key, value = k[layer][:, t, :, :, None], v[layer][:, t, :, None, :]

@@ -41,7 +41,7 @@ def ring_read(
     taps: Tensor,
     contents: Tensor,
     carry: Tensor | None = None,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Filter the last S contents of each head.
 
@@ -49,7 +49,7 @@ def ring_read(
         taps: ``[B, T, H, S]`` weight of each lag, 0 = the token itself.
         contents: ``[B, T, H, M]`` what each token puts into its slot.
         carry: ``[B, S - 1, H, M]`` contents before the call, oldest first; None = empty.
-        runs: ``[B, T]`` run numbers or None; only run 0 sees ``carry``.
+        doc_index: ``[B, T]`` document index of each token or None; only document 0 sees ``carry``.
 
     Returns:
         Reads ``[B, T, H, M]`` and the contents to carry on ``[B, S - 1, H, M]``.
@@ -65,8 +65,8 @@ def ring_read(
     taps = torch.nn.functional.pad(taps, (0, 0, 0, 0, 0, pad)) if pad else taps
     taps = taps.view(batch, count, size, heads, slots).transpose(2, 3)
     band = _skew(taps.flip(-1), window)  # [B, N, H, C, C + S - 1]
-    if runs is not None:
-        band = band * _same_document(runs, slots, size, count, pad)[:, :, None]
+    if doc_index is not None:
+        band = band * _same_document(doc_index, slots, size, count, pad)[:, :, None]
     padded = torch.nn.functional.pad(line, (0, 0, 0, 0, 0, pad)) if pad else line
     if count == 1:
         pieces = padded[:, None]
@@ -77,9 +77,9 @@ def ring_read(
     out = (band @ pieces.transpose(2, 3)).transpose(2, 3)
     out = out.reshape(batch, count * size, heads, -1)[:, :length]
     kept = line[:, length:]
-    if runs is not None:
-        origin = torch.cat([torch.zeros_like(runs[:, :1]).expand(-1, slots - 1), runs], dim=1)
-        kept = kept * (origin[:, length:] == runs[:, -1:])[..., None, None]
+    if doc_index is not None:
+        owner = _slot_documents(doc_index, slots)
+        kept = kept * (owner[:, length:] == doc_index[:, -1:])[..., None, None]
     return out, kept
 
 
@@ -90,25 +90,30 @@ def _skew(rows: Tensor, window: int) -> Tensor:
     return flat[..., : size * window].reshape(*batch, size, window)
 
 
-def _same_document(runs: Tensor, slots: int, size: int, count: int, pad: int) -> Tensor:
+def _same_document(doc_index: Tensor, slots: int, size: int, count: int, pad: int) -> Tensor:
     """``[B, N, C, C + S - 1]``: token and slot belong to the same document."""
-    origin = torch.cat([torch.zeros_like(runs[:, :1]).expand(-1, slots - 1), runs], dim=1)
-    origin = torch.cat([origin, origin[:, -1:].expand(-1, pad)], dim=1)
-    reader = origin[:, slots - 1 :].reshape(-1, count, size)
-    return reader[..., None] == origin.unfold(1, size + slots - 1, size)[:, :, None]
+    owner = _slot_documents(doc_index, slots)
+    owner = torch.cat([owner, owner[:, -1:].expand(-1, pad)], dim=1)
+    reader = owner[:, slots - 1 :].reshape(-1, count, size)
+    return reader[..., None] == owner.unfold(1, size + slots - 1, size)[:, :, None]
+
+
+def _slot_documents(doc_index: Tensor, slots: int) -> Tensor:
+    """``[B, S - 1 + T]`` document of each carried and each new content; carried ones are of 0."""
+    return torch.nn.functional.pad(doc_index, (slots - 1, 0))
 
 
 def ring_read_loop(
     queries: Tensor,
     contents: Tensor,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
 ) -> Tensor:
     """The plain reference: a register with phase keys, written and read token by token.
 
     Args:
         queries: ``[B, T, H, S]`` phase coordinates p (``taps = queries @ phases(S)``).
         contents: ``[B, T, H, M]``.
-        runs: ``[B, T]`` run numbers or None.
+        doc_index: ``[B, T]`` document index of each token or None.
 
     Returns:
         Reads ``[B, T, H, M]``.
@@ -119,9 +124,9 @@ def ring_read_loop(
     register = contents.new_zeros(batch, heads, slots, contents.shape[-1])
     reads = []
     for t in range(length):
-        if runs is not None:
-            before = runs[:, t - 1] if t else torch.zeros_like(runs[:, 0])
-            same = (runs[:, t] == before)[:, None, None, None]
+        if doc_index is not None:
+            before = doc_index[:, t - 1] if t else torch.zeros_like(doc_index[:, 0])
+            same = (doc_index[:, t] == before)[:, None, None, None]
             register = torch.where(same, register, 0.0)
         cos, sin = (
             (w * (t % (2 * slots))).cos().to(queries),

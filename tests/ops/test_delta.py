@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from prism.ops.delta import chunk_frame, delta_rule, delta_rule_loop
-from tests.ops.references import PRECISIONS, assert_same, normal, run_numbers
+from tests.ops.references import PRECISIONS, assert_same, document_indices, normal
 
 BATCH, HEADS, SLOTS, WIDTH = 2, 2, 4, 3
 
@@ -26,8 +26,8 @@ def inputs_of(layers: int, length: int, dtype: torch.dtype) -> list[torch.Tensor
     return [x.to(dtype) for x in found]
 
 
-def chunked(inputs, retention, runs, chunk) -> list[torch.Tensor]:
-    frame = chunk_frame(inputs[0].shape[1], retention, runs, chunk, inputs[0].dtype)
+def chunked(inputs, retention, doc_index, chunk) -> list[torch.Tensor]:
+    frame = chunk_frame(inputs[0].shape[1], retention, doc_index, chunk, inputs[0].dtype)
     below, reads, registers = None, [], []
     for layer in range(0, len(inputs), 5):
         *qkvb, register = inputs[layer : layer + 5]
@@ -37,9 +37,9 @@ def chunked(inputs, retention, runs, chunk) -> list[torch.Tensor]:
     return [*reads, *registers]
 
 
-def looped(inputs, retention, runs) -> list[torch.Tensor]:
+def looped(inputs, retention, doc_index) -> list[torch.Tensor]:
     q, k, v, beta, register = (list(inputs[i::5]) for i in range(5))
-    reads, registers = delta_rule_loop(q, k, v, beta, retention, register, runs)
+    reads, registers = delta_rule_loop(q, k, v, beta, retention, register, doc_index)
     return [*reads, *registers]
 
 
@@ -53,11 +53,11 @@ def looped(inputs, retention, runs) -> list[torch.Tensor]:
 )
 def test_the_chunked_rule_is_the_loop(layers, length, chunk, retention, precision, data):
     dtype, bar = precision
-    runs = data.draw(run_numbers(BATCH, length))
+    doc_index = data.draw(document_indices(BATCH, length))
     keep = torch.tensor(retention, dtype=torch.float64)
     assert_same(
-        lambda *x: chunked(x, keep, runs, chunk),
-        lambda *x: looped(x, keep, runs),
+        lambda *x: chunked(x, keep, doc_index, chunk),
+        lambda *x: looped(x, keep, doc_index),
         inputs_of(layers, length, dtype),
         bar,
     )
@@ -103,6 +103,6 @@ def test_a_closed_gate_writes_nothing():
 
 
 def test_gradients_agree_with_finite_differences():
-    runs, keep = torch.tensor([[0, 0, 1, 1, 1]] * BATCH), torch.tensor([1.0, 0.8]).double()
+    doc_index, keep = torch.tensor([[0, 0, 1, 1, 1]] * BATCH), torch.tensor([1.0, 0.8]).double()
     inputs = [x.requires_grad_() for x in inputs_of(2, 5, torch.float64)]
-    assert torch.autograd.gradcheck(lambda *x: tuple(chunked(x, keep, runs, 3)), inputs)
+    assert torch.autograd.gradcheck(lambda *x: tuple(chunked(x, keep, doc_index, 3)), inputs)
