@@ -79,7 +79,7 @@ class Prism(LanguageModel):
         x = promote(self.first_norm(self.embedding(tokens)))
         shared = Pass(x, doc_index, None if segment_ids is None else segment_ids >= 0)
         x, states, decisions, details = self._through_blocks(x, state, shared, routing)
-        price = self.config.z_loss * sum(d.price for d in decisions) / len(self.blocks)
+        price = self.config.penalty_weight * sum(d.price for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
         logits = self.head((last * self.temper).to(self.head.weight.dtype))
         heard = holo = None

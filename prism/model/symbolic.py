@@ -58,7 +58,7 @@ class SymbolicMachine(nn.Module):
     def __init__(self, dim: int, config: SymbolicConfig) -> None:
         super().__init__()
         self.config = config
-        self.lane_rate = 1.0 if config.lane_rate is None else config.lane_rate
+        self.input_rate = 1.0 if config.unit_input_rate is None else config.unit_input_rate
         units, choices = config.units, len(config.primitives)
         self.read = nn.Linear(dim, 4 * units, bias=False)
         self.gate_start = nn.Parameter(torch.ones(units))
@@ -78,14 +78,14 @@ class SymbolicMachine(nn.Module):
         self.choice.normal_(std=0.02)
         self.preference[first_choices(self.config), range(units)] = FIRST_PREFERENCE
         self.write.weight.copy_(self.read.weight[: 2 * units].T / LANE_STD)
-        self.read.weight /= self.lane_rate
+        self.read.weight /= self.input_rate
 
     def forward(
         self, x: Tensor, state: SymbolicState | None, doc_index: Tensor | None
     ) -> tuple[Tensor, SymbolicState, Tensor]:
         """``x [B, T, D]`` to features ``[B, T, 2 U]``, the new state, and the primitive that each
         unit picked ``[B, T, U]``."""
-        raw = promote(self.read(x)) * self.lane_rate
+        raw = promote(self.read(x)) * self.input_rate
         a, b = raw.chunk(2, dim=-1)
         gate_now, gate_next = b.chunk(2, dim=-1)
         before = shift_right(gate_next, None if state is None else state.lane, doc_index)

@@ -8,7 +8,9 @@ from tests.model.families import VOCAB, tokens_of
 
 
 def machine(rate: float) -> Prism:
-    config = PrismConfig(vocab_size=VOCAB, d_model=16, symbolic=SymbolicConfig(lane_rate=rate))
+    config = PrismConfig(
+        vocab_size=VOCAB, d_model=16, symbolic=SymbolicConfig(unit_input_rate=rate)
+    )
     return Prism(config)
 
 

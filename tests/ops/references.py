@@ -19,7 +19,7 @@ def normal(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor
 
 @st.composite
 def document_indices(draw: st.DrawFn, batch: int, length: int) -> Tensor | None:
-    """Document indices ``[B, T]`` of packed rows, or None; a first index above 0 loses its carry."""
+    """Document indices ``[B, T]`` of packed rows, or None; one above 0 first has no carry."""
     share = draw(st.sampled_from((0.3, 0.1, 0.6, None)))
     if share is None:
         return None
