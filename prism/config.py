@@ -50,7 +50,7 @@ class TapeConfig:
         num_slots: key size S of a head; a head holds about S exact associations.
         d_mem: value size M of a head.
         scope: ``"shared"`` (a layer sees what it and all layers below wrote) or ``"layer"``.
-        retention: what a content register keeps per token, one number or one per content
+        retention: share of a content head's state kept per token, one number or one per content
             head, in (0, 1]. 1 is lossless.
     """
 
@@ -96,10 +96,10 @@ class TapeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SymbolicConfig:
-    """The symbolic expert: a fixed-width register machine.
+    """The symbolic expert: a machine of U discrete units.
 
     Args:
-        units: registers; each picks one primitive per token. Independent of ``d_model``.
+        units: U; each picks one primitive per token. Independent of ``d_model``.
         primitives: the library, any non-empty choice from ``PRIMITIVES``.
         moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
             this list, so that counting modulo q is exact; each divides 240.

@@ -93,17 +93,17 @@ class TapeHeads(nn.Module):
         if valid is not None:
             beta = beta * valid[..., None]
         reads = []
-        code = register = ring = value.new_zeros(batch, 0)
+        code = fast_weights = ring = value.new_zeros(batch, 0)
         if content:
             mine = slice(0, content)
             query, key, code = self._codes(x, state, doc_index)
-            o, register, below = delta_rule(
+            o, fast_weights, below = delta_rule(
                 query,
                 key,
                 value[:, :, mine],
                 beta[..., mine],
                 frame,
-                None if state is None else state.register,
+                None if state is None else state.fast_weights,
                 below,
             )
             reads.append(o)
@@ -117,7 +117,7 @@ class TapeHeads(nn.Module):
             )
             reads.append(o)
         read = torch.cat(reads, dim=2).flatten(2)
-        return read, TapeState(register, code, ring), below, beta
+        return read, TapeState(fast_weights, code, ring), below, beta
 
     def emit(self, read: Tensor) -> Tensor:
         """Reads ``[n, H * M]`` to the stream ``[n, D]``."""

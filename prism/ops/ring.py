@@ -2,14 +2,14 @@
 
 A position head's keys are pure phases, ``k(t) = [cos w_f t, sin w_f t] / sqrt(n)`` at the n = S/2
 uniform frequencies ``w_f = pi (f + 1/2) / n``. Keys at lags 1 .. S-1 are exactly orthogonal and
-the key at lag S is the same slot again (``k(t - S) = -k(t)``), so a register with such keys that
-overwrites the slot it writes is a ring buffer of the last S tokens, and a query that turns with
-the position, ``q(t) = rot_t(p(t))``, reads it with weights that depend on the lag alone:
+the key at lag S is the same slot again (``k(t - S) = -k(t)``), so a fast-weight state with such keys
+that overwrites the slot it writes is a ring buffer of the last S tokens, and a query that turns
+with the position, ``q(t) = rot_t(p(t))``, reads it with weights that depend on the lag alone:
 
     o(t) = sum_{lag < S} taps(t)[lag] c(t - lag),     taps(t) = Phi p(t),     c = beta v
 
 That is what is computed here: a causal filter of S taps chosen per token. No position appears,
-so none can drift. The plain reference writes and reads the register itself, phases and all.
+so none can drift. The plain reference writes and reads that state itself, phases and all.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def ring_read_loop(
     contents: Tensor,
     doc_index: Tensor | None = None,
 ) -> Tensor:
-    """The plain reference: a register with phase keys, written and read token by token.
+    """The plain reference: a fast-weight state with phase keys, written and read token by token.
 
     Args:
         queries: ``[B, T, H, S]`` phase coordinates p (``taps = queries @ phases(S)``).
@@ -121,21 +121,21 @@ def ring_read_loop(
     batch, length, heads, slots = queries.shape
     n = slots // 2
     w = math.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n
-    register = contents.new_zeros(batch, heads, slots, contents.shape[-1])
+    state = contents.new_zeros(batch, heads, slots, contents.shape[-1])
     reads = []
     for t in range(length):
         if doc_index is not None:
             before = doc_index[:, t - 1] if t else torch.zeros_like(doc_index[:, 0])
             same = (doc_index[:, t] == before)[:, None, None, None]
-            register = torch.where(same, register, 0.0)
+            state = torch.where(same, state, 0.0)
         cos, sin = (
             (w * (t % (2 * slots))).cos().to(queries),
             (w * (t % (2 * slots))).sin().to(queries),
         )
         key = torch.cat([cos, sin]) / math.sqrt(n)
-        known = torch.einsum("s,bhsm->bhm", key, register)
-        register = register + torch.einsum("s,bhm->bhsm", key, contents[:, t] - known)
+        known = torch.einsum("s,bhsm->bhm", key, state)
+        state = state + torch.einsum("s,bhm->bhsm", key, contents[:, t] - known)
         p, q = queries[:, t, :, :n], queries[:, t, :, n:]
         turned = torch.cat([p * cos - q * sin, p * sin + q * cos], dim=-1) / math.sqrt(n)
-        reads.append(torch.einsum("bhs,bhsm->bhm", turned, register))
+        reads.append(torch.einsum("bhs,bhsm->bhm", turned, state))
     return torch.stack(reads, dim=1)

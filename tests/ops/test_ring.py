@@ -1,4 +1,4 @@
-"""The ring: a filter over the last S tokens that equals a register with phase keys."""
+"""The ring: a filter over the last S tokens that equals a fast-weight state with phase keys."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from tests.ops.references import PRECISIONS, assert_same, document_indices, norm
     precision=st.sampled_from(PRECISIONS),
     data=st.data(),
 )
-def test_the_filter_is_the_register_with_phase_keys(length, slots, precision, data):
+def test_the_filter_is_a_fast_weight_state_with_phase_keys(length, slots, precision, data):
     dtype, bar = precision
     doc_index = data.draw(document_indices(2, length))
     queries, contents = normal(0, 2, length, 2, slots), normal(1, 2, length, 2, 3)

@@ -1,11 +1,11 @@
-"""Discrete registers: each equals the step-by-step machine, values to the bit and gradients."""
+"""Counters and flip-flops: each equals the step-by-step machine, to the bit, and its gradients."""
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.ops.registers import (
+from prism.ops.counters import (
     hold,
     machine_loop,
     running_sum,

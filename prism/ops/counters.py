@@ -1,4 +1,4 @@
-"""Exact discrete registers over time: what a recurrent state machine needs, without a loop.
+"""Exact counters and flip-flops over time, parallel in the length.
 
 All carry integers or bits, so their values are exact at any length, and their gradients are the
 true gradients of the step-by-step machine, obtained from one pattern: *the sum since the last
@@ -149,7 +149,7 @@ def machine_loop(
     bound: int = 0,
     write: Tensor | None = None,
 ) -> Tensor:
-    """The plain reference of the three registers above, one token at a time.
+    """The plain reference of the three machines above, one token at a time.
 
     Args:
         kind: ``"running"``, ``"saturating"`` or ``"hold"``.
