@@ -29,7 +29,7 @@ SMALL = ("d_model=16", "num_layers=3", "num_rates=4", "half_life_max=32", "chunk
          "tape.num_slots=8", "tape.d_mem=4", "symbolic.units=4", "neural_hidden=96")  # fmt: skip
 TOP2 = (*SMALL, "router_topk=2")
 # gates and prices of a modular part
-APART = (*SMALL, 'router_gates="independent"', "anchor_hidden=24", "z_loss=0.5")
+APART = (*SMALL, 'router_gates="independent"', "anchor_hidden=24", "expert_output_penalty=0.5")
 
 
 def small(**values: Any) -> Settings:
