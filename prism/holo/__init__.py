@@ -12,12 +12,15 @@ from prism.holo.audit import Audit, Capacity
 from prism.holo.capacity.planning import Plan
 from prism.holo.merge import Conflict, MergeReport
 from prism.holo.recall import Recall
+from prism.holo.store import Fact, FactStore
 from prism.holo.tape import HoloTape
 
 __all__ = [
     "Audit",
     "Capacity",
     "Conflict",
+    "Fact",
+    "FactStore",
     "HoloTape",
     "MergeReport",
     "Plan",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
@@ -19,22 +19,13 @@ from torch import Tensor
 from prism.holo.algebra.codes import Key, position_hashes
 from prism.holo.config import DECODERS
 from prism.holo.recall import Reading, Recall, read, read_vectors
+from prism.holo.store import Fact
 
 if TYPE_CHECKING:
     from prism.holo.tape import HoloTape
 
 
 CERTAIN = 1 - 1e-9  # prior probability that a listed key is stored
-
-
-class Fact(NamedTuple):
-    """One live fact: the key's text if a resolver keeps it, else its hash; ``time`` in seconds
-    since 1970."""
-
-    key: Key
-    value: Any
-    source: str | None
-    time: float
 
 
 class Answering:
