@@ -1,7 +1,7 @@
 """``python -m prism.ask``: ask a tape, look into it, take facts out of it.
 
 "unknown" is an answer, so the exit code is 0 for it; 2 is bad input, and 1 an audit that found a
-register other than its ledger lists.
+accumulator other than its ledger lists.
 """
 
 from __future__ import annotations
@@ -41,14 +41,16 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--alpha", type=float, metavar="P", help="rate of false answers; default as made"
     )
-    p.add_argument("--method", choices=DECODERS, help="filter: ask the register, not the key list")
+    p.add_argument(
+        "--method", choices=DECODERS, help="filter: ask the accumulator, not the key list"
+    )
     p.add_argument("--exact", action="store_true", help="take no misspelling for a stored key")
     p.add_argument("--forget", action="append", default=[], metavar="KEY", help="take a fact out")
     p.add_argument(
         "--erase-history", action="store_true", help="the ledger keeps nothing of facts gone"
     )
     p.add_argument("--list", action="store_true", help="all facts")
-    p.add_argument("--audit", action="store_true", help="read all again, check the register")
+    p.add_argument("--audit", action="store_true", help="read all again, check the accumulator")
     p.add_argument("--plot", type=Path, metavar="FILE", help=f"capacity; {', '.join(SUFFIXES)}")
     p.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     return p

@@ -6,7 +6,7 @@ tape.bind("capital of Freedonia", "Fredville", source="atlas")
 tape.recall("capital of Freedonia").value
 """
 
-from prism.holo.algebra.accumulator import Register, sign_ste
+from prism.holo.algebra.accumulator import Accumulator, sign_ste
 from prism.holo.algebra.codes import bank_of, hash_keys, sign_codes
 from prism.holo.audit import Audit, Capacity
 from prism.holo.capacity.planning import Plan
@@ -16,6 +16,7 @@ from prism.holo.store import Fact, FactStore
 from prism.holo.tape import HoloTape
 
 __all__ = [
+    "Accumulator",
     "Audit",
     "Capacity",
     "Conflict",
@@ -25,7 +26,6 @@ __all__ = [
     "MergeReport",
     "Plan",
     "Recall",
-    "Register",
     "bank_of",
     "hash_keys",
     "sign_codes",

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from prism.holo import erasure, file, merge
-from prism.holo.algebra.accumulator import Register
+from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.amplitudes import amplitude_of
 from prism.holo.algebra.codes import bank_of, code_words
 from prism.holo.capacity.evolution import joint_accuracy, joint_facts_at
@@ -34,8 +34,8 @@ class Capacity:
         level: the accuracy asked about.
         predicted: accuracy now, by theory; under AMP the share of banks decoded whole.
         loads: facts per bank int64 [B]; None without a ledger, which counts them.
-        peak: greatest magnitude in the register, and ``room``, what its type allows.
-        register_bytes, ledger_bytes, codebook_bytes: what each part takes; ``resolver_bytes`` is
+        peak: greatest magnitude in the accumulator, and ``room``, what its type allows.
+        accumulator_bytes, ledger_bytes, codebook_bytes: what each part takes; ``resolver_bytes`` is
             the text of the keys.
     """
 
@@ -46,7 +46,7 @@ class Capacity:
     loads: np.ndarray | None
     peak: int
     room: int
-    register_bytes: int
+    accumulator_bytes: int
     ledger_bytes: int
     codebook_bytes: int
     resolver_bytes: int
@@ -59,14 +59,14 @@ class Capacity:
 
 @dataclass(frozen=True)
 class Audit:
-    """All facts (or a sample) read again, and the register against the ledger.
+    """All facts (or a sample) read again, and the accumulator against the ledger.
 
     Attributes:
         read: items read.
         right: items whose best value is the listed one.
         answered: items answered right at the tape's alpha.
         predicted: accuracy that theory predicts for ``right``.
-        consistent: the register is, number by number, the sum of what the ledger lists; None if
+        consistent: the accumulator is, number by number, the sum of what the ledger lists; None if
             it also holds vectors.
     """
 
@@ -115,14 +115,14 @@ class Upkeep:
 
     @property
     def fingerprint(self: HoloTape) -> str:
-        """What must agree for two tapes to share a register."""
+        """What must agree for two tapes to share an accumulator."""
         c = self.config
         return json.dumps([c.dim, c.banks, c.layers, c.seed, self.vocabulary.fingerprint])
 
     @property
     def nbytes(self: HoloTape) -> int:
-        """Bytes of the register alone."""
-        return self.register.nbytes
+        """Bytes of the accumulator alone."""
+        return self.accumulator.nbytes
 
     def __repr__(self: HoloTape) -> str:
         c = self.config
@@ -153,16 +153,16 @@ class Upkeep:
             level=level,
             predicted=predicted,
             loads=loads,
-            peak=int(self.register.numbers.detach().abs().max()),
-            room=self.register.limit,
-            register_bytes=self.nbytes,
+            peak=int(self.accumulator.numbers.detach().abs().max()),
+            room=self.accumulator.limit,
+            accumulator_bytes=self.nbytes,
             ledger_bytes=0 if self.ledger is None else self.ledger.nbytes,
             codebook_bytes=self.vocabulary.codes.nbytes,
             resolver_bytes=0 if self.resolver is None else self.resolver.nbytes,
         )
 
     def audit(self: HoloTape, sample: int = SAMPLE) -> Audit:
-        """Read up to ``sample`` listed items again, and rebuild the register from the ledger.
+        """Read up to ``sample`` listed items again, and rebuild the accumulator from the ledger.
 
         Raises:
             ValueError: the tape has no ledger.
@@ -207,13 +207,13 @@ class Upkeep:
 
     def _rebuilds(self: HoloTape, hashes: np.ndarray, ids: np.ndarray) -> bool:
         c, codes = self.config, self.vocabulary.codes
-        fresh = Register(c.banks, c.dim, c.dtype, self.register.numbers.device)
+        fresh = Accumulator(c.banks, c.dim, c.dtype, self.accumulator.numbers.device)
         fresh.add(
             bank_of(hashes, c.banks),
             lambda at: code_words(hashes[at], c.dim) ^ codes.words(ids[at]),
             amplitude_of(hashes, c.layers),
         )
-        return bool(torch.equal(fresh.numbers, self.register.numbers))
+        return bool(torch.equal(fresh.numbers, self.accumulator.numbers))
 
 
 def _size_of(values: Any) -> int:

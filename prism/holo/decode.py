@@ -1,6 +1,6 @@
 """Joint decoding: all facts of a bank at once, from the ledger's list of keys.
 
-The register is y = sum_i a_i k_i * v_{c_i} without noise: a sparse superposition code whose
+The accumulator is y = sum_i a_i k_i * v_{c_i} without noise: a sparse superposition code whose
 columns are known. What other facts add is no noise once they are known themselves.
 
 Successive cancellation (``"sic"``): read all keys, fix the most certain tenth, subtract, repeat.
@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.accumulator import Register
+from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.amplitudes import amplitude_of
 from prism.holo.algebra.codebook import Codebook
 from prism.holo.algebra.codes import bank_of, sign_codes
@@ -47,7 +47,7 @@ class Decoded:
         ids: int64 [n], the value of each.
         posterior: float64 [n], of that value.
         p_value: float64 [n], of its score under the noise that was left; 0 if ``exact``.
-        exact: the values reproduce the register to the last number.
+        exact: the values reproduce the accumulator to the last number.
     """
 
     hashes: np.ndarray
@@ -61,9 +61,9 @@ class JointDecoder:
     """Decodes banks of one tape and keeps them until they are written."""
 
     def __init__(
-        self, register: Register, codes: Codebook, ledger: Ledger, config: HoloConfig
+        self, accumulator: Accumulator, codes: Codebook, ledger: Ledger, config: HoloConfig
     ) -> None:
-        self._register, self._codes, self._ledger = register, codes, ledger
+        self._accumulator, self._codes, self._ledger = accumulator, codes, ledger
         self._config = config
         self._done: dict[tuple[str, int], Decoded] = {}
         self._rows: tuple[np.ndarray, np.ndarray] | None = None
@@ -79,7 +79,7 @@ class JointDecoder:
         """All facts of one bank, by ``"amp"`` or ``"sic"``."""
         if (method, bank) not in self._done:
             hashes = np.sort(self._keys_of(bank))
-            target = self._register.numbers[bank].double()
+            target = self._accumulator.numbers[bank].double()
             problem = Superposition(hashes, target, self._codes, self._config.layers)
             solve = message_passing if method == "amp" else successive_cancellation
             self._done[method, bank] = solve(problem)
@@ -89,7 +89,7 @@ class JointDecoder:
         """The reading of N item hashes; keys that are not listed read as nothing."""
         ids = np.full(len(hashes), -1)
         posterior, p_value = np.zeros(len(hashes)), np.ones(len(hashes))
-        banks = bank_of(hashes, self._register.banks)
+        banks = bank_of(hashes, self._accumulator.banks)
         for bank in np.unique(banks):
             found = self.decode(int(bank), method)
             mine = np.flatnonzero(banks == bank)
@@ -105,7 +105,7 @@ class JointDecoder:
     def _keys_of(self, bank: int) -> np.ndarray:
         if self._rows is None:
             keys = self._ledger.column("key")[self._ledger.live_rows()]
-            banks = bank_of(keys, self._register.banks)
+            banks = bank_of(keys, self._accumulator.banks)
             order = np.argsort(banks, kind="stable")
             self._rows = banks[order], keys[order]
         banks, keys = self._rows
@@ -145,7 +145,7 @@ class Superposition:
         return list(every.split(rows))
 
     def result(self, ids: Tensor, posterior: Tensor, score: Tensor) -> Decoded:
-        """The decoded bank, with the check that the values reproduce the register."""
+        """The decoded bank, with the check that the values reproduce the accumulator."""
         residual = self.target.double()
         for part in self.parts():
             chosen = torch.nn.functional.one_hot(ids[part], len(self.codes)).to(self.target)

@@ -1,8 +1,8 @@
 """Erasing what a ledger remembers of facts that are gone.
 
-Forgetting empties the register at once; the ledger keeps what was bound, by whom and when, because
-an audit wants to know. Where nobody may know, this drops the rows of facts that were forgotten or
-replaced, the values that no fact has any more, and the sources that no fact names.
+Forgetting empties the accumulator at once; the ledger keeps what was bound, by whom and when,
+because an audit wants to know. Where nobody may know, this drops the rows of facts that were
+forgotten or replaced, the values that no fact has any more, and the sources that no fact names.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def erase_history(tape: HoloTape) -> int:
-    """Leave the ledger as if facts that are gone had never been bound; the register and all answers
-    stay as they are. Facts bound without the ledger may have any value, so with them all values
-    stay.
+    """Leave the ledger as if facts that are gone had never been bound; the accumulator and all
+    answers stay as they are. Facts bound without the ledger may have any value, so with them all
+    values stay.
 
     Returns:
         The number of rows that were dropped.

@@ -1,4 +1,4 @@
-"""A tape as one safetensors file: register, ledger and texts as tensors, the rest as JSON.
+"""A tape as one safetensors file: accumulator, ledger and texts as tensors, the rest as JSON.
 
 Nothing is ever unpickled. ``path`` holds the old tape or the new one, never a part
 (:mod:`prism.whole_file`). The header carries the format's
@@ -89,11 +89,11 @@ def _build(
         tape.vocabulary.extend([_from_json(v) for v in header["values"]["open"]])
     if tape.fingerprint != header["fingerprint"]:
         raise ValueError(f"fingerprint {header['fingerprint']}: must be {tape.fingerprint}")
-    wanted, found = tape.register.numbers, tensors["register"]
+    wanted, found = tape.accumulator.numbers, tensors["register"]
     if found.shape != wanted.shape or found.dtype != wanted.dtype:
         shapes = f"{tuple(found.shape)} {found.dtype}: must be {tuple(wanted.shape)}"
-        raise ValueError(f"register of {shapes} {wanted.dtype}")
-    tape.register.numbers = found.to(device)
+        raise ValueError(f"accumulator of {shapes} {wanted.dtype}")
+    tape.accumulator.numbers = found.to(device)
     tape._unlisted = int(header["unlisted"])
     if tape.ledger is not None:
         columns = {name: _column(tensors[f"ledger.{name}"], name) for name in COLUMNS}
@@ -122,7 +122,7 @@ def _check(columns: dict[str, np.ndarray], values: int, sources: int) -> None:
 
 
 def _tensors(tape: HoloTape) -> dict[str, Tensor]:
-    found = {"register": tape.register.numbers.detach().cpu().contiguous()}
+    found = {"register": tape.accumulator.numbers.detach().cpu().contiguous()}
     if tape.ledger is not None:
         for name, column in tape.ledger.arrays().items():
             kind = SIGNED.get(column.dtype, column.dtype)

@@ -108,7 +108,7 @@ def ingest(
     Raises:
         ValueError: a tape without a ledger, a value outside a fixed vocabulary, or a conflict
             under ``"error"``; names the line, and nothing is bound.
-        OverflowError: the register is too narrow; the lots before are bound.
+        OverflowError: the accumulator is too narrow; the lots before are bound.
     """
     if tape.ledger is None:
         raise ValueError("a tape without a ledger cannot tell which keys it holds")

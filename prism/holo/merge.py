@@ -1,8 +1,8 @@
-"""Merging two tapes: one register that is as if all facts had been bound to it at once.
+"""Merging two tapes: one accumulator that is as if all facts had been bound to it at once.
 
-The registers are sums, so disjoint tapes merge by adding. The ledgers say what is not disjoint: a
-fact that both know is counted once, and a key with two values is a conflict that an explicit rule
-decides. Without ledgers the registers are simply added, and what both know counts twice.
+The accumulators are sums, so disjoint tapes merge by adding. The ledgers say what is not disjoint:
+a fact that both know is counted once, and a key with two values is a conflict that an explicit rule
+decides. Without ledgers the accumulators are simply added, and what both know counts twice.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def merge(tape: HoloTape, other: HoloTape, on_conflict: str = "error") -> MergeR
 
     Raises:
         ValueError: unlike tapes, or a conflict under ``"error"``; nothing is changed.
-        OverflowError: the register is too narrow; nothing is changed.
+        OverflowError: the accumulator is too narrow; nothing is changed.
     """
     if on_conflict not in RULES:
         raise ValueError(f"on_conflict = {on_conflict!r}: must be one of {', '.join(RULES)}")
@@ -60,7 +60,7 @@ def merge(tape: HoloTape, other: HoloTape, on_conflict: str = "error") -> MergeR
     if (tape.ledger is None) != (other.ledger is None):
         raise ValueError("merge: one tape has a ledger and the other has none")
     if tape.ledger is None:
-        tape.register.add_register(other.register)
+        tape.accumulator.superpose(other.accumulator)
         tape.vocabulary.extend(other.vocabulary.items or [])
         tape._unlisted += other._unlisted
         tape.revision += 1

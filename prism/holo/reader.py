@@ -1,8 +1,9 @@
 """Questions to a tape, and what may be said in reply.
 
-With a ledger an unlisted key is refused with certainty and never reaches the register. A listed one
-is read, and as it is known to be stored, its best value is the answer if it is more likely than not
-(or, where ``alpha`` is given, above that threshold). ``method="filter"`` asks the register alone,
+With a ledger an unlisted key is refused with certainty and never reaches the accumulator. A listed
+one is read, and as it is known to be stored, its best value is the answer if it is more likely
+than not (or, where ``alpha`` is given, above that threshold). ``method="filter"`` asks the
+accumulator alone,
 as if there were no ledger: this is what the false-accept rate ``alpha`` is about.
 """
 
@@ -48,11 +49,11 @@ class Answering:
 
         Args:
             keys: N keys; on a tape of one bank also key vectors float [N, D] of signs.
-            alpha: rate at which unknown keys are answered; None = the tape's where the register
+            alpha: rate at which unknown keys are answered; None = the tape's where the accumulator
                 decides alone, 1 = nothing is refused.
-            method: ``"filter"`` (the register alone), ``"sic"`` or ``"amp"`` (all facts of a bank
-                jointly, from the ledger's key list). None = the tape's decoder for listed keys,
-                and "unknown" for others.
+            method: ``"filter"`` (the accumulator alone), ``"sic"`` or ``"amp"`` (all facts of a
+                bank jointly, from the ledger's key list). None = the tape's decoder for listed
+                keys, and "unknown" for others.
             resolve: let the resolver, if there is one, map an unlisted text key to a listed one.
 
         Raises:
@@ -99,7 +100,7 @@ class Answering:
             raise ValueError(f"method = {method!r}: must be one of {', '.join(DECODERS)}")
         codes = self.vocabulary.codes
         if method == "filter":
-            return read(self.register, codes, hashes, alpha, known, self.config.layers)
+            return read(self.accumulator, codes, hashes, alpha, known, self.config.layers)
         self._listed(f"method {method!r}")
         return self.decoder.read(hashes, method, alpha)
 

@@ -1,4 +1,4 @@
-"""Reading one fact: the matched filter, calibrated by the register's own norm.
+"""Reading one fact: the matched filter, calibrated by the accumulator's own norm.
 
     s_m = <k_q * H, v_m> / (a D),     tau = |H| / (a D)        a the key's amplitude
     answer  argmax_m s_m  if  s_max / tau > Phi^-1((1 - alpha)^(1/M)),  else "unknown"
@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.accumulator import Register
+from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.amplitudes import amplitude_of
 from prism.holo.algebra.codebook import Codebook
 from prism.holo.algebra.codes import bank_of, sign_codes
@@ -34,7 +34,7 @@ class Recall:
             that the key is not stored (a listed key: that its best value is wrong).
         p_value: chance that an unknown key reads as well as this one did.
         source: who bound it, where a ledger knows.
-        method: what decided: ``"filter"``, ``"sic"``, ``"amp"`` (the register was read) or
+        method: what decided: ``"filter"``, ``"sic"``, ``"amp"`` (the accumulator was read) or
             ``"ledger"`` (the key is not in the key list, so it was not read).
         key_used: the key that was looked up.
         resolved_from: the key that was asked for, when the resolver replaced it.
@@ -51,7 +51,7 @@ class Recall:
 
 @dataclass(frozen=True)
 class Reading:
-    """What the register says about N key hashes, as arrays.
+    """What the accumulator says about N key hashes, as arrays.
 
     Attributes:
         ids: int64 [N], the best value of each.
@@ -69,7 +69,7 @@ class Reading:
 
 
 def read(
-    register: Register,
+    accumulator: Accumulator,
     codes: Codebook,
     hashes: np.ndarray,
     alpha: float,
@@ -83,18 +83,18 @@ def read(
         known: prior probability that a key is stored.
         layers: amplitude layers of the tape.
     """
-    banks = torch.from_numpy(bank_of(hashes, register.banks)).to(register.numbers.device)
+    banks = torch.from_numpy(bank_of(hashes, accumulator.banks)).to(accumulator.numbers.device)
     scale = torch.from_numpy(amplitude_of(hashes, layers))
 
     def vectors(part: slice) -> Tensor:
-        rows = register.numbers[banks[part]]
+        rows = accumulator.numbers[banks[part]]
         if rows.dtype == torch.int8 and layers == 1:
-            # a sign turns the numbers of an int8 register within their range, -127..127
-            return rows.mul_(sign_codes(hashes[part], register.dim).to(rows.device))
+            # a sign turns the numbers of an int8 accumulator within their range, -127..127
+            return rows.mul_(sign_codes(hashes[part], accumulator.dim).to(rows.device))
         rows = rows if rows.dtype == torch.float64 else rows.float()
         if layers > 1:
             rows = rows / scale[part, None].to(rows)
-        return rows.mul_(sign_codes(hashes[part], register.dim).to(rows))
+        return rows.mul_(sign_codes(hashes[part], accumulator.dim).to(rows))
 
     return _read(vectors, len(hashes), codes, alpha, known)
 
@@ -116,7 +116,7 @@ def _read(
     rows = max(1, codes.block // max(size, codes.dim))
     for low in range(0, count, rows):
         read_ = vectors(slice(low, low + rows))
-        # Signs keep the length, so the noise of a read is the norm of its register.
+        # Signs keep the length, so the noise of a read is the norm of its accumulator.
         exact = read_ if read_.is_floating_point() else read_.float()
         tau = torch.linalg.vector_norm(exact, dim=-1) / codes.dim
         parts.append(_judge(codes.scores(read_).div_(codes.dim), tau, level, known))

@@ -63,7 +63,7 @@ def listed_line(fact: dict[str, Any]) -> str:
 
 
 def audited(tape: HoloTape) -> dict[str, Any]:
-    """The facts read again and the register against the ledger, with the room that is left."""
+    """The facts read again and the accumulator against the ledger, with the room that is left."""
     check, room = tape.audit(), tape.capacity()
     return {
         "facts": tape.count,
@@ -79,7 +79,7 @@ def audited(tape: HoloTape) -> dict[str, Any]:
         "mean_bank": float(room.loads.mean()),
         "peak": room.peak,
         "peak_allowed": room.room,
-        "register_bytes": room.register_bytes,
+        "register_bytes": room.accumulator_bytes,
         "ledger_bytes": room.ledger_bytes,
         "codebook_bytes": room.codebook_bytes,
         "key_text_bytes": 0 if tape.resolver is None else tape.resolver.nbytes,
@@ -89,9 +89,9 @@ def audited(tape: HoloTape) -> dict[str, Any]:
 def audit_lines(said: dict[str, Any]) -> list[str]:
     """The audit in sentences."""
     consistent = {
-        True: "the register is the sum of what the ledger lists, number by number",
-        False: "THE REGISTER IS NOT WHAT THE LEDGER LISTS",
-        None: "the register also holds vectors, which the ledger cannot list",
+        True: "the accumulator is the sum of what the ledger lists, number by number",
+        False: "THE ACCUMULATOR IS NOT WHAT THE LEDGER LISTS",
+        None: "the accumulator also holds vectors, which the ledger cannot list",
     }
     share = said["right"] / said["read"] if said["read"] else 1.0
     return [
@@ -100,7 +100,7 @@ def audit_lines(said: dict[str, Any]) -> list[str]:
         consistent[said["consistent"]],
         f"room for {said['left']:,} items more: {said['capacity']:,} are read right at "
         f"{said['level']:.0%}; fullest bank {said['fullest_bank']:,}, mean {said['mean_bank']:.1f}",
-        f"greatest number {said['peak']:,} of {said['peak_allowed']:,}; bytes: register "
+        f"greatest number {said['peak']:,} of {said['peak_allowed']:,}; bytes: accumulator "
         f"{said['register_bytes']:,}, ledger {said['ledger_bytes']:,}, key texts "
         f"{said['key_text_bytes']:,}, codebook (made, not stored) {said['codebook_bytes']:,}",
     ]

@@ -1,8 +1,8 @@
 """Protocol of a store of facts: what a view or a knowledge base may ask of one.
 
 A fact is one value under one key, with the source that bound it and the time of it. A view (the
-register of a language model, a page of search results) keeps the ``revision`` that it was made from
-and is rebuilt from :meth:`FactStore.facts` when that has changed.
+accumulator of a language model, a page of search results) keeps the ``revision`` that it was made
+from and is rebuilt from :meth:`FactStore.facts` when that has changed.
 """
 
 from __future__ import annotations

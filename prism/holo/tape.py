@@ -3,10 +3,11 @@
     bind     H[b(k)] += a k * v              forget   H[b(k)] -= a k * v
     recall   argmax_v <k * H[b(k)], v>       or "unknown" below the threshold
 
-The register (:mod:`prism.holo.algebra.accumulator`) holds the facts. The ledger beside it remembers
-which value belongs to which key hash, so that forgetting, updating and merging are exact. A fuzzy
-resolver, if wanted, stands in front. A dict is smaller for exact keys; what the superposition buys
-is a state of fixed size that can be added, subtracted, read in one product and differentiated.
+The accumulator (:mod:`prism.holo.algebra.accumulator`) holds the facts. The ledger beside it
+remembers which value belongs to which key hash, so that forgetting, updating and merging are
+exact. A fuzzy resolver, if wanted, stands in front. A dict is smaller for exact keys; what the
+superposition buys is a state of fixed size that can be added, subtracted, read in one product and
+differentiated.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.accumulator import Register
+from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.amplitudes import amplitude_of
 from prism.holo.algebra.codes import Key, bank_of, code_words, hash_keys
 from prism.holo.audit import Upkeep
@@ -42,7 +43,7 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
     and an integer type for a given number of facts.
 
     Args:
-        config: the register's shape; or its fields by name.
+        config: the accumulator's shape; or its fields by name.
         values: what can be answered: None (open), a number M, a list, or a tensor [M, dim] of +-1.
     """
 
@@ -59,24 +60,24 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
             config["dtype"] = "float32" if banks == 1 else "int16"
         self.config = HoloConfig(dim=dim, banks=banks, **config)
         c = self.config
-        self.register = Register(c.banks, c.dim, c.dtype, device)
+        self.accumulator = Accumulator(c.banks, c.dim, c.dtype, device)
         self.vocabulary = Vocabulary(c.dim, values, c.sequence, c.seed)
         self.resolver = Resolver() if c.resolver else None
         self.restore_ledger(Ledger() if c.ledger else None)
         self._unlisted = 0  # facts that no ledger row stands for
-        self.revision = 0  # grows whenever the register changes; a view compares it
+        self.revision = 0  # grows whenever the accumulator changes; a view compares it
 
     def restore_ledger(self, ledger: Ledger | None) -> None:
-        """Take over the ledger that belongs to the register, as a file does."""
+        """Take over the ledger that belongs to the accumulator, as a file does."""
         self.ledger = ledger
         self.decoder: JointDecoder | None = None
         if ledger is not None:
             codes = self.vocabulary.codes
-            self.decoder = JointDecoder(self.register, codes, ledger, self.config)
+            self.decoder = JointDecoder(self.accumulator, codes, ledger, self.config)
 
     @property
     def count(self) -> int:
-        """Facts that the register holds."""
+        """Facts that the accumulator holds."""
         if self.ledger is None:
             return self._unlisted
         live = self.ledger.live_rows()
@@ -126,7 +127,7 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
             ValueError: another number of values, a value that is not of the vocabulary, or a
                 conflict.
             TypeError: a key or value of a type that cannot be one.
-            OverflowError: the register is too narrow; nothing is written.
+            OverflowError: the accumulator is too narrow; nothing is written.
         """
         if on_conflict not in ON_CONFLICT:
             raise ValueError(f"on_conflict = {on_conflict!r}: must be one of {ON_CONFLICT}")
@@ -159,7 +160,7 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
         self.bind_many([key], [value], source, time, on_conflict="replace")
 
     def forget(self, key: Key | Tensor, value: Any = None) -> None:
-        """Take one fact out of the register, exactly; see :meth:`forget_many`."""
+        """Take one fact out of the accumulator, exactly; see :meth:`forget_many`."""
         if isinstance(key, Tensor) or isinstance(value, Tensor):
             self._bind_vectors(key, value, -1)
         else:
@@ -168,7 +169,7 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
     def forget_many(
         self, keys: Sequence[Key] | np.ndarray, values: Sequence[Any] | np.ndarray | None = None
     ) -> None:
-        """Take N facts out, all or none. Integer registers become what never knew them.
+        """Take N facts out, all or none. Integer accumulators become what never knew them.
 
         Args:
             values: only, and always, for a tape without a ledger, which cannot know them.
@@ -251,7 +252,7 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
         self.ledger.supersede(rows, self.ledger.latest(replaced))
 
     def _add(self, hashes: np.ndarray, ids: np.ndarray, sign: np.ndarray) -> None:
-        """Add sign * amplitude * key * value of n items to the register."""
+        """Add sign * amplitude * key * value of n items to the accumulator."""
         self.revision += len(hashes) > 0
         c, codes = self.config, self.vocabulary.codes
 
@@ -259,7 +260,7 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
             return code_words(hashes[at], c.dim) ^ codes.words(ids[at])
 
         amplitudes = sign * amplitude_of(hashes, c.layers)
-        written = self.register.add(bank_of(hashes, c.banks), words, amplitudes)
+        written = self.accumulator.add(bank_of(hashes, c.banks), words, amplitudes)
         if self.decoder is not None:
             self.decoder.invalidate(written)
 

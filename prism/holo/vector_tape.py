@@ -26,8 +26,8 @@ class VectorAlgebra:
 
     @property
     def H(self: HoloTape) -> Tensor:
-        """The register: [D] where there is one bank, else [B, D]."""
-        numbers = self.register.numbers
+        """The accumulator: [D] where there is one bank, else [B, D]."""
+        numbers = self.accumulator.numbers
         return numbers[0] if self.config.banks == 1 else numbers
 
     def unbind(self: HoloTape, query: Tensor) -> Tensor:
@@ -62,7 +62,7 @@ class VectorAlgebra:
             shapes = f"key {tuple(key.shape)} and value {tuple(value.shape)}"
             raise ValueError(f"{shapes}: must be one vector each, or as many of both")
         product = (key * value).reshape(-1, self.config.dim)
-        self.register.numbers = self.register.numbers + sign * product.sum(0)
+        self.accumulator.numbers = self.accumulator.numbers + sign * product.sum(0)
         self._unlisted += sign * len(product)
         self.revision += 1
         if self.decoder is not None:

@@ -169,7 +169,7 @@ class Vocabulary:
 
     @property
     def fingerprint(self) -> str:
-        """What must agree for two registers to be added: the codes of the values."""
+        """What must agree for two accumulators to be added: the codes of the values."""
         fixed = None if self.open else (self._items if self._items is not None else self._size)
         if isinstance(fixed, list):
             fixed = hashlib.sha256(b"".join(digest(v, b"") for v in fixed)).hexdigest()[:16]

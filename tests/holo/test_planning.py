@@ -41,7 +41,7 @@ def test_a_planned_tape_answers_as_promised(facts: int, candidates: int, more: d
 def test_amp_packs_the_same_facts_into_a_fraction(facts: int, layers: int) -> None:
     plain = plan(facts, 300)
     dense = HoloTape.plan(facts, values=300, decoder="amp", layers=layers)
-    assert dense.register.numbers.numel() * (3 + 2 * (layers > 1)) < plain.banks * plain.dim
+    assert dense.accumulator.numbers.numel() * (3 + 2 * (layers > 1)) < plain.banks * plain.dim
     values = np.random.default_rng(0).integers(0, 300, facts)
     dense.bind_many(np.arange(facts), values)
     answers = dense.recall_many(np.arange(facts))
@@ -93,7 +93,7 @@ def test_an_audit_says_what_is_measured_and_what_was_predicted() -> None:
     assert abs(audit.accuracy - audit.predicted) < 0.05
     assert audit.consistent
     assert tape.audit(sample=10).read == 10
-    tape.register.numbers[2, 5] += 1
+    tape.accumulator.numbers[2, 5] += 1
     assert not tape.audit().consistent
 
 

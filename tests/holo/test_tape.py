@@ -15,7 +15,12 @@ from prism import HoloTape
 
 def snapshot(tape: HoloTape) -> tuple:
     facts = list(tape.facts()) if tape.ledger is not None else None
-    return tape.register.numbers.clone().numpy().tobytes(), facts, len(tape.vocabulary), tape.count
+    return (
+        tape.accumulator.numbers.clone().numpy().tobytes(),
+        facts,
+        len(tape.vocabulary),
+        tape.count,
+    )
 
 
 def test_a_fact_is_bound_asked_updated_and_forgotten() -> None:
@@ -32,7 +37,7 @@ def test_a_fact_is_bound_asked_updated_and_forgotten() -> None:
     tape.forget("capital of Freedonia")
     gone = tape.recall("capital of Freedonia")
     assert (gone.value, gone.method, gone.source) == (None, "ledger", None)
-    assert not tape.register.numbers.any()
+    assert not tape.accumulator.numbers.any()
 
 
 @pytest.mark.parametrize(
@@ -249,6 +254,6 @@ def test_it_says_its_size() -> None:
     assert "2 x 64 int8 = 128 bytes" in repr(tape)
     assert "1 facts" in repr(tape)
     capacity = tape.capacity()
-    assert (capacity.facts, capacity.register_bytes, capacity.room) == (1, 128, 127)
+    assert (capacity.facts, capacity.accumulator_bytes, capacity.room) == (1, 128, 127)
     assert capacity.loads.sum() == 1
     assert capacity.peak == 1

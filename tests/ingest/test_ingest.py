@@ -36,7 +36,7 @@ def test_json_lines_say_the_same_as_csv(folder: Path) -> None:
     rows += [{"key": " capital of Sylvania", "value": "Sylvburg "}]
     Path("facts.jsonl").write_text("\n\n".join(map(json.dumps, rows)))
     ours, theirs = made(), made(file="facts.jsonl", tape="u.safetensors")
-    assert torch.equal(ours.register.numbers, theirs.register.numbers)
+    assert torch.equal(ours.accumulator.numbers, theirs.accumulator.numbers)
 
 
 def test_whole_numbers_in_json_are_their_digits(folder: Path) -> None:
@@ -98,7 +98,7 @@ def test_the_same_file_again_changes_no_number(
 ) -> None:
     before = made()
     again = made()
-    assert torch.equal(again.register.numbers, before.register.numbers)
+    assert torch.equal(again.accumulator.numbers, before.accumulator.numbers)
     assert "facts.csv: 2 known already" in capsys.readouterr().out
 
 
@@ -153,7 +153,7 @@ def test_neither_order_nor_the_number_of_files_matters(order: list[int], cut: in
     bind_rows(once, gather(rows))
     bind_rows(twice, gather(rows[cut:]))
     bind_rows(twice, gather(rows[:cut]))
-    assert torch.equal(once.register.numbers, twice.register.numbers)
+    assert torch.equal(once.accumulator.numbers, twice.accumulator.numbers)
 
 
 def test_columns_and_source_are_chosen_by_name(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The register: B banks of D numbers that hold the sum of all facts.
+"""The accumulator: B banks of D numbers that hold the sum of all facts.
 
     H[b] = sum over facts of bank b of  a_i k_i * v_i,        a_i = +-1 (or a layer's amplitude)
 
@@ -38,7 +38,7 @@ WIDER = {
 BLOCK = 1 << 18  # signs unpacked at once: what stays in a core's second-level cache
 
 
-class Register:
+class Accumulator:
     """B x D numbers, sums of packed bipolar products.
 
     Args:
@@ -110,8 +110,8 @@ class Register:
         self.numbers = self._placed(torch.from_numpy(touched), torch.cat(pending))
         return touched
 
-    def add_register(self, other: Register) -> None:
-        """Add all of another register of the same shape; raises OverflowError as :meth:`add`."""
+    def superpose(self, other: Accumulator) -> None:
+        """Add all of another accumulator of the same shape; raises OverflowError as :meth:`add`."""
         total = self.numbers.to(WIDER[self.dtype]) + other.numbers.to(self.numbers.device)
         self._check(float(total.detach().abs().max()))
         self.numbers = total.to(self.numbers.dtype)
@@ -126,7 +126,7 @@ class Register:
     def _check(self, worst: float) -> None:
         if worst > self.limit:
             raise OverflowError(
-                f"register of {self.dtype}: a sum would reach {worst:.0f}: must be at most "
+                f"accumulator of {self.dtype}: a sum would reach {worst:.0f}: must be at most "
                 f"{self.limit}; nothing was written (use a wider dtype or more banks)"
             )
 

@@ -1,9 +1,9 @@
 """Scores of integer reads in integers: int8 [N, D] times signs int8 [D, M] gives int32, exactly.
 
-A register of int8 and codes of signs need no floating point to be compared. Processors with byte
-dot products (VNNI) do this several times as fast as in fp32, from a matrix a quarter of the size.
-Both ways give the same bits, since fp32 holds these sums exactly too (below 2^24), so which one
-runs is a matter of speed alone.
+An accumulator of int8 and codes of signs need no floating point to be compared. Processors with
+byte dot products (VNNI) do this several times as fast as in fp32, from a matrix a quarter of the
+size. Both ways give the same bits, since fp32 holds these sums exactly too (below 2^24), so which
+one runs is a matter of speed alone.
 """
 
 from __future__ import annotations

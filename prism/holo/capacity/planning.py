@@ -17,15 +17,15 @@ from prism.holo.algebra.amplitudes import RATIO
 from prism.holo.capacity.evolution import joint_accuracy
 from prism.holo.capacity.theory import banked_accuracy
 
-MOST_FACTS = 10**9  # a register of some 40 GB; the loads of more banks are not worth computing
+MOST_FACTS = 10**9  # an accumulator of some 40 GB; the loads of more banks are not worth computing
 ONE_BANK = 8192  # numbers up to which a single bank is best
 CLOSE = 1.08  # a larger size must save more than this over a smaller one, which reads faster
-SIGMAS = 8.0  # a number of the register beyond this many deviations is one in 10**15
+SIGMAS = 8.0  # a number of the accumulator beyond this many deviations is one in 10**15
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A register for a load; ``accuracy`` is what theory predicts for it."""
+    """An accumulator for a load; ``accuracy`` is what theory predicts for it."""
 
     facts: int
     candidates: int
@@ -39,7 +39,7 @@ class Plan:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the register."""
+        """Bytes of the accumulator."""
         return self.banks * self.dim * torch.empty((), dtype=DTYPES[self.dtype]).element_size()
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ def plan(
     layers: int = 1,
     dim: int | None = None,
 ) -> Plan:
-    """The smallest register that answers ``facts`` with at least ``accuracy``.
+    """The smallest accumulator that answers ``facts`` with at least ``accuracy``.
 
     Args:
         alpha: false-accept rate; refusals count as misses. 1 = the best value is always taken.

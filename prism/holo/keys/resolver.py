@@ -9,10 +9,10 @@ A candidate is near if the two have the same words up to one slip (an edit) in a
 in ten characters; it is taken if no other is within ``margin``. More would take Australia for
 Austria and "former capital of" for "capital of". Texts whose digits differ are never taken for each
 other: order 1041 is not a misspelt order 1042. With an ``encoder`` a text that has no near key is
-compared by meaning. A guess stays a guess: the false-accept rate of the register is about the key
-that is read, not about the one that was asked for.
+compared by meaning. A guess stays a guess: the false-accept rate of the accumulator is about the
+key that is read, not about the one that was asked for.
 
-Matching never happens inside the register: similar keys would share a code there, and correlated
+Matching never happens inside the accumulator: similar keys would share a code there, and correlated
 codes destroy its capacity.
 """
 
