@@ -23,7 +23,7 @@ from prism.holo.reports import answer, answer_line, audit_lines, audited, listed
 EXAMPLES = """\
 examples:
   python -m prism.ask --tape facts.safetensors "capital of Freedonia" "captial of Freedonia"
-  python -m prism.ask --tape facts.safetensors --method filter --alpha 0.5 "capital of Atlantis"
+  python -m prism.ask --tape facts.safetensors --decoder filter --alpha 0.5 "capital of Atlantis"
   python -m prism.ask --tape facts.safetensors --forget "capital of Freedonia" --audit
 """
 
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         "--alpha", type=float, metavar="P", help="rate of false answers; default as made"
     )
     p.add_argument(
-        "--method", choices=DECODERS, help="filter: ask the accumulator, not the key list"
+        "--decoder", choices=DECODERS, help="filter: ask the accumulator, not the key list"
     )
     p.add_argument("--exact", action="store_true", help="take no misspelling for a stored key")
     p.add_argument("--forget", action="append", default=[], metavar="KEY", help="take a fact out")
@@ -81,11 +81,11 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(
             "nothing to do: give a key, --list, --forget, --erase-history, --audit or --plot"
         )
-    for flag in ("alpha", "method", "exact"):
+    for flag in ("alpha", "decoder", "exact"):
         if getattr(args, flag) not in (None, False) and not args.question:
             raise ValueError(f"--{flag}: needs a key to ask for")
-    if args.exact and args.method is not None:
-        raise ValueError(f"--exact: --method {args.method} takes every key as it is already")
+    if args.exact and args.decoder is not None:
+        raise ValueError(f"--exact: --decoder {args.decoder} takes every key as it is already")
     if args.plot is not None and args.plot.suffix not in SUFFIXES:
         raise ValueError(f"--plot {args.plot}: must end in {', '.join(SUFFIXES)}")
     if args.plot is not None and not args.plot.parent.is_dir():
@@ -106,7 +106,7 @@ def _say(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
         tape.save(args.tape)
     if args.question:
         keys = [key.strip() for key in args.question]
-        found = tape.recall_many(keys, args.alpha, args.method, resolve=not args.exact)
+        found = tape.recall_many(keys, args.alpha, args.decoder, resolve=not args.exact)
         said["answers"] = [answer(*pair) for pair in zip(keys, found, strict=True)]
     if args.list:
         said["facts"] = [listed(fact) for fact in tape.facts()]

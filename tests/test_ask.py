@@ -81,7 +81,7 @@ def test_the_register_alone_answers_strangers_at_rate_alpha(
     strangers = [f"stranger {i}" for i in range(300)]
     rates = []
     for alpha in ("0.02", "0.5", "1"):
-        found = as_json(capsys, "--method", "filter", "--alpha", alpha, *strangers)["answers"]
+        found = as_json(capsys, "--decoder", "filter", "--alpha", alpha, *strangers)["answers"]
         assert {answer["method"] for answer in found} == {"filter"}
         rates.append(sum(answer["value"] is not None for answer in found) / len(found))
     assert rates[0] < 0.06
@@ -266,10 +266,10 @@ def test_an_empty_tape_has_nothing_to_plot(
         ([""], "key '': must not be empty"),
         (["--alpha", "0", "a"], "alpha = 0.0: must be in (0, 1]"),
         (["--alpha", "0.5", "--list"], "--alpha: needs a key to ask for"),
-        (["--method", "sic", "--audit"], "--method: needs a key to ask for"),
+        (["--decoder", "sic", "--audit"], "--decoder: needs a key to ask for"),
         (["--exact", "--list"], "--exact: needs a key to ask for"),
-        (["--exact", "--method", "sic", "a"], "takes every key as it is already"),
-        (["--method", "guess", "a"], "invalid choice: 'guess'"),
+        (["--exact", "--decoder", "sic", "a"], "takes every key as it is already"),
+        (["--decoder", "guess", "a"], "invalid choice: 'guess'"),
         (["--plot", "x.txt"], "--plot x.txt: must end in .svg, .png, .pdf"),
         (["--plot", "no/such/x.svg"], "--plot no/such/x.svg: there is no folder no/such"),
         (["--tape", "none.safetensors", "a"], "none.safetensors: no such file"),
@@ -278,7 +278,7 @@ def test_an_empty_tape_has_nothing_to_plot(
         (["--tape", "bare.safetensors", "--list"], "facts: this tape has no ledger"),
         (["--tape", "bare.safetensors", "--audit"], "audit: this tape has no ledger"),
         (["--tape", "bare.safetensors", "--forget", "a"], "in: this tape has no ledger"),
-        (["--tape", "bare.safetensors", "--method", "amp", "a"], "'amp': this tape has no ledger"),
+        (["--tape", "bare.safetensors", "--decoder", "amp", "a"], "'amp': this tape has no ledger"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(

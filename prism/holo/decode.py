@@ -75,23 +75,23 @@ class JointDecoder:
             written = set(banks.tolist())
             self._done = {k: v for k, v in self._done.items() if k[1] not in written}
 
-    def decode(self, bank: int, method: str = "amp") -> Decoded:
+    def decode(self, bank: int, decoder: str = "amp") -> Decoded:
         """All facts of one bank, by ``"amp"`` or ``"sic"``."""
-        if (method, bank) not in self._done:
+        if (decoder, bank) not in self._done:
             hashes = np.sort(self._keys_of(bank))
             target = self._accumulator.numbers[bank].double()
             problem = Superposition(hashes, target, self._codes, self._config.layers)
-            solve = message_passing if method == "amp" else successive_cancellation
-            self._done[method, bank] = solve(problem)
-        return self._done[method, bank]
+            solve = message_passing if decoder == "amp" else successive_cancellation
+            self._done[decoder, bank] = solve(problem)
+        return self._done[decoder, bank]
 
-    def read(self, hashes: np.ndarray, method: str, alpha: float) -> Reading:
+    def read(self, hashes: np.ndarray, decoder: str, alpha: float) -> Reading:
         """The reading of N item hashes; keys that are not listed read as nothing."""
         ids = np.full(len(hashes), -1)
         posterior, p_value = np.zeros(len(hashes)), np.ones(len(hashes))
         banks = bank_of(hashes, self._accumulator.banks)
         for bank in np.unique(banks):
-            found = self.decode(int(bank), method)
+            found = self.decode(int(bank), decoder)
             mine = np.flatnonzero(banks == bank)
             place = np.searchsorted(found.hashes, hashes[mine])
             place = np.minimum(place, max(len(found.hashes) - 1, 0))

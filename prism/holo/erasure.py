@@ -36,8 +36,8 @@ def erase_history(tape: HoloTape) -> int:
             used[tape.vocabulary.end] = True
         ledger.renumber("value", _places(used))
         tape.vocabulary.keep(used)
-    if tape.decoder is not None:  # what it has decoded has the old numbers
-        tape.decoder.invalidate(np.arange(tape.config.banks))
+    if tape.joint is not None:  # what it has decoded has the old numbers
+        tape.joint.invalidate(np.arange(tape.config.banks))
     return before - len(ledger)
 
 

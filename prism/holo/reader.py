@@ -2,7 +2,7 @@
 
 With a ledger an unlisted key is refused with certainty and never reaches the accumulator. A listed
 one is read, and as it is known to be stored, its best value is the answer if it is more likely
-than not (or, where ``alpha`` is given, above that threshold). ``method="filter"`` asks the
+than not (or, where ``alpha`` is given, above that threshold). ``decoder="filter"`` asks the
 accumulator alone,
 as if there were no ledger: this is what the false-accept rate ``alpha`` is about.
 """
@@ -42,7 +42,7 @@ class Answering:
         self: HoloTape,
         keys: Sequence[Key] | np.ndarray | Tensor,
         alpha: float | None = None,
-        method: str | None = None,
+        decoder: str | None = None,
         resolve: bool = True,
     ) -> list[Recall]:
         """Ask for N keys.
@@ -51,13 +51,13 @@ class Answering:
             keys: N keys; on a tape of one bank also key vectors float [N, D] of signs.
             alpha: rate at which unknown keys are answered; None = the tape's where the accumulator
                 decides alone, 1 = nothing is refused.
-            method: ``"filter"`` (the accumulator alone), ``"sic"`` or ``"amp"`` (all facts of a
+            decoder: ``"filter"`` (the accumulator alone), ``"sic"`` or ``"amp"`` (all facts of a
                 bank jointly, from the ledger's key list). None = the tape's decoder for listed
                 keys, and "unknown" for others.
             resolve: let the resolver, if there is one, map an unlisted text key to a listed one.
 
         Raises:
-            ValueError: ``alpha`` outside (0, 1], an unknown method, or one without its ledger.
+            ValueError: ``alpha`` outside (0, 1], an unknown decoder, or one without its ledger.
         """
         if isinstance(keys, Tensor) and keys.is_floating_point():
             return self._recall_vectors(keys, alpha)
@@ -65,10 +65,10 @@ class Answering:
             keys = keys.tolist()
         keys = keys if hasattr(keys, "__len__") else list(keys)
         used, hashes = list(keys), self.hash(keys)
-        if self.resolver is not None and resolve and method is None:
+        if self.resolver is not None and resolve and decoder is None:
             used = self._resolved(used, hashes)
             hashes = self.hash(used)
-        reading, ids, how = self._read_values(hashes, alpha, method)
+        reading, ids, how = self._read_values(hashes, alpha, decoder)
         sources = self._sources_of(hashes)
         return [
             Recall(
@@ -89,20 +89,20 @@ class Answering:
         self: HoloTape,
         hashes: np.ndarray,
         alpha: float | None = None,
-        method: str | None = None,
+        decoder: str | None = None,
         known: float = 0.5,
     ) -> Reading:
-        """The reading of item hashes uint64 [N], as arrays; ``method`` as in ``recall_many``,
+        """The reading of item hashes uint64 [N], as arrays; ``decoder`` as in ``recall_many``,
         ``known`` the prior probability that a key is stored."""
         alpha = self._alpha(alpha)
-        method = method or self.config.decoder
-        if method not in DECODERS:
-            raise ValueError(f"method = {method!r}: must be one of {', '.join(DECODERS)}")
+        decoder = decoder or self.config.decoder
+        if decoder not in DECODERS:
+            raise ValueError(f"decoder = {decoder!r}: must be one of {', '.join(DECODERS)}")
         codes = self.vocabulary.codes
-        if method == "filter":
+        if decoder == "filter":
             return read(self.accumulator, codes, hashes, alpha, known, self.config.layers)
-        self._listed(f"method {method!r}")
-        return self.decoder.read(hashes, method, alpha)
+        self._listed(f"decoder {decoder!r}")
+        return self.joint.read(hashes, decoder, alpha)
 
     def facts(self: HoloTape) -> Iterator[Fact]:
         """All live facts of the ledger, in the order they were bound."""
@@ -133,12 +133,12 @@ class Answering:
         return Fact(name, self.stored_value(row), source, float(column("time")[row]))
 
     def _read_values(
-        self: HoloTape, hashes: np.ndarray, alpha: float | None, method: str | None
+        self: HoloTape, hashes: np.ndarray, alpha: float | None, decoder: str | None
     ) -> tuple[Reading, list[Any], list[str]]:
         """The reading of whole facts, their values, and what decided."""
-        used, listed = method or self.config.decoder, np.ones(len(hashes), bool)
-        ask = partial(self.read, alpha=alpha, method=method)
-        if method is None and self.ledger is not None and self._unlisted == 0:
+        used, listed = decoder or self.config.decoder, np.ones(len(hashes), bool)
+        ask = partial(self.read, alpha=alpha, decoder=decoder)
+        if decoder is None and self.ledger is not None and self._unlisted == 0:
             listed = self.ledger.find(hashes) >= 0
             ask = partial(self._read_listed, alpha=alpha)
         found = ask(hashes[listed])

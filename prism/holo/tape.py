@@ -70,10 +70,10 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
     def restore_ledger(self, ledger: Ledger | None) -> None:
         """Take over the ledger that belongs to the accumulator, as a file does."""
         self.ledger = ledger
-        self.decoder: JointDecoder | None = None
+        self.joint: JointDecoder | None = None
         if ledger is not None:
             codes = self.vocabulary.codes
-            self.decoder = JointDecoder(self.accumulator, codes, ledger, self.config)
+            self.joint = JointDecoder(self.accumulator, codes, ledger, self.config)
 
     @property
     def count(self) -> int:
@@ -261,8 +261,8 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
 
         amplitudes = sign * amplitude_of(hashes, c.layers)
         written = self.accumulator.add(bank_of(hashes, c.banks), words, amplitudes)
-        if self.decoder is not None:
-            self.decoder.invalidate(written)
+        if self.joint is not None:
+            self.joint.invalidate(written)
 
     def _source_ids(self, source: Any, count: int) -> np.ndarray:
         if self.ledger is None:

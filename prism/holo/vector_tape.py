@@ -65,8 +65,8 @@ class VectorAlgebra:
         self.accumulator.numbers = self.accumulator.numbers + sign * product.sum(0)
         self._unlisted += sign * len(product)
         self.revision += 1
-        if self.decoder is not None:
-            self.decoder.invalidate(np.zeros(1, np.int64))
+        if self.joint is not None:
+            self.joint.invalidate(np.zeros(1, np.int64))
 
     def _vector(self: HoloTape, name: str, x: Tensor) -> Tensor:
         if x.ndim not in (1, 2) or x.shape[-1] != self.config.dim:

@@ -31,7 +31,7 @@ def test_a_planned_tape_answers_as_promised(facts: int, candidates: int, more: d
         tape = HoloTape.plan(facts, values=candidates, seed=seed, **more)
         values = np.random.default_rng(seed).integers(0, candidates, facts)
         tape.bind_many(np.arange(facts), values)
-        answers = tape.recall_many(np.arange(facts), method="filter")
+        answers = tape.recall_many(np.arange(facts), decoder="filter")
         right += sum(a.value == v for a, v in zip(answers, values, strict=True))
     n = rounds * facts
     assert right / n > promised - 4 * math.sqrt(promised * (1 - promised) / n)

@@ -159,9 +159,9 @@ BAD: list[tuple[str, dict[str, Any], Any, type[Exception], str]] = [
     ("a source of another type", {}, lambda t: t.bind("a", "new", source=5), TypeError, "source"),
     ("an alpha of 2", {}, lambda t: t.recall("k0", 2.0), ValueError, r"must be in \(0, 1\]"),
     (
-        "an unknown method",
+        "an unknown decoder",
         {},
-        lambda t: t.recall("k0", method="magic"),
+        lambda t: t.recall("k0", decoder="magic"),
         ValueError,
         "must be one of filter, sic, amp",
     ),
@@ -230,7 +230,7 @@ def test_what_needs_a_ledger_says_so() -> None:
         lambda: list(tape.facts()),
         lambda: tape.history("k"),
         lambda: "k" in tape,
-        lambda: tape.recall("k", method="amp"),
+        lambda: tape.recall("k", decoder="amp"),
     ):
         with pytest.raises(ValueError, match="no ledger"):
             act()
@@ -241,7 +241,7 @@ def test_what_needs_a_ledger_says_so() -> None:
 def test_an_empty_tape_knows_nothing() -> None:
     tape = HoloTape(64)
     assert tape.recall("k").value is None
-    assert tape.recall("k", method="filter").value is None
+    assert tape.recall("k", decoder="filter").value is None
     assert tape.recall_many([]) == []
     assert tape.bind_many([], []) == 0
     assert list(tape.facts()) == []
