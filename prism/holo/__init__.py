@@ -6,10 +6,11 @@ tape.bind("capital of Freedonia", "Fredville", source="atlas")
 tape.recall("capital of Freedonia").value
 """
 
-from prism.holo.algebra.accumulator import Accumulator, sign_ste
+from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codes import bank_of, hash_keys, sign_codes
+from prism.holo.algebra.vectors import sign_ste
 from prism.holo.audit import Audit, Capacity
-from prism.holo.capacity.planning import Plan
+from prism.holo.capacity.planning import TapePlan
 from prism.holo.merge import Conflict, MergeReport
 from prism.holo.recall import Recall
 from prism.holo.store import Fact, FactStore
@@ -24,8 +25,8 @@ __all__ = [
     "FactStore",
     "HoloTape",
     "MergeReport",
-    "Plan",
     "Recall",
+    "TapePlan",
     "bank_of",
     "hash_keys",
     "sign_codes",

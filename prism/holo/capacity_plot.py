@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from prism.holo.algebra.accumulator import Accumulator
-from prism.holo.algebra.amplitudes import amplitude_of
-from prism.holo.algebra.codes import bank_of, code_words, mix, sign_codes
+from prism.holo.algebra.codes import amplitude_of, bank_of, mix, sign_codes
 from prism.holo.capacity.evolution import decodable
 from prism.holo.capacity.theory import banked_accuracy
 from prism.holo.decode import Superposition, message_passing, successive_cancellation
@@ -122,10 +121,7 @@ def _point(tape: HoloTape, facts: int, draw_: np.random.Generator) -> tuple[int,
     hashes, ids, banks = _load(tape, facts, chosen, draw_)
     accumulator = Accumulator(count, c.dim, "int32")
     codes = tape.vocabulary.codes
-    amplitudes = amplitude_of(hashes, c.layers)
-    accumulator.add(
-        banks, lambda at: code_words(hashes[at], c.dim) ^ codes.words(ids[at]), amplitudes
-    )
+    accumulator.bind(hashes, ids, codes, amplitude_of(hashes, c.layers), banks)
     if not joint:
         some = draw_.permutation(len(hashes))[:READS]
         rows = accumulator.numbers[torch.from_numpy(banks[some])].float()

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from prism.holo.items import as_tuple
 from prism.holo.rows import BadRow, Row
 from prism.holo.tape import ON_CONFLICT, HoloTape
+from prism.holo.vocabulary import as_tuple
 
 BATCH = 10_000  # facts bound at once
 

@@ -10,8 +10,8 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from prism.holo.reader import Fact
 from prism.holo.recall import Recall
+from prism.holo.store import Fact
 from prism.holo.tape import HoloTape
 
 SMALLEST = 1e-16  # p-values below are not told apart on a line

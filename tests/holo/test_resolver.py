@@ -130,7 +130,7 @@ def test_an_encoder_finds_what_spelling_cannot() -> None:
     index.encoder = encoder
     assert index.resolve("who is the ruler?").key == "king of Rohan"
     assert index.resolve("what to eat?") is None
-    index.remove(np.array([0], np.uint64))
+    index.forget(np.array([0], np.uint64))
     assert index.resolve("who is the ruler?") is None
 
 

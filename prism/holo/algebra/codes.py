@@ -22,6 +22,8 @@ STEP = np.uint64(0x9E3779B97F4A7C15)
 INT_TAG = np.uint64(0x6A09E667F3BCC909)
 STREAM_STEP = np.uint64(0xD1B54A32D192ED03)
 BANK_TAG = np.uint64(0xBB67AE8584CAA73B)
+LAYER_TAG = np.uint64(0x1F83D9ABFB41BD6B)
+RATIO = 3  # of the amplitudes of neighbouring layers
 KEY_STREAM, VALUE_STREAM = 0, 1
 
 Key = str | bytes | int
@@ -116,6 +118,19 @@ def bank_of(hashes: np.ndarray, banks: int) -> np.ndarray:
     """Bank int64 [N] in 0..banks-1 of each hash, by the high half of a remix."""
     high = mix(hashes ^ BANK_TAG) >> np.uint64(32)
     return ((high * np.uint64(banks)) >> np.uint64(32)).astype(np.int64)
+
+
+def amplitude_of(hashes: np.ndarray, layers: int) -> np.ndarray:
+    """Amplitude int64 [N] of each hash, one of RATIO**0 .. RATIO**(layers - 1).
+
+    Facts of high amplitude are decoded first (power allocation of sparse superposition codes:
+    Barbier & Krzakala, arXiv 1503.08040). As the hash decides the layer, a tape does not depend on
+    the order of writing, and no layer need be stored.
+    """
+    if layers == 1:
+        return np.ones(len(hashes), np.int64)
+    layer = (mix(hashes ^ LAYER_TAG) >> np.uint64(32)) * np.uint64(layers) >> np.uint64(32)
+    return RATIO ** layer.astype(np.int64)
 
 
 def position_hashes(hashes: np.ndarray, position: np.ndarray | int) -> np.ndarray:

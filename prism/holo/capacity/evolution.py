@@ -22,7 +22,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.amplitudes import RATIO
+from prism.holo.algebra.codes import RATIO
 
 SAFE, SAFE_SMALL = 0.9, 0.75  # share of the limit where every trial decoded exactly ...
 LARGE = 2048  # ... in accumulators of at least so many numbers, and in smaller ones

@@ -74,12 +74,12 @@ class Resolver:
                 self._near.add(code, key)
         self._vectors = None
 
-    def remove(self, hashes: np.ndarray) -> None:
+    def forget(self, hashes: np.ndarray) -> None:
         """Forget keys by their hashes uint64 [N]."""
         for code in hashes.tolist():
             key = self._texts.pop(code, None)
             if key is not None:
-                self._near.remove(code, key)
+                self._near.forget(code, key)
         self._vectors = None
 
     def texts(self) -> list[str]:

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from prism.holo import HoloTape
 from prism.holo.algebra import codebook
+from prism.holo.algebra.codebook import SignColumns
 from prism.holo.algebra.codes import hash_keys, sign_codes
-from prism.holo.algebra.integer_product import SignColumns
 
 DIM = 64
 
