@@ -18,7 +18,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-STEP = np.uint64(0x9E3779B97F4A7C15)
+from prism.splitmix import FACTORS, GAMMA, SHIFTS
+
+STEP = np.uint64(GAMMA)
+MIXERS = tuple(map(np.uint64, FACTORS))
+PLACES = tuple(map(np.uint64, SHIFTS))
 INT_TAG = np.uint64(0x6A09E667F3BCC909)
 STREAM_STEP = np.uint64(0xD1B54A32D192ED03)
 BANK_TAG = np.uint64(0xBB67AE8584CAA73B)
@@ -30,10 +34,10 @@ Key = str | bytes | int
 
 
 def mix(words: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser on uint64 of any shape: a bijection that looks random."""
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+    """:func:`prism.splitmix.mix` of uint64 of any shape."""
+    words = (words ^ (words >> PLACES[0])) * MIXERS[0]
+    words = (words ^ (words >> PLACES[1])) * MIXERS[1]
+    return words ^ (words >> PLACES[2])
 
 
 def hash_keys(keys: Iterable[Key] | np.ndarray | Tensor, seed: int = 0) -> np.ndarray:

@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from prism.holo.keys.trigrams import Trigrams
+from prism.holo.keys.typos import edit_distance, is_slip
 
 SHORTLIST = 8
-EDIT_LENGTH = 10  # characters per edit that is still taken for a misspelling
 Encoder = Callable[[list[str]], Any]
 
 
@@ -123,33 +123,6 @@ class Resolver:
         if cosines[order[0]] < self.meaning or lead < self.margin:
             return None
         return Match(self.texts()[order[0]], float(cosines[order[0]]))
-
-
-def is_slip(a: str, b: str, edits: int) -> bool:
-    """Whether ``a`` can be a misspelt ``b``, ``edits`` away: one edit, or at most one per word and
-    per ``EDIT_LENGTH`` characters."""
-    if edits <= 1:
-        return True
-    words, others = a.split(), b.split()
-    if len(words) != len(others) or edits > max(len(a), len(b)) // EDIT_LENGTH:
-        return False
-    return all(edit_distance(x, y) <= 1 for x, y in zip(words, others, strict=True))
-
-
-def edit_distance(a: str, b: str) -> int:
-    """Insertions, deletions, substitutions and swaps of neighbours that turn ``a`` into ``b``
-    (Damerau 1964, restricted)."""
-    before: list[int] = []
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        new = [i]
-        for j, y in enumerate(b, 1):
-            cost = min(row[j] + 1, new[j - 1] + 1, row[j - 1] + (x != y))
-            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
-                cost = min(cost, before[j - 2] + 1)
-            new.append(cost)
-        before, row = row, new
-    return row[-1]
 
 
 def _digits(text: str) -> str:
