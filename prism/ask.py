@@ -1,4 +1,4 @@
-"""``python -m prism.ask``: ask a tape, look into it, take facts out of it.
+"""``python -m prism.ask``: ask a tape, list and audit its facts, forget some of them.
 
 "unknown" is an answer, so the exit code is 0 for it; 2 is bad input, and 1 an audit that found a
 accumulator other than its ledger lists.
@@ -12,13 +12,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from prism.command import Parser, output, reason
-from prism.holo import HoloTape
+from prism.holo import HoloTape, reports
 from prism.holo.capacity_plot import SUFFIXES, draw, measure
 from prism.holo.config import DECODERS
-from prism.holo.reports import answer, answer_line, audit_lines, audited, listed, listed_line
 
 EXAMPLES = """\
 examples:
@@ -62,14 +59,15 @@ def main(argv: list[str] | None = None) -> int:
     args = p.parse_args(argv)
     try:
         _check(args)
-        tape = HoloTape.load(args.tape)
-        said = _say(tape, args)
+        said = _run(HoloTape.load(args.tape), args)
     except (ValueError, KeyError, OSError) as error:
         p.error(reason(error))
     if args.json:
         print(json.dumps(said, ensure_ascii=False, allow_nan=False))
     else:
-        _show(said, output())
+        console = output()
+        for line in reports.lines(said):
+            console.print(line, markup=False, soft_wrap=True)
     return 1 if said.get("audit", {}).get("consistent") is False else 0
 
 
@@ -92,51 +90,35 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"--plot {args.plot}: there is no folder {args.plot.parent}")
 
 
-def _say(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
-    """All that was asked for, in the order of the page: facts are forgotten first."""
+def _run(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
+    """Everything that was asked for, in the order of the report: facts are forgotten first."""
     said: dict[str, Any] = {}
     if args.forget:
-        keys = [key.strip() for key in args.forget]
-        _check_bound(tape, keys)
-        tape.forget_many(keys)
-        said["forgotten"] = keys
+        said["forgotten"] = [key.strip() for key in args.forget]
+        for key in said["forgotten"]:
+            if (
+                key not in tape
+            ):  # a misspelt key is named, never forgotten in place of the right one
+                near = tape.resolver.resolve(key) if tape.resolver is not None else None
+                hint = "" if near is None else f"; did you mean {near.key!r}?"
+                raise KeyError(f"--forget {key!r}: is not bound{hint}")
+        tape.forget_many(said["forgotten"])
     if args.erase_history:
         said["erased"] = tape.erase_history()
     if args.forget or args.erase_history:
         tape.save(args.tape)
     if args.question:
         keys = [key.strip() for key in args.question]
-        found = tape.recall_many(keys, args.alpha, args.decoder, resolve=not args.exact)
-        said["answers"] = [answer(*pair) for pair in zip(keys, found, strict=True)]
+        answers = tape.recall_many(keys, args.alpha, args.decoder, resolve=not args.exact)
+        said["answers"] = [reports.answer(*pair) for pair in zip(keys, answers, strict=True)]
     if args.list:
-        said["facts"] = [listed(fact) for fact in tape.facts()]
+        said["facts"] = [reports.listed(fact) for fact in tape.facts()]
     if args.audit:
-        said["audit"] = audited(tape)
+        said["audit"] = reports.audited(tape.count, tape.audit(), tape.capacity())
     if args.plot is not None:
         draw(measure(tape), args.plot)
         said["plot"] = str(args.plot)
     return said
-
-
-def _check_bound(tape: HoloTape, keys: list[str]) -> None:
-    """Raises:
-    KeyError: a key is not bound. A misspelt one is named, never forgotten in its place."""
-    for key in keys:
-        if key not in tape:
-            near = tape.resolver.resolve(key) if tape.resolver is not None else None
-            hint = "" if near is None else f"; did you mean {near.key!r}?"
-            raise KeyError(f"--forget {key!r}: is not bound{hint}")
-
-
-def _show(said: dict[str, Any], console: Console) -> None:
-    lines = [f"forgotten: {key}" for key in said.get("forgotten", [])]
-    lines += [f"erased: {said['erased']} rows of the ledger"] if "erased" in said else []
-    lines += map(answer_line, said.get("answers", []))
-    lines += map(listed_line, said.get("facts", []))
-    lines += audit_lines(said["audit"]) if "audit" in said else []
-    lines += [f"plot: {said['plot']}"] if "plot" in said else []
-    for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from prism import ingest
 from prism.holo import HoloTape
-from prism.holo.ingestion import gather
+from prism.holo.ingestion import BadRow, FactRow, gather, read_rows
 from prism.holo.ingestion import ingest as bind_rows
-from prism.holo.rows import BadRow, Row, read_rows
 from tests.ingest.runs import CAPITALS, made, refused, values
 
 
@@ -143,12 +142,12 @@ def test_any_text_comes_back_from_csv_and_from_json(
     (path / "x.jsonl").write_text("\n".join(objects))
     for name in ("x.csv", "x.jsonl"):
         rows = list(read_rows(path / name))
-        assert {row.key: row.value for row in rows if isinstance(row, Row)} == table
+        assert {row.key: row.value for row in rows if isinstance(row, FactRow)} == table
 
 
 @given(order=st.permutations(range(12)), cut=st.integers(1, 11))
 def test_neither_order_nor_the_number_of_files_matters(order: list[int], cut: int) -> None:
-    rows = [Row(i + 2, f"key {i}", f"value {i % 5}") for i in order]
+    rows = [FactRow(i + 2, f"key {i}", f"value {i % 5}") for i in order]
     once, twice = (HoloTape(256, dtype="int16") for _ in range(2))
     bind_rows(once, gather(rows))
     bind_rows(twice, gather(rows[cut:]))
