@@ -32,9 +32,10 @@ import torch
 from prism.data.curriculum import Curriculum
 from prism.data.document import held_out
 from prism.data.mix import Mix
-from prism.data.order import WORD, Place, Walk, mix64
+from prism.data.order import Place, Walk, mix64
 from prism.data.pack import IGNORE, RowBatch, count_bytes, encode
 from prism.data.tokens import Tokenizer
+from prism.splitmix import WORD
 
 START = 1024  # tokens, about a document
 OLD_KEYS = {"gone": "taken", "due": "quota"}  # of saved states: the key then, the key now

@@ -6,8 +6,8 @@ import pytest
 from torch import Tensor
 
 from prism import eval_facts
+from prism.holo.keys.typos import one_letter_apart
 from prism.inject.calibration import Calibration
-from prism.inject.names import one_letter_apart
 from prism.inject.relations import Prototypes
 from prism.model.fingerprint import parameter_hash
 from prism.studies.facts.controls import controls
