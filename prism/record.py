@@ -31,6 +31,7 @@ RESULT_CODE = (
     "prism/ops",
     "prism/model",
     "prism/baselines",
+    "prism/recipe.py",
     "prism/compare/evaluation.py",
     "prism/compare/protocol.py",
     "prism/compare/training.py",
