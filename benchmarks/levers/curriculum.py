@@ -79,7 +79,7 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
                 {"phase": SHARE, "arm": arm, "seed": seed, "lr": rates[arm], **late(arm, share)},
                 lambda arm=arm, seed=seed, share=share: one(arm, rates[arm], seed, share),
             )
-    best = affordable(above_constant(runs.rows, ELSEWHERE))
+    best = affordable(above_constant(runs.runs, ELSEWHERE))
     every_seed(
         runs,
         rates,

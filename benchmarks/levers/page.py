@@ -13,7 +13,6 @@ from benchmarks.levers.__main__ import FILE, PROGRAM
 from benchmarks.levers.bars import levers_bars
 from benchmarks.levers.figure import levers_figure
 from benchmarks.levers.modular_page import modular
-from benchmarks.levers.runs import read
 from benchmarks.levers.sections import curriculum, growth, selection
 from benchmarks.page import bars
 from benchmarks.page.command import ROOT
@@ -21,6 +20,7 @@ from benchmarks.page.figure import draw
 from benchmarks.page.markdown import table
 from prism import whole_file
 from prism.command import Parser
+from prism.record import read_runs
 
 PAGE = "RESULTS_LEVERS.md"
 SECTIONS = (
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     path = args.root / PAGE
     source = args.root / "benchmarks" / "results" / FILE
     try:
-        content = read(source) if source.exists() else None
+        content = read_runs(source, parts=True) if source.exists() else None
         text = page(content)
     except ValueError as error:
         p.error(str(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shlex
@@ -11,8 +10,8 @@ from typing import Any
 
 import torch
 
-from prism import whole_file
-from prism.compare.meta import describe, now
+from prism import record
+from prism.record import describe, now
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -28,8 +27,7 @@ def provenance(program: str, argv: list[str], profile: str) -> dict[str, Any]:
     """The ``meta`` of a benchmark file: versions, machine, commit, command, threads, and how busy
     the machine was at the start."""
     command = shlex.join(["python", "-m", program, *argv])
-    meta = describe(command, "cpu", workers=1, profile=profile)
-    del meta["threads_per_worker"]
+    meta = describe(command, profile)
     busy = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     return meta | {"threads": torch.get_num_threads(), "cpu": _cpu_name(), "load_average": busy}
 
@@ -37,7 +35,7 @@ def provenance(program: str, argv: list[str], profile: str) -> dict[str, Any]:
 def write_json(path: Path, content: dict[str, Any]) -> None:
     """Write a benchmark file, noting the time of the end in its ``meta``."""
     content["meta"]["finished"] = now()
-    whole_file.write(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    record.write_json(path, content)
 
 
 def _cpu_name() -> str:

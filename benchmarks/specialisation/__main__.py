@@ -18,9 +18,9 @@ from benchmarks.specialisation.ablation import read, specialisation
 from prism.baselines import build
 from prism.command import Parser
 from prism.compare.evaluation import EVALUATION_SEED
-from prism.compare.meta import cpu_count
 from prism.compare.protocol import Job, Plan, toy_config
 from prism.compare.training import TrainingPlan, train
+from prism.record import cpu_count
 from tasks import TASKS
 
 PROGRAM = "benchmarks.specialisation"

@@ -27,9 +27,9 @@ from benchmarks.speed.plot import speed_figure
 from benchmarks.speed.timing import Shape, decode_times, step_times
 from prism.baselines import build
 from prism.command import Parser
-from prism.compare.meta import cpu_count
 from prism.compare.protocol import MODELS
 from prism.config import PrismConfig
+from prism.record import cpu_count
 
 PROGRAM = "benchmarks.speed"
 LONG_RUNNERS = ("prism", "transformer")  # measured for memory and decoding
