@@ -44,12 +44,17 @@ def joint_accuracy(
 
     A bank decodes up to :func:`safe_facts` of them; the loads are Poisson.
     """
-    limit = safe_facts(dim, candidates, layers)
+    return whole_share(facts, banks, safe_facts(dim, candidates, layers))
+
+
+def whole_share(facts: float, banks: int, limit: int) -> float:
+    """Probability that the bank of a fact holds at most ``limit`` of ``facts``, so that it decodes
+    whole: the others in it are Poisson with mean (facts - 1) / banks."""
     if banks == 1:
         return float(facts <= limit)
     mean = max((facts - 1) / banks, 1e-300)
-    loads = torch.arange(0, limit, dtype=torch.float64)
-    share = torch.exp(loads * math.log(mean) - mean - torch.lgamma(loads + 1))
+    others = torch.arange(0, limit, dtype=torch.float64)
+    share = torch.exp(others * math.log(mean) - mean - torch.lgamma(others + 1))
     return float(share.sum().clamp_max(1.0))
 
 
@@ -110,5 +115,5 @@ def _between(v: Tensor, grid: Tensor, error: Tensor) -> Tensor:
     place = (v / grid[0]).log() / (grid[1] / grid[0]).log()
     low = place.floor().clamp(0, len(grid) - 2).long()
     weight = (place - low).clamp(0, 1)
-    found = error[low] * (1 - weight) + error[low + 1] * weight
-    return torch.where(place < 0, 0.0, found).clamp_min(1e-300)
+    between = error[low] * (1 - weight) + error[low + 1] * weight
+    return torch.where(place < 0, 0.0, between).clamp_min(1e-300)
