@@ -23,7 +23,7 @@ from prism.holo.algebra.codes import amplitude_of, bank_of, mix, sign_codes
 from prism.holo.capacity.evolution import decodable, whole_share
 from prism.holo.capacity.theory import banked_accuracy
 from prism.holo.decode import Superposition, solve
-from prism.holo.recall import read_vectors
+from prism.holo.recall import clean_up
 from prism.holo.tape import HoloTape
 
 SUFFIXES = (".svg", ".png", ".pdf")
@@ -115,7 +115,8 @@ def _point(tape: HoloTape, facts: int, rng: np.random.Generator) -> tuple[int, i
         some = rng.permutation(len(hashes))[:READS]
         rows = accumulator.numbers[torch.from_numpy(banks[some])].float()
         products = rows * sign_codes(hashes[some], c.dim)
-        return int((read_vectors(products, codes, 1.0).ids == ids[some]).sum()), len(some)
+        readout = clean_up(products.__getitem__, len(some), codes, alpha=1.0, known=0.5)
+        return int((readout.ids == ids[some]).sum()), len(some)
     right = 0
     for bank in range(count):
         mine, target = banks == bank, accumulator.numbers[bank].double()

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from prism.holo import audit, file, merge
 from prism.holo.algebra.codes import Key, sign_codes, signs
-from prism.holo.algebra.vectors import bind_vectors, require_one_bank, unbind
+from prism.holo.algebra.vectors import bind_vectors, unbind
 from prism.holo.capacity.planning import plan
 from prism.holo.config import HoloConfig
 from prism.holo.parts import TapeParts
@@ -366,7 +366,6 @@ class HoloTape:
 
     def _bind_vectors(self, key: Any, value: Any, sign: int) -> None:
         """Bind a pair of which at least one is a vector, the other a key or value by name."""
-        require_one_bank(self.accumulator, "bind with vectors")
         size = len(self.vocabulary)
         if not isinstance(key, Tensor):
             key = self.key_vectors([key])[0]

@@ -236,6 +236,15 @@ def as_tuple(value: Any) -> tuple[Any, ...]:
     return tuple(value)
 
 
+def to_json(value: Any) -> Any:
+    """A value as JSON has it: bytes as hex digits in an object, tuples as lists."""
+    if isinstance(value, bytes):
+        return {"bytes": value.hex()}
+    if isinstance(value, tuple):
+        return [to_json(item) for item in value]
+    return value
+
+
 def _identity(value: Item) -> tuple[type, Item]:
     """Equal values of different types (1 and True, or numpy's 1) are kept apart or joined as
     their hashes are."""
