@@ -138,14 +138,14 @@ def _load(
     banks = place[bank_of(hashes, c.banks)]
     inside = banks >= 0
     missing = facts - len(own)
-    strangers = missing
+    drawn = missing
     if c.banks > 1:  # how many of the missing facts would hash to the chosen banks
-        strangers = int(rng.binomial(missing, len(chosen) / c.banks))
-    more = mix(rng.integers(2**63, size=strangers).astype(np.uint64))
+        drawn = int(rng.binomial(missing, len(chosen) / c.banks))
+    more = mix(rng.integers(2**63, size=drawn).astype(np.uint64))
     return (
         np.concatenate((hashes[inside], more)),
-        np.concatenate((ids[inside], rng.integers(len(tape.vocabulary), size=strangers))),
-        np.concatenate((banks[inside], rng.integers(len(chosen), size=strangers))),
+        np.concatenate((ids[inside], rng.integers(len(tape.vocabulary), size=drawn))),
+        np.concatenate((banks[inside], rng.integers(len(chosen), size=drawn))),
     )
 
 

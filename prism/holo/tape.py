@@ -142,7 +142,7 @@ class HoloTape:
 
     @property
     def fingerprint(self) -> str:
-        """What must agree for the accumulators of two tapes to be added."""
+        """Text that agrees for two tapes whose accumulators may be added."""
         return self._parts.fingerprint
 
     def hash(self, keys: Iterable[Key] | np.ndarray | Tensor) -> np.ndarray:
@@ -332,8 +332,8 @@ class HoloTape:
         return self._parts.value(row)
 
     def capacity(self, level: float = 0.99, alpha: float = 1.0) -> audit.Capacity:
-        """How full the tape is; ``level`` is the accuracy asked about, counted at ``alpha``
-        (1: the best value, whether or not it would be answered)."""
+        """The fill level and the number of facts that fit at accuracy ``level``, counted at
+        ``alpha`` (1: the best value, whether or not it would be answered)."""
         return audit.capacity_of(self._parts, level, alpha)
 
     def audit(self, sample: int = audit.SAMPLE) -> audit.Audit:

@@ -1,6 +1,6 @@
-"""What a superposition can hold, in closed form: no measurement and no fitted constant.
+"""Capacity of a superposition in closed form, without measurement or fitted constants.
 
-N facts in D numbers, M candidate values, random keys. The score of the true value and of a wrong
+N facts in D numbers, M candidate values, random keys. The scores of the true value and of a wrong
 one are Gaussian, hit ~ N(D, D (N - 1)) and miss ~ N(0, D N), so with SNR^2 = D / N
 
     p_corr = integral phi(z) Phi( (sqrt(D) + z sqrt(N - 1)) / sqrt(N) )^(M-1) dz
