@@ -27,8 +27,7 @@ from prism.inject.addresses import AddressRegister
 from prism.inject.knowledge import Fact, Knowledge
 from prism.inject.listener import Firing, Listener
 from prism.inject.reading import Tokenizer, read
-
-LEAST_DOUBT = 1e-6  # what is left to the model when a fact speaks
+from prism.model.holo_read import mix_facts
 
 
 @dataclass
@@ -132,13 +131,7 @@ class AttachedLM:
             weights = torch.stack([out.attention[h][0] for h in found.heads]).mean(dim=0)
         hidden = torch.stack([out.hidden[layer][0] for layer in found.layers], dim=1)
         said = state.listener.hear(tokens.tolist(), hidden, weights)
-        logits = out.logits[0]
-        if any(said):
-            logits = logits.clone()
-        for i, firing in enumerate(said):
-            if firing is not None:
-                logits[i] = mixed(logits[i], firing)
-        return logits, AttachedState(out.state, state.listener), said
+        return mixed(out.logits[0], said), AttachedState(out.state, state.listener), said
 
     def stream(
         self, prompt: str, max_new_tokens: int = 32, temperature: float = 0.0, seed: int = 0
@@ -201,13 +194,16 @@ def attach(
     return AttachedLM(model, tokenizer, AddressRegister() if tape is None else tape)
 
 
-def mixed(logits: Tensor, firing: Firing) -> Tensor:
-    """``log( (1 - g) p + g [t] )`` for ``logits [V]``, up to a constant."""
-    chance = float(theory.tail(torch.tensor(firing.z, dtype=torch.float64), len(logits)))
-    doubt = torch.tensor(max(chance, LEAST_DOUBT), dtype=logits.dtype)
-    mixture = logits.log_softmax(dim=-1) + doubt.log()
-    mixture[firing.token] = torch.logaddexp(mixture[firing.token], torch.log1p(-doubt))
-    return mixture
+def mixed(logits: Tensor, said: Sequence[Firing | None]) -> Tensor:
+    """``logits [T, V]`` with the facts mixed in where one speaks; the same tensor if none does."""
+    rows = [i for i, firing in enumerate(said) if firing is not None]
+    if not rows:
+        return logits
+    z = torch.tensor([said[i].z for i in rows], dtype=torch.float64)
+    tokens = torch.tensor([said[i].token for i in rows], device=logits.device)
+    doubt = theory.tail(z, logits.shape[-1]).to(logits.device)
+    where = torch.tensor(rows, device=logits.device)
+    return logits.index_copy(0, where, mix_facts(logits[where], tokens, doubt))
 
 
 def _choose(logits: Tensor, temperature: float, draw: torch.Generator) -> int:

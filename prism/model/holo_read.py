@@ -135,21 +135,30 @@ def answered(logits: Tensor, heard: Listening, tape: FactReader) -> Tensor:
     if not bool(sure.any()):
         return logits
     row, time = (index[sure] for index in asks)
-    tokens, doubt = tokens[sure], doubt[sure].clamp(min=LEAST_DOUBT)
+    tokens, doubt = tokens[sure], doubt[sure]
     if int(tokens.max()) >= logits.shape[-1]:
         limit = f"must be below the model's vocab_size = {logits.shape[-1]}"
         raise ValueError(f"tape answers with token {int(tokens.max())}: {limit}")
     heard.fired = heard.fired.index_put((row, time), torch.ones_like(sure[sure]))
-    mixed = _mixture(promote(logits[row, time]), tokens, doubt)
-    return logits.index_put((row, time), mixed.to(logits.dtype))
+    mixed = mix_facts(logits[row, time], tokens, doubt)
+    return logits.index_put((row, time), mixed)
 
 
-def _mixture(logits: Tensor, tokens: Tensor, doubt: Tensor) -> Tensor:
-    """``log( d p + (1 - d) [token] )`` for ``logits [N, V]``."""
-    doubt = doubt.to(logits)[:, None]
-    share = logits.log_softmax(dim=-1) + doubt.log()
+def mix_facts(logits: Tensor, tokens: Tensor, doubt: Tensor) -> Tensor:
+    """Mixture of the model's distribution with one fact a row, as logits up to a constant.
+
+        log( d p + (1 - d) [token] ),   d = max(doubt, LEAST_DOUBT)
+
+    Args:
+        logits: ``[N, V]`` of the model, in any floating type; half types are mixed in fp32.
+        tokens: ``[N]`` int64, what the facts say.
+        doubt: ``[N]`` in [0, 1].
+    """
+    wide = promote(logits)
+    doubt = doubt.clamp(min=LEAST_DOUBT).to(wide)[:, None]
+    share = wide.log_softmax(dim=-1) + doubt.log()
     chosen = torch.logaddexp(share.gather(1, tokens[:, None]), torch.log1p(-doubt))
-    return share.scatter(1, tokens[:, None], chosen)
+    return share.scatter(1, tokens[:, None], chosen).to(logits.dtype)
 
 
 def _document_starts(runs: Tensor | None, tokens: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from prism import Prism, PrismConfig, load
-from prism.model.holo_read import NO_PART, RELATION, SUBJECT, FactRead, Listening
+from prism.model.holo_read import NO_PART, RELATION, SUBJECT, FactRead, Listening, mix_facts
 from prism.model.protocol import PrismOutput
 from prism.ops.rolling import fact_key, mix
 from tests.model.families import (
@@ -277,3 +277,22 @@ def test_keys_and_positions_are_those_of_a_plain_loop(name, seed):
     keys, places = heard_by_a_loop(tokens, heard, ids)
     assert torch.equal(heard.keys, keys)
     assert torch.equal(heard.position, places)
+
+
+@pytest.mark.parametrize("dtype", (torch.float32, torch.float64))
+def test_one_mixture_gives_what_both_older_formulas_gave(dtype):
+    """The attachment mixed one row in place, the model a batch; both are one function now."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(50, VOCAB, generator=generator, dtype=dtype) * 3
+    tokens = torch.randint(0, VOCAB, (50,), generator=generator)
+    doubt = torch.rand(50, generator=generator, dtype=torch.float64) ** 20
+    found = mix_facts(logits, tokens, doubt)
+    for i in range(50):
+        left = torch.tensor(max(float(doubt[i]), 1e-6), dtype=dtype)
+        alone = logits[i].log_softmax(dim=-1) + left.log()
+        alone[tokens[i]] = torch.logaddexp(alone[tokens[i]], torch.log1p(-left))
+        assert torch.equal(found[i], alone)
+    left = doubt.clamp(min=1e-6).to(dtype)[:, None]
+    share = logits.log_softmax(dim=-1) + left.log()
+    chosen = torch.logaddexp(share.gather(1, tokens[:, None]), torch.log1p(-left))
+    assert torch.equal(found, share.scatter(1, tokens[:, None], chosen))
