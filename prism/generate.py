@@ -16,11 +16,11 @@ from rich.text import Text
 from torch import Tensor, nn
 
 from prism.command import STOPPED, Parser, output, reason
+from prism.data.tokens import Tokenizer
 from prism.holo import HoloTape
 from prism.inject import attach
 from prism.inject.knowledge import SLOT
 from prism.inject.listener import Firing
-from prism.inject.reading import Tokenizer
 from prism.inject.telling import LeftOut, register_for, tell
 from prism.model.checkpoint import load
 from prism.pretrained.smollm2 import load_smollm2

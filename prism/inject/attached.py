@@ -12,7 +12,6 @@ read that clearly; at every other step the logits are the model's own, bit for b
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from prism.data.tokens import Tokenizer
 from prism.holo.capacity import theory
 from prism.inject import calibration_file, prompts
 from prism.inject.addresses import AddressRegister
 from prism.inject.knowledge import Fact, Knowledge
 from prism.inject.listener import Firing, Listener
-from prism.inject.reading import Tokenizer, read
+from prism.inject.reading import read
+from prism.model.generate import stream_text
 from prism.model.holo_read import mix_facts
 
 
@@ -134,7 +135,12 @@ class AttachedLM:
         return mixed(out.logits[0], said), AttachedState(out.state, state.listener), said
 
     def stream(
-        self, prompt: str, max_new_tokens: int = 32, temperature: float = 0.0, seed: int = 0
+        self,
+        prompt: str,
+        max_new_tokens: int = 32,
+        temperature: float = 0.0,
+        seed: int = 0,
+        top_k: int | None = None,
     ) -> Iterator[tuple[str, Firing | None]]:
         """Continue ``prompt``: each new token's text, and what the tape said if it put it there; a
         character of several tokens comes with its last one.
@@ -145,36 +151,36 @@ class AttachedLM:
         Raises:
             ValueError: an empty prompt, or a number out of range.
         """
-        tokens = self.tokenizer.encode(prompt)
-        if not tokens:
-            raise ValueError("prompt = '': must hold at least one token")
-        if max_new_tokens < 0:
-            raise ValueError(f"max_new_tokens = {max_new_tokens}: must be >= 0")
-        if not temperature >= 0:
-            raise ValueError(f"temperature = {temperature}: must be >= 0")
-        draw = torch.Generator().manual_seed(seed)
-        spell = codecs.getincrementaldecoder("utf-8")("replace")
-        end, state, self._told = getattr(self.tokenizer, "end", None), None, []
-        for _ in range(max_new_tokens):
-            logits, state, said = self.step(torch.tensor(tokens), state)
-            token = _choose(logits[-1], temperature, draw)
-            if token == end:
-                return
-            spoken = said[-1] if said[-1] is not None and said[-1].token == token else None
+        self._told = []
+        for text, token, firing in stream_text(
+            self._last_step, self.tokenizer, prompt, max_new_tokens, temperature, top_k, seed
+        ):
+            spoken = firing if firing is not None and firing.token == token else None
             if spoken is not None:
                 self._told.append(spoken)
-            yield spell.decode(self.tokenizer.piece(token)), spoken
-            tokens = [token]
+            yield text, spoken
 
     def generate(
-        self, prompt: str, max_new_tokens: int = 32, temperature: float = 0.0, seed: int = 0
+        self,
+        prompt: str,
+        max_new_tokens: int = 32,
+        temperature: float = 0.0,
+        seed: int = 0,
+        top_k: int | None = None,
     ) -> str:
         """The continuation of ``prompt``; see :meth:`stream`."""
-        return "".join(t for t, _ in self.stream(prompt, max_new_tokens, temperature, seed))
+        pieces = self.stream(prompt, max_new_tokens, temperature, seed, top_k)
+        return "".join(text for text, _ in pieces)
 
     def explain(self) -> list[Firing]:
         """Which fact put which token into the last generated text."""
         return list(self._told)
+
+    def _last_step(
+        self, tokens: Tensor, state: AttachedState | None
+    ) -> tuple[Tensor, AttachedState, Firing | None]:
+        logits, state, said = self.step(tokens[0], state)
+        return logits[-1:], state, said[-1]
 
     def _locate(self, prompt: str) -> tuple[str, str]:
         subject = prompts.subject_of(prompt, self.knowledge.names)
@@ -204,9 +210,3 @@ def mixed(logits: Tensor, said: Sequence[Firing | None]) -> Tensor:
     doubt = theory.tail(z, logits.shape[-1]).to(logits.device)
     where = torch.tensor(rows, device=logits.device)
     return logits.index_copy(0, where, mix_facts(logits[where], tokens, doubt))
-
-
-def _choose(logits: Tensor, temperature: float, draw: torch.Generator) -> int:
-    if temperature == 0:
-        return int(logits.argmax())
-    return int(torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=draw))

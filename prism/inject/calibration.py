@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from prism.data.tokens import Tokenizer
 from prism.inject.judging import TEXT_RATE, judge
 from prism.inject.probes import DISTRACTING, PROBES, SUBJECTS
 from prism.inject.reading import (
     Head,
-    Tokenizer,
     heads_of,
     inner_states,
     last_states,

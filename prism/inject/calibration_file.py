@@ -16,10 +16,10 @@ from safetensors.torch import save as to_bytes
 from torch import nn
 
 from prism import whole_file
+from prism.data.tokens import Tokenizer
 from prism.inject.calibration import HEADS, NEIGHBOUR, Calibration, calibrate
 from prism.inject.judging import KEPT, KEPT_FLOOR, KEPT_NOUNS
 from prism.inject.probes import PROBES, SUBJECTS
-from prism.inject.reading import Tokenizer
 from prism.inject.relations import COMPETITION, RIDGE, WITHIN, Space, Spaces
 
 FORMAT = 2

@@ -17,12 +17,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from prism.data.tokens import Tokenizer
 from prism.holo.algebra.codes import bank_of, hash_keys, position_hashes
 from prism.inject.addresses import AddressRegister
 from prism.inject.calibration import Calibration
 from prism.inject.names import Names
 from prism.inject.probes import PROBES, SUBJECTS
-from prism.inject.reading import Tokenizer, last_states
+from prism.inject.reading import last_states
 from prism.inject.relations import Prototypes, score, without_twins
 
 SLOT = "{}"

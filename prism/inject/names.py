@@ -13,8 +13,8 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
+from prism.data.tokens import Tokenizer
 from prism.holo.keys.typos import deletions, one_letter_apart
-from prism.inject.reading import Tokenizer
 
 WORD = re.compile(rb"[A-Za-z0-9\x80-\xff]+")
 SHORTEST_TYPO = 5  # letters a name needs before one of them may be wrong

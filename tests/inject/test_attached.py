@@ -168,6 +168,18 @@ def test_generation_stops_at_the_end_of_text():
     assert lm.generate(ASK, max_new_tokens=12) == " F"
 
 
+def test_a_character_cut_off_by_the_limit_is_not_lost(lm):
+    lm.bind("Freedonia", "capital", "\u00c9vry")
+    assert lm.generate(ASK, max_new_tokens=2) == " \ufffd"
+    assert lm.generate(ASK, max_new_tokens=3) == " \u00c9"
+
+
+def test_top_k_of_one_is_greedy(lm):
+    text = tiny.QUIET[0][:40]
+    drawn = lm.generate(text, max_new_tokens=8, temperature=2.0, seed=1, top_k=1)
+    assert drawn == lm.generate(text, max_new_tokens=8)
+
+
 @pytest.mark.parametrize(
     ("what", "says"),
     [

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from prism.data.tokens import ByteTokenizer
 from prism.inject import calibration_file
 from prism.inject.calibration import ProbeStates, calibrate, choose_heads
 from prism.inject.calibration_file import fingerprint, load, save
@@ -23,7 +24,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def found(model):
-    return calibrate(model, tiny.Bytes(), calibration_text()[:2000], subjects=1)
+    return calibrate(model, ByteTokenizer(), calibration_text()[:2000], subjects=1)
 
 
 def test_everything_is_found_and_no_gradient_is_left(found, model):
@@ -109,4 +110,4 @@ def test_a_foreign_file_is_refused_in_one_line(tmp_path):
 
 def test_too_little_text_is_refused(model):
     with pytest.raises(ValueError, match="must have at least"):
-        calibrate(model, tiny.Bytes(), "short", subjects=1)
+        calibrate(model, ByteTokenizer(), "short", subjects=1)

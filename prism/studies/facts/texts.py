@@ -6,7 +6,7 @@ import pydoc_data.topics
 import random
 from collections.abc import Sequence
 
-from prism.inject.reading import Tokenizer
+from prism.data.tokens import Tokenizer
 from prism.studies.facts.sentences import NEWS
 from prism.studies.facts.tables import Fact, subject_kind
 
