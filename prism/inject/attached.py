@@ -1,17 +1,18 @@
-"""A frozen language model and the facts bound to it.
+"""A frozen language model and the facts of a tape.
 
-    lm = attach(model, tokenizer)
-    lm.calibrate(text)
-    lm.bind("Freedonia", "capital", "Fredville")
+    tape = HoloTape.plan(facts=1_000)
+    lm = attach(model, tokenizer, tape)
+    tape.bind("capital of Freedonia", "Fredville", source="atlas")
     lm.generate("The capital of Freedonia is")
 
-The model is only read. At a step where a fact speaks, its token t gets the share g of the
+The model is only read. At a step where a fact is triggered, its token t gets the share g of the
 probability, ``p = (1 - g) p_model + g [t]``, with 1 - g the chance that noise alone would have been
 read that clearly; at every other step the logits are the model's own, bit for bit.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,55 +22,129 @@ import torch
 from torch import Tensor, nn
 
 from prism.data.tokens import Tokenizer
+from prism.holo import FactStore, HoloTape
 from prism.holo.capacity import theory
-from prism.inject import calibration_file, prompts
-from prism.inject.addresses import AddressRegister
-from prism.inject.knowledge import Fact, Knowledge
-from prism.inject.listener import Firing, Listener
+from prism.inject import calibration_file
+from prism.inject.addresses import AddressRegister, register_for
+from prism.inject.knowledge import Knowledge
+from prism.inject.names import SLOT, subject_of
 from prism.inject.reading import read
+from prism.inject.sync import SMALLEST, LiveView, Skipped, parts
+from prism.inject.trigger import FactTrigger, Injection
 from prism.model.generate import stream_text
 from prism.model.holo_read import mix_facts
 
 
 @dataclass
 class AttachedState:
-    """The model's own state, and what the tape has heard of the same sequence."""
+    """The model's own state, and the trigger's of the same sequence."""
 
     model: Any
-    listener: Listener
+    trigger: FactTrigger
+
+
+class SpokenFacts(LiveView):
+    """The facts of a store as a model's :class:`Knowledge`; an address is (subject, relation).
+
+    Attributes:
+        given: (subject, relation, ending) of the keys that were bound through the model, as a key
+            like "head of state of Freedonia" alone does not tell them.
+    """
+
+    def __init__(self, store: FactStore, knowledge: Knowledge) -> None:
+        super().__init__(store)
+        self.knowledge = knowledge
+        self.given: dict[str, tuple[str, str, str]] = {}
+
+    def reset(self, room: int) -> None:
+        self.knowledge.reset(register_for(room, len(self.knowledge.register.codes)))
+
+    def place(self, key: str) -> tuple[str, str]:
+        if key in self.given:
+            return self.given[key][:2]
+        told = parts(key)
+        return locate(self.knowledge, told[0]) if len(told) == 1 else told
+
+    def add(self, address: tuple[str, str], answer: str, source: str | None) -> None:
+        given = self.given.get(self.key_of(address))
+        tokens = self.knowledge.tokenizer.encode(f" {answer}{given[2] if given else '.'}")
+        self.knowledge.bind(*address, tokens, source)
+
+    def remove(self, address: tuple[str, str]) -> None:
+        self.knowledge.forget(*address)
+
+    def sync(self) -> bool:
+        before = {subject for subject, _ in self._keys}
+        changed = super().sync()
+        if changed:
+            for subject in before - {subject for subject, _ in self._keys}:
+                self.knowledge.forget_names(subject)
+        return changed
 
 
 class AttachedLM:
-    """See :func:`attach`."""
+    """See :func:`attach`.
 
-    def __init__(self, model: nn.Module, tokenizer: Tokenizer, register: AddressRegister) -> None:
-        self.model, self.tokenizer = model, tokenizer
-        self.knowledge = Knowledge(tokenizer, register)
-        self._told: list[Firing] = []
+    Attributes:
+        tape: what was attached, the same object; the model follows every change of it.
+        knowledge: the facts as the model reads them.
+    """
 
-    def calibrate(self, text: str, cache: str | Path | None = None) -> None:
-        """Find layer, heads, space and thresholds for this model, without a gradient.
+    def __init__(
+        self, model: nn.Module, tokenizer: Tokenizer, tape: FactStore | AddressRegister
+    ) -> None:
+        self.model, self.tokenizer, self.tape = model, tokenizer, tape
+        self._view: SpokenFacts | None = None
+        self._injected: list[Injection] = []
+        if isinstance(tape, AddressRegister):
+            self.knowledge = Knowledge(tokenizer, tape)
+            return
+        if not isinstance(tape, FactStore):
+            allowed = "a FactStore, as HoloTape, or an AddressRegister"
+            raise TypeError(f"tape = {type(tape).__name__}: must be {allowed}")
+        self.knowledge = Knowledge(tokenizer, register_for(1, model.config.vocab_size))
+        self._view = SpokenFacts(tape, self.knowledge)
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """Facts of the tape that the model cannot be given, with the reasons."""
+        if self._view is None:
+            return []
+        self._view.sync()
+        return list(self._view.skipped)
+
+    def calibrate(
+        self,
+        text: str | None = None,
+        cache: str | Path | None = None,
+        progress: calibration_file.Progress | None = None,
+    ) -> None:
+        """Find layer, heads, whitening and thresholds for this model, without a gradient.
 
         Args:
-            text: unrelated text, a few thousand words.
+            text: unrelated text, a few thousand words; None = the one that comes with the package.
             cache: folder to keep the result in; a later call for the same model, text and probes
                 reads it back.
+            progress: is given a line at every stage.
         """
         self.knowledge.calibration = calibration_file.calibrated(
-            self.model, self.tokenizer, text, cache
+            self.model, self.tokenizer, text or calibration_file.calibration_text(), cache, progress
         )
 
     def bind(self, *what: str, source: str | None = None, ending: str = ".") -> None:
-        """Bind a fact: ``bind(subject, relation, object)`` or ``bind(prompt, object)``.
+        """Bind a fact, in place of an earlier one to the same question:
+        ``bind(subject, relation, object)`` or ``bind(prompt, object)``.
+
+        It is written to the tape, under the key "relation of subject" or the prompt.
 
         Args:
             what: three strings, or a sentence that stops where the object follows, and the object.
-            source: where the fact comes from; :meth:`explain` tells it.
+            source: where the fact comes from; :meth:`explain` gives it.
             ending: what follows the object in a sentence.
 
         Raises:
-            ValueError: another number of strings, an empty one, or a sentence whose subject cannot
-                be told.
+            ValueError: another number of strings, an empty one, a sentence whose subject cannot
+                be told, or a value that the tape does not take.
         """
         if len(what) not in (2, 3):
             raise ValueError(
@@ -78,14 +153,48 @@ class AttachedLM:
         for text in what:
             if not isinstance(text, str) or not text.strip():
                 raise ValueError(f"bind{what!r}: {text!r} must be a text that is not empty")
-        if len(what) == 2:
-            subject, relation = self._locate(what[0])
-            if relation not in self.knowledge.relations:
-                self.knowledge.describe(relation, [prompts.wording_of(what[0], subject)])
+        fact = locate(self.knowledge, what[0]) if len(what) == 2 else (what[0], what[1])
+        answer = what[-1].strip()
+        if self._view is None:
+            self.knowledge.bind(*fact, self.tokenizer.encode(f" {answer}{ending}"), source)
+            return
+        self.knowledge.names.check(fact[0], fact[0])
+        key = self._view.key_of(fact) or (what[0] if len(what) == 2 else key_for(*fact))
+        self._view.given[key] = (*fact, ending)
+        self._view.write(key, answer, source)
+
+    def update(self, *what: str, source: str | None = None) -> None:
+        """Give a bound fact another object; the arguments are :meth:`bind`'s.
+
+        Raises:
+            KeyError: no such fact is bound.
+        """
+        fact = locate(self.knowledge, what[0]) if len(what) == 2 else what[:2]
+        self._bound(*fact)
+        self.bind(*what, source=source)
+
+    def forget(self, about: str, relation: str | None = None) -> None:
+        """Forget a fact, exactly, in the tape too.
+
+        Args:
+            about: its subject, or without ``relation`` a sentence that asks for it.
+            relation: its relation.
+
+        Raises:
+            KeyError: no such fact is bound.
+        """
+        fact = locate(self.knowledge, about) if relation is None else (about, relation)
+        self._bound(*fact)
+        if self._view is None:
+            self.knowledge.forget(*fact)
+            self.knowledge.forget_names(fact[0])
         else:
-            subject, relation = what[0], what[1]
-        tokens = self.tokenizer.encode(f" {what[-1].strip()}{ending}")
-        self.knowledge.bind(subject, relation, Fact(what[-1].strip(), tokens, source))
+            self._view.forget(fact)
+
+    def unbind(self, about: str, relation: str | None = None) -> None:
+        """Deprecated name of :meth:`forget`."""
+        warnings.warn("unbind is called forget", DeprecationWarning, stacklevel=2)
+        self.forget(about, relation)
 
     def relation(self, name: str, wordings: Sequence[str]) -> None:
         """Say in which words a relation is spoken of, ``{}`` for the subject, as in
@@ -96,43 +205,46 @@ class AttachedLM:
         """Let ``name`` mean ``subject`` as well."""
         self.knowledge.names.add(name, subject)
 
-    def unbind(self, about: str, relation: str | None = None) -> None:
-        """Forget a fact, exactly.
+    def prepare(self) -> None:
+        """Make ready to read: follow the tape, calibrate if that was not done, make prototypes.
 
-        Args:
-            about: its subject, or without ``relation`` a sentence that asks for it.
-            relation: its relation.
-
-        Raises:
-            KeyError: no such fact is bound.
+        The first calibration of a model takes a minute or two and is kept in the user's cache;
+        its stages are printed on stderr.
         """
-        subject, relation = self._locate(about) if relation is None else (about, relation)
-        self.knowledge.forget(subject, relation)
+        if self._view is not None:
+            self._view.sync()
+        if self.knowledge.calibration is None:
+            folder = calibration_file.calibration_folder()
+            self.calibrate(cache=folder, progress=calibration_file.say)
+        self.knowledge.prepare(self.model)
 
     def step(
         self, tokens: Tensor, state: AttachedState | None = None
-    ) -> tuple[Tensor, AttachedState, list[Firing | None]]:
+    ) -> tuple[Tensor, AttachedState, list[Injection | None]]:
         """Read ``tokens [T]`` of one sequence, continuing ``state``.
 
         Returns:
-            Logits ``[T, V]``, the state after, and what the tape said after each token.
-
-        Raises:
-            RuntimeError: the model is not calibrated.
+            Logits ``[T, V]``, the state after, and the injection, if any, after each token.
         """
+        self.prepare()
         found = self.knowledge.calibration
-        if found is None:
-            raise RuntimeError("not calibrated: call calibrate(text) before reading")
         if state is None:
-            self.knowledge.prepare(self.model)
-            state = AttachedState(None, Listener(self.knowledge))
+            state = AttachedState(None, FactTrigger(self.knowledge))
         out = read(self.model, tokens[None], state.model, found.layers, found.heads)
         weights = None
         if found.heads:
             weights = torch.stack([out.attention[h][0] for h in found.heads]).mean(dim=0)
         hidden = torch.stack([out.hidden[layer][0] for layer in found.layers], dim=1)
-        said = state.listener.hear(tokens.tolist(), hidden, weights)
-        return mixed(out.logits[0], said), AttachedState(out.state, state.listener), said
+        injections = state.trigger.step(tokens.tolist(), hidden, weights)
+        logits = mixed(out.logits[0], injections)
+        return logits, AttachedState(out.state, state.trigger), injections
+
+    def last_step(
+        self, tokens: Tensor, state: AttachedState | None
+    ) -> tuple[Tensor, AttachedState, Injection | None]:
+        """:meth:`step` as generation wants it: ``[1, T]`` tokens, the last ``[1, V]`` logits."""
+        logits, state, injections = self.step(tokens[0], state)
+        return logits[-1:], state, injections[-1]
 
     def stream(
         self,
@@ -141,24 +253,20 @@ class AttachedLM:
         temperature: float = 0.0,
         seed: int = 0,
         top_k: int | None = None,
-    ) -> Iterator[tuple[str, Firing | None]]:
-        """Continue ``prompt``: each new token's text, and what the tape said if it put it there; a
-        character of several tokens comes with its last one.
+    ) -> Iterator[tuple[str, Injection | None]]:
+        """Continue ``prompt``: each new token's text, and the injection if that put it there.
 
-        The prompt is read once; every further token is one step. Stops at the tokenizer's end of
-        text, if it has one.
-
-        Raises:
-            ValueError: an empty prompt, or a number out of range.
+        The arguments are those of :func:`prism.model.generate.stream_text`.
         """
-        self._told = []
-        for text, token, firing in stream_text(
-            self._last_step, self.tokenizer, prompt, max_new_tokens, temperature, top_k, seed
+        self._injected = []
+        for text, token, injection in stream_text(
+            self.last_step, self.tokenizer, prompt, max_new_tokens, temperature, top_k, seed
         ):
-            spoken = firing if firing is not None and firing.token == token else None
-            if spoken is not None:
-                self._told.append(spoken)
-            yield text, spoken
+            if injection is not None and injection.token != token:
+                injection = None
+            if injection is not None:
+                self._injected.append(injection)
+            yield text, injection
 
     def generate(
         self,
@@ -172,41 +280,55 @@ class AttachedLM:
         pieces = self.stream(prompt, max_new_tokens, temperature, seed, top_k)
         return "".join(text for text, _ in pieces)
 
-    def explain(self) -> list[Firing]:
+    def explain(self) -> list[Injection]:
         """Which fact put which token into the last generated text."""
-        return list(self._told)
+        return list(self._injected)
 
-    def _last_step(
-        self, tokens: Tensor, state: AttachedState | None
-    ) -> tuple[Tensor, AttachedState, Firing | None]:
-        logits, state, said = self.step(tokens[0], state)
-        return logits[-1:], state, said[-1]
-
-    def _locate(self, prompt: str) -> tuple[str, str]:
-        subject = prompts.subject_of(prompt, self.knowledge.names)
-        return subject, prompts.relation_of(prompt, subject, self.knowledge.relations)
+    def _bound(self, subject: str, relation: str) -> None:
+        """Raises KeyError unless a fact is bound, for the model or on its tape."""
+        if self._view is not None:
+            self._view.sync()
+        if (subject, relation) not in self.knowledge:
+            raise KeyError(f"no fact is bound about the {relation} of {subject}")
 
 
 def attach(
-    model: nn.Module, tokenizer: Tokenizer, tape: AddressRegister | None = None
+    model: nn.Module, tokenizer: Tokenizer, tape: FactStore | AddressRegister | None = None
 ) -> AttachedLM:
     """Put a tape on a causal language model.
 
     Args:
         model: the model; none of its parameters is ever changed.
         tokenizer: its tokenizer.
-        tape: the register to hold the answers; None = a new one for a few hundred facts.
+        tape: a :class:`~prism.holo.HoloTape` or another store with a list of its facts; the model
+            follows it, whoever changes it. None = a new one for a thousand facts. An
+            :class:`AddressRegister` is used as it is, and holds the answers in token ids alone.
+
+    Raises:
+        ValueError: the tape has no ledger, so no list of facts.
+        TypeError: something that is no store of facts.
     """
-    return AttachedLM(model, tokenizer, AddressRegister() if tape is None else tape)
+    return AttachedLM(model, tokenizer, HoloTape.plan(facts=SMALLEST) if tape is None else tape)
 
 
-def mixed(logits: Tensor, said: Sequence[Firing | None]) -> Tensor:
-    """``logits [T, V]`` with the facts mixed in where one speaks; the same tensor if none does."""
-    rows = [i for i, firing in enumerate(said) if firing is not None]
+def locate(knowledge: Knowledge, prompt: str) -> tuple[str, str]:
+    """Subject and relation of a sentence; raises ValueError where no subject can be told."""
+    subject = subject_of(prompt, knowledge.names)
+    return subject, knowledge.relation_of(prompt, subject)
+
+
+def key_for(subject: str, relation: str) -> str:
+    """The key of a fact on a tape: "relation of subject", or the relation's wording filled in."""
+    return relation.replace(SLOT, subject) if SLOT in relation else f"{relation} of {subject}"
+
+
+def mixed(logits: Tensor, injections: Sequence[Injection | None]) -> Tensor:
+    """``logits [T, V]`` with the injections mixed in; the same tensor if there are none."""
+    rows = [i for i, injection in enumerate(injections) if injection is not None]
     if not rows:
         return logits
-    z = torch.tensor([said[i].z for i in rows], dtype=torch.float64)
-    tokens = torch.tensor([said[i].token for i in rows], device=logits.device)
+    z = torch.tensor([injections[i].z for i in rows], dtype=torch.float64)
+    tokens = torch.tensor([injections[i].token for i in rows], device=logits.device)
     doubt = theory.tail(z, logits.shape[-1]).to(logits.device)
     where = torch.tensor(rows, device=logits.device)
     return logits.index_copy(0, where, mix_facts(logits[where], tokens, doubt))

@@ -8,14 +8,14 @@ choices are made on the probes' relations alone.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from prism.data.tokens import Tokenizer
-from prism.inject.judging import TEXT_RATE, judge
+from prism.inject.layer_selection import TEXT_RATE, score_layers
 from prism.inject.probes import DISTRACTING, PROBES, SUBJECTS
 from prism.inject.reading import (
     Head,
@@ -25,7 +25,14 @@ from prism.inject.reading import (
     layers_of,
     watch,
 )
-from prism.inject.relations import TWIN, Prototypes, Spaces, class_means, fit_spaces, score
+from prism.inject.relation_space import (
+    NEAR_DUPLICATE,
+    Prototypes,
+    Whitening,
+    class_means,
+    fit_whitening,
+    score,
+)
 
 NAMED_RATE = 1e-2  # as TEXT_RATE, inside sentences about a named subject
 NEIGHBOUR = 2  # layers between those that are compared
@@ -55,7 +62,7 @@ class Calibration:
     """
 
     layers: list[int]
-    space: Spaces
+    space: Whitening
     competitors: Tensor
     text: Tensor
     named: Tensor
@@ -68,7 +75,7 @@ class Calibration:
     def threshold(self, bound: Prototypes, competitors: Tensor) -> float:
         """The score above which a state asks about one of the bound relations. Sentences about
         one of these relations are left out: they do ask for it."""
-        strange = (self.competitors @ bound.vectors.T).amax(dim=-1) < TWIN
+        strange = (self.competitors @ bound.vectors.T).amax(dim=-1) < NEAR_DUPLICATE
         named = self.named[strange[self.named_relation]]
         levels = [self.floor]
         for states, rate in ((self.text, TEXT_RATE), (named, NAMED_RATE)):
@@ -99,7 +106,13 @@ class ProbeStates:
     spans: list[Spans]
 
 
-def calibrate(model: nn.Module, tokenizer: Tokenizer, text: str, subjects: int = 3) -> Calibration:
+def calibrate(
+    model: nn.Module,
+    tokenizer: Tokenizer,
+    text: str,
+    subjects: int = 3,
+    progress: Callable[[str], None] | None = None,
+) -> Calibration:
     """Calibrate on the probes and on ``text``, a few thousand words about anything.
 
     Args:
@@ -107,20 +120,27 @@ def calibrate(model: nn.Module, tokenizer: Tokenizer, text: str, subjects: int =
         tokenizer: its tokenizer.
         text: unrelated text.
         subjects: how many subjects each probe sentence is asked about.
+        progress: is given a line at every stage.
 
     Raises:
         ValueError: the text is too short for thresholds.
     """
+    say = progress or (lambda _: None)
     layers = range(layers_of(model) // 2, layers_of(model))
+    sentences = sum(len(probe.wordings()) for probe in PROBES) * subjects
+    say(f"1 of 4: {sentences:,} probe sentences")
     states = read_probes(model, tokenizer, list(layers), subjects)
+    say("2 of 4: unrelated text")
     running = read_text(model, tokenizer, text, list(layers))
     every = range(len(layers))
     probed = (states.hidden, states.relation, states.wording, running)
-    best = max(every, key=lambda k: judge(*probed, [k]).found)
+    say(f"3 of 4: {len(layers)} layers compared")
+    best = max(every, key=lambda k: score_layers(*probed, [k]).recall)
     chosen = [k for k in (best - NEIGHBOUR, best, best + NEIGHBOUR) if k in every]
-    judged = judge(*probed, chosen)
-    space = fit_spaces(states.hidden[:, chosen], states.relation, running[:, chosen])
+    chosen_score = score_layers(*probed, chosen)
+    space = fit_whitening(states.hidden[:, chosen], states.relation, running[:, chosen])
     y = space(states.hidden[:, chosen])
+    say("4 of 4: heads and thresholds")
     inside, owner = inner_states(model, states.rows[::subjects], [layers[k] for k in chosen])
     heads, share = choose_heads(states, heads_of(model))
     return Calibration(
@@ -130,8 +150,8 @@ def calibrate(model: nn.Module, tokenizer: Tokenizer, text: str, subjects: int =
         text=space(running[:, chosen]).half(),
         named=space(inside).half(),
         named_relation=states.relation[::subjects][owner],
-        floor=judged.floor,
-        spoken=judged.spoken,
+        floor=chosen_score.floor,
+        spoken=chosen_score.spoken,
         heads=heads,
         share=share,
     )

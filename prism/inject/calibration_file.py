@@ -1,13 +1,18 @@
-"""A calibration on disk, for the model, the text and the probes it was made from.
+"""Calibrations on disk, one for every model, text and set of probes, and the text they are made on.
 
-One safetensors file per combination in a folder the user names; its name is the hash of all three,
-so another model, text or version never finds it. Nothing is unpickled.
+One safetensors file per combination; its name is the hash of all three, so another model, text or
+version never finds it. Nothing is unpickled. The default text is part of every Python: the prose of
+its language reference.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
+import pydoc_data.topics
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,17 +23,46 @@ from torch import nn
 from prism import whole_file
 from prism.data.tokens import Tokenizer
 from prism.inject.calibration import HEADS, NEIGHBOUR, Calibration, calibrate
-from prism.inject.judging import KEPT, KEPT_FLOOR, KEPT_NOUNS
+from prism.inject.layer_selection import KEPT, KEPT_FLOOR, KEPT_NOUNS
 from prism.inject.probes import PROBES, SUBJECTS
-from prism.inject.relations import COMPETITION, RIDGE, WITHIN, Space, Spaces
+from prism.inject.relation_space import COMPETITION, RIDGE, WITHIN, LayerWhitening, Whitening
 
 FORMAT = 2
 TENSORS = ("mean", "whiten", "competitors", "text", "named", "named_relation")
 NUMBERS = ("layers", "floor", "spoken", "share")
+CALIBRATION = slice(100_000, 130_000)  # characters of the manual
+Progress = Callable[[str], None]
+
+
+def manual() -> str:
+    """The prose of Python's language reference."""
+    topics = pydoc_data.topics.topics
+    return "\n\n".join(topics[name] for name in sorted(topics))
+
+
+def calibration_text() -> str:
+    """The part of the manual that thresholds are found on."""
+    return manual()[CALIBRATION]
+
+
+def calibration_folder() -> Path:
+    """Where calibrations are kept unless a folder is named: ``$XDG_CACHE_HOME/prism/calibration``,
+    by default in ``~/.cache``."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "prism" / "calibration"
+
+
+def say(line: str) -> None:
+    """Print one line of progress on stderr."""
+    print(f"calibration: {line}", file=sys.stderr, flush=True)
 
 
 def calibrated(
-    model: nn.Module, tokenizer: Tokenizer, text: str, folder: str | Path | None
+    model: nn.Module,
+    tokenizer: Tokenizer,
+    text: str,
+    folder: str | Path | None,
+    progress: Progress | None = None,
 ) -> Calibration:
     """The calibration kept in ``folder``, made and kept if it is not there; None = not kept.
 
@@ -36,11 +70,13 @@ def calibrated(
         ValueError: the file is there and is none of ours.
     """
     if folder is None:
-        return calibrate(model, tokenizer, text)
+        return calibrate(model, tokenizer, text, progress=progress)
     path = Path(folder) / f"calibration-{fingerprint(model, text)}.safetensors"
     if path.is_file():
         return load(path)
-    found = calibrate(model, tokenizer, text)
+    if progress is not None:
+        progress(f"of this model, once; a minute or two; kept as {path}")
+    found = calibrate(model, tokenizer, text, progress=progress)
     save(found, path)
     return found
 
@@ -89,4 +125,5 @@ def load(path: Path) -> Calibration:
     numbers = json.loads(header["numbers"])
     heads = [(block, head) for block, head in numbers.pop("heads")]
     maps = zip(tensors.pop("mean"), tensors.pop("whiten"), strict=True)
-    return Calibration(space=Spaces([Space(*m) for m in maps]), heads=heads, **tensors, **numbers)
+    space = Whitening([LayerWhitening(*m) for m in maps])
+    return Calibration(space=space, heads=heads, **tensors, **numbers)

@@ -16,6 +16,7 @@ bit. The gated mixture is the pointer network's (arXiv 1704.04368) with a hard g
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -119,6 +120,24 @@ class HoloRead(nn.Module):
         )
         last = torch.stack([h[:, -1] for h in hashes], dim=1)
         return listening, HoloState(last, part[:, -1], asked[:, -1])
+
+
+def fact_reader(facts: FactReader | None, tape: FactReader | None) -> FactReader | None:
+    """The facts of a call, given as ``facts`` or under the deprecated name ``tape``.
+
+    Raises:
+        ValueError: both are given.
+        TypeError: an object without ``read_tokens``.
+    """
+    if tape is not None:
+        if facts is not None:
+            raise ValueError("facts and tape: must not both be given; tape is the old name")
+        warnings.warn("tape= is called facts=", DeprecationWarning, stacklevel=5)
+        facts = tape
+    if facts is not None and not hasattr(facts, "read_tokens"):
+        how = "must read token ids, as prism.facts_for(tape, tokenizer, vocab_size) does"
+        raise TypeError(f"facts = {type(facts).__name__}: {how}")
+    return facts
 
 
 def answered(logits: Tensor, heard: Listening, tape: FactReader) -> Tensor:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from prism.config import PrismConfig
 from prism.model.block import Block, Pass
 from prism.model.checkpoint import save
-from prism.model.holo_read import FactReader, HoloRead, answered
+from prism.model.holo_read import FactReader, HoloRead, answered, fact_reader
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
 from prism.model.router import Decision, mean_of_real
@@ -62,19 +62,24 @@ class Prism(LanguageModel):
         state: PrismState | None = None,
         segment_ids: Tensor | None = None,
         routing: bool = False,
+        facts: FactReader | None = None,
         tape: FactReader | None = None,
     ) -> PrismOutput:
         """Read ``tokens [B, T]``; see :class:`LanguageModel`.
 
         Args:
             routing: also return what every block decided per token.
-            tape: facts to answer with, for a model with ``holo_mode``.
+            facts: what a model with ``holo_mode`` reads; :func:`prism.facts_for` makes it of a
+                tape.
+            tape: deprecated name of ``facts``.
 
         Raises:
-            ValueError: a tape for a model without ``holo_mode``.
+            ValueError: facts for a model without ``holo_mode``, or both names given.
+            TypeError: facts that cannot be read in token ids.
         """
-        if tape is not None and self.holo is None:
-            raise ValueError("tape: this model cannot ask one; PrismConfig.holo_mode must be True")
+        facts = fact_reader(facts, tape)
+        if facts is not None and self.holo is None:
+            raise ValueError("facts: this model reads none; PrismConfig.holo_mode must be True")
         doc_index = document_index(segment_ids, None if state is None else state.segment)
         x = promote(self.first_norm(self.embedding(tokens)))
         shared = Pass(x, doc_index, None if segment_ids is None else segment_ids >= 0)
@@ -86,8 +91,8 @@ class Prism(LanguageModel):
         if self.holo is not None:
             before = None if state is None else state.holo
             heard, holo = self.holo(last, tokens, doc_index, shared.valid, before)
-            if tape is not None:
-                logits = answered(logits, heard, tape)
+            if facts is not None:
+                logits = answered(logits, heard, facts)
         if segment_ids is not None:
             segment = segment_ids[:, -1]
         else:

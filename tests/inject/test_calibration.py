@@ -10,10 +10,9 @@ import torch
 from prism.data.tokens import ByteTokenizer
 from prism.inject import calibration_file
 from prism.inject.calibration import ProbeStates, calibrate, choose_heads
-from prism.inject.calibration_file import fingerprint, load, save
+from prism.inject.calibration_file import calibration_text, fingerprint, load, save
 from prism.inject.probes import PROBES
-from prism.inject.relations import Prototypes
-from prism.studies.facts.texts import calibration_text
+from prism.inject.relation_space import Prototypes
 from tests.inject import tiny
 
 
@@ -87,7 +86,7 @@ def test_a_kept_calibration_is_the_same(found, tmp_path):
 
 
 def test_a_second_call_reads_the_file(model, found, tmp_path, monkeypatch):
-    monkeypatch.setattr(calibration_file, "calibrate", lambda *_: found)
+    monkeypatch.setattr(calibration_file, "calibrate", lambda *_, **__: found)
     lm = tiny.attached(model)
     lm.calibrate("some text", cache=tmp_path)
     monkeypatch.setattr(calibration_file, "calibrate", None)

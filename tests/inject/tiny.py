@@ -16,7 +16,7 @@ from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AddressRegister
 from prism.inject.calibration import Calibration
 from prism.inject.reading import heads_of, watch
-from prism.inject.relations import Prototypes, Space, Spaces, score
+from prism.inject.relation_space import LayerWhitening, Prototypes, Whitening, score
 from prism.pretrained.llama import Llama, LlamaConfig
 
 WORDING = "The capital of {} is"
@@ -58,7 +58,7 @@ def calibration(model: nn.Module) -> Calibration:
     """States as they are, no competitors, a threshold above all of ``QUIET``."""
     rows = [watch(model, torch.tensor([ByteTokenizer().encode(t)]), [1])[0][1][0] for t in QUIET]
     states = torch.cat(rows).float()
-    space = Spaces([Space(states.mean(dim=0), torch.eye(states.shape[1]))])
+    space = Whitening([LayerWhitening(states.mean(dim=0), torch.eye(states.shape[1]))])
     return Strict(
         layers=[1],
         space=space,

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from prism import Prism, PrismConfig, load
+from prism import HoloTape, Prism, PrismConfig, load
 from prism.model.holo_read import NO_PART, RELATION, SUBJECT, FactRead, Listening, mix_facts
 from prism.model.protocol import PrismOutput
 from prism.ops.rolling import fact_key, mix
@@ -64,7 +64,7 @@ class Taped:
         self.named_parameters = model.named_parameters
 
     def __call__(self, tokens: Tensor, **more: object) -> PrismOutput:
-        return self.model(tokens, tape=self.tape, **more)
+        return self.model(tokens, facts=self.tape, **more)
 
 
 def with_holo(config: PrismConfig) -> PrismConfig:
@@ -119,7 +119,7 @@ def test_where_the_gate_is_closed_the_logits_are_those_without_a_tape(name, pack
     changed = (bare.logits != told.logits).any(dim=-1)
     assert torch.equal(changed, told.holo.fired)
     assert not bare.holo.fired.any()
-    refused = model.model(tokens, segment_ids=ids, tape=Silent())
+    refused = model.model(tokens, segment_ids=ids, facts=Silent())
     assert torch.equal(refused.logits, bare.logits)
     for found, wanted in zip(tensors_of(told.state), tensors_of(bare.state), strict=True):
         assert torch.equal(found, wanted)
@@ -213,7 +213,7 @@ def test_two_steps_reach_every_number_that_holo_mode_adds():
 @pytest.mark.parametrize("dtype", (torch.bfloat16, torch.float16))
 def test_half_precision_can_ask(dtype):
     model = lively(with_holo(VARIANTS["tiny"]), dtype)
-    output = model(tokens_of(10, 2, 20), tape=Oracle())
+    output = model(tokens_of(10, 2, 20), facts=Oracle())
     assert output.logits.dtype == dtype
     assert output.logits.isfinite().all()
     assert output.holo.fired.any()
@@ -223,13 +223,13 @@ def test_a_saved_model_can_still_ask(tmp_path):
     model = lively(with_holo(shrunk("tiny")), torch.float32)
     model.save(tmp_path)
     tokens = tokens_of(11, 2, 20)
-    found = load(tmp_path)(tokens, tape=Oracle()).logits
-    assert torch.equal(found, model(tokens, tape=Oracle()).logits)
+    found = load(tmp_path)(tokens, facts=Oracle()).logits
+    assert torch.equal(found, model(tokens, facts=Oracle()).logits)
 
 
 def test_a_tape_for_a_model_that_cannot_ask_is_refused():
     with pytest.raises(ValueError, match="holo_mode must be True"):
-        Prism(VARIANTS["tiny"])(tokens_of(0, 1, 3), tape=Oracle())
+        Prism(VARIANTS["tiny"])(tokens_of(0, 1, 3), facts=Oracle())
 
 
 def test_an_answer_that_is_no_token_of_the_model_is_refused():
@@ -238,7 +238,7 @@ def test_an_answer_that_is_no_token_of_the_model_is_refused():
             return FactRead(torch.full_like(keys, VOCAB), torch.zeros(len(keys)))
 
     with pytest.raises(ValueError, match=f"token {VOCAB}: must be below the model's vocab_size"):
-        lively(with_holo(VARIANTS["tiny"]))(tokens_of(1, 4, 40), tape=Foreign())
+        lively(with_holo(VARIANTS["tiny"]))(tokens_of(1, 4, 40), facts=Foreign())
 
 
 @pytest.mark.parametrize("value", (1, None, "yes"))
@@ -277,6 +277,21 @@ def test_keys_and_positions_are_those_of_a_plain_loop(name, seed):
     keys, places = heard_by_a_loop(tokens, heard, ids)
     assert torch.equal(heard.keys, keys)
     assert torch.equal(heard.position, places)
+
+
+def test_the_old_name_of_the_facts_is_heard_with_a_warning():
+    model, tokens = lively(with_holo(VARIANTS["tiny"])), tokens_of(12, 2, 20)
+    with pytest.warns(DeprecationWarning, match="tape= is called facts=") as warned:
+        old = model(tokens, tape=Oracle()).logits
+    assert warned[0].filename == __file__
+    assert torch.equal(old, model(tokens, facts=Oracle()).logits)
+    with pytest.raises(ValueError, match="facts and tape: must not both be given"):
+        model(tokens, facts=Oracle(), tape=Oracle())
+
+
+def test_a_tape_that_reads_no_token_ids_is_refused_with_the_remedy():
+    with pytest.raises(TypeError, match=r"facts = HoloTape: .* prism\.facts_for"):
+        lively(with_holo(VARIANTS["tiny"]))(tokens_of(0, 1, 3), facts=HoloTape(64))
 
 
 @pytest.mark.parametrize("dtype", (torch.float32, torch.float64))

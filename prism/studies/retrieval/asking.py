@@ -37,7 +37,7 @@ def ask(model: Prism, prompts: Sequence[Sequence[int]], tape: FactReader | None)
 
 
 def _ask(model: Prism, rows: torch.Tensor, tape: FactReader | None) -> list[Reply]:
-    step = model_step(model, tape=tape)
+    step = model_step(model, facts=tape)
     drawn = [
         (tokens, output.holo.fired[:, -1])
         for tokens, output in stream(step, rows, LONGEST, temperature=0)

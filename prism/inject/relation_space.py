@@ -1,4 +1,4 @@
-"""Which relation a hidden state asks about: prototypes in a whitened space, and competitors.
+"""Relation of a hidden state: cosine to prototypes in a whitened space, minus competitors.
 
     y(h)  = normalise( W (h - m) ),   W = ( a S_w / tr S_w + (1 - a) S_t / tr S_t + l I / D )^(-1/2)
     s_r   = max over wordings of < y(h), p_r >  -  b max over competitors of < y(h), c >
@@ -22,11 +22,11 @@ from torch.nn import functional as F
 WITHIN = 0.8  # a
 RIDGE = 0.02  # l
 COMPETITION = 0.4  # b
-TWIN = 0.8  # a competitor this near to a bound relation is that relation
+NEAR_DUPLICATE = 0.8  # cosine from which a competitor is a bound relation itself
 
 
 @dataclass
-class Space:
+class LayerWhitening:
     """The map y: ``mean [D]``, ``whiten [D, D]``."""
 
     mean: Tensor
@@ -38,10 +38,10 @@ class Space:
 
 
 @dataclass
-class Spaces:
+class Whitening:
     """One map per layer: ``[..., n, D]`` hidden states to unit vectors ``[..., n D]``."""
 
-    layers: list[Space]
+    layers: list[LayerWhitening]
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """The mapped states of all layers, end to end."""
@@ -49,13 +49,13 @@ class Spaces:
         return torch.cat(mapped, dim=-1) / len(mapped) ** 0.5
 
 
-def fit_spaces(hidden: Tensor, relation: Tensor, text: Tensor) -> Spaces:
-    """:func:`fit_space` for every layer of ``hidden [N, n, D]`` and ``text [M, n, D]``."""
+def fit_whitening(hidden: Tensor, relation: Tensor, text: Tensor) -> Whitening:
+    """:func:`fit_layer` for every layer of ``hidden [N, n, D]`` and ``text [M, n, D]``."""
     layers = range(hidden.shape[1])
-    return Spaces([fit_space(hidden[:, k], relation, text[:, k]) for k in layers])
+    return Whitening([fit_layer(hidden[:, k], relation, text[:, k]) for k in layers])
 
 
-def fit_space(hidden: Tensor, relation: Tensor, text: Tensor) -> Space:
+def fit_layer(hidden: Tensor, relation: Tensor, text: Tensor) -> LayerWhitening:
     """The space in which wordings of one relation lie together.
 
     Args:
@@ -70,7 +70,7 @@ def fit_space(hidden: Tensor, relation: Tensor, text: Tensor) -> Space:
     mixed = WITHIN * within / within.trace() + (1 - WITHIN) * total / total.trace()
     values, vectors = torch.linalg.eigh(mixed.double())
     values = values.clamp(min=0) + RIDGE * values.mean()
-    return Space(centres.mean(dim=0), (vectors * values.rsqrt() @ vectors.T).float())
+    return LayerWhitening(centres.mean(dim=0), (vectors * values.rsqrt() @ vectors.T).float())
 
 
 def class_means(rows: Tensor, index: Tensor) -> Tensor:
@@ -101,7 +101,7 @@ def score(y: Tensor, bound: Prototypes, competitors: Tensor) -> Tensor:
     return near - COMPETITION * (y @ competitors.T).amax(dim=-1, keepdim=True)
 
 
-def without_twins(competitors: Tensor, bound: Prototypes) -> Tensor:
+def without_near_duplicates(competitors: Tensor, bound: Prototypes) -> Tensor:
     """The competitors ``[C, D]`` that are not one of the bound relations themselves."""
     nearest = (competitors @ bound.vectors.T).amax(dim=-1)
-    return competitors[nearest < TWIN]
+    return competitors[nearest < NEAR_DUPLICATE]
