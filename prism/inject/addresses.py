@@ -25,7 +25,7 @@ from torch import Tensor
 
 from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codebook import HadamardCodebook
-from prism.holo.algebra.codes import bank_of, code_words, position_hashes, sign_codes
+from prism.holo.algebra.codes import bank_of, position_hashes, sign_codes
 from prism.holo.capacity.theory import facts_at, quantile
 from prism.holo.ledger import FORGOTTEN, Ledger
 
@@ -170,14 +170,11 @@ class AddressRegister:
         banks: np.ndarray | None,
         sign: int,
     ) -> None:
-        ids, dim = self._checked(tokens), self.accumulator.dim
+        ids = self._checked(tokens)
         if len(ids) != len(addresses):
             raise ValueError(f"{len(ids)} tokens for {len(addresses)} addresses: must be as many")
-        self.accumulator.add(
-            self._banks(addresses, banks),
-            lambda at: code_words(addresses[at], dim) ^ self.codes.words(ids[at]),
-            np.full(len(ids), sign, np.int64),
-        )
+        signs = np.full(len(ids), sign, np.int64)
+        self.accumulator.bind(addresses, ids, self.codes, signs, self._banks(addresses, banks))
 
     def _checked(self, tokens: Sequence[int] | np.ndarray | Tensor) -> np.ndarray:
         """Token ids int64 [N], each in 0..V-1."""

@@ -1,7 +1,6 @@
 """A model on disk: ``config.json`` beside ``model.safetensors``. Nothing is ever unpickled.
 
-Both files are written under temporary names and renamed, the config last, so a folder that has a
-config is whole.
+Each file appears whole or not at all, the config last, so a new folder that has a config is whole.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
+from prism import whole_file
 from prism.config import PrismConfig
 
 if TYPE_CHECKING:
@@ -29,15 +30,12 @@ def save(model: Prism, directory: str | Path) -> None:
     Tied weights are stored once.
     """
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
     dtype = str(model.embedding.weight.dtype).removeprefix("torch.")
     config = model.config.to_dict()
     header = {"format": FORMAT, "model": "prism", "dtype": dtype, "config": config}
     weights = {k: v.contiguous() for k, v in _stored(model).items()}
-    save_file(weights, folder / "model.safetensors.tmp")
-    (folder / "config.json.tmp").write_text(json.dumps(header, indent=2) + "\n")
-    for name in ("model.safetensors", "config.json"):
-        (folder / f"{name}.tmp").replace(folder / name)
+    whole_file.write(folder / "model.safetensors", to_bytes(weights))
+    whole_file.write(folder / "config.json", json.dumps(header, indent=2) + "\n")
 
 
 def load(directory: str | Path, device: str | torch.device = "cpu") -> Prism:

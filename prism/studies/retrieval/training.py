@@ -62,7 +62,7 @@ def tape_of(facts: Sequence[Fact], dim: int = 32_768, seed: int = 0) -> TokenFac
 
 def loss_of(model: Prism, episode: Episode) -> StepLoss:
     """Training loss of ``model`` on an episode whose facts are on its tape."""
-    output = model(episode.tokens, tape=tape_of(episode.facts, TRAINING_DIM))
+    output = model(episode.tokens, facts=tape_of(episode.facts, TRAINING_DIM))
     heard = output.holo
     words = F.cross_entropy(output.logits.flatten(0, 1).float(), episode.following.flatten())
     parts = F.cross_entropy(heard.part_logits.flatten(0, 1), episode.parts.flatten())
