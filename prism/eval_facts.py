@@ -19,7 +19,7 @@ from rich.console import Console
 from prism.command import STOPPED, Parser, output
 from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AddressRegister
-from prism.inject.calibration_file import calibration_text
+from prism.inject.probes import calibration_text
 from prism.pretrained.smollm2 import load_smollm2
 from prism.record import ResultsFile, code_fingerprint, describe, weights_hash
 from prism.studies.facts.controls import controls

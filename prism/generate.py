@@ -14,7 +14,7 @@ from prism.command import STOPPED, Parser, output, reason
 from prism.data.tokens import Tokenizer
 from prism.holo import HoloTape
 from prism.inject import AttachedLM, Injection, Skipped, attach
-from prism.inject.calibration_file import calibration_text
+from prism.inject.probes import calibration_text
 from prism.loading import load_with_tokenizer
 from prism.model.generate import model_step, stream_text
 from prism.model.protocol import LanguageModel

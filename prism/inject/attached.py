@@ -24,12 +24,12 @@ from torch import Tensor, nn
 from prism.data.tokens import Tokenizer
 from prism.holo import FactStore, HoloTape
 from prism.holo.capacity import theory
-from prism.inject import calibration_file
+from prism.inject import calibration
 from prism.inject.addresses import AddressRegister, register_for
-from prism.inject.knowledge import Knowledge
-from prism.inject.names import SLOT, subject_of
+from prism.inject.knowledge import Knowledge, SpokenFacts, key_for, locate
+from prism.inject.probes import calibration_text
 from prism.inject.reading import read
-from prism.inject.sync import SMALLEST, LiveView, Skipped, parts
+from prism.inject.sync import SMALLEST, Skipped
 from prism.inject.trigger import FactTrigger, Injection
 from prism.model.generate import stream_text
 from prism.model.holo_read import mix_facts
@@ -41,45 +41,6 @@ class AttachedState:
 
     model: Any
     trigger: FactTrigger
-
-
-class SpokenFacts(LiveView):
-    """The facts of a store as a model's :class:`Knowledge`; an address is (subject, relation).
-
-    Attributes:
-        given: (subject, relation, ending) of the keys that were bound through the model, as a key
-            like "head of state of Freedonia" alone does not tell them.
-    """
-
-    def __init__(self, store: FactStore, knowledge: Knowledge) -> None:
-        super().__init__(store)
-        self.knowledge = knowledge
-        self.given: dict[str, tuple[str, str, str]] = {}
-
-    def reset(self, room: int) -> None:
-        self.knowledge.reset(register_for(room, len(self.knowledge.register.codes)))
-
-    def place(self, key: str) -> tuple[str, str]:
-        if key in self.given:
-            return self.given[key][:2]
-        told = parts(key)
-        return locate(self.knowledge, told[0]) if len(told) == 1 else told
-
-    def add(self, address: tuple[str, str], answer: str, source: str | None) -> None:
-        given = self.given.get(self.key_of(address))
-        tokens = self.knowledge.tokenizer.encode(f" {answer}{given[2] if given else '.'}")
-        self.knowledge.bind(*address, tokens, source)
-
-    def remove(self, address: tuple[str, str]) -> None:
-        self.knowledge.forget(*address)
-
-    def sync(self) -> bool:
-        before = {subject for subject, _ in self._keys}
-        changed = super().sync()
-        if changed:
-            for subject in before - {subject for subject, _ in self._keys}:
-                self.knowledge.forget_names(subject)
-        return changed
 
 
 class AttachedLM:
@@ -117,7 +78,7 @@ class AttachedLM:
         self,
         text: str | None = None,
         cache: str | Path | None = None,
-        progress: calibration_file.Progress | None = None,
+        progress: calibration.Progress | None = None,
     ) -> None:
         """Find layer, heads, whitening and thresholds for this model, without a gradient.
 
@@ -127,8 +88,8 @@ class AttachedLM:
                 reads it back.
             progress: is given a line at every stage.
         """
-        self.knowledge.calibration = calibration_file.calibrated(
-            self.model, self.tokenizer, text or calibration_file.calibration_text(), cache, progress
+        self.knowledge.calibration = calibration.calibrated(
+            self.model, self.tokenizer, text or calibration_text(), cache, progress
         )
 
     def bind(self, *what: str, source: str | None = None, ending: str = ".") -> None:
@@ -214,8 +175,8 @@ class AttachedLM:
         if self._view is not None:
             self._view.sync()
         if self.knowledge.calibration is None:
-            folder = calibration_file.calibration_folder()
-            self.calibrate(cache=folder, progress=calibration_file.say)
+            folder = calibration.calibration_folder()
+            self.calibrate(cache=folder, progress=calibration.say)
         self.knowledge.prepare(self.model)
 
     def step(
@@ -309,17 +270,6 @@ def attach(
         TypeError: something that is no store of facts.
     """
     return AttachedLM(model, tokenizer, HoloTape.plan(facts=SMALLEST) if tape is None else tape)
-
-
-def locate(knowledge: Knowledge, prompt: str) -> tuple[str, str]:
-    """Subject and relation of a sentence; raises ValueError where no subject can be told."""
-    subject = subject_of(prompt, knowledge.names)
-    return subject, knowledge.relation_of(prompt, subject)
-
-
-def key_for(subject: str, relation: str) -> str:
-    """The key of a fact on a tape: "relation of subject", or the relation's wording filled in."""
-    return relation.replace(SLOT, subject) if SLOT in relation else f"{relation} of {subject}"
 
 
 def mixed(logits: Tensor, injections: Sequence[Injection | None]) -> Tensor:

@@ -18,13 +18,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from prism.data.tokens import Tokenizer
+from prism.holo import FactStore
 from prism.holo.algebra.codes import bank_of, hash_keys, position_hashes
-from prism.inject.addresses import AddressRegister
+from prism.inject.addresses import AddressRegister, register_for
 from prism.inject.calibration import Calibration
-from prism.inject.names import SLOT, Names, wording_of
+from prism.inject.names import SLOT, Names, subject_of, wording_of
 from prism.inject.probes import PROBES, SUBJECTS
 from prism.inject.reading import last_states
 from prism.inject.relation_space import Prototypes, score, without_near_duplicates
+from prism.inject.sync import LiveView, parts
 
 NEGATIVES = 2  # subjects that the probes' nouns are asked about
 NEARLY = 0.1  # a relation this close behind the likeliest is tried after it
@@ -216,6 +218,56 @@ class Knowledge:
         """The hash of a fact, from which its addresses are made, and the bank of its subject."""
         root, about = hash_keys([f"{subject}\0{relation}", subject])
         return root, int(bank_of(np.array([about]), self.register.accumulator.banks)[0])
+
+
+class SpokenFacts(LiveView):
+    """The facts of a store as a model's :class:`Knowledge`; an address is (subject, relation).
+
+    Attributes:
+        given: (subject, relation, ending) of the keys that were bound through the model, as a key
+            like "head of state of Freedonia" alone does not tell them.
+    """
+
+    def __init__(self, store: FactStore, knowledge: Knowledge) -> None:
+        super().__init__(store)
+        self.knowledge = knowledge
+        self.given: dict[str, tuple[str, str, str]] = {}
+
+    def reset(self, room: int) -> None:
+        self.knowledge.reset(register_for(room, len(self.knowledge.register.codes)))
+
+    def place(self, key: str) -> tuple[str, str]:
+        if key in self.given:
+            return self.given[key][:2]
+        told = parts(key)
+        return locate(self.knowledge, told[0]) if len(told) == 1 else told
+
+    def add(self, address: tuple[str, str], answer: str, source: str | None) -> None:
+        given = self.given.get(self.key_of(address))
+        tokens = self.knowledge.tokenizer.encode(f" {answer}{given[2] if given else '.'}")
+        self.knowledge.bind(*address, tokens, source)
+
+    def remove(self, address: tuple[str, str]) -> None:
+        self.knowledge.forget(*address)
+
+    def sync(self) -> bool:
+        before = {subject for subject, _ in self._keys}
+        changed = super().sync()
+        if changed:
+            for subject in before - {subject for subject, _ in self._keys}:
+                self.knowledge.forget_names(subject)
+        return changed
+
+
+def locate(knowledge: Knowledge, prompt: str) -> tuple[str, str]:
+    """Subject and relation of a sentence; raises ValueError where no subject can be told."""
+    subject = subject_of(prompt, knowledge.names)
+    return subject, knowledge.relation_of(prompt, subject)
+
+
+def key_for(subject: str, relation: str) -> str:
+    """The key of a fact on a tape: "relation of subject", or the relation's wording filled in."""
+    return relation.replace(SLOT, subject) if SLOT in relation else f"{relation} of {subject}"
 
 
 def fill_in(wording: str, subject: str) -> str:

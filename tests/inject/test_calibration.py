@@ -8,10 +8,9 @@ import pytest
 import torch
 
 from prism.data.tokens import ByteTokenizer
-from prism.inject import calibration_file
-from prism.inject.calibration import ProbeStates, calibrate, choose_heads
-from prism.inject.calibration_file import calibration_text, fingerprint, load, save
-from prism.inject.probes import PROBES
+from prism.inject import calibration
+from prism.inject.calibration import calibrate, choose_heads, fingerprint, load, save
+from prism.inject.probes import PROBES, ProbeStates, calibration_text
 from prism.inject.relation_space import Prototypes
 from tests.inject import tiny
 
@@ -86,10 +85,10 @@ def test_a_kept_calibration_is_the_same(found, tmp_path):
 
 
 def test_a_second_call_reads_the_file(model, found, tmp_path, monkeypatch):
-    monkeypatch.setattr(calibration_file, "calibrate", lambda *_, **__: found)
+    monkeypatch.setattr(calibration, "calibrate", lambda *_, **__: found)
     lm = tiny.attached(model)
     lm.calibrate("some text", cache=tmp_path)
-    monkeypatch.setattr(calibration_file, "calibrate", None)
+    monkeypatch.setattr(calibration, "calibrate", None)
     lm.calibrate("some text", cache=tmp_path)
     assert lm.knowledge.calibration.layers == found.layers
 

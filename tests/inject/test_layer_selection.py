@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from prism.inject.layer_selection import score_layers
 from prism.inject.probes import PROBES
+from prism.inject.relation_space import score_layers
 
 WORDINGS = len(PROBES[0].wordings())
 WIDTH = 48

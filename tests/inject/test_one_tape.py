@@ -8,7 +8,7 @@ import torch
 import prism
 from prism.data.tokens import ByteTokenizer
 from prism.holo import FactStore, HoloTape
-from prism.inject import AttachedLM, attach
+from prism.inject import AttachedLM, attach, attached
 from tests.inject import tiny
 
 ASK = "The capital of Freedonia is"
@@ -206,11 +206,9 @@ def test_unbind_is_a_deprecated_name_of_forget(lm, tape):
 
 
 def test_the_first_text_calibrates_once_and_says_so(tape, monkeypatch, tmp_path, capsys):
-    from prism.inject import calibration_file
-
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    text = calibration_file.calibration_text()[:2000]
-    monkeypatch.setattr(calibration_file, "calibration_text", lambda: text)
+    text = attached.calibration_text()[:2000]
+    monkeypatch.setattr(attached, "calibration_text", lambda: text)
     model = tiny.llama()
     first = prism.attach(model, ByteTokenizer(), tape)
     first.generate(ASK, max_new_tokens=2)

@@ -8,7 +8,7 @@ import torch
 from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AddressRegister
 from prism.inject.calibration import calibrate
-from prism.inject.calibration_file import calibration_text
+from prism.inject.probes import calibration_text
 from prism.pretrained.smollm2 import available, load_smollm2
 from prism.record import weights_hash
 

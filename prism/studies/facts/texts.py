@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from prism.data.tokens import Tokenizer
-from prism.inject.calibration_file import manual
+from prism.inject.probes import manual
 from prism.studies.facts.sentences import NEWS
 from prism.studies.facts.tables import Fact, subject_kind
 
