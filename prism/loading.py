@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from prism.data.tokens import ByteTokenizer, Tokenizer, open_tokenizer
-from prism.model import checkpoint
+from prism.model.prism import load_saved
 from prism.model.protocol import LanguageModel
 
 
@@ -24,7 +24,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> LanguageModel:
     """
     where = Path(path)
     if not (where.is_file() or _of_a_run(where)):
-        return checkpoint.load(where, device)
+        return load_saved(where, device)
     from prism.engine.store.export import load_trained  # the trainer's reader, only for its files
 
     return load_trained(where).to(device)

@@ -38,14 +38,13 @@ def save(model: Prism, directory: str | Path) -> None:
     whole_file.write(folder / "config.json", json.dumps(header, indent=2) + "\n")
 
 
-def load(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
-    """The model that :func:`save` wrote.
+def read_config(folder: Path) -> tuple[PrismConfig, torch.dtype]:
+    """The config and the dtype of the model that :func:`save` wrote.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: the files do not belong together; names the field or tensor.
+        ValueError: the config is not one of ours; names the field.
     """
-    folder = Path(directory)
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder / name}: no such file; is this a saved model?")
@@ -58,18 +57,23 @@ def load(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
         if value not in allowed:
             one = " or ".join(repr(x) for x in allowed)
             raise ValueError(f"{folder / 'config.json'}: {field} = {value!r}: must be {one}")
-    from prism.model.prism import Prism  # Prism has ``save`` as a method, so it imports this file
-
     if not isinstance(header.get("config"), dict):
         raise ValueError(f"{folder / 'config.json'}: config is missing")
-    model = Prism(PrismConfig.from_dict(header["config"])).to(getattr(torch, header["dtype"]))
+    return PrismConfig.from_dict(header["config"]), getattr(torch, header["dtype"])
+
+
+def read_weights(folder: Path, model: Prism) -> None:
+    """Fill ``model``, made from :func:`read_config`, with the weights that :func:`save` wrote.
+
+    Raises:
+        ValueError: the weights do not belong to the config; names the tensor.
+    """
     try:
         weights = load_file(folder / "model.safetensors")
     except SafetensorError as error:
         raise ValueError(f"{folder / 'model.safetensors'}: not a safetensors file") from error
     _check(weights, _stored(model), folder / "model.safetensors")
     model.load_state_dict(weights, strict=False)  # the tied head is not stored
-    return model.to(device)
 
 
 def _stored(model: Prism) -> dict[str, torch.Tensor]:

@@ -31,7 +31,7 @@ LEAST_DOUBT = 1e-6  # the tape may be wrong: no token ever gets probability 0
 
 
 class FactRead(NamedTuple):
-    """What a tape says to N questions: ``tokens`` int64 [N], and ``doubt`` [N] in [0, 1], the
+    """Answers to N questions: ``tokens`` int64 [N], and ``doubt`` [N] in [0, 1], the
     chance that noise alone reads as well; 1 = refused."""
 
     tokens: Tensor
@@ -39,7 +39,7 @@ class FactRead(NamedTuple):
 
 
 class FactReader(Protocol):
-    """A tape, as the model sees it."""
+    """Facts in token ids, as the model reads them."""
 
     def read_tokens(self, keys: Tensor, position: Tensor) -> FactRead:
         """Token number ``position`` int64 [N] of the answers under ``keys`` int64 [N]."""
@@ -47,7 +47,7 @@ class FactReader(Protocol):
 
 @dataclass
 class HoloState:
-    """What the next call must know: ``hashes [B, 2]`` of the last subject and relation, ``part
+    """Trigger state between calls: ``hashes [B, 2]`` of the last subject and relation, ``part
     [B]`` of the last token, ``asked [B]`` how many tokens in a row asked, up to the last."""
 
     hashes: Tensor
@@ -56,22 +56,22 @@ class HoloState:
 
 
 @dataclass
-class Listening:
-    """What the model made of each token.
+class FactQueries:
+    """Fact queries of every token.
 
     Attributes:
         part_logits: ``[B, T, 3]`` over no part, subject, relation.
-        ask_logit: ``[B, T]``.
+        query_logit: ``[B, T]``.
         keys: ``[B, T]`` int64, the key of the last subject and relation.
-        asks: ``[B, T]`` bool.
+        query_mask: ``[B, T]`` bool, a fact is asked for.
         position: ``[B, T]`` which token of the answer is asked for.
         fired: ``[B, T]`` bool, the next token comes from the tape.
     """
 
     part_logits: Tensor
-    ask_logit: Tensor
+    query_logit: Tensor
     keys: Tensor
-    asks: Tensor
+    query_mask: Tensor
     position: Tensor
     fired: Tensor
 
@@ -92,8 +92,8 @@ class HoloRead(nn.Module):
         runs: Tensor | None,
         valid: Tensor | None,
         state: HoloState | None,
-    ) -> tuple[Listening, HoloState]:
-        """Listen to ``tokens [B, T]`` with normalised features ``x [B, T, D]``."""
+    ) -> tuple[FactQueries, HoloState]:
+        """Queries of ``tokens [B, T]`` with normalised features ``x [B, T, D]``."""
         scores = promote(self.roles(x.to(self.roles.weight.dtype)))
         part, asks = scores[..., :3].argmax(dim=-1), scores[..., 3] > 0
         if valid is not None:
@@ -110,7 +110,7 @@ class HoloRead(nn.Module):
             hashes.append(run_hashes(tokens, plays, begins, fresh, state.hashes[:, i]))
         count = asks.long()
         asked = affine_scan(count * ~fresh, count, state.asked)
-        listening = Listening(
+        queries = FactQueries(
             scores[..., :3],
             scores[..., 3],
             fact_keys(*hashes),
@@ -119,7 +119,7 @@ class HoloRead(nn.Module):
             torch.zeros_like(asks),
         )
         last = torch.stack([h[:, -1] for h in hashes], dim=1)
-        return listening, HoloState(last, part[:, -1], asked[:, -1])
+        return queries, HoloState(last, part[:, -1], asked[:, -1])
 
 
 def fact_reader(facts: FactReader | None, tape: FactReader | None) -> FactReader | None:
@@ -140,16 +140,16 @@ def fact_reader(facts: FactReader | None, tape: FactReader | None) -> FactReader
     return facts
 
 
-def answered(logits: Tensor, heard: Listening, tape: FactReader) -> Tensor:
-    """``logits [B, T, V]`` with the tape's tokens mixed in; sets ``heard.fired``.
+def inject_facts(logits: Tensor, queries: FactQueries, facts: FactReader) -> Tensor:
+    """``logits [B, T, V]`` with the answers mixed in; sets ``queries.fired``.
 
     Raises:
-        ValueError: the tape answers with a token that the model does not have.
+        ValueError: the facts answer with a token that the model does not have.
     """
-    asks = heard.asks.nonzero(as_tuple=True)
+    asks = queries.query_mask.nonzero(as_tuple=True)
     if len(asks[0]) == 0:
         return logits
-    tokens, doubt = tape.read_tokens(heard.keys[asks], heard.position[asks])
+    tokens, doubt = facts.read_tokens(queries.keys[asks], queries.position[asks])
     sure = doubt < 1
     if not bool(sure.any()):
         return logits
@@ -157,8 +157,8 @@ def answered(logits: Tensor, heard: Listening, tape: FactReader) -> Tensor:
     tokens, doubt = tokens[sure], doubt[sure]
     if int(tokens.max()) >= logits.shape[-1]:
         limit = f"must be below the model's vocab_size = {logits.shape[-1]}"
-        raise ValueError(f"tape answers with token {int(tokens.max())}: {limit}")
-    heard.fired = heard.fired.index_put((row, time), torch.ones_like(sure[sure]))
+        raise ValueError(f"facts: answer with token {int(tokens.max())}: {limit}")
+    queries.fired = queries.fired.index_put((row, time), torch.ones_like(sure[sure]))
     mixed = mix_facts(logits[row, time], tokens, doubt)
     return logits.index_put((row, time), mixed)
 

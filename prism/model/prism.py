@@ -11,13 +11,15 @@ rows; a document nothing of its neighbours in the row. The state goes in and com
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
 from prism.config import PrismConfig
 from prism.model.block import Block, Pass
-from prism.model.checkpoint import save
-from prism.model.holo_read import FactReader, HoloRead, answered, fact_reader
+from prism.model.checkpoint import read_config, read_weights, save
+from prism.model.holo_read import FactReader, HoloRead, fact_reader, inject_facts
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
 from prism.model.router import Decision, mean_of_real
@@ -87,12 +89,12 @@ class Prism(LanguageModel):
         price = self.config.penalty_weight * sum(d.price for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
         logits = self.head((last * self.temper).to(self.head.weight.dtype))
-        heard = holo = None
+        queries = holo = None
         if self.holo is not None:
             before = None if state is None else state.holo
-            heard, holo = self.holo(last, tokens, doc_index, shared.valid, before)
+            queries, holo = self.holo(last, tokens, doc_index, shared.valid, before)
             if facts is not None:
-                logits = answered(logits, heard, facts)
+                logits = inject_facts(logits, queries, facts)
         if segment_ids is not None:
             segment = segment_ids[:, -1]
         else:
@@ -105,7 +107,7 @@ class Prism(LanguageModel):
             torch.stack(
                 [self._load_row(*both) for both in zip(self.blocks, decisions, strict=True)]
             ),
-            heard,
+            queries,
             price,
         )
 
@@ -143,3 +145,16 @@ class Prism(LanguageModel):
                 continue
             where = [self.config.expert_kinds.index(kind) for kind in block.kinds]
             block.router.balance(row[where])
+
+
+def load_saved(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
+    """The model that :meth:`Prism.save` wrote.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: the files do not belong together; names the field or tensor.
+    """
+    config, dtype = read_config(Path(directory))
+    model = Prism(config).to(dtype)
+    read_weights(Path(directory), model)
+    return model.to(device)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from prism import HoloTape, Prism, PrismConfig, load
-from prism.model.holo_read import NO_PART, RELATION, SUBJECT, FactRead, Listening, mix_facts
+from prism.model.holo_read import NO_PART, RELATION, SUBJECT, FactQueries, FactRead, mix_facts
 from prism.model.protocol import PrismOutput
 from prism.ops.rolling import fact_key, mix
 from tests.model.families import (
@@ -101,11 +101,11 @@ def test_the_other_weights_do_not_depend_on_holo_mode(name):
 
 @names
 def test_the_stand_in_tape_speaks_often_enough_to_be_tested(name):
-    heard = taped(name)(tokens_of(1, 4, 40)).holo
-    assert heard.fired.sum() > 20
-    assert not (heard.fired & ~heard.asks).any()
-    assert heard.position.max() > 1
-    assert len(heard.keys.unique()) > 20
+    queries = taped(name)(tokens_of(1, 4, 40)).holo
+    assert queries.fired.sum() > 20
+    assert not (queries.fired & ~queries.query_mask).any()
+    assert queries.position.max() > 1
+    assert len(queries.keys.unique()) > 20
 
 
 @names
@@ -191,19 +191,19 @@ def test_a_document_asks_only_about_itself(name):
 def test_padding_neither_asks_nor_names(name):
     model, tokens = taped(name), tokens_of(9, 2, 12)
     ids = torch.tensor([[0] * 5 + [-1] * 7] * 2)
-    heard = model(tokens, segment_ids=ids).holo
-    assert not heard.asks[:, 5:].any()
+    queries = model(tokens, segment_ids=ids).holo
+    assert not queries.query_mask[:, 5:].any()
     other = model(changed_from(tokens, 5), segment_ids=ids)
-    assert torch.equal(other.holo.keys, heard.keys)
+    assert torch.equal(other.holo.keys, queries.keys)
     assert torch.equal(other.state.holo.hashes, torch.zeros(2, 2, dtype=torch.long))
 
 
 def test_two_steps_reach_every_number_that_holo_mode_adds():
     model = Prism(with_holo(VARIANTS["tiny"])).double()
     for seed in range(2):
-        heard = model(tokens_of(seed, 4, 20)).holo
-        loss = heard.part_logits.logsumexp(-1).mean() - heard.part_logits[..., 1].mean()
-        found = gradients(model, loss + heard.ask_logit.sigmoid().mean())
+        queries = model(tokens_of(seed, 4, 20)).holo
+        loss = queries.part_logits.logsumexp(-1).mean() - queries.part_logits[..., 1].mean()
+        found = gradients(model, loss + queries.query_logit.sigmoid().mean())
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 parameter -= 0.01 * found[name]
@@ -247,9 +247,9 @@ def test_holo_mode_is_a_flag(value):
         PrismConfig(vocab_size=5, holo_mode=value)
 
 
-def heard_by_a_loop(tokens: Tensor, heard: Listening, ids: Tensor) -> tuple[Tensor, Tensor]:
+def queries_by_a_loop(tokens: Tensor, queries: FactQueries, ids: Tensor) -> tuple[Tensor, Tensor]:
     """Keys and positions ``[B, T]``, one token after the other, with runs kept as lists."""
-    parts, asks = heard.part_logits.argmax(-1), heard.ask_logit > 0
+    parts, asks = queries.part_logits.argmax(-1), queries.query_logit > 0
     keys, places = torch.zeros_like(tokens), torch.zeros_like(tokens)
     for b in range(len(tokens)):
         for t in range(tokens.shape[1]):
@@ -265,7 +265,7 @@ def heard_by_a_loop(tokens: Tensor, heard: Listening, ids: Tensor) -> tuple[Tens
             if all(runs.values()):
                 keys[b, t] = fact_key(runs[SUBJECT], runs[RELATION])
             else:
-                keys[b, t] = heard.keys[b, t]  # of a missing part nothing can be written either
+                keys[b, t] = queries.keys[b, t]  # of a missing part nothing can be written either
     return keys, places
 
 
@@ -273,10 +273,10 @@ def heard_by_a_loop(tokens: Tensor, heard: Listening, ids: Tensor) -> tuple[Tens
 @pytest.mark.parametrize("seed", range(3))
 def test_keys_and_positions_are_those_of_a_plain_loop(name, seed):
     model, tokens, ids = taped(name).model, tokens_of(seed, 3, 40), segments_of(seed, 3, 40)
-    heard = model(tokens, segment_ids=ids).holo
-    keys, places = heard_by_a_loop(tokens, heard, ids)
-    assert torch.equal(heard.keys, keys)
-    assert torch.equal(heard.position, places)
+    queries = model(tokens, segment_ids=ids).holo
+    keys, places = queries_by_a_loop(tokens, queries, ids)
+    assert torch.equal(queries.keys, keys)
+    assert torch.equal(queries.position, places)
 
 
 def test_the_old_name_of_the_facts_is_heard_with_a_warning():

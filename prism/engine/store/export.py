@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 from prism.config import PrismConfig
 from prism.engine.build import make_model
 from prism.engine.store import checkpoint, folder
-from prism.model import checkpoint as saved_model
+from prism.model.prism import load_saved
 from prism.model.protocol import LanguageModel
 
 FORMAT = 1
@@ -63,7 +63,7 @@ def load_trained(path: str | Path) -> LanguageModel:
         return load_export(where)
     if (where / folder.MARK).is_file() or any(where.glob(f"step-*/{folder.MARK}")):
         return load_checkpoint(where)
-    return saved_model.load(where)
+    return load_saved(where)
 
 
 def export(path: str | Path, file: str | Path) -> None:
