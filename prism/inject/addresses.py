@@ -143,13 +143,13 @@ class AddressRegister:
         """The best token at each address uint64 [N]."""
         banks = self._banks(addresses, banks)
         rows = max(1, self.codes.block // max(len(self.codes), self.accumulator.dim))
-        found = [
+        reads = [
             self._read(addresses[i : i + rows], banks[i : i + rows])
             for i in range(0, len(addresses), rows)
         ]
-        if not found:
+        if not reads:
             return AddressRead(torch.zeros(0, dtype=torch.long), torch.zeros(0))
-        return AddressRead(*(torch.cat(column) for column in zip(*found, strict=True)))
+        return AddressRead(*(torch.cat(column) for column in zip(*reads, strict=True)))
 
     def scores(self, addresses: np.ndarray, banks: np.ndarray | None = None) -> Tensor:
         """z-scores float32 [N, V] of every token at each address."""

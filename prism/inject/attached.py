@@ -104,8 +104,8 @@ class AttachedLM:
             ending: what follows the object in a sentence.
 
         Raises:
-            ValueError: another number of strings, an empty one, a sentence whose subject cannot
-                be told, or a value that the tape does not take.
+            ValueError: another number of strings, an empty one, a sentence without a subject, or
+                a value that the tape does not take.
         """
         if len(what) not in (2, 3):
             raise ValueError(
@@ -188,14 +188,14 @@ class AttachedLM:
             Logits ``[T, V]``, the state after, and the injection, if any, after each token.
         """
         self.prepare()
-        found = self.knowledge.calibration
+        cal = self.knowledge.calibration
         if state is None:
             state = AttachedState(None, FactTrigger(self.knowledge))
-        out = read(self.model, tokens[None], state.model, found.layers, found.heads)
+        out = read(self.model, tokens[None], state.model, cal.layers, cal.heads)
         weights = None
-        if found.heads:
-            weights = torch.stack([out.attention[h][0] for h in found.heads]).mean(dim=0)
-        hidden = torch.stack([out.hidden[layer][0] for layer in found.layers], dim=1)
+        if cal.heads:
+            weights = torch.stack([out.attention[h][0] for h in cal.heads]).mean(dim=0)
+        hidden = torch.stack([out.hidden[layer][0] for layer in cal.layers], dim=1)
         injections = state.trigger.step(tokens.tolist(), hidden, weights)
         logits = mixed(out.logits[0], injections)
         return logits, AttachedState(out.state, state.trigger), injections

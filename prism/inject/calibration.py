@@ -1,4 +1,4 @@
-"""Everything about a model that the attachment must know, found once and without a gradient.
+"""Calibration of a model for injection: layers, heads and thresholds, once and without a gradient.
 
 The model reads the probe sentences and some unrelated text. From these come the layer whose states
 tell relations apart best (its neighbours are compared with it), the space to compare them in, the
@@ -57,7 +57,7 @@ Progress = Callable[[str], None]
 
 @dataclass
 class Calibration:
-    """What was found.
+    """Layers, whitening, competitors, heads and thresholds of one model.
 
     Attributes:
         layers: the n blocks whose outputs are compared.
@@ -210,9 +210,9 @@ def calibrated(
         return load(path)
     if progress is not None:
         progress(f"of this model, once; a minute or two; kept as {path}")
-    found = calibrate(model, tokenizer, text, progress=progress)
-    save(found, path)
-    return found
+    made = calibrate(model, tokenizer, text, progress=progress)
+    save(made, path)
+    return made
 
 
 def fingerprint(model: nn.Module, text: str) -> str:
@@ -227,18 +227,18 @@ def fingerprint(model: nn.Module, text: str) -> str:
     return digest.hexdigest()
 
 
-def save(found: Calibration, path: Path) -> None:
-    """Write ``found``; the file appears whole or not at all."""
+def save(calibration: Calibration, path: Path) -> None:
+    """Write ``calibration``; the file appears whole or not at all."""
     tensors = {
-        "mean": torch.stack([s.mean for s in found.space.layers]),
-        "whiten": torch.stack([s.whiten for s in found.space.layers]),
-        "competitors": found.competitors,
-        "text": found.text,
-        "named": found.named,
-        "named_relation": found.named_relation,
+        "mean": torch.stack([s.mean for s in calibration.space.layers]),
+        "whiten": torch.stack([s.whiten for s in calibration.space.layers]),
+        "competitors": calibration.competitors,
+        "text": calibration.text,
+        "named": calibration.named,
+        "named_relation": calibration.named_relation,
     }
-    numbers = {name: getattr(found, name) for name in NUMBERS}
-    header = {"format": str(FORMAT), "numbers": json.dumps(numbers | {"heads": found.heads})}
+    numbers = {name: getattr(calibration, name) for name in NUMBERS}
+    header = {"format": str(FORMAT), "numbers": json.dumps(numbers | {"heads": calibration.heads})}
     whole_file.write(path, to_bytes({k: v.contiguous() for k, v in tensors.items()}, header))
 
 

@@ -160,15 +160,15 @@ class Knowledge:
             return [[] for _ in hidden]
         scores = score(self.calibration.space(hidden), self._bound, self._negatives)
         best = scores.amax(dim=-1)
-        known, found = list(self.relations), []
+        known, candidates = list(self.relations), []
         for row, top in zip(scores, best.tolist(), strict=True):
             if top <= self._lowest:
-                found.append([])
+                candidates.append([])
                 continue
             near = (row > max(self._lowest, top - NEARLY)).nonzero()[:, 0]
             order = near[row[near].argsort(descending=True)].tolist()
-            found.append([(known[i], float(row[i]) - self._threshold) for i in order])
-        return found
+            candidates.append([(known[i], float(row[i]) - self._threshold) for i in order])
+        return candidates
 
     def prepare(self, model: nn.Module) -> None:
         """Make the prototypes that are missing: the only forward passes binding ever needs."""
@@ -225,7 +225,7 @@ class SpokenFacts(LiveView):
 
     Attributes:
         given: (subject, relation, ending) of the keys that were bound through the model, as a key
-            like "head of state of Freedonia" alone does not tell them.
+            like "head of state of Freedonia" alone does not separate them.
     """
 
     def __init__(self, store: FactStore, knowledge: Knowledge) -> None:
@@ -239,8 +239,8 @@ class SpokenFacts(LiveView):
     def place(self, key: str) -> tuple[str, str]:
         if key in self.given:
             return self.given[key][:2]
-        told = parts(key)
-        return locate(self.knowledge, told[0]) if len(told) == 1 else told
+        texts = parts(key)
+        return locate(self.knowledge, texts[0]) if len(texts) == 1 else texts
 
     def add(self, address: tuple[str, str], answer: str, source: str | None) -> None:
         given = self.given.get(self.key_of(address))
@@ -260,7 +260,7 @@ class SpokenFacts(LiveView):
 
 
 def locate(knowledge: Knowledge, prompt: str) -> tuple[str, str]:
-    """Subject and relation of a sentence; raises ValueError where no subject can be told."""
+    """Subject and relation of a sentence; raises ValueError where it has no subject."""
     subject = subject_of(prompt, knowledge.names)
     return subject, knowledge.relation_of(prompt, subject)
 

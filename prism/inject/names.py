@@ -97,8 +97,8 @@ class Names:
         if len(text) < SHORTEST_TYPO:
             return None
         near = {f for key in deletions(text) for f in self._near.get(key, ())}
-        found = {self._exact[f] for f in near if f[:1] == text[:1] and one_letter_apart(f, text)}
-        return found.pop() if len(found) == 1 else None
+        subjects = {self._exact[f] for f in near if f[:1] == text[:1] and one_letter_apart(f, text)}
+        return subjects.pop() if len(subjects) == 1 else None
 
 
 class Transcript:
@@ -130,13 +130,13 @@ class Transcript:
         low = max(0, len(self._text) - LOOKBACK)
         text = bytes(self._text[low:])
         words = [m.span() for m in WORD.finditer(text)]
-        found, i = [], 0
+        mentions, i = [], 0
         while i < len(words):
             mention, used = self._longest(text, words, i, low)
             if mention is not None:
-                found.append(mention)
+                mentions.append(mention)
             i += used
-        return found
+        return mentions
 
     def _longest(
         self, text: bytes, words: list[tuple[int, int]], i: int, low: int

@@ -146,17 +146,17 @@ def _answers(store: FactStore, facts: Sequence[Fact]) -> list[str | Skipped]:
     else:
         recalls = [store.recall(key) for key in keys]
     values = {key: recall.value for key, recall in zip(keys, recalls, strict=True)}
-    found: list[str | Skipped] = []
+    answers: list[str | Skipped] = []
     for key in (fact.key for fact in facts):
         if not isinstance(key, str):
-            found.append(Skipped(f"#{key:016x}", "its text is not kept on the tape"))
+            answers.append(Skipped(f"#{key:016x}", "its text is not kept on the tape"))
         elif values[key] is None:
-            found.append(Skipped(key, "the tape is too full to answer it"))
+            answers.append(Skipped(key, "the tape is too full to answer it"))
         elif not isinstance(values[key], str | int):
-            found.append(Skipped(key, f"value {values[key]!r} is not text"))
+            answers.append(Skipped(key, f"value {values[key]!r} is not text"))
         else:
-            found.append(str(values[key]))
-    return found
+            answers.append(str(values[key]))
+    return answers
 
 
 def parts(key: str) -> tuple[str, ...]:

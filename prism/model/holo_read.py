@@ -7,7 +7,7 @@
     token, d = tape(key(t), n(t))                                   d: doubt, 1 = refused
     p(t+1)   = (1 - g) p_lm + g [token],   g = 1 - d  where asked and not refused, else 0
 
-The model holds 4 D + 4 numbers for this and no fact: what it learns is to tell the parts of a
+The model holds 4 D + 4 numbers for this and no fact: what it learns is to find the parts of a
 question, so facts that it never saw work as well as any. Names are compared by hash and not by
 feature: features of neighbours agree more than paraphrases do, and then a register answers with the
 neighbour's fact. Where the gate is closed the logits are those of the model without a tape, bit for
