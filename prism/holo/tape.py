@@ -81,7 +81,9 @@ class HoloTape:
         """An empty tape for ``facts`` with ``candidates`` values; ``print(tape)`` says its size.
 
         Args:
-            candidates: values to choose from; None = as many as ``values`` has.
+            candidates: values to choose from; None = as many as ``values`` has, and without
+                ``values`` as many as ``facts`` (every fact may have its own). The texts of the
+                keys are then kept too (``resolver=True``), as a language model needs them.
             accuracy: share of facts answered right at ``alpha``; refusals are misses.
             alpha: false-accept rate; 1 = the best value is always answered.
             decoder, layers, dim: see :func:`prism.holo.capacity.planning.plan`.
@@ -90,7 +92,8 @@ class HoloTape:
         if candidates is None:
             values = config.get("values")
             if values is None:
-                raise ValueError("plan candidates: must be given where values is not")
+                values = 2 if facts == 1 else facts
+                config = {"resolver": config.get("ledger", True)} | config
             candidates = values if isinstance(values, int) else len(values)
         p = plan(facts, candidates, accuracy, alpha, decoder, layers, dim)
         shape = {"dtype": p.dtype, "decoder": decoder, "layers": layers, "alpha": alpha}

@@ -144,7 +144,7 @@ def unrelated(exam: Exam) -> Iterator[Row]:
     """Running text: where no fact speaks, the logits are the bare model's bit for bit."""
     episode = Retrieval(len(exam.facts)).episode("test", 0, 0, TEXT_ROWS, TEXT_LENGTH)
     bare = exam.model(episode.tokens)
-    taped = exam.model(episode.tokens, tape=exam.tape)
+    taped = exam.model(episode.tokens, facts=exam.tape)
     same = (bare.logits == taped.logits).all(dim=-1)
     quiet = ~taped.holo.fired
     # A question of the text may happen to be about a bound fact: that is no false injection.

@@ -16,8 +16,7 @@ from pathlib import Path
 
 from prism.holo.capacity.theory import accuracy
 from prism.inject.token_facts import TokenFacts
-from prism.model.checkpoint import load
-from prism.model.prism import Prism
+from prism.model.prism import Prism, load_saved
 from prism.studies.retrieval.measures import Exam, right
 from prism.studies.retrieval.vector_probes import Probe
 from tasks.retrieval import WORDINGS, Retrieval
@@ -34,7 +33,7 @@ def trained(folder: Path) -> Prism:
     Raises:
         FileNotFoundError, ValueError: there is none, or it is not one of ``run_holo_train``.
     """
-    model = load(folder)
+    model = load_saved(folder)
     config = model.config
     if not config.holo_mode or config.vocab_size != Retrieval.vocab_size:
         found = f"holo_mode = {config.holo_mode}, vocab_size = {config.vocab_size}"

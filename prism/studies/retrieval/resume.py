@@ -16,8 +16,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
-from prism.model.checkpoint import load
-from prism.model.prism import Prism
+from prism.model.prism import Prism, load_saved
 
 MOMENTS = ("exp_avg", "exp_avg_sq")
 
@@ -56,7 +55,7 @@ def load_progress(
         if found["plan"].get(name) != value:
             there = found["plan"].get(name)
             raise ValueError(f"{folder}: holds a run with {name} = {there!r}, not {value!r}")
-    saved = load(folder)
+    saved = load_saved(folder)
     if saved.config != model.config:
         raise ValueError(f"{folder}: holds a run of another model; give another folder")
     model.load_state_dict(saved.state_dict())
