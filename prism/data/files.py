@@ -11,8 +11,8 @@ from pathlib import Path
 
 from prism.data.formats import Format, Text
 from prism.data.order import Window
-from prism.data.passages import LinesFile, SeparatedFile, TextFile, open_text
-from prism.data.rows import JsonFile, ParquetFile
+from prism.data.passages import SeparatedFile, TextFile, open_text
+from prism.data.rows import JsonFile, LinesFile, ParquetFile
 
 
 class Files:

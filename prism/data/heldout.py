@@ -14,10 +14,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from prism.data.document import held_out
+from prism.data.document import IGNORE, RowBatch, count_bytes, encode, held_out
 from prism.data.mix import Mix
 from prism.data.order import Place, Source, Walk
-from prism.data.pack import IGNORE, RowBatch, count_bytes, encode
 from prism.data.tokens import Tokenizer
 
 TOKENS = 2**18

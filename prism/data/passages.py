@@ -1,10 +1,10 @@
-"""Text and JSON lines, opened at any place without an index.
+"""Plain text as documents: passages of files, opened at any place without an index, and the text
+that Python carries.
 
 A file is divided by byte number, and a document belongs to the division in which it begins. That is
 decided by looking at bytes near the border only, so a file needs to be neither read nor indexed
 before its middle can be opened.
 
-- JSON lines: division k of ``LINES`` bytes holds the lines that begin in it.
 - Text: a passage begins in every ``PASSAGE`` bytes, after the first blank line there, else at the
   first line, word or character. A shorter file is one document.
 - Text with lines ``<|endoftext|>``: division k of ``LINES`` bytes holds the documents that begin in
@@ -16,12 +16,13 @@ A file that ends in ``.gz`` is unpacked into memory when it is opened.
 from __future__ import annotations
 
 import gzip
+import hashlib
+import importlib
 import io
-import json
 import re
 import struct
 import zlib
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
@@ -33,6 +34,7 @@ from prism.data.order import Window
 PASSAGE = 16 * 1024
 PASSAGES = 16  # to a segment
 LINES = 1024 * 1024
+PIECE = 2000  # characters of a document of the manual
 LARGEST_GZ = 256 * 1024 * 1024
 
 SEPARATOR = b"<|endoftext|>"
@@ -167,34 +169,49 @@ def _text(file: TextFile | SeparatedFile, start: int, raw: bytes) -> Document:
         raise ValueError(f"source {file.name}: {where}: not UTF-8 ({error.reason})") from error
 
 
-class LinesFile:
-    """Rows of a JSON lines file."""
+class PythonManual:
+    """The text that every CPython carries: the language reference in ``pydoc_data.topics``.
 
-    def __init__(self, name: str, path: Path, format: Format) -> None:
-        self.name, self.path, self._format = name, path, format
-        self._bytes = Bytes(path)
+    Half a megabyte of English, offline, no install. Its topics quote one another at length, so a
+    paragraph that came before is left out. A document is a few paragraphs of one topic, about
+    ``PIECE`` characters. The text differs a little between Python versions: compare numbers within
+    one version.
+    """
+
+    name = "pydoc"
 
     def segments(self) -> int:
-        return -(-self._bytes.size // LINES)
+        return 1
 
     def window(self, segment: int, cursor: int) -> Window:
-        low, high = segment * LINES, (segment + 1) * LINES
-        found: list[tuple[int, bytes]] = []
-        with self._bytes.open() as file:
-            if low > 0:
-                file.seek(low - 1)
-                file.readline()  # the end of the line that began before
-            while (start := file.tell()) < high and (line := file.readline()):
-                if line.strip():
-                    found.append((start, line))
-        return Window(len(found), lambda i: self._document(*found[i]))
+        return Window(len(_manual()), self._document)
 
-    def _document(self, start: int, line: bytes) -> Document:
-        where = f"{self.path} at byte {start}"
-        try:
-            row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError("must be a JSON object")
-            return Document(self._format.parts(row), where)
-        except ValueError as error:
-            raise ValueError(f"source {self.name}: {where}: {error}") from error
+    def fingerprint(self) -> str:
+        everything = "\0".join(text for _, text in _manual())
+        return hashlib.blake2b(everything.encode(), digest_size=16).hexdigest()
+
+    @staticmethod
+    def _document(i: int) -> Document:
+        topic, text = _manual()[i]
+        return plain(text, f"topic {topic!r}")
+
+
+@cache
+def _manual() -> list[tuple[str, str]]:
+    """Topic and text of each document of the manual."""
+    topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
+    seen: set[str] = set()
+    documents: list[tuple[str, str]] = []
+    for topic in sorted(topics):
+        piece: list[str] = []
+        for paragraph in topics[topic].split("\n\n"):
+            if not paragraph.strip() or paragraph in seen:
+                continue
+            seen.add(paragraph)
+            piece.append(paragraph)
+            if sum(map(len, piece)) >= PIECE:
+                documents.append((topic, "\n\n".join(piece)))
+                piece = []
+        if piece:
+            documents.append((topic, "\n\n".join(piece)))
+    return documents

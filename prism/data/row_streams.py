@@ -28,12 +28,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from prism.data.curriculum import Curriculum
-from prism.data.document import held_out
+from prism.data.document import IGNORE, RowBatch, count_bytes, encode, held_out
 from prism.data.mix import Mix
 from prism.data.order import Place, Walk, mix64
-from prism.data.pack import IGNORE, RowBatch, count_bytes, encode
 from prism.data.tokens import Tokenizer
 from prism.splitmix import WORD
 
@@ -190,7 +190,7 @@ class RowStream:
         total = sum(offsets.values())
         return {name: w * total - offsets.get(name, 0.0) for name, w in weights.items()}
 
-    def take(self, length: int) -> tuple[torch.Tensor, str]:
+    def take(self, length: int) -> tuple[Tensor, str]:
         """The next tokens, targets, numbers of documents or their pieces, and whether their source
         is out of domain, together ``[4, length]``; and the names of the sources."""
         rows = torch.full((4, length), IGNORE)
@@ -258,7 +258,7 @@ class RowStream:
             f"{document.where}; must hold text"
         )
 
-    def _enter(self, name: str, begin: int, tokens: torch.Tensor, targets: torch.Tensor) -> None:
+    def _enter(self, name: str, begin: int, tokens: Tensor, targets: Tensor) -> None:
         self._piece = self._following
         self._tokens, self._targets = tokens, targets
         self._source, self._taken = name, 0

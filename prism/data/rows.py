@@ -1,5 +1,7 @@
-"""Parquet (extra: pyarrow) and JSON files as rows.
+"""Files of rows: JSON lines, Parquet (extra: pyarrow) and JSON.
 
+Segment k of a file of JSON lines holds the lines that begin in its k-th ``LINES`` bytes, so it is
+opened at any place without an index (``prism/data/passages.py``).
 A row group of a Parquet file is a segment, parsed a thousand rows at a time and only in the columns
 that are used. A JSON file holds one list of objects, or one object of objects, and is read whole.
 """
@@ -16,8 +18,42 @@ from typing import Any
 from prism.data.document import Document
 from prism.data.formats import Format
 from prism.data.order import Window
+from prism.data.passages import LINES, Bytes
 
 ROWS = 1000
+
+
+class LinesFile:
+    """Rows of a JSON lines file."""
+
+    def __init__(self, name: str, path: Path, format: Format) -> None:
+        self.name, self.path, self._format = name, path, format
+        self._bytes = Bytes(path)
+
+    def segments(self) -> int:
+        return -(-self._bytes.size // LINES)
+
+    def window(self, segment: int, cursor: int) -> Window:
+        low, high = segment * LINES, (segment + 1) * LINES
+        found: list[tuple[int, bytes]] = []
+        with self._bytes.open() as file:
+            if low > 0:
+                file.seek(low - 1)
+                file.readline()  # the end of the line that began before
+            while (start := file.tell()) < high and (line := file.readline()):
+                if line.strip():
+                    found.append((start, line))
+        return Window(len(found), lambda i: self._document(*found[i]))
+
+    def _document(self, start: int, line: bytes) -> Document:
+        where = f"{self.path} at byte {start}"
+        try:
+            row = json.loads(line)
+            if not isinstance(row, dict):
+                raise ValueError("must be a JSON object")
+            return Document(self._format.parts(row), where)
+        except ValueError as error:
+            raise ValueError(f"source {self.name}: {where}: {error}") from error
 
 
 class ParquetFile:

@@ -13,7 +13,6 @@ import pytest
 from prism import run_scale, tokenizer
 from prism.data import mix, parse_mix
 from prism.data.files import KINDS
-from prism.data.named import NAMED
 from prism.data.passages import PASSAGE
 from prism.engine.logs.log import read
 from tests.docs import pages
@@ -100,7 +99,7 @@ def test_the_mix_on_the_page_is_what_it_says(corpus: Path) -> None:
 def test_the_page_names_every_kind_and_its_constants_are_those_of_the_code() -> None:
     for ending in KINDS:
         assert f"`{ending}`" in pages.text(PAGE)
-    for name in NAMED:
+    for name in mix.NAMED:
         assert f"`mix:{name}`" in pages.text(PAGE)
     for kind in mix.KINDS:
         assert f"| `{kind}" in pages.text(PAGE)

@@ -30,7 +30,11 @@ TOY = {
     "--preset": "tiny",
 }
 NARROW = ("d_model=32", "num_layers=2", "num_rates=4")
-STAGES = ("tiny:d_model=64:num_layers=2@0.3,tiny@1.0", "tiny:d_model=16:num_layers=1@0.5,tiny@1.0")
+SMALLER = {  # a model or its stages -> the same at a size that is built in a moment
+    "350m": "tiny",
+    "tiny:d_model=64:num_layers=2@0.3,tiny@1.0": "tiny:d_model=16:num_layers=1@0.5,tiny@1.0",
+    "tiny@0.3,350m@1.0": "tiny@0.3,tiny:num_layers=6@1.0",
+}
 
 
 def toy(command: str) -> list[str]:
@@ -41,7 +45,7 @@ def toy(command: str) -> list[str]:
             words[words.index(flag) + 1] = value
     if "--resume" in words and "--steps" in words:
         words[words.index("--steps") + 1] = "4"
-    small = {"mix:pretrain": "pydoc", STAGES[0]: STAGES[1]}
+    small = {"mix:pretrain": "pydoc", **SMALLER}
     words = [small.get(w, w) for w in words if w != "--wandb"]
     if "--resume" in words or "--smoke" in words or "--dry-run" in words:
         return words
