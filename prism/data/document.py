@@ -64,8 +64,8 @@ class RowBatch:
     Attributes:
         tokens: ``[n, T]`` int64, rows are row streams in order.
         targets: ``[n, T]`` int64, the next token; -100 where there is none to learn.
-        segment_ids: ``[n, T]`` int64, number of the document within its row stream, going on from batch
-            to batch; negative = padding.
+        segment_ids: ``[n, T]`` int64, number of the document within its row stream, going on from
+            batch to batch; negative = padding.
         sources: per row, names of the sources that the row was read from.
         bytes: ``[n]`` int64, bytes that the targets of each row stand for.
         out_of_domain: ``[n, T]`` bool, True where the text is of a source outside the domain of the

@@ -97,8 +97,8 @@ def blended(own: Mix, shared: Mix, share: float) -> Mix:
         w_s = share own_s / sum(own) + (1 - share) shared_s / sum(shared)
 
     A source in both has the sum of its two weights. A source whose documents are in ``shared``
-    only, whatever the two call it, is out of domain. ``shared`` says what is held out, so a model that
-    goes on from one trained on it never meets the text that this one was validated on.
+    only, whatever the two call it, is out of domain. ``shared`` says what is held out, so a model
+    that goes on from one trained on it never meets the text that this one was validated on.
 
     Raises:
         ValueError: two different sources have one name.
