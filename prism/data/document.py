@@ -70,6 +70,9 @@ class RowBatch:
         bytes: ``[n]`` int64, bytes that the targets of each row stand for.
         out_of_domain: ``[n, T]`` bool, True where the text is of a source outside the domain of the
             model; None in held-out batches, and where no source is.
+        document: ``[n, T]`` int64, :func:`document_id` of the document that a token is of; None in
+            held-out batches.
+        offset: ``[n, T]`` int64, position of the token in that document, from 0; None likewise.
     """
 
     tokens: Tensor
@@ -78,6 +81,8 @@ class RowBatch:
     sources: list[str]
     bytes: Tensor
     out_of_domain: Tensor | None = None
+    document: Tensor | None = None
+    offset: Tensor | None = None
 
 
 def encode(document: Document, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
@@ -95,6 +100,13 @@ def encode(document: Document, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:
     targets = torch.full_like(tokens, IGNORE)
     targets[:-1] = torch.where(keep[1:], tokens[1:], IGNORE)
     return tokens, targets
+
+
+def document_id(tokens: Tensor) -> int:
+    """BLAKE2b of a document's ids as a non-negative int64: equal for the same text and tokenizer,
+    wherever the document lies and whenever it is read."""
+    digest = hashlib.blake2b(tokens.numpy().tobytes(), digest_size=8).digest()
+    return int.from_bytes(digest, "little") >> 1
 
 
 def count_bytes(targets: Tensor, byte_lengths: Tensor) -> Tensor:

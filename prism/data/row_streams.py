@@ -31,7 +31,14 @@ import torch
 from torch import Tensor
 
 from prism.data.curriculum import Curriculum
-from prism.data.document import IGNORE, RowBatch, count_bytes, encode, held_out
+from prism.data.document import (
+    IGNORE,
+    RowBatch,
+    count_bytes,
+    document_id,
+    encode,
+    held_out,
+)
 from prism.data.mix import Mix
 from prism.data.order import Place, Walk, mix64
 from prism.data.tokens import Tokenizer
@@ -105,7 +112,7 @@ class RowStreams:
         rows, names = zip(
             *(stream.take(self._seq_len) for stream in self._streams.values()), strict=True
         )
-        tokens, targets, segments, out_of_domain = torch.stack(rows, dim=1)
+        tokens, targets, segments, out_of_domain, document, offset = torch.stack(rows, dim=1)
         return RowBatch(
             tokens,
             targets,
@@ -113,6 +120,8 @@ class RowStreams:
             list(names),
             count_bytes(targets, self._byte_lengths),
             out_of_domain.bool() if self._marked else None,
+            document,
+            offset,
         )
 
     def state(self) -> dict[str, Any]:
@@ -176,7 +185,7 @@ class RowStream:
         self._quota = dict(self._start_quota)
         self._piece = self._following = 0  # number of the document's first piece, and of the next's
         self._source = ""
-        self._taken = 0
+        self._taken = self._document = 0
         self._tokens = self._targets = self._pieces = torch.empty(0, dtype=torch.int64)
 
     def _quota_at_start(self, seed: int, number: int) -> dict[str, float]:
@@ -191,9 +200,10 @@ class RowStream:
         return {name: w * total - offsets.get(name, 0.0) for name, w in weights.items()}
 
     def take(self, length: int) -> tuple[Tensor, str]:
-        """The next tokens, targets, numbers of documents or their pieces, and whether their source
-        is out of domain, together ``[4, length]``; and the names of the sources."""
-        rows = torch.full((4, length), IGNORE)
+        """The next tokens, targets, numbers of documents or their pieces, whether their source is
+        out of domain, documents and offsets, together ``[6, length]``; and the names of the
+        sources."""
+        rows = torch.full((6, length), IGNORE)
         names: list[str] = []
         filled = 0
         while filled < length:
@@ -205,6 +215,8 @@ class RowStream:
             rows[1, here] = self._targets[there]
             rows[2, here] = self._pieces[there]
             rows[3, here] = self._source in self._out_of_domain
+            rows[4, here] = self._document
+            rows[5, here] = torch.arange(self._taken, self._taken + n)
             if self._source not in names:
                 names.append(self._source)
             filled, self._taken = filled + n, self._taken + n
@@ -269,7 +281,8 @@ class RowStream:
         self._cut(begin)
 
     def _cut(self, begin: int) -> None:
-        """Number the pieces of the document that begins at token ``begin`` of the stream."""
+        """Name the document that begins at token ``begin`` of the stream, number its pieces."""
+        self._document = document_id(self._tokens)
         self._pieces = torch.full((len(self._tokens),), self._piece)
         if self._curriculum.lengths is not None:
             draw = mix64(self._key, begin) / (WORD + 1)
