@@ -1,4 +1,4 @@
-"""What a command line says about a curriculum.
+"""Curricula as text: the parts of ``--curriculum``.
 
     anneal:SOURCE=TO[@START]    its share goes from that of the mix to TO at START of the run, by
                                 default when the learning rate begins to decay, and stays

@@ -28,7 +28,7 @@ SPEAKERS = {"human": "user", "gpt": "assistant", "bot": "assistant"}
 
 
 class Format(Protocol):
-    """How the rows of a source become documents."""
+    """A rule that makes the parts of a document from a row of a source."""
 
     @property
     def columns(self) -> tuple[str, ...]:

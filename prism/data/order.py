@@ -43,7 +43,7 @@ class Window:
 
 
 class Source(Protocol):
-    """Where documents come from. Reading has no side effect that can be seen."""
+    """Documents in segments and windows. Reading has no visible side effect."""
 
     name: str
 
@@ -76,7 +76,7 @@ def mix64(*values: int) -> int:
 
 
 def permuted(i: int, n: int, key: int) -> int:
-    """Where the ``key``-th bijection of 0..n-1 sends ``i``."""
+    """Image of ``i`` under the ``key``-th bijection of 0..n-1."""
     if not 0 <= i < n:
         raise ValueError(f"index = {i}: must be in 0..{n - 1}")
     half = max(1, ((n - 1).bit_length() + 1) // 2)

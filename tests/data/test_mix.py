@@ -1,4 +1,4 @@
-"""What a command line may name as data, and what it is told when it may not."""
+"""Data that a command line may name, and the errors for what it may not."""
 
 from __future__ import annotations
 
