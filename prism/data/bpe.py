@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from prism import whole_file
 from prism.data.document import held_out
 from prism.data.mix import KINDS, Mix, parse_mix
-from prism.data.order import Place, Walk
+from prism.data.order import stored
 from prism.data.tokens import END, FileTokenizer, tokenizers_library
 
 SMALLEST = 257  # the bytes and the end of a document
@@ -38,11 +37,15 @@ def train_tokenizer(files: list[str], vocab_size: int, out: Path) -> str:
         raise ValueError(f"--vocab-size {vocab_size}: must be >= {SMALLEST}")
     library = tokenizers_library()
     mix = parse_mix(",".join(_as_data(file) for file in files))
-    bpe = _untrained(library)
+    bpe, split = library.Tokenizer(library.models.BPE()), library.pre_tokenizers
+    bpe.pre_tokenizer = split.Sequence(
+        [split.Digits(individual_digits=True), split.ByteLevel(add_prefix_space=False)]
+    )
+    bpe.decoder = library.decoders.ByteLevel()
     trainer = library.trainers.BpeTrainer(
         vocab_size=vocab_size,
         special_tokens=[END],
-        initial_alphabet=sorted(library.pre_tokenizers.ByteLevel.alphabet()),
+        initial_alphabet=sorted(split.ByteLevel.alphabet()),
         show_progress=False,
     )
     bpe.train_from_iterator(_texts(mix, validation=False), trainer)
@@ -61,25 +64,12 @@ def _as_data(file: str) -> str:
     return file if known and not Path(file).exists() else f"file:{file}"
 
 
-def _untrained(library: Any) -> Any:
-    bpe = library.Tokenizer(library.models.BPE())
-    split = library.pre_tokenizers
-    bpe.pre_tokenizer = split.Sequence(
-        [split.Digits(individual_digits=True), split.ByteLevel(add_prefix_space=False)]
-    )
-    bpe.decoder = library.decoders.ByteLevel()
-    return bpe
-
-
 def _texts(mix: Mix, *, validation: bool) -> Iterator[str]:
     """Texts of all documents once, in stored order: the held-out ones, or the others."""
     for weighted in mix.sources:
-        walk, place = Walk(weighted.source, seed=None), Place()
-        while (place := walk.find(place)).epoch == 0:
-            document = walk.read(place)
+        for document in stored(weighted.source):
             if held_out(document, mix.held_out) == validation:
                 yield document.text
-            place = place._replace(index=place.index + 1)
 
 
 def _measure(tokenizer: FileTokenizer, mix: Mix) -> str:

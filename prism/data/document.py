@@ -46,11 +46,6 @@ class Document:
         return "".join(text for text, _ in self.parts)
 
 
-def plain(text: str, where: str) -> Document:
-    """Text that is learned from its first character to its last."""
-    return Document(((text, True),), where)
-
-
 def held_out(document: Document, share: float) -> bool:
     """True if the document belongs to validation, when a ``share`` in [0, 1) is held out."""
     digest = hashlib.blake2b(document.text.encode("utf-8", "surrogatepass"), digest_size=8)

@@ -26,6 +26,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -134,7 +135,17 @@ def parse_mix(text: str) -> Mix:
         ValueError: an unknown kind or name, a bad weight, or a source that cannot be opened.
     """
     if text.startswith("mix:"):
-        return mix_from(_described(text.removeprefix("mix:")))
+        name = text.removeprefix("mix:")
+        path = MIXES / f"{name}.json" if name in NAMED else Path(name)
+        if path.suffix != ".json":
+            raise ValueError(f"{text}: must be one of {', '.join(NAMED)}, or a .json file")
+        try:
+            described = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{text}: cannot be read ({error})") from error
+        if not isinstance(described, dict):
+            raise ValueError(f"{text}: must be a JSON object with sources")
+        return mix_from(described)
     entries = [_entry(part) for part in text.split(",")]
     mix = mix_from({"sources": entries})
     sources = [weighted.source for weighted in mix.sources]
@@ -158,27 +169,16 @@ def mix_from(description: Mapping[str, Any]) -> Mix:
     return Mix(tuple(map(_open, sources)), description.get("held_out", HELD_OUT))
 
 
-def _described(name: str) -> Mapping[str, Any]:
-    path = MIXES / f"{name}.json" if name in NAMED else Path(name)
-    if path.suffix != ".json":
-        raise ValueError(f"mix:{name}: must be one of {', '.join(NAMED)}, or a .json file")
-    try:
-        described = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"mix:{name}: cannot be read ({error})") from error
-    if not isinstance(described, dict):
-        raise ValueError(f"mix:{name}: must be a JSON object with sources")
-    return described
-
-
 def _entry(text: str) -> dict[str, Any]:
     """``kind[:path][:weight]``; the path of a hub data set is ``owner/name[/config][:split]``."""
     kind, *rest = text.strip().split(":")
     if kind not in KINDS:
         raise ValueError(f"data {text!r}: must begin with one of {', '.join(KINDS)}, mix")
     entry: dict[str, Any] = {"kind": kind}
-    if rest and (kind == "pydoc" or len(rest) > 1) and _is_number(rest[-1]):
-        entry["weight"] = float(rest.pop())
+    if rest and (kind == "pydoc" or len(rest) > 1):
+        with suppress(ValueError):  # of float: then it is no weight, but part of the path
+            entry["weight"] = float(rest[-1])
+            rest.pop()
     if kind == "hub" and len(rest) > 1:
         entry["split"] = rest.pop()
     if rest:
@@ -191,14 +191,6 @@ def _entry(text: str) -> dict[str, Any]:
         if len(parts) == 3:
             entry["config"] = parts[2]
     return entry
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _open(entry: Mapping[str, Any]) -> Weighted:

@@ -16,7 +16,7 @@ so the first document of a terabyte comes as fast as that of a page.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -161,3 +161,11 @@ class Walk:
                 self._windows.popitem(last=False)
         self._windows.move_to_end(key)
         return self._windows[key]
+
+
+def stored(source: Source) -> Iterator[Document]:
+    """All documents of a source once, in the order in which it stores them."""
+    walk, place = Walk(source, seed=None), Place()
+    while (place := walk.find(place)).epoch == 0:
+        yield walk.read(place)
+        place = place._replace(index=place.index + 1)

@@ -27,7 +27,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from prism.data.document import Document, plain
+from prism.data.document import Document
 from prism.data.formats import Format
 from prism.data.order import Window
 
@@ -49,8 +49,8 @@ BREAKS = (
 HEAD = 1024 * 1024  # where the first separator is looked for
 
 
-class Bytes:
-    """The bytes of a file, unpacked if it ends in ``.gz``.
+class StoredBytes:
+    """The bytes of a file of a source, unpacked if it ends in ``.gz``.
 
     Attributes:
         size: number of them, found without unpacking.
@@ -59,8 +59,8 @@ class Bytes:
         ValueError: a packed file that does not fit into memory.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, name: str, path: Path) -> None:
+        self.name, self.path = name, path
         self._packed = path.suffix == ".gz"
         self.size = path.stat().st_size
         if self._packed:
@@ -70,8 +70,17 @@ class Bytes:
             if self.size > LARGEST_GZ:
                 raise ValueError(f"{path}: {self.size:,} bytes unpacked: unpack it first")
 
+    def document(self, start: int, raw: bytes) -> Document:
+        """The UTF-8 text ``raw``, which begins at byte ``start``, as a document that is learned."""
+        where = f"{self.path} at byte {start}"
+        try:
+            text = raw.decode("utf-8-sig" if start == 0 else "utf-8").strip("\r\n")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"source {self.name}: {where}: not UTF-8 ({error.reason})") from error
+        return Document(((text, True),), where)
+
     def open(self) -> BinaryIO:
-        """To be read and sought in."""
+        """A stream that can be read and sought in."""
         return io.BytesIO(_unpacked(self.path, self.size)) if self._packed else self.path.open("rb")
 
 
@@ -90,8 +99,8 @@ class TextFile:
     """Passages of a text file."""
 
     def __init__(self, name: str, path: Path, format: Format) -> None:
-        self.name, self.path = name, path
-        self._bytes = Bytes(path)
+        self.path = path
+        self._bytes = StoredBytes(name, path)
 
     def segments(self) -> int:
         return -(-self._bytes.size // (PASSAGE * PASSAGES))
@@ -107,7 +116,7 @@ class TextFile:
             piece = raw[low - edges[0] : high - edges[0]]
             if piece.strip():
                 found.append((low, piece))
-        return Window(len(found), lambda i: _text(self, *found[i]))
+        return Window(len(found), lambda i: self._bytes.document(*found[i]))
 
     def _edge(self, file: BinaryIO, passage: int) -> int:
         """First byte of a passage."""
@@ -128,8 +137,8 @@ class SeparatedFile:
     """Documents of a text file with lines ``<|endoftext|>`` between them."""
 
     def __init__(self, name: str, path: Path, format: Format) -> None:
-        self.name, self.path = name, path
-        self._bytes = Bytes(path)
+        self.path = path
+        self._bytes = StoredBytes(name, path)
 
     def segments(self) -> int:
         return -(-self._bytes.size // LINES)
@@ -151,22 +160,14 @@ class SeparatedFile:
                 elif found:
                     found[-1][1].append(line)
         texts = [(start, raw) for start, lines in found if (raw := b"".join(lines)).strip()]
-        return Window(len(texts), lambda i: _text(self, *texts[i]))
+        return Window(len(texts), lambda i: self._bytes.document(*texts[i]))
 
 
 def open_text(name: str, path: Path, format: Format) -> TextFile | SeparatedFile:
     """A text file, of the kind that its first ``HEAD`` bytes show."""
-    with Bytes(path).open() as file:
+    with StoredBytes(name, path).open() as file:
         separated = SEPARATED.search(file.read(HEAD))
     return SeparatedFile(name, path, format) if separated else TextFile(name, path, format)
-
-
-def _text(file: TextFile | SeparatedFile, start: int, raw: bytes) -> Document:
-    where = f"{file.path} at byte {start}"
-    try:
-        return plain(raw.decode("utf-8-sig" if start == 0 else "utf-8").strip("\r\n"), where)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"source {file.name}: {where}: not UTF-8 ({error.reason})") from error
 
 
 class PythonManual:
@@ -193,7 +194,7 @@ class PythonManual:
     @staticmethod
     def _document(i: int) -> Document:
         topic, text = _manual()[i]
-        return plain(text, f"topic {topic!r}")
+        return Document(((text, True),), f"topic {topic!r}")
 
 
 @cache

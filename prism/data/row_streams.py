@@ -127,7 +127,7 @@ class RowStreams:
     def state(self) -> dict[str, Any]:
         """Position of every stream, as JSON, by stream: ``{"stream0007": {...}}``."""
         return {
-            _key(i): {"data": self._identity, **stream.state()}
+            f"stream{i:04d}": {"data": self._identity, **stream.state()}
             for i, stream in self._streams.items()
         }
 
@@ -141,13 +141,14 @@ class RowStreams:
             ValueError: a stream is missing, or the state is of other data.
         """
         for i, stream in self._streams.items():
-            saved = state.get(_key(i)) or state.get(f"lane{i:04d}")  # its key in older runs
+            key = f"stream{i:04d}"
+            saved = state.get(key) or state.get(f"lane{i:04d}")  # its key in older runs
             if saved is None:
-                raise ValueError(f"data state has no {_key(i)}; there are {sorted(state)}")
+                raise ValueError(f"data state has no {key}; there are {sorted(state)}")
             saved = dict(saved)
             if saved.pop("data", None) != self._identity:
                 raise ValueError(
-                    f"data state of {_key(i)} is of another mix, tokenizer, seed, curriculum or "
+                    f"data state of {key} is of another mix, tokenizer, seed, curriculum or "
                     "number of streams; must be of the same to go on exactly"
                 )
             stream.load(saved)
@@ -304,7 +305,3 @@ class RowStream:
         weights = self._curriculum.weights(begin / self._run)
         deficits = {s: (self._quota[s] - self._read[s]) / w for s, w in weights.items() if w > 0}
         return max(deficits, key=lambda name: deficits[name])
-
-
-def _key(stream: int) -> str:
-    return f"stream{stream:04d}"

@@ -8,7 +8,6 @@ that are used. A JSON file holds one list of objects, or one object of objects, 
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator
 from functools import cached_property, partial
@@ -16,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from prism.data.document import Document
-from prism.data.formats import Format
+from prism.data.formats import Format, document_of
 from prism.data.order import Window
-from prism.data.passages import LINES, Bytes
+from prism.data.passages import LINES, StoredBytes
 
 ROWS = 1000
 
@@ -28,7 +27,7 @@ class LinesFile:
 
     def __init__(self, name: str, path: Path, format: Format) -> None:
         self.name, self.path, self._format = name, path, format
-        self._bytes = Bytes(path)
+        self._bytes = StoredBytes(name, path)
 
     def segments(self) -> int:
         return -(-self._bytes.size // LINES)
@@ -46,14 +45,7 @@ class LinesFile:
         return Window(len(found), lambda i: self._document(*found[i]))
 
     def _document(self, start: int, line: bytes) -> Document:
-        where = f"{self.path} at byte {start}"
-        try:
-            row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError("must be a JSON object")
-            return Document(self._format.parts(row), where)
-        except ValueError as error:
-            raise ValueError(f"source {self.name}: {where}: {error}") from error
+        return document_of(self._format, self.name, line, f"{self.path} at byte {start}")
 
 
 class ParquetFile:
@@ -61,7 +53,11 @@ class ParquetFile:
 
     def __init__(self, name: str, path: Path, format: Format) -> None:
         self.name, self.path, self._format = name, path, format
-        parquet = _pyarrow(path)
+        try:
+            import pyarrow.parquet as parquet  # an extra
+        except ImportError as error:
+            needs = "needs pyarrow: pip install 'prism-lm[parquet]'"
+            raise ValueError(f"{path}: {needs}") from error
         try:
             self._file = parquet.ParquetFile(path)
         except ValueError as error:  # pyarrow's own errors derive from it
@@ -96,10 +92,7 @@ class ParquetFile:
 
     def _document(self, rows: list[dict[str, Any]], group: int, first: int, i: int) -> Document:
         where = f"{self.path} row group {group} row {first + i}"
-        try:
-            return Document(self._format.parts(rows[i]), where)
-        except ValueError as error:
-            raise ValueError(f"source {self.name}: {where}: {error}") from error
+        return document_of(self._format, self.name, rows[i], where)
 
 
 class JsonFile:
@@ -130,16 +123,4 @@ class JsonFile:
     def _document(self, i: int) -> Document:
         key, row = self._rows[i]
         where = f"{self.path} {key}"
-        try:
-            if not isinstance(row, dict):
-                raise ValueError("must be a JSON object")
-            return Document(self._format.parts(row), where)
-        except ValueError as error:
-            raise ValueError(f"source {self.name}: {where}: {error}") from error
-
-
-def _pyarrow(path: Path) -> Any:
-    try:
-        return importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise ValueError(f"{path}: needs pyarrow: pip install 'prism-lm[parquet]'") from error
+        return document_of(self._format, self.name, row, where)
