@@ -127,11 +127,12 @@ def test_the_real_library_streams_local_files(tmp_path: Path) -> None:
     for shard in range(3):
         lines = [json.dumps({"text": f"{shard}.{i}", "id": i}) for i in range(6)]
         (tmp_path / "data" / f"train-{shard}.jsonl").write_text("\n".join(lines))
-    source = HubDataset("local", str(tmp_path / "data"), format=TextField(), cache=tmp_path / "cache")
+    here = {"path": str(tmp_path / "data"), "format": TextField()}
+    source = HubDataset("local", **here, cache=tmp_path / "cache")
     assert source.segments() == 3
     expected = sorted(f"{s}.{i}" for s in range(3) for i in range(6))
     assert sorted(read_epoch(source, 0)) == expected
-    fresh = HubDataset("local", str(tmp_path / "data"), format=TextField(), cache=tmp_path / "other")
+    fresh = HubDataset("local", **here, cache=tmp_path / "other")
     window = fresh.window(1, 4)
     assert [window.read(i).text for i in range(window.count)] == ["1.4", "1.5"]
 
@@ -139,6 +140,7 @@ def test_the_real_library_streams_local_files(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_the_real_library_names_what_it_cannot_open(tmp_path: Path) -> None:
     pytest.importorskip("datasets")
-    source = HubDataset("none", str(tmp_path / "none"), format=TextField(), cache=tmp_path / "cache")
+    nowhere = str(tmp_path / "none")
+    source = HubDataset("none", nowhere, format=TextField(), cache=tmp_path / "cache")
     with pytest.raises(ValueError, match=r"source none: cannot be opened: "):
         source.segments()
