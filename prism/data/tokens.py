@@ -27,7 +27,7 @@ END_NAMES = (END, "<|endoftext|>", "</s>", "<|im_end|>")
 
 
 class Tokenizer(Protocol):
-    """What a tokenizer offers.
+    """Text to ids and back.
 
     Attributes:
         vocab_size: number of ids.

@@ -18,7 +18,7 @@ from prism.model.prism import Prism
 from prism.record import weights_hash
 from prism.studies.retrieval.measures import Exam, right
 from prism.studies.retrieval.training import Plan, default_config, tape_of, train
-from tasks.retrieval import UNKNOWN, WORDINGS, Fact, Retrieval, text
+from tasks.retrieval import UNKNOWN, WORDINGS, Retrieval, Triple, text
 
 FORGOTTEN, STAGES, SHOWN = 5, 5, 3
 Say = Callable[[str], None]
@@ -87,12 +87,12 @@ def _stage(name: str, exam: Exam, tape: TokenFacts) -> dict[str, Any]:
     return {"bound": name, "right": good, "unknown": unknown, "wrong": wrong}
 
 
-def _unknown(exam: Exam, facts: Sequence[Fact], tape: TokenFacts) -> int:
+def _unknown(exam: Exam, facts: Sequence[Triple], tape: TokenFacts) -> int:
     replies = exam.replies(WORDINGS[0], facts, tape)
     return sum(reply.tokens == (UNKNOWN,) and reply.stopped for reply in replies)
 
 
-def _quote(exam: Exam, facts: Sequence[Fact], tape: TokenFacts, say: Say) -> None:
+def _quote(exam: Exam, facts: Sequence[Triple], tape: TokenFacts, say: Say) -> None:
     prompts = exam.prompts(WORDINGS[0], facts)
     for prompt, reply in zip(prompts, exam.replies(WORDINGS[0], facts, tape), strict=True):
         say(f'    "{text(prompt)} ..."  ->  "{text(reply.tokens)}"')

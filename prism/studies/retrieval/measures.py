@@ -21,7 +21,7 @@ from prism.record import weights_hash
 from prism.studies.retrieval.asking import Reply, ask
 from prism.studies.retrieval.training import tape_of
 from tasks import SPLITS
-from tasks.retrieval import UNKNOWN, WORDINGS, Fact, Retrieval, World, worded
+from tasks.retrieval import UNKNOWN, WORDINGS, EpisodeSampler, Retrieval, Triple, worded
 
 FORGOTTEN = 5  # facts
 TEXT_ROWS, TEXT_LENGTH = 16, 256
@@ -59,29 +59,29 @@ class Exam:
     def __init__(self, model: Prism, facts: int = 100, dim: int = 32_768, seed: int = 0) -> None:
         self.model, self.dim = model, dim
         self.rng = np.random.default_rng([facts, seed])
-        self.world = World(self.rng, SPLITS.index("test"), facts)
-        self.facts = self.world.facts
+        self.sampler = EpisodeSampler(self.rng, SPLITS.index("test"), facts)
+        self.facts = self.sampler.facts
         self.tape = tape_of(self.facts, dim)
 
-    def prompts(self, form: str, facts: Sequence[Fact]) -> list[list[int]]:
+    def prompts(self, form: str, facts: Sequence[Triple]) -> list[list[int]]:
         """One question per fact, its answer left out."""
         return [
-            [w.token for w in worded(form, f.subject, f.relation, self.world.subject(False))]
+            [w.token for w in worded(form, f.subject, f.relation, self.sampler.subject(False))]
             for f in facts
         ]
 
-    def replies(self, form: str, facts: Sequence[Fact], tape: TokenFacts | None) -> list[Reply]:
+    def replies(self, form: str, facts: Sequence[Triple], tape: TokenFacts | None) -> list[Reply]:
         """What the model says to one question per fact."""
         return ask(self.model, self.prompts(form, facts), tape)
 
-    def strangers(self, sibling: bool) -> list[Fact]:
+    def strangers(self, sibling: bool) -> list[Triple]:
         """As many facts that are not there, about subjects that have another one, or none."""
-        known = {subject for subject, _ in self.world.known}
-        found: list[Fact] = []
+        known = {subject for subject, _ in self.sampler.known}
+        found: list[Triple] = []
         while len(found) < len(self.facts):
-            subject, relation = self.world.subject(sibling), self.world.relation()
-            if (subject, relation) not in self.world.known and (subject in known) == sibling:
-                found.append(Fact(subject, relation, (UNKNOWN,)))
+            subject, relation = self.sampler.subject(sibling), self.sampler.relation()
+            if (subject, relation) not in self.sampler.known and (subject in known) == sibling:
+                found.append(Triple(subject, relation, (UNKNOWN,)))
         return found
 
     def exchanged(self) -> TokenFacts:
@@ -91,7 +91,7 @@ class Exam:
         return tape_of([fact._replace(answer=answer) for fact, answer in pairs], self.dim)
 
 
-def right(replies: Sequence[Reply], facts: Sequence[Fact]) -> list[bool]:
+def right(replies: Sequence[Reply], facts: Sequence[Triple]) -> list[bool]:
     """Whether each reply is the answer, the whole answer and nothing but the answer."""
     return [r.stopped and r.tokens == f.answer for r, f in zip(replies, facts, strict=True)]
 

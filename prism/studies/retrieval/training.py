@@ -23,7 +23,7 @@ from prism.inject.token_facts import TokenFacts
 from prism.model.prism import Prism
 from prism.recipe import StepLoss, exploration, finite, train_step
 from prism.studies.retrieval.resume import load_progress, save_progress
-from tasks.retrieval import STOP, Episode, Fact, Retrieval
+from tasks.retrieval import STOP, Episode, Retrieval, Triple
 
 TRAINING_DIM = 4096  # of a step's tape: few facts need no more
 
@@ -53,7 +53,7 @@ def default_config(seed: int = 0) -> PrismConfig:
     )
 
 
-def tape_of(facts: Sequence[Fact], dim: int = 32_768, seed: int = 0) -> TokenFacts:
+def tape_of(facts: Sequence[Triple], dim: int = 32_768, seed: int = 0) -> TokenFacts:
     """A tape that holds just these facts."""
     tape = TokenFacts(Retrieval.vocab_size, stop=STOP, dim=dim, seed=seed)
     tape.bind_many(facts)
