@@ -1,8 +1,8 @@
 """The state of sequences that the smaller model has begun to read, for the grown one to go on with.
 
 Old entries go where their weights went. The bus is stretched by ``c`` as the stream is
-(``prism.growth.rules``); normalised features, codes, fast weights and counts have the same values in
-both models. New entries are 0, as at the start of a document.
+(``prism.growth.rules``); normalised features, codes, fast weights and counts have the same values
+in both models. New entries are 0, as at the start of a document.
 """
 
 from __future__ import annotations

@@ -177,13 +177,13 @@ def test_padding_does_not_move_the_balance_statistics():
     assert torch.equal(first.load, second.load)
     short = router(x[:, :40], None)
     assert torch.allclose(first.load, short.load)
-    assert torch.allclose(first.price[:, :40], short.price)
+    assert torch.allclose(first.penalty[:, :40], short.penalty)
 
 
 def test_the_z_loss_is_the_square_of_the_log_partition():
     router, x = skewed(PrismConfig(vocab_size=VOCAB))
     wanted = router.score(x).logsumexp(dim=-1).square()
-    assert torch.allclose(router(x, None).price, wanted)
+    assert torch.allclose(router(x, None).penalty, wanted)
     weights = {
         w: Prism(shrunk("tiny", router_z_loss=w))(tokens_of(0, 1, 9)).aux_loss for w in (0.0, 0.5)
     }
@@ -211,8 +211,8 @@ def test_an_independent_gate_does_not_move_when_a_kind_joins():
 @torch.no_grad()
 def test_being_open_costs_an_independent_gate_nothing_by_itself():
     x = torch.randn(2, 9, 64)
-    assert not independent(("neural", "memory"))(x, None).price.any()
-    assert (Router(PrismConfig(vocab_size=VOCAB), ("neural", "memory"))(x, None).price > 0).all()
+    assert not independent(("neural", "memory"))(x, None).penalty.any()
+    assert (Router(PrismConfig(vocab_size=VOCAB), ("neural", "memory"))(x, None).penalty > 0).all()
 
 
 @torch.no_grad()
