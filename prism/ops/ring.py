@@ -2,9 +2,9 @@
 
 A position head's keys are pure phases, ``k(t) = [cos w_f t, sin w_f t] / sqrt(n)`` at the n = S/2
 uniform frequencies ``w_f = pi (f + 1/2) / n``. Keys at lags 1 .. S-1 are exactly orthogonal and
-the key at lag S is the same slot again (``k(t - S) = -k(t)``), so a fast-weight state with such
-keys that overwrites the slot it writes is a ring buffer of the last S tokens, and a query that turns
-with the position, ``q(t) = rot_t(p(t))``, reads it with weights that depend on the lag alone:
+the key at lag S is the same slot again (``k(t - S) = -k(t)``). A fast-weight state with such keys
+that overwrites the slot it writes is therefore a ring buffer of the last S tokens, and a query that
+turns with the position, ``q(t) = rot_t(p(t))``, reads it with weights that depend on the lag alone:
 
     o(t) = sum_{lag < S} taps(t)[lag] c(t - lag),     taps(t) = Phi p(t),     c = beta v
 

@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 from prism import Prism, PrismConfig, presets
 from prism.model.bus import MultiRateBus
-from tests.model.families import FAMILIES, VOCAB, lively, shrunk
+from tests.model.families import FAMILIES, VOCAB, perturbed, shrunk
 
 LENGTH = 16_384
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_loss_and_gradients_are_finite_at_16384_tokens(name):
-    model = lively(shrunk(name, chunk_size=64), torch.float32)
+    model = perturbed(shrunk(name, chunk_size=64), torch.float32)
     tokens = torch.randint(VOCAB, (1, LENGTH), generator=torch.Generator().manual_seed(0))
     output = model(tokens)
     loss = F.cross_entropy(output.logits[0, :-1], tokens[0, 1:]) + output.aux_loss
