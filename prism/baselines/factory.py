@@ -73,7 +73,7 @@ def build_with_budget(name: str, config: PrismConfig, parameters: int) -> Langua
     Args:
         name: one of ``BASELINES``.
         config: vocab_size, d_model, num_layers, chunk_size, tie_embeddings and seed are used.
-        parameters: the wanted number of trainable numbers.
+        parameters: the wanted ``num_parameters()``.
 
     Raises:
         ValueError: an unknown name, or the nearest size is more than 2% away.

@@ -90,9 +90,13 @@ class LanguageModel(nn.Module):
                 document per row, continuing the carried one.
         """
 
-    def num_parameters(self) -> int:
-        """Trainable numbers, shared ones counted once."""
-        return sum(p.numel() for p in self.parameters())
+    def num_parameters(self, trainable_only: bool = False) -> int:
+        """Number of parameter elements, shared ones counted once.
+
+        Args:
+            trainable_only: leave out those of frozen parameters.
+        """
+        return sum(p.numel() for p in self.parameters() if p.requires_grad or not trainable_only)
 
     def set_exploration(self, epsilon: float) -> None:
         """Weight in [0, 1] that kinds which lost a token still get; nothing to do without a

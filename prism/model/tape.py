@@ -55,7 +55,7 @@ class TapeHeads(nn.Module):
             self.steer = nn.Linear(dim, position * slots, bias=False)
             nn.init.normal_(self.steer.weight, std=0.1 * dim**-0.5)
             offsets = [offset_query(slots, (1 + i) % slots) for i in range(position)]
-            self.offset = nn.Parameter(torch.stack(offsets).float())
+            self.offset = nn.Parameter(torch.stack(offsets).to(self.value.weight))
             self.offset._no_weight_decay = True
 
     def frame(self, length: int, doc_index: Tensor | None, x: Tensor) -> ChunkFrame:
