@@ -1,4 +1,4 @@
-"""What may change between a model's config and a larger one, field by field.
+"""Bounds of growth: what may differ between a config and a larger one, field by field.
 
     grows    d_model, num_layers, width of the neural kind and of an anchor, tape heads and d_mem,
              symbolic units: never smaller
@@ -7,11 +7,14 @@
              they move no logit
     fixed    everything else, each for a reason that the error says
 
-Parts of a kind that the model does not have are not compared.
+Fields of an expert kind that the model does not have are not compared. Sizes of one family share
+all fixed fields: a model that is meant to grow is built with those of the size that it will have,
+and is small in the rest (:func:`related`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from prism.config import PrismConfig
@@ -52,12 +55,15 @@ GROWS = (
     ("tape.d_mem", "memory"),
     ("symbolic.units", "symbolic"),
 )
+RATES = ("half_lives", "num_rates", "half_life_min", "half_life_max")
+RETENTION = "tape.retention"
+ROUTING = ("balance_target",)  # one per kind, and their sum is the number that runs
 FIELD_NAMES = {"topk": "router_topk", "hidden": "neural_hidden"}
 
 
 def check_bounds(old: PrismConfig, new: PrismConfig) -> None:
-    """Nothing if a model of ``old`` can become one of ``new``; where its blocks go is checked in
-    ``placement``.
+    """Nothing if a model of ``old`` can become one of ``new``; where its blocks go is checked by
+    :func:`prism.growth.layer_mapping`.
 
     Raises:
         ValueError: names the first field that cannot change so, its value and what is allowed.
@@ -113,3 +119,33 @@ def _value(config: PrismConfig, path: str) -> Any:
 
 def _refuse(path: str, value: object, allowed: str) -> None:
     raise ValueError(f"PrismConfig.{FIELD_NAMES.get(path, path)} = {value!r}: must be {allowed}")
+
+
+def related(
+    small: PrismConfig, large: PrismConfig, own: Collection[str] = ()
+) -> tuple[PrismConfig, dict[str, Any]]:
+    """``small`` with the fields that growth cannot change as in ``large``.
+
+    Args:
+        own: fields that stay as they are, such as ``tape.num_slots``; one of half_lives, num_rates,
+            half_life_min, half_life_max keeps all four.
+
+    Returns:
+        The config, and the fields that changed with their values.
+
+    Raises:
+        ValueError: no config of the family is that small, e.g. fewer channels than rates.
+    """
+    paths = [FIELD_NAMES.get(path, path) for path, _, _ in FIXED]
+    taken = [path for path in (*paths, *ROUTING, RETENTION) if path not in own]
+    if not set(RATES) & set(own):
+        taken += RATES
+    values, wanted, changed = small.to_dict(), large.to_dict(), {}
+    if isinstance(large.tape.retention, tuple):  # one for each content head
+        wanted["tape"]["retention"] = large.tape.retention[: small.tape.content_heads]
+    for path in taken:
+        part, _, field = path.rpartition(".")
+        here, there = (values[part], wanted[part]) if part else (values, wanted)
+        if here[field] != there[field]:
+            here[field] = changed[path] = there[field]
+    return PrismConfig.from_dict(values), changed

@@ -8,7 +8,7 @@ from hypothesis import given
 from torch.nn import functional as F
 
 from prism import Prism, PrismConfig, grow
-from prism.growth.moments import overshoot
+from prism.growth.moments import warm_up_bound
 from tests.growth.pairs import PARTS, SOFT, WIDTH, larger, pairs
 from tests.model.families import perturbed, shrunk, tokens_of
 
@@ -54,7 +54,7 @@ def same_moments(model: Prism, new: PrismConfig, make) -> None:
             if value.dim() == 0:
                 assert value == target
                 continue
-            rule = moved.transplants[name].rule
+            rule = moved.tensors[name].rule
             old = torch.meshgrid(*(axis.index for axis in rule.axes), indexing="ij")
             if rule.copies is None:
                 torch.testing.assert_close(value[old], target[old], rtol=1e-8, atol=1e-12)
@@ -131,7 +131,7 @@ def test_router_biases_mode_and_exploration_survive():
 def test_the_report_says_how_far_updates_of_new_entries_overshoot(betas, peak):
     model = perturbed(SOFT)
     optimizer = torch.optim.AdamW(model.parameters(), betas=betas)
-    assert overshoot(optimizer) == pytest.approx(peak, rel=0.02)
+    assert warm_up_bound(optimizer) == pytest.approx(peak, rel=0.02)
     assert "times the learning rate" in str(grow(model, larger(SOFT, PARTS), optimizer).report)
 
 

@@ -1,4 +1,4 @@
-"""Which old block each new block comes from.
+"""Layer mapping: the old block that each block of a grown model comes from.
 
 ``exact``: the old blocks keep their order, each goes to the lowest new block with the same kinds
 that is free, and what is left over is new: with equal blocks that is on top. A new block adds
@@ -11,16 +11,19 @@ nothing to the stream, but one with a content head writes the shared tape: it er
 from __future__ import annotations
 
 from prism.config import PrismConfig
+from prism.growth.bounds import check_bounds
 
 METHODS = ("exact", "stack")
 
 
-def placement(old: PrismConfig, new: PrismConfig, method: str) -> list[int | None]:
-    """Old block of each new block, or None for one that is new; ``num_layers`` of ``new``.
+def layer_mapping(old: PrismConfig, new: PrismConfig, method: str = "exact") -> list[int | None]:
+    """Old block of each block of ``new``, or None for one that is new.
 
     Raises:
-        ValueError: an unknown method, or ``memory_layers`` that allow no such placement.
+        ValueError: an unknown method, or a model of ``old`` cannot become one of ``new``; names
+            the field, its value and what is allowed.
     """
+    check_bounds(old, new)
     if method not in METHODS:
         raise ValueError(f"method = {method!r}: must be one of {METHODS}")
     return _stacked(old, new) if method == "stack" else _threaded(old, new)
