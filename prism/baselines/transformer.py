@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -87,7 +88,7 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, KeyValueCache]:
         """``x [B, T, D]`` to ``[B, T, D]`` and the cache with these T tokens added."""
         q, k, v = (
-            z.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+            rearrange(z, "b t (h d) -> b h t d", d=self.head_dim)
             for z in self.qkv_proj(x).chunk(3, dim=-1)
         )
         q = rotate(self.q_norm(q) * self.gain[:, None, None], view).to(v.dtype)
@@ -96,7 +97,7 @@ class Attention(nn.Module):
             k = torch.cat([cache.keys, k], dim=2)
             v = torch.cat([cache.values, v], dim=2)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=view.mask, is_causal=view.causal)
-        return self.out_proj(y.transpose(1, 2).flatten(2)), KeyValueCache(k, v)
+        return self.out_proj(rearrange(y, "b h t d -> b t (h d)")), KeyValueCache(k, v)
 
 
 class Transformer(ResidualStack):

@@ -15,6 +15,7 @@ projection starts as the transpose of the value projection: what is read comes b
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from prism.config import TapeConfig
@@ -87,13 +88,12 @@ class TapeHeads(nn.Module):
             ``[B, T, H]``.
         """
         content, heads = self.config.content_heads, self.config.heads
-        batch, length, _ = x.shape
-        value = promote(self.value(x)).view(batch, length, heads, -1)
+        value = rearrange(promote(self.value(x)), "b t (h m) -> b t h m", h=heads)
         beta = 2 * torch.sigmoid(promote(self.beta(x)))
         if valid is not None:
             beta = beta * valid[..., None]
         reads = []
-        code = fast_weights = ring = value.new_zeros(batch, 0)
+        code = fast_weights = ring = value.new_zeros(len(x), 0)
         if content:
             mine = slice(0, content)
             query, key, code = self._codes(x, state, doc_index)
@@ -116,7 +116,7 @@ class TapeHeads(nn.Module):
                 doc_index,
             )
             reads.append(o)
-        read = torch.cat(reads, dim=2).flatten(2)
+        read = rearrange(torch.cat(reads, dim=2), "b t h m -> b t (h m)")
         return read, TapeState(fast_weights, code, ring), below, beta
 
     def emit(self, read: Tensor) -> Tensor:
