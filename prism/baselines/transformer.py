@@ -29,7 +29,7 @@ INITIAL_GAIN = 2.0
 
 @dataclass
 class CacheIndex:
-    """Where the cached tokens stand.
+    """Positions and documents of the cached tokens.
 
     Attributes:
         length: cached tokens S per row.
@@ -44,12 +44,12 @@ class CacheIndex:
 
 @dataclass
 class AttentionView:
-    """What the attention of every layer needs to know about one call.
+    """Rotation and mask of one call, for the attention of every layer.
 
     Attributes:
         cos: ``[B or 1, 1, T, d / 2]`` cosine of the rotation angles.
         sin: the same of the sine.
-        mask: ``[B or 1, 1, T, S]`` True where a token may look; None = no mask but ``causal``.
+        mask: ``[B or 1, 1, T, S]`` True where a token may attend; None = no mask but ``causal``.
         causal: queries and keys are the same tokens, all of one document.
     """
 
@@ -174,7 +174,7 @@ def _cached_documents(
 
 
 def _mask(documents: Tensor | None, length: int, total: int, device: torch.device) -> Tensor | None:
-    """Which of the ``total`` cached tokens each of the newest ``length`` may look at."""
+    """Mask of the ``total`` cached tokens that each of the newest ``length`` may attend to."""
     if length == 1 and documents is None:
         return None
     order = torch.ones(length, total, dtype=torch.bool, device=device).tril(total - length)

@@ -72,42 +72,33 @@ def check_bounds(old: PrismConfig, new: PrismConfig) -> None:
         if kind is None or kind in old.expert_kinds:
             before, after = _value(old, path), _value(new, path)
             if before != after:
-                _refuse(path, after, f"{before!r}, the model's own: {reason}")
+                refuse(path, after, f"{before!r}, the model's own: {reason}")
     for path, kind in GROWS:
         if kind is None or kind in old.expert_kinds:
             before, after = _value(old, path), _value(new, path)
             if (after or 0) < (before or 0):  # None: there is no such part
-                _refuse(path, after, f"at least {before}, the model's own: growth never shrinks")
+                refuse(path, after, f"at least {before}, the model's own: growth never shrinks")
     _check_rates(old, new)
-    if "memory" in old.expert_kinds:
-        _check_retentions(old, new)
-    if "symbolic" in old.expert_kinds:
-        _check_units(old, new)
+    before, after = old.tape.retentions, new.tape.retentions
+    if "memory" in old.expert_kinds and after[: len(before)] != before:
+        allowed = f"{before} for the heads that are there, then one for each new content head"
+        refuse("tape.retention", after, allowed)
+    before, after = old.symbolic.units, new.symbolic.units
+    counts = "symbolic" in old.expert_kinds and "count" in old.symbolic.primitives
+    if counts and after % before:
+        allowed = f"a multiple of {before}, the model's own: 'count' is a share of all units"
+        refuse("symbolic.units", after, allowed)
 
 
 def _check_rates(old: PrismConfig, new: PrismConfig) -> None:
     before, after = old.bus_half_lives, new.bus_half_lives
     if after[: len(before)] != before:
         allowed = f"{before} and then any others, listed in half_lives: rates that are there stay"
-        _refuse("half_lives", after, allowed)
+        refuse("half_lives", after, allowed)
     group = old.d_model // len(before)
     if new.d_model // len(after) < group:
         least = f"at least {len(after) * group}: {len(after)} rates of {group} channels"
-        _refuse("d_model", new.d_model, least)
-
-
-def _check_retentions(old: PrismConfig, new: PrismConfig) -> None:
-    before, after = old.tape.retentions, new.tape.retentions
-    if after[: len(before)] != before:
-        allowed = f"{before} for the heads that are there, then one for each new content head"
-        _refuse("tape.retention", after, allowed)
-
-
-def _check_units(old: PrismConfig, new: PrismConfig) -> None:
-    before, after = old.symbolic.units, new.symbolic.units
-    if "count" in old.symbolic.primitives and after % before:
-        allowed = f"a multiple of {before}, the model's own: 'count' is a share of all units"
-        _refuse("symbolic.units", after, allowed)
+        refuse("d_model", new.d_model, least)
 
 
 def _value(config: PrismConfig, path: str) -> Any:
@@ -117,7 +108,8 @@ def _value(config: PrismConfig, path: str) -> Any:
     return value
 
 
-def _refuse(path: str, value: object, allowed: str) -> None:
+def refuse(path: str, value: object, allowed: str) -> None:
+    """Raise a ValueError that names the field ``path``, its value and what is allowed."""
     raise ValueError(f"PrismConfig.{FIELD_NAMES.get(path, path)} = {value!r}: must be {allowed}")
 
 

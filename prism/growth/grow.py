@@ -34,13 +34,13 @@ BLOCK = "blocks."
 
 @dataclass(frozen=True)
 class GrowResult:
-    """What :func:`grow` gives; the model and the optimiser it was given are left as they were.
+    """Result of :func:`grow`, whose arguments are left as they were.
 
     Attributes:
         model: of the new config, with dtype, device, mode, exploration and frozen parameters of
             the old one.
         optimizer: of the grown parameters; None if none was given.
-        report: what became of every tensor.
+        report: the change of every tensor.
         tensors: by name of parameter or buffer, to grow what else is kept per parameter.
         before: the config that the model had.
     """
@@ -94,7 +94,9 @@ def grow(
     sources = layer_mapping(old_config, new_config, method)
     with torch.random.fork_rng(devices=[]):
         seed = _seed(old_config, new_config)
-        grown = _drawn(new_config, seed).to(model.embedding.weight.dtype)
+        grown = Prism(dataclasses.replace(new_config, seed=seed))
+        grown.config = new_config
+        grown.to(model.embedding.weight.dtype)
         torch.manual_seed(seed + 1)
         tensors = _tensor_growth(grown, sources, model)
         _fill(grown, model, tensors)
@@ -130,12 +132,6 @@ def _first_names(config: PrismConfig) -> dict[str, Any]:
         elif name != "expert_output_penalty":
             values[name] = value
     return values
-
-
-def _drawn(config: PrismConfig, seed: int) -> Prism:
-    model = Prism(dataclasses.replace(config, seed=seed))
-    model.config = config
-    return model
 
 
 def _tensor_growth(

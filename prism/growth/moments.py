@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from prism.growth.rules import TensorGrowth
+from prism.recipe import decays
 
 # power of the gradient that a moment averages
 POWERS = {"exp_avg": 1, "exp_avg_sq": 2, "max_exp_avg_sq": 2, "momentum_buffer": 1}
@@ -111,7 +112,7 @@ def _group_of_namesakes(name: str, p: nn.Parameter, home: dict[str, int], was: N
     for other, group in home.items():
         if _in_block(other) == _in_block(name):
             return group
-    alike = [other for other in home if _decays(was[other]) == _decays(p)]
+    alike = [other for other in home if decays(was[other]) == decays(p)]
     if not alike:
         raise ValueError(f"optimizer: none of its groups holds a tensor like the new {name}")
     return home[min(alike, key=lambda other: abs(was[other].dim() - p.dim()))]
@@ -120,7 +121,3 @@ def _group_of_namesakes(name: str, p: nn.Parameter, home: dict[str, int], was: N
 def _in_block(name: str) -> str:
     """Name of a tensor inside its block; the whole name outside of blocks."""
     return name.split(".", 2)[2] if name.startswith("blocks.") else name
-
-
-def _decays(p: nn.Parameter) -> bool:
-    return p.dim() >= 2 and not getattr(p, "_no_weight_decay", False)

@@ -95,11 +95,11 @@ def tensors_report(
     for name, growth in tensors.items():
         shape, source, rule = tuple(after[name].shape), growth.source, growth.rule
         if source is None or rule is None:
-            silent = "zero" if name.endswith(".write.weight") else "as in a new model"
+            note = "zero" if name.endswith(".write.weight") else "as in a new model"
             moments = "" if optimizer is None else "no moments yet"
             rows.append(
                 TensorReport(
-                    name, "fresh", None, None, shape, (), after[name].numel(), silent, moments
+                    name, "fresh", None, None, shape, (), after[name].numel(), note, moments
                 )
             )
             continue

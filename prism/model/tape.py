@@ -1,4 +1,4 @@
-"""The memory expert: read and write heads on the tape that all layers share.
+"""The memory expert: read and write heads on a fast-weight tape that all layers share.
 
 Content heads are addressed by what was read. Query and key come from one encoder E and the key
 is (mostly) the token *before*, so "what followed this token last time?" can be answered almost
@@ -81,7 +81,7 @@ class TapeHeads(nn.Module):
             doc_index: ``[B, T]`` document index of each token or None.
             valid: ``[B, T]`` False at padding, or None.
             frame: :meth:`frame` of this call; None without content heads.
-            below: what the layers below wrote in this call; None = nothing.
+            below: writes of the layers below in this call; None = nothing.
 
         Returns:
             Reads ``[B, T, H * M]``, the new state, what was written so far, and the write gates

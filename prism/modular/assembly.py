@@ -79,22 +79,6 @@ def assemble(backbone: Prism, branches: Mapping[str, Prism]) -> Assembly:
         ValueError: no branch, a branch of another kind, or one trained on another backbone.
     """
     check_backbone(backbone.config)
-    _check_branches(backbone, branches)
-    configs = {kind: branch.config for kind, branch in branches.items()}
-    model = Prism(assembled_config(backbone.config, configs)).to(backbone.embedding.weight)
-    tensors = backbone_tensors(backbone)
-    for name in model.state_dict().keys() - tensors.keys():
-        group = parameter_group(name)
-        if group == ROUTER:
-            states = (branches[kind].state_dict() for kind in model.config.expert_kinds)
-            tensors[name] = torch.cat([state[name] for state in states if name in state])
-        else:
-            tensors[name] = branches[group].state_dict()[name]
-    model.load_state_dict(tensors)
-    return Assembly(model, report_of(model))
-
-
-def _check_branches(backbone: Prism, branches: Mapping[str, Prism]) -> None:
     allowed = ", ".join(KINDS)
     if not branches or not set(branches) <= set(KINDS):
         names = sorted(branches)
@@ -108,6 +92,18 @@ def _check_branches(backbone: Prism, branches: Mapping[str, Prism]) -> None:
                 f"assemble: the {kind} branch stands on backbone {has}, the backbone given is "
                 f"{wanted}: must be the same; train the branch on this backbone"
             )
+    configs = {kind: branch.config for kind, branch in branches.items()}
+    model = Prism(assembled_config(backbone.config, configs)).to(backbone.embedding.weight)
+    tensors = backbone_tensors(backbone)
+    for name in model.state_dict().keys() - tensors.keys():
+        group = parameter_group(name)
+        if group == ROUTER:
+            states = (branches[kind].state_dict() for kind in model.config.expert_kinds)
+            tensors[name] = torch.cat([state[name] for state in states if name in state])
+        else:
+            tensors[name] = branches[group].state_dict()[name]
+    model.load_state_dict(tensors)
+    return Assembly(model, report_of(model))
 
 
 def report_of(model: Prism) -> ModularReport:

@@ -66,7 +66,8 @@ def ring_read(
     taps = taps.view(batch, count, size, heads, slots).transpose(2, 3)
     band = _skew(taps.flip(-1), window)  # [B, N, H, C, C + S - 1]
     if doc_index is not None:
-        band = band * _same_document(doc_index, slots, size, count, pad)[:, :, None]
+        documents = torch.nn.functional.pad(doc_index, (slots - 1, 0))  # carried contents: 0
+        band = band * _same_document(documents, slots, size, pad)[:, :, None]
     padded = torch.nn.functional.pad(line, (0, 0, 0, 0, 0, pad)) if pad else line
     if count == 1:
         pieces = padded[:, None]
@@ -78,8 +79,7 @@ def ring_read(
     out = out.reshape(batch, count * size, heads, -1)[:, :length]
     kept = line[:, length:]
     if doc_index is not None:
-        owner = _slot_documents(doc_index, slots)
-        kept = kept * (owner[:, length:] == doc_index[:, -1:])[..., None, None]
+        kept = kept * (documents[:, length:] == doc_index[:, -1:])[..., None, None]
     return out, kept
 
 
@@ -90,17 +90,12 @@ def _skew(rows: Tensor, window: int) -> Tensor:
     return flat[..., : size * window].reshape(*batch, size, window)
 
 
-def _same_document(doc_index: Tensor, slots: int, size: int, count: int, pad: int) -> Tensor:
-    """``[B, N, C, C + S - 1]``: token and slot belong to the same document."""
-    owner = _slot_documents(doc_index, slots)
-    owner = torch.cat([owner, owner[:, -1:].expand(-1, pad)], dim=1)
-    reader = owner[:, slots - 1 :].reshape(-1, count, size)
-    return reader[..., None] == owner.unfold(1, size + slots - 1, size)[:, :, None]
-
-
-def _slot_documents(doc_index: Tensor, slots: int) -> Tensor:
-    """``[B, S - 1 + T]`` document of each carried and each new content; carried ones are of 0."""
-    return torch.nn.functional.pad(doc_index, (slots - 1, 0))
+def _same_document(documents: Tensor, slots: int, size: int, pad: int) -> Tensor:
+    """``[B, N, C, C + S - 1]`` bool of ``documents [B, S - 1 + T]``: token and slot belong to the
+    same document."""
+    documents = torch.cat([documents, documents[:, -1:].expand(-1, pad)], dim=1)
+    reader = documents[:, slots - 1 :].unflatten(1, (-1, size))
+    return reader[..., None] == documents.unfold(1, size + slots - 1, size)[:, :, None]
 
 
 def ring_read_loop(

@@ -1,4 +1,4 @@
-"""What cannot grow exactly is refused in one line: the field, its value and what is allowed."""
+"""Bounds of growth: refused in one line with the field, its value and what is allowed."""
 
 import dataclasses
 

@@ -33,7 +33,7 @@ def test_the_smallest_chunks_reach_any_length(chunk_size):
 
 
 def bus_memory(bus: MultiRateBus, tokens: int) -> torch.Tensor:
-    """What the bus still holds ``[K, G]`` of one input, ``tokens`` after it."""
+    """State of the bus ``[K, G]`` left of one input, ``tokens`` after it."""
     x = torch.zeros(1, tokens + 1, bus.read.in_features, dtype=torch.float64)
     x[:, 0] = 1
     return bus(x, None, None)[1][0]
