@@ -107,10 +107,8 @@ class Prism(LanguageModel):
             torch.stack(
                 [self._load_row(*both) for both in zip(self.blocks, decisions, strict=True)]
             ),
-        facts = fact_reader(facts, tape)
-        if facts is not None and self.holo is None:
-            raise ValueError("facts: this model reads none; PrismConfig.holo_mode must be True")
-        doc_index = document_index(segment_ids, None if state is None else state.segment)
+            queries,
+            penalty,
         )
 
     def _through_blocks(

@@ -68,13 +68,8 @@ class PrismOutput:
     aux_loss: Tensor
     routing: list[LayerRouting] | None = field(default=None, repr=False)
     loads: Tensor | None = field(default=None, repr=False)
-<<<<<<< HEAD
     holo: FactQueries | None = field(default=None, repr=False)
-    price: Tensor | None = field(default=None, repr=False)
-=======
-    holo: Listening | None = field(default=None, repr=False)
     penalty: Tensor | None = field(default=None, repr=False)
->>>>>>> model
 
 
 class LanguageModel(nn.Module):

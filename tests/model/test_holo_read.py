@@ -212,13 +212,8 @@ def test_two_steps_reach_every_number_that_holo_mode_adds():
 
 @pytest.mark.parametrize("dtype", (torch.bfloat16, torch.float16))
 def test_half_precision_can_ask(dtype):
-<<<<<<< HEAD
-    model = lively(with_holo(VARIANTS["tiny"]), dtype)
-    output = model(tokens_of(10, 2, 20), facts=Oracle())
-=======
     model = perturbed(with_holo(VARIANTS["tiny"]), dtype)
-    output = model(tokens_of(10, 2, 20), tape=Oracle())
->>>>>>> model
+    output = model(tokens_of(10, 2, 20), facts=Oracle())
     assert output.logits.dtype == dtype
     assert output.logits.isfinite().all()
     assert output.holo.fired.any()
@@ -243,11 +238,7 @@ def test_an_answer_that_is_no_token_of_the_model_is_refused():
             return FactRead(torch.full_like(keys, VOCAB), torch.zeros(len(keys)))
 
     with pytest.raises(ValueError, match=f"token {VOCAB}: must be below the model's vocab_size"):
-<<<<<<< HEAD
-        lively(with_holo(VARIANTS["tiny"]))(tokens_of(1, 4, 40), facts=Foreign())
-=======
-        perturbed(with_holo(VARIANTS["tiny"]))(tokens_of(1, 4, 40), tape=Foreign())
->>>>>>> model
+        perturbed(with_holo(VARIANTS["tiny"]))(tokens_of(1, 4, 40), facts=Foreign())
 
 
 @pytest.mark.parametrize("value", (1, None, "yes"))
@@ -289,7 +280,7 @@ def test_keys_and_positions_are_those_of_a_plain_loop(name, seed):
 
 
 def test_the_old_name_of_the_facts_is_heard_with_a_warning():
-    model, tokens = lively(with_holo(VARIANTS["tiny"])), tokens_of(12, 2, 20)
+    model, tokens = perturbed(with_holo(VARIANTS["tiny"])), tokens_of(12, 2, 20)
     with pytest.warns(DeprecationWarning, match="tape= is called facts=") as warned:
         old = model(tokens, tape=Oracle()).logits
     assert warned[0].filename == __file__
@@ -300,7 +291,7 @@ def test_the_old_name_of_the_facts_is_heard_with_a_warning():
 
 def test_a_tape_that_reads_no_token_ids_is_refused_with_the_remedy():
     with pytest.raises(TypeError, match=r"facts = HoloTape: .* prism\.facts_for"):
-        lively(with_holo(VARIANTS["tiny"]))(tokens_of(0, 1, 3), facts=HoloTape(64))
+        perturbed(with_holo(VARIANTS["tiny"]))(tokens_of(0, 1, 3), facts=HoloTape(64))
 
 
 @pytest.mark.parametrize("dtype", (torch.float32, torch.float64))
