@@ -16,10 +16,10 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from prism.command import STOPPED, Parser, output, reason
+from prism.record import write_json
 from prism.studies.modular.experiment import QUICK, Say, Sizes, experiment
 from prism.studies.modular.picture import draw
 from prism.studies.modular.told import losses_table, sentences
-from prism.studies.retrieval.report import write_json
 
 
 def parser() -> argparse.ArgumentParser:
