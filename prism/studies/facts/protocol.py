@@ -110,7 +110,7 @@ def answers(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterator[
 
 def no_fire(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterator[FactsRow]:
     """Prompts after which no fact may fire."""
-    same = "no fact speaks after the prompt: logits bit-identical"
+    same = "no fact fires after the prompt: logits bit-identical"
 
     def row(metric: str, cases: list[Case], how: str) -> FactsRow:
         return FactsRow(metric, share_unchanged(lm, readings, cases), len(cases), f"{same}; {how}")
@@ -175,7 +175,7 @@ def checks(
         untouched.append(torch.equal(logits[silent], bare[silent]))
     how = "real generation, one token at a time, says the same"
     yield FactsRow("replay agrees", mean(agreed), len(agreed), how)
-    how = "prompts whose logits are bit-identical to the bare model's wherever nothing speaks"
+    how = "prompts whose logits are bit-identical to the bare model's wherever nothing fires"
     yield FactsRow("silence is bit-identical", mean(untouched), len(untouched), how)
 
 
@@ -187,7 +187,7 @@ def forgetting(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterat
         lm.unbind(case.fact.subject, case.fact.relation)
     answered = 1 - share_unchanged(lm, readings, gone)
     yield FactsRow(
-        "forgotten, still answered", answered, len(gone), "a fact speaks after the prompt"
+        "forgotten, still answered", answered, len(gone), "a fact fires after the prompt"
     )
     kept = share_correct(lm, readings, stay)
     yield FactsRow("not forgotten, still right", kept, len(stay), "strict; first written wording")
@@ -200,11 +200,11 @@ def cost(lm: AttachedLM, bind_seconds: float, facts: int) -> Iterator[FactsRow]:
     size = lm.knowledge.register.H.numel() * lm.knowledge.register.H.element_size()
     yield FactsRow("register bytes per fact", size / facts, facts, "integer register, all banks")
     plain, full = _step_times(lm)
-    how = f"CPU time, median of {STEPS} single steps by turns, one sequence, nothing speaks"
+    how = f"CPU time, median of {STEPS} single steps by turns, one sequence, nothing fires"
     yield FactsRow("ms per token, bare", 1000 * median(plain), STEPS, how)
     yield FactsRow("ms per token added", 1000 * (median(full) - median(plain)), STEPS, how)
     ratios = [b / a for a, b in zip(plain, full, strict=True)]
-    how = f"median over {STEPS} pairs of neighbouring steps, nothing speaks"
+    how = f"median over {STEPS} pairs of neighbouring steps, nothing fires"
     yield FactsRow("share of time added", median(ratios) - 1, STEPS, how)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
@@ -70,27 +69,25 @@ def table(runs: Sequence[dict[str, Any]]) -> Table:
 
 
 def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
-    """The main metrics against the number of facts, one faint point per seed."""
+    """Write the main metrics against the number of facts as a PNG, one faint point per seed."""
+    values = averaged(runs)
     with plot_style(**{"axes.grid": False}):
         figure = Figure(figsize=(7, 4.2), layout="tight")
-        _draw(figure.subplots(), averaged(runs))
+        axes = figure.subplots()
+        for metric in PLOTTED:
+            points = values.get(("tape", metric), {})
+            sizes = sorted(points)
+            means = [sum(points[n]) / len(points[n]) for n in sizes]
+            (line,) = axes.plot(sizes, means, marker="o", label=metric)
+            for n in sizes:
+                axes.plot([n] * len(points[n]), points[n], ".", color=line.get_color(), alpha=0.3)
+        axes.set_xscale("log")
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel("facts bound")
+        axes.set_ylabel("share")
+        axes.legend(fontsize=8, loc="lower left")
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
-
-
-def _draw(axes: Axes, values: dict[tuple[str, str], dict[int, list[float]]]) -> None:
-    for metric in PLOTTED:
-        points = values.get(("tape", metric), {})
-        sizes = sorted(points)
-        means = [sum(points[n]) / len(points[n]) for n in sizes]
-        (line,) = axes.plot(sizes, means, marker="o", label=metric)
-        for n in sizes:
-            axes.plot([n] * len(points[n]), points[n], ".", color=line.get_color(), alpha=0.3)
-    axes.set_xscale("log")
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("facts bound")
-    axes.set_ylabel("share")
-    axes.legend(fontsize=8, loc="lower left")
 
 
 def _cell(values: list[float] | None, control: str, metric: str, size: int) -> str:
