@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import torch
 
 from prism.inject.addresses import AddressRegister
 from prism.inject.attached import AttachedLM, attach
 from prism.inject.reading import read
+from prism.record import weights_hash
+from prism.studies.facts.controls import controls
 from prism.studies.facts.measures import (
     FORGOTTEN,
     Case,
@@ -73,6 +76,35 @@ def bound_lm(bare: AttachedLM, facts: list[Fact]) -> tuple[AttachedLM, float]:
     for fact in facts:
         lm.bind(fact.subject, fact.relation, fact.object, source="tables")
     return lm, time.process_time() - start
+
+
+def measured_tape(
+    bare: AttachedLM,
+    readings: Readings,
+    exam: FactsEvalSet,
+    sizes: FactsSizes,
+    say: Callable[[FactsRow], None],
+) -> dict[str, Any]:
+    """All rows of one tape on the model of ``bare``, passed to ``say`` as they come; then the
+    seconds that it took, and the hash of the weights after it."""
+    begin = time.perf_counter()
+    lm, seconds = bound_lm(bare, exam.bound)
+    lm.knowledge.prepare(lm.model)
+    rows = []
+    parts = (
+        cost(lm, seconds, len(exam.bound)),
+        measure(lm, readings, exam, sizes),
+        controls(lm, readings, exam, sizes.asked // 2),
+    )
+    for row in itertools.chain(*parts):
+        if row.count:
+            rows.append(row.to_dict())
+            say(row)
+    return {
+        "rows": rows,
+        "seconds": round(time.perf_counter() - begin, 1),
+        "parameters after": weights_hash(bare.model.state_dict()),
+    }
 
 
 def measure(

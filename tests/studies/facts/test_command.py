@@ -7,6 +7,7 @@ import json
 from prism import eval_facts
 from prism.command import STOPPED
 from prism.record import ROOT
+from prism.studies.facts import protocol
 from prism.studies.facts.measures import FactsRow
 from prism.studies.facts.tables import Fact
 from tests.inject import tiny
@@ -23,9 +24,9 @@ class Small:
         self.measured, self.left = [], stop_after
         monkeypatch.setattr(eval_facts, "_open", lambda *_: tiny.attached(tiny.llama()))
         monkeypatch.setattr(eval_facts, "real_facts", lambda: self.facts())
-        monkeypatch.setattr(eval_facts, "measure", self.measure)
-        monkeypatch.setattr(eval_facts, "cost", lambda *_: [])
-        monkeypatch.setattr(eval_facts, "controls", lambda *_: [])
+        monkeypatch.setattr(protocol, "measure", self.measure)
+        monkeypatch.setattr(protocol, "cost", lambda *_: [])
+        monkeypatch.setattr(protocol, "controls", lambda *_: [])
         monkeypatch.setattr(eval_facts, "plot", lambda *_: None)
 
     @staticmethod
