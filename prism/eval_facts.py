@@ -16,21 +16,14 @@ from prism.command import STOPPED, Parser, output
 from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AddressRegister
 from prism.pretrained.smollm2 import load_smollm2
-from prism.record import ResultsFile, code_fingerprint, describe, weights_hash
+from prism.record import ResultsFile, describe
 from prism.studies.facts.measures import FactsRow
-from prism.studies.facts.protocol import FULL, QUICK, FactsSizes, eval_set, measured_tape
+from prism.studies.facts.protocol import FULL, QUICK, eval_set, measured_tape, settings_of
 from prism.studies.facts.replay import Readings
 from prism.studies.facts.report import plot, table
 from prism.studies.facts.tables import real_facts
 from prism.studies.facts.texts import calibration_text
 
-CODE = (
-    "prism/eval_facts.py",
-    "prism/studies/facts",
-    "prism/inject",
-    "prism/holo",
-    "prism/pretrained",
-)
 ROWS = 40_000  # facts that the tables hold at least
 EXAMPLES = """\
 examples:
@@ -70,9 +63,14 @@ def main(argv: list[str] | None = None) -> int:
         cases = _plan(args)
         facts = real_facts()
         lm = _open(args.out, console)
-        file = ResultsFile(
-            args.out / "facts.json", *_meta(args, sizes, lm), fields=("facts", "seed", "rows")
-        )
+        settings = settings_of(lm, sizes)
+        flags = [f"--facts {args.facts}"] * bool(args.facts)  # --out changes no figure
+        flags += [f"--seeds {args.seeds}"] * bool(args.seeds) + ["--quick"] * args.quick
+        command = " ".join(["python -m prism.eval_facts", *flags])
+        meta = describe(command, "quick" if args.quick else "full")
+        meta |= {"threads": torch.get_num_threads(), "code": settings["code"]}
+        fields = ("facts", "seed", "rows")
+        file = ResultsFile(args.out / "facts.json", meta, settings, fields=fields)
     except (ValueError, ImportError, OSError) as error:
         p.error(str(error))
     try:
@@ -124,28 +122,6 @@ def _plan(args: argparse.Namespace) -> list[tuple[int, int]]:
     if seeds < 1:
         raise ValueError(f"--seeds {seeds}: must be >= 1")
     return [(number, seed) for number in dict.fromkeys(numbers) for seed in range(seeds)]
-
-
-def _meta(args: argparse.Namespace, sizes: FactsSizes, lm: AttachedLM) -> tuple[dict, dict]:
-    """Provenance without ``--out``, and the settings that every figure depends on."""
-    flags = [f"--facts {args.facts}"] * bool(args.facts)
-    flags += [f"--seeds {args.seeds}"] * bool(args.seeds) + ["--quick"] * args.quick
-    command = " ".join(["python -m prism.eval_facts", *flags])
-    meta = describe(command, "quick" if args.quick else "full")
-    calibration = lm.knowledge.calibration
-    settings = {
-        "model": "SmolLM2-135M-Instruct, Q4_1 as fp32",
-        "parameters": weights_hash(lm.model.state_dict()),
-        "code": code_fingerprint(CODE),
-        "torch": torch.__version__,
-        "asked": sizes.asked,
-        "text tokens": sizes.text,
-        "generated": sizes.generated,
-        "layers": calibration.layers,
-        "heads": [list(h) for h in calibration.heads],
-    }
-    threads = {"threads": torch.get_num_threads()}
-    return meta | threads | {"code": settings["code"]}, settings
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from tests.inject import tiny
 
 
 def test_every_place_of_the_fingerprint_exists():
-    assert [place for place in eval_facts.CODE if not (ROOT / place).exists()] == []
+    assert [place for place in protocol.CODE if not (ROOT / place).exists()] == []
 
 
 class Small:
