@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -63,7 +64,15 @@ def table(runs: Sequence[dict[str, Any]]) -> Table:
     for size in sizes:
         shown.add_column(f"N = {size:,}", justify="right")
     for (control, metric), values in averaged(runs).items():
-        cells = [_cell(values.get(size), control, metric, size) for size in sizes]
+        digits = ".6f" if "false" in metric or "second" in metric else ".4g"
+        cells = []
+        for size in sizes:
+            mean = fmean(values[size]) if size in values else None
+            bar = BARS.get(size, {}).get(metric) if control == "tape" else None
+            cell = "" if mean is None else f"{mean:{digits}}"
+            if mean is not None and bar is not None:
+                cell += f" {'>=' if mean >= bar else '<'} {bar:g}"
+            cells.append(cell)
         shown.add_row(control, metric, *cells)
     return shown
 
@@ -88,12 +97,3 @@ def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
         axes.legend(fontsize=8, loc="lower left")
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
-
-
-def _cell(values: list[float] | None, control: str, metric: str, size: int) -> str:
-    if not values:
-        return ""
-    value = sum(values) / len(values)
-    text = f"{value:.6f}" if "false" in metric or "second" in metric else f"{value:.4g}"
-    bar = BARS.get(size, {}).get(metric) if control == "tape" else None
-    return text if bar is None else f"{text} {'>=' if value >= bar else '<'} {bar:g}"
