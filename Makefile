@@ -1,5 +1,7 @@
 # make compare   PRISM against its baselines on every task (quick profile)
-# make test      set up and run the test suite
+# make test      set up and run the test suite, in as many processes as there are cores
+# make quick     the quick tests of the part that is being edited; PART=holo names it
+# make test-full the slow tests too
 # make bench     speed and specialisation into benchmarks/results (long; all cores)
 # make results   RESULTS.md, RESULTS_LEVERS.md, the tables of README.md and the figures from
 #                benchmarks/results
@@ -9,8 +11,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 TORCH_CPU := https://download.pytorch.org/whl/cpu
 OUT ?= runs/compare
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: compare full test test-full lint bench results clean
+.PHONY: compare full test quick test-full lint bench results clean
 
 # A machine without an NVIDIA driver gets the CPU build where one is offered; the plain index
 # serves as well, only larger.
@@ -33,10 +36,13 @@ full: $(VENV)/installed
 	$(BIN)/python -m prism.train --compare --full --out runs/full
 
 test: $(VENV)/installed lint
-	$(BIN)/python -m pytest
+	$(PYTEST)
+
+quick: $(VENV)/installed
+	$(BIN)/python .ci/quick.py $(PART)
 
 test-full: $(VENV)/installed lint
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -m 'slow or not slow'
+	HYPOTHESIS_PROFILE=thorough $(PYTEST) -m 'slow or not slow'
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -1,14 +1,16 @@
 """PRISM: a recurrent language model with a multi-rate bus, a polymorphic router and one shared
-memory tape.
+memory tape; and HoloTape, facts outside the weights of any language model.
 
-    from prism import Prism, PrismConfig, presets
-    model = Prism(PrismConfig(vocab_size=64))
+    model = prism.Prism(prism.presets.tiny(vocab_size=257))
+    tape = prism.HoloTape.plan(facts=1_000)
+    lm = prism.attach(model, tokenizer, tape)
 """
 
 from prism import presets
 from prism.config import PrismConfig, SymbolicConfig, TapeConfig
 from prism.growth import grow
 from prism.holo import HoloTape
+from prism.inject import attach, facts_for
 from prism.loading import load
 from prism.model.prism import Prism
 from prism.model.protocol import LanguageModel, PrismOutput
@@ -25,6 +27,8 @@ __all__ = [
     "SymbolicConfig",
     "TapeConfig",
     "__version__",
+    "attach",
+    "facts_for",
     "grow",
     "load",
     "presets",

@@ -15,6 +15,7 @@ from rich.console import Console
 from prism.command import STOPPED, Parser, output
 from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AddressRegister
+from prism.inject.probes import calibration_text
 from prism.pretrained.smollm2 import load_smollm2
 from prism.record import ResultsFile, describe
 from prism.studies.facts.measures import FactsRow
@@ -22,7 +23,6 @@ from prism.studies.facts.protocol import FULL, QUICK, eval_set, measured_tape, s
 from prism.studies.facts.replay import Readings
 from prism.studies.facts.report import plot, table
 from prism.studies.facts.tables import real_facts
-from prism.studies.facts.texts import calibration_text
 
 ROWS = 40_000  # facts that the tables hold at least
 EXAMPLES = """\

@@ -3,75 +3,32 @@
 from __future__ import annotations
 
 import argparse
-import codecs
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
 
-import torch
 from rich.console import Console
 from rich.text import Text
-from torch import Tensor, nn
 
 from prism.command import STOPPED, Parser, output, reason
+from prism.data.tokens import Tokenizer
 from prism.holo import HoloTape
-from prism.inject import attach
-from prism.inject.knowledge import SLOT
-from prism.inject.listener import Firing
-from prism.inject.reading import Tokenizer
-from prism.inject.telling import LeftOut, register_for, tell
-from prism.model.checkpoint import load
+from prism.inject import AttachedLM, Injection, Skipped, attach
+from prism.inject.probes import calibration_text
+from prism.loading import load_with_tokenizer
+from prism.model.generate import model_step, stream_text
+from prism.model.protocol import LanguageModel
 from prism.pretrained.smollm2 import load_smollm2
-from prism.studies.facts.texts import calibration_text
 
-SHOWN = 10  # facts left out that are printed one by one
+SHOWN = 10  # skipped facts that are printed one by one
 MARK = "bold green"
-BYTES = 256
+Pieces = Iterator[tuple[str, Injection | None]]
 EXAMPLES = """\
 examples:
   python -m prism.generate --checkpoint runs/model --prompt "The bus" --temperature 0.8
   python -m prism.generate --checkpoint smollm2 --tape facts.safetensors --explain \\
       --prompt "The capital of Freedonia is"
 """
-
-Step = tuple[Tensor, Any, list[Firing | None]]
-
-
-class Reader(Protocol):
-    """Reads ``tokens [T]`` of one sequence: logits ``[T, V]``, the state after, and the fact, if
-    any, that spoke after each token."""
-
-    def step(self, tokens: Tensor, state: Any = None) -> Step: ...
-
-
-@dataclass(frozen=True)
-class Bare:
-    """A model without a tape, as a :class:`Reader`."""
-
-    model: nn.Module
-
-    @torch.no_grad()
-    def step(self, tokens: Tensor, state: Any = None) -> Step:
-        out = self.model(tokens[None], state=state)
-        return out.logits[0], out.state, [None] * len(tokens)
-
-
-class Bytes:
-    """The tokenizer of models that read bytes; a 257th id, if there is one, ends the text."""
-
-    def __init__(self, vocab_size: int) -> None:
-        self.end = BYTES if vocab_size > BYTES else None
-
-    def encode(self, text: str) -> list[int]:
-        return list(text.encode("utf-8"))
-
-    def decode(self, tokens: list[int]) -> str:
-        return bytes(tokens).decode("utf-8", "replace")
-
-    def piece(self, token: int) -> bytes:
-        return bytes([token])
 
 
 def parser() -> argparse.ArgumentParser:
@@ -82,11 +39,14 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    p.add_argument("--checkpoint", required=True, metavar="DIR|smollm2", help="a saved model")
+    where = "a saved model, a run, one of its checkpoints or an export"
+    p.add_argument("--checkpoint", required=True, metavar="PATH|smollm2", help=where)
+    p.add_argument("--tokenizer", metavar="FILE", help="bytes or a tokenizer.json; default its own")
     p.add_argument("--prompt", required=True, help="the text to continue")
     p.add_argument("--tape", type=Path, help="facts, as prism.ingest makes them")
     p.add_argument("--max-new-tokens", type=int, default=32, metavar="N")
     p.add_argument("--temperature", type=float, default=0.0, help="0: always the likeliest token")
+    p.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest tokens only")
     p.add_argument("--seed", type=int, default=0, help="of the draw, where temperature is above 0")
     p.add_argument("--explain", action="store_true", help="say which fact put which token there")
     p.add_argument(
@@ -94,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         type=Path,
         default=Path("runs/calibration"),
         metavar="DIR",
-        help="keeps what was found out about a model, a minute's work; default %(default)s",
+        help="keeps the calibration of a model, a minute's work; default %(default)s",
     )
     return p
 
@@ -105,22 +65,25 @@ def main(argv: list[str] | None = None) -> int:
     args = p.parse_args(argv)
     errors = output("stderr")
     try:
-        _check(args)
+        check(args)
         tape = None if args.tape is None else HoloTape.load(args.tape)
-        model, tokenizer = _open(args.checkpoint)
-        reader = Bare(model) if tape is None else _taught(model, tokenizer, tape, args, errors)
-        fired = _write(args, reader, tokenizer)
+        model, tokenizer = _open(args)
+        if tape is None:
+            pieces = bare_pieces(model, tokenizer, args)
+        else:
+            pieces = attached_pieces(taught(model, tokenizer, tape, args, errors), args)
+        injections = write(args.prompt, pieces)
     except KeyboardInterrupt:
         print("", flush=True)
         return STOPPED
     except (ValueError, OverflowError, OSError, ImportError) as error:
         p.error(reason(error))
-    for firing in fired if args.explain else []:
-        print(_explained(firing, tokenizer))
+    for injection in injections if args.explain else []:
+        print(injection.describe(tokenizer))
     return 0
 
 
-def _check(args: argparse.Namespace) -> None:
+def check(args: argparse.Namespace) -> None:
     """Raises:
     ValueError: a number out of range, an empty prompt, or a flag that would change nothing."""
     if not args.prompt:
@@ -129,127 +92,87 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(f"--max-new-tokens {args.max_new_tokens}: must be >= 0")
     if not 0 <= args.temperature < float("inf"):
         raise ValueError(f"--temperature {args.temperature:g}: must be a number >= 0")
+    if args.top_k is not None and args.top_k < 1:
+        raise ValueError(f"--top-k {args.top_k}: must be >= 1")
+    if args.top_k is not None and args.temperature == 0:
+        raise ValueError("--top-k: needs a --temperature above 0")
     if not 0 <= args.seed < 2**63:
         raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**63")
     if args.explain and args.tape is None:
         raise ValueError("--explain: needs a --tape")
     if args.cache.exists() and not args.cache.is_dir():
         raise ValueError(f"--cache {args.cache}: is not a folder")
+    if args.checkpoint == "smollm2" and args.tokenizer is not None:
+        raise ValueError("--tokenizer: smollm2 has its own")
 
 
-def _open(checkpoint: str) -> tuple[nn.Module, Tokenizer]:
-    """The model in evaluation mode and its tokenizer.
-
-    Raises:
-        ValueError: not a saved model, or one whose tokens are no bytes.
-        OSError: there is none.
-        ImportError: SmolLM2 is not installed; says how.
-    """
-    if checkpoint == "smollm2":
+def _open(args: argparse.Namespace) -> tuple[LanguageModel, Tokenizer]:
+    """The model in evaluation mode and its tokenizer; raises as the readers do."""
+    if args.checkpoint == "smollm2":
         return load_smollm2()
-    model = load(checkpoint)
-    size = model.config.vocab_size
-    if size not in (BYTES, BYTES + 1):
-        allowed = f"{BYTES} (bytes) or {BYTES + 1} (and an end)"
-        raise ValueError(f"--checkpoint {checkpoint}: vocab_size {size}: must be {allowed}")
-    return model.eval(), Bytes(size)
+    return load_with_tokenizer(args.checkpoint, args.tokenizer)
 
 
-def _taught(
-    model: nn.Module,
+def taught(
+    model: LanguageModel,
     tokenizer: Tokenizer,
     tape: HoloTape,
     args: argparse.Namespace,
     errors: Console,
-) -> Reader:
-    """The model with the facts of ``tape``; what cannot be told is said on stderr.
+) -> AttachedLM:
+    """The model with the facts of ``tape``; those it cannot be given are listed on stderr.
 
     Raises:
-        ValueError: no fact can be told.
+        ValueError: it can be given none.
     """
-    lm = attach(model, tokenizer, register_for(tape.count, model.config.vocab_size))
-    told, left = tell(tape, lm)
-    _show_left(left, errors)
-    if not told:
-        raise ValueError(f"--tape {args.tape}: holds no fact that can be told to a model")
+    lm = attach(model, tokenizer, tape)
+    _show_skipped(lm.skipped, errors)
+    if len(lm.skipped) == len(tape):
+        raise ValueError(f"--tape {args.tape}: holds no fact that can be given to a model")
     known = args.cache if args.cache.is_dir() else f"{args.cache}, made now: a minute or two"
     errors.print(f"calibration of the model: {known}", markup=False, soft_wrap=True)
     lm.calibrate(calibration_text(), cache=args.cache)
     return lm
 
 
-def _show_left(left: list[LeftOut], errors: Console) -> None:
-    for fact in left[:SHOWN]:
-        errors.print(f"not told: {fact.key!r}: {fact.why}", markup=False, soft_wrap=True)
-    if len(left) > SHOWN:
-        errors.print(f"not told: {len(left) - SHOWN:,} more", markup=False)
+def _show_skipped(skipped: list[Skipped], errors: Console) -> None:
+    for fact in skipped[:SHOWN]:
+        errors.print(f"skipped: {fact.key!r}: {fact.why}", markup=False, soft_wrap=True)
+    if len(skipped) > SHOWN:
+        errors.print(f"skipped: {len(skipped) - SHOWN:,} more", markup=False)
 
 
-def stream(
-    reader: Reader,
-    tokenizer: Tokenizer,
-    prompt: str,
-    max_new_tokens: int,
-    temperature: float = 0.0,
-    seed: int = 0,
-) -> Iterator[tuple[str, Firing | None]]:
-    """Each new token's text, and the fact that put it there.
-
-    The prompt is read once. A character that takes several tokens comes with its last one. Stops
-    at the tokenizer's end of text, if it has one.
-    """
-    draw = torch.Generator().manual_seed(seed)
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    tokens, state, end = tokenizer.encode(prompt), None, getattr(tokenizer, "end", None)
-    for _ in range(max_new_tokens):
-        logits, state, said = reader.step(torch.tensor(tokens), state)
-        token = _choose(logits[-1].float(), temperature, draw)
-        if token == end:
-            break
-        spoken = said[-1] is not None and said[-1].token == token
-        yield decoder.decode(tokenizer.piece(token)), said[-1] if spoken else None
-        tokens = [token]
-    rest = decoder.decode(b"", final=True)
-    if rest:
-        yield rest, None
+def bare_pieces(model: LanguageModel, tokenizer: Tokenizer, args: argparse.Namespace) -> Pieces:
+    """The continuation without a tape."""
+    how = (args.max_new_tokens, args.temperature, args.top_k, args.seed)
+    for text, _, _ in stream_text(model_step(model), tokenizer, args.prompt, *how):
+        yield text, None
 
 
-def _choose(logits: Tensor, temperature: float, draw: torch.Generator) -> int:
-    if temperature == 0:
-        return int(logits.argmax())
-    return int(torch.multinomial((logits / temperature).softmax(-1), 1, generator=draw))
+def attached_pieces(lm: AttachedLM, args: argparse.Namespace) -> Pieces:
+    """The continuation with a tape, each piece with the fact that put it there."""
+    how = (args.max_new_tokens, args.temperature, args.seed, args.top_k)
+    return lm.stream(args.prompt, *how)
 
 
-def _write(args: argparse.Namespace, reader: Reader, tokenizer: Tokenizer) -> list[Firing]:
-    """Print the prompt and its continuation as it comes; the facts that spoke."""
-    console, fired, marked = output(), [], False
+def write(prompt: str, pieces: Pieces) -> list[Injection]:
+    """Print the prompt and its continuation as it comes; the injections in it."""
+    console, injections, marked = output(), [], False
     opens, closes = ("", "") if console.is_terminal else ("[", "]")
-    how = (args.max_new_tokens, args.temperature, args.seed)
-    console.file.write(args.prompt)
-    for text, firing in stream(reader, tokenizer, args.prompt, *how):
-        starts = firing is not None and (not marked or firing.place == 0)
-        console.file.write(closes if marked and (starts or firing is None) else "")
+    console.file.write(prompt)
+    for text, injection in pieces:
+        starts = injection is not None and (not marked or injection.place == 0)
+        console.file.write(closes if marked and (starts or injection is None) else "")
         console.file.write(opens if starts else "")
-        marked = firing is not None
-        if firing is None:
+        marked = injection is not None
+        if injection is None:
             console.file.write(text)
         else:
-            fired.append(firing)
+            injections.append(injection)
             console.print(Text(text, MARK), end="", soft_wrap=True)
         console.file.flush()
     console.file.write(closes + "\n" if marked else "\n")
-    return fired
-
-
-def _explained(firing: Firing, tokenizer: Tokenizer) -> str:
-    """One token of a fact, in a line."""
-    piece = tokenizer.piece(firing.token).decode("utf-8", "replace")
-    asked = f"{firing.relation} of {firing.subject}"
-    if SLOT in firing.relation:
-        asked = firing.relation.replace(SLOT, firing.subject)
-    heard = f", read from {firing.name!r}" if firing.how == "typo" else ""
-    source = "" if firing.source is None else f", source {firing.source}"
-    return f"{piece!r}: {asked}{heard}, z {firing.z:.1f}{source}"
+    return injections
 
 
 if __name__ == "__main__":

@@ -7,14 +7,14 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from prism.command import STOPPED, Parser, output, reason
 from prism.holo import HoloTape
-from prism.holo.ingestion import FactTable, gather, ingest, plan_tape, read_rows
+from prism.holo.ingestion import gather, ingest, plan_tape, read_rows
 from prism.holo.reports import ingested_line, overload_line
 from prism.holo.tape import ON_CONFLICT
 
@@ -68,6 +68,7 @@ def main(argv: list[str] | None = None) -> int:
     p = parser()
     args = p.parse_args(argv)
     errors = output("stderr")
+    warn = partial(errors.print, markup=False, soft_wrap=True)
     try:
         _check(args)
         tape = HoloTape.load(args.tape) if args.tape.exists() else None
@@ -75,10 +76,17 @@ def main(argv: list[str] | None = None) -> int:
             rows = read_rows(args.file, args.key, args.value)
             table = gather(rows, args.on_conflict, args.bad)
         for row in table.bad[:SHOWN]:
-            _warn(errors, f"{args.file}: line {row.line}: {row.why}; skipped")
+            warn(f"{args.file}: line {row.line}: {row.why}; skipped")
         if len(table.bad) > SHOWN:
-            _warn(errors, f"{args.file}: {len(table.bad) - SHOWN:,} more bad rows skipped")
-        tape = _planned(args, table) if tape is None else tape
+            warn(f"{args.file}: {len(table.bad) - SHOWN:,} more bad rows skipped")
+        if tape is None:
+            if not table.facts:
+                raise ValueError(f"{args.file}: holds no fact, so there is no tape to plan")
+            given = {name: getattr(args, name) for name in ("accuracy", "alpha", "decoder")}
+            config = {name: value for name, value in given.items() if value is not None}
+            tape = plan_tape(
+                table, args.facts, args.values, resolver=not args.no_resolver, **config
+            )
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
         bar = Progress(
             *columns, TimeRemainingColumn(), console=errors, disable=not errors.is_terminal
@@ -96,7 +104,7 @@ def main(argv: list[str] | None = None) -> int:
     print(f"{args.file}: {ingested_line(table, done)}\n{args.tape}: {tape}")
     overload = overload_line(tape.capacity())
     if overload is not None:
-        _warn(errors, f"{args.tape}: {overload}")
+        warn(f"{args.tape}: {overload}")
     return 0
 
 
@@ -127,20 +135,6 @@ def _check(args: argparse.Namespace) -> None:
         if path.exists() and getattr(args, name) is not None:
             flag = f"--{name.replace('_', '-')}"
             raise ValueError(f"{flag}: {path} is there already, and its shape is fixed")
-
-
-def _planned(args: argparse.Namespace, table: FactTable) -> HoloTape:
-    """An empty tape with room for the file twice, unless flags say otherwise."""
-    if not table.facts:
-        raise ValueError(f"{args.file}: holds no fact, so there is no tape to plan")
-    given = {name: getattr(args, name) for name in ("facts", "accuracy", "alpha", "decoder")}
-    given["candidates"] = args.values
-    config = {name: value for name, value in given.items() if value is not None}
-    return plan_tape(table, **config, resolver=not args.no_resolver)
-
-
-def _warn(errors: Console, line: str) -> None:
-    errors.print(line, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""``prism.load``: a trained model from wherever it was put.
+"""Trained models from wherever they were put, with the tokenizer that they speak.
 
 A folder that ``model.save`` wrote, a run of ``python -m prism.run_scale`` (its newest checkpoint),
 one of its checkpoints, or the file that ``--export`` wrote.
@@ -6,28 +6,63 @@ one of its checkpoints, or the file that ``--export`` wrote.
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import torch
 
-from prism.model import checkpoint
+from prism.data.tokens import ByteTokenizer, Tokenizer, open_tokenizer
+from prism.model.prism import load_saved
 from prism.model.protocol import LanguageModel
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> LanguageModel:
-    """The model at ``path``, on ``device``.
+    """The model at ``path``, on ``device``, in evaluation mode if it comes from a run.
 
     Raises:
         FileNotFoundError: there is nothing there.
         ValueError: what is there is not a whole model; names the file and what is wrong.
     """
     where = Path(path)
-    of_a_run = (where / "COMPLETE").is_file() or any(where.glob("step-*/COMPLETE"))
-    if not (of_a_run or where.is_file()):
-        return checkpoint.load(where, device)
-    # by name, and only here: a program that never loads a run needs no trainer
-    export = importlib.import_module("prism.engine.store.export")
-    read = export.load_export if where.is_file() else export.load_checkpoint
-    model: LanguageModel = read(where)
-    return model.to(device)
+    if not (where.is_file() or _of_a_run(where)):
+        return load_saved(where, device)
+    from prism.engine.store.export import load_trained  # the trainer's reader, only for its files
+
+    return load_trained(where).to(device)
+
+
+def load_with_tokenizer(
+    path: str | Path, tokenizer: str | None = None
+) -> tuple[LanguageModel, Tokenizer]:
+    """The model at ``path`` in evaluation mode, and its tokenizer.
+
+    Args:
+        tokenizer: ``"bytes"`` or a tokenizer.json; None = the one that the run was trained with,
+            and bytes for a saved model of a byte vocabulary.
+
+    Raises:
+        FileNotFoundError: there is nothing there.
+        ValueError: no whole model, no tokenizer known, or another tokenizer than the model's.
+    """
+    where = Path(path)
+    model = load(where).eval()
+    name, fingerprint = tokenizer, None
+    if where.is_file() or _of_a_run(where):
+        from prism.engine.store.export import tokenizer_name, tokenizer_of
+
+        name, fingerprint = tokenizer or tokenizer_name(where), tokenizer_of(where)
+    size = model.config.vocab_size
+    if name is None and (fingerprint == "bytes" or size in (256, 257)):
+        name = "bytes"
+    if name is None:
+        raise ValueError(f"{path}: vocab_size {size}: must be given a tokenizer.json, --tokenizer")
+    spoken = open_tokenizer(name)
+    if fingerprint not in (None, spoken.fingerprint()):
+        theirs = f"tokenizer {name} has fingerprint {spoken.fingerprint()}"
+        raise ValueError(f"{path}: {theirs}: must be {fingerprint}, the model's")
+    if spoken.vocab_size > size and not isinstance(spoken, ByteTokenizer):
+        raise ValueError(f"{path}: vocab_size {size}: must be at least {spoken.vocab_size}")
+    return model, spoken
+
+
+def _of_a_run(where: Path) -> bool:
+    return (where / "COMPLETE").is_file() or any(where.glob("step-*/COMPLETE"))

@@ -1,27 +1,19 @@
 """``python -m prism.tokenizer train``: a byte-level BPE from one's own text.
 
 Byte pair encoding (https://arxiv.org/abs/1508.07909) over bytes, trained by the tokenizers library:
-the 256 bytes are in the vocabulary, so every text can be written and none needs an unknown token.
-Digits stay single, so that a number is read from its digits. Documents that are held out from
-training a model are not seen either; what is printed is measured on them.
+every text can be written, none needs an unknown token, and digits stay single. Documents that are
+held out from training a model are not seen either; what is printed is measured on them.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from prism.command import Parser
-from prism.data.document import Document, held_out
-from prism.data.mix import Mix, parse_mix
-from prism.data.order import Place, Walk
-from prism.data.tokens import END, FileTokenizer, tokenizers_library
+from prism.data.bpe import train_tokenizer
 
-SMALLEST = 257  # the bytes and the end of a document
-MEASURED = 1_000_000  # bytes
 EXAMPLES = """\
 examples:
   python -m prism.tokenizer train --vocab-size 10000 essays.txt corpus/
@@ -50,86 +42,12 @@ def main(argv: list[str] | None = None) -> int:
     p = parser()
     args = p.parse_args(argv)
     try:
-        print(train(args.files, args.vocab_size, args.out))
+        print(train_tokenizer(args.files, args.vocab_size, args.out))
     except ValueError as error:
         p.error(str(error))
     except OSError as error:
         p.error(f"--out {args.out}: {error}")
     return 0
-
-
-def train(files: list[str], vocab_size: int, out: Path) -> str:
-    """Train on ``files``, write ``out``; one line that says how well the text is compressed.
-
-    Raises:
-        ValueError: a bad size, a file that cannot be read, or text too short for the size.
-        OSError: ``out`` cannot be written.
-    """
-    if vocab_size < SMALLEST:
-        raise ValueError(f"--vocab-size {vocab_size}: must be >= {SMALLEST}")
-    library = tokenizers_library()
-    mix = parse_mix(",".join(_as_data(file) for file in files))
-    bpe = library.Tokenizer(library.models.BPE())
-    bpe.pre_tokenizer = library.pre_tokenizers.Sequence(
-        [
-            library.pre_tokenizers.Digits(individual_digits=True),
-            library.pre_tokenizers.ByteLevel(add_prefix_space=False),
-        ]
-    )
-    bpe.decoder = library.decoders.ByteLevel()
-    trainer = library.trainers.BpeTrainer(
-        vocab_size=vocab_size,
-        special_tokens=[END],
-        initial_alphabet=sorted(library.pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    bpe.train_from_iterator(_texts(mix, validation=False), trainer)
-    if bpe.get_vocab_size() < vocab_size:
-        raise ValueError(
-            f"--vocab-size {vocab_size}: the text gives {bpe.get_vocab_size()} ids only; must be "
-            "at most that, or the text longer"
-        )
-    _write(bpe, out)
-    return _measure(FileTokenizer(out), mix)
-
-
-def _as_data(file: str) -> str:
-    known = ("pydoc", "file:", "folder:", "hub:", "mix:")
-    return file if file.startswith(known) and not Path(file).exists() else f"file:{file}"
-
-
-def _documents(mix: Mix) -> Iterator[Document]:
-    """All documents once, in the order in which they are stored."""
-    for weighted in mix.sources:
-        walk, place = Walk(weighted.source, seed=None), Place()
-        while (place := walk.find(place)).epoch == 0:
-            yield walk.read(place)
-            place = place._replace(index=place.index + 1)
-
-
-def _texts(mix: Mix, *, validation: bool) -> Iterator[str]:
-    for document in _documents(mix):
-        if held_out(document, mix.held_out) == validation:
-            yield document.text
-
-
-def _write(bpe: Any, out: Path) -> None:
-    out.parent.mkdir(parents=True, exist_ok=True)
-    temporary = out.with_name(f"{out.name}.tmp")
-    temporary.write_text(bpe.to_str(pretty=True))
-    temporary.replace(out)
-
-
-def _measure(tokenizer: FileTokenizer, mix: Mix) -> str:
-    size = ids = 0
-    for text in _texts(mix, validation=True):
-        size, ids = size + len(text.encode()), ids + len(tokenizer.encode(text))
-        if size >= MEASURED:
-            break
-    wrote = f"{tokenizer.path}: {tokenizer.vocab_size:,} ids"
-    if ids == 0:
-        return f"{wrote}; no document is held out to measure it on"
-    return f"{wrote}, {size / ids:.2f} bytes per token on {size:,} held-out bytes"
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Copy: say k tokens again, in order, after they have gone by.
+"""Copy: repeat k tokens in order after they have passed.
 
     d_1 ... d_k SEP _ ... _        k - 1 blanks, T = 2k
 
 The d_i are uniform over 16 data tokens. The logits at SEP are scored against d_1 and those at
 the j-th blank against d_{j+1}; nothing else is scored. The answers are never fed back: blanks
-stand where they would be, so position k + j knows which token is due only by counting. It tests
+stand where they would be, so position k + j knows which token comes next only by counting. It tests
 lossless short memory addressed by position.
 
 Rule: the copy task of Neural Turing Machines (arXiv 1410.5401, section 4.1), with tokens in

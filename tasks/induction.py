@@ -1,4 +1,4 @@
-"""Induction: a trigger comes again; say what followed it the first time.
+"""Induction: a trigger comes again; predict the symbol that followed it the first time.
 
     x x A 7 x x x C 2 x B 7 x D 0 x x x B  ->  7
 

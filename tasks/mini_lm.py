@@ -35,7 +35,7 @@ class MiniLM(Task):
     """Bytes of a text; ``length`` T < size of the text / 64.
 
     Args:
-        corpus: a file of at least ``MIN_BYTES`` bytes, read here and now; None = the prose
+        corpus: a file of at least ``MIN_BYTES`` bytes, read at once; None = the prose
             inside CPython, read when the first batch is drawn.
 
     Raises:

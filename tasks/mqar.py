@@ -1,4 +1,4 @@
-"""MQAR, multi-query associative recall: many keys, each asked for once, most of them soon.
+"""MQAR, multi-query associative recall: eight keys, each queried once, most of them early.
 
     k1 v1 ... kn vn | 0 0 k5 0 0 0 k2 0 ...        scored at k5 (v5) and at k2 (v2)
 

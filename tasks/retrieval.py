@@ -4,19 +4,19 @@
 
 An episode is a list of facts (subject, relation) -> answer, drawn afresh, and rows of sentences
 that ask about them in five wordings, between small talk made of the same words. A name has two or
-three syllables, a relation one or two words, an answer one to three syllables. Part of the
-questions are about facts that the list does not hold, half of these about a subject that it knows;
-their answer is ``unknown``. The facts are handed over beside the rows, to be bound to a tape. No
-row asks the same fact twice, so that no answer can be read off an earlier one; a row that is long
-enough to ask for all of them goes on with those that are not there.
+three syllables, a relation one or two words, an answer one to three syllables. A share ``ABSENT``
+of the questions are about facts that are not in the list, half of these about one of its subjects;
+their answer is ``unknown``. The facts come beside the rows, to be bound to a fact store. No row
+asks for the same fact twice, so no answer can be copied from an earlier one; a row that is long
+enough to ask for all of them goes on with absent ones.
 
-Answers are drawn independently of all that a row shows before them. Without the tape a syllable is
-a guess among 66. The subjects of the three splits are disjoint: a fact asked about in the test was
-never seen in training.
+Answers are drawn independently of all that a row shows before them. Without the fact store a
+syllable is a guess among 66. The subjects of the three splits are disjoint: a fact asked about in
+the test was never seen in training.
 
-Each token has a part (of a subject, of a relation, none), and may ask (the next token belongs to
-an answer). Both follow from what stands before: a name that opens a sentence is marked as a subject
-whatever comes of it.
+Each token has a part (of a subject, of a relation, none) and a flag: the next token belongs to an
+answer. Both follow from the tokens before it: a name that opens a sentence is marked as a subject
+however the sentence goes on.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ QUESTION = 0.6  # share of sentences that ask
 SIBLINGS = 0.5  # share of facts, and of absent questions, about a subject that has another fact
 
 
-class Fact(NamedTuple):
-    """Three runs of token ids."""
+class Triple(NamedTuple):
+    """A fact (subject, relation, answer), each a tuple of token ids."""
 
     subject: tuple[int, ...]
     relation: tuple[int, ...]
@@ -61,7 +61,7 @@ class Fact(NamedTuple):
 
 
 class Word(NamedTuple):
-    """A token, its part, and whether the next one belongs to an answer."""
+    """A token id, its part, and whether the next token belongs to an answer."""
 
     token: int
     part: int = NO_PART
@@ -77,14 +77,14 @@ class Episode(Batch):
         parts: ``[B, T]`` int64, from ``NO_PART, SUBJECT, RELATION``.
         asks: ``[B, T]`` bool, where ``targets`` are.
         absent: ``[B, T]`` bool, scored positions of questions that no fact answers.
-        facts: what to bind.
+        facts: the list that the questions are about.
     """
 
     following: Tensor
     parts: Tensor
     asks: Tensor
     absent: Tensor
-    facts: tuple[Fact, ...]
+    facts: tuple[Triple, ...]
 
 
 class Retrieval(Task):
@@ -123,18 +123,18 @@ class Retrieval(Task):
     def _episode(
         self, rng: np.random.Generator, split: str, batch_size: int, length: int
     ) -> Episode:
-        world = World(rng, SPLITS.index(split), self.facts)
-        rows = [world.row(length + 1) for _ in range(batch_size)]
+        sampler = EpisodeSampler(rng, SPLITS.index(split), self.facts)
+        rows = [sampler.row(length + 1) for _ in range(batch_size)]
         words = np.array([[word for word, _ in row] for row in rows])
         absent = np.array([[not known for _, known in row] for row in rows])[:, :-1]
         tokens, asks = words[..., 0], words[:, :-1, 2].astype(bool)
         targets = np.where(asks, tokens[:, 1:], IGNORE)
         columns = (tokens[:, :-1], targets, tokens[:, 1:], words[:, :-1, 1], asks, absent & asks)
-        return Episode(*(torch.from_numpy(x.copy()) for x in columns), tuple(world.facts))
+        return Episode(*(torch.from_numpy(x.copy()) for x in columns), tuple(sampler.facts))
 
 
-class World:
-    """A list of facts and the sentences about it.
+class EpisodeSampler:
+    """Draws a list of facts, and sentences about them.
 
     Args:
         rng: where all choices come from.
@@ -144,10 +144,10 @@ class World:
 
     def __init__(self, rng: np.random.Generator, share: int, count: int) -> None:
         self.rng, self.share = rng, share
-        self.known: dict[tuple[tuple[int, ...], tuple[int, ...]], Fact] = {}
+        self.known: dict[tuple[tuple[int, ...], tuple[int, ...]], Triple] = {}
         while len(self.known) < count:
             subject, relation = self.subject(self.rng.random() < SIBLINGS), self.relation()
-            self.known.setdefault((subject, relation), Fact(subject, relation, self.answer()))
+            self.known.setdefault((subject, relation), Triple(subject, relation, self.answer()))
         self.facts = list(self.known.values())
 
     def subject(self, sibling: bool) -> tuple[int, ...]:
@@ -170,7 +170,7 @@ class World:
         size = self.rng.integers(1, 4)
         return tuple(int(i) + FIRST_SYLLABLE for i in self.rng.integers(len(SYLLABLES), size=size))
 
-    def stranger(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    def unseen_pair(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
         """A subject and a relation that no fact joins."""
         while True:
             pair = self.subject(self.rng.random() < SIBLINGS), self.relation()
@@ -188,7 +188,7 @@ class World:
                 fact = self.facts[order.pop()]
                 row += [(word, True) for word in self.question(*fact)]
             else:
-                row += [(word, False) for word in self.question(*self.stranger(), (UNKNOWN,))]
+                row += [(word, False) for word in self.question(*self.unseen_pair(), (UNKNOWN,))]
         return row[:length]
 
     def question(

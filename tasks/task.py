@@ -1,4 +1,4 @@
-"""What every task looks like from outside: a name, a metric, and batches drawn from a seed.
+"""The interface of a task: a name, a metric, and batches drawn from a seed.
 
 The next-token convention holds everywhere: the logits at position t are scored against
 ``targets[:, t]``, the token that would come at t + 1. Positions that ask for nothing hold
@@ -29,7 +29,7 @@ IntArray = np.ndarray[tuple[int, int], np.dtype[np.int64]]
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs and what is asked at each position.
+    """Inputs, and the id to predict at each position.
 
     Attributes:
         tokens: ``[B, T]`` int64 ids in ``[0, vocab_size)``.
@@ -44,7 +44,7 @@ class Task(ABC):
     """A rule that turns random numbers into scored sequences.
 
     Attributes:
-        name: how the task is called on the command line.
+        name: of the task on the command line.
         vocab_size: number of token ids, inputs and answers together.
         metric: ``"accuracy"`` over scored positions (higher is better) or ``"bits_per_byte"``
             (lower is better).

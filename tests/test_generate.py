@@ -11,12 +11,18 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from prism import Prism, PrismConfig, generate
-from prism.generate import Bare, Bytes, main, stream
+from prism import Prism, PrismConfig, generate, load
+from prism.data.tokens import ByteTokenizer, open_tokenizer
+from prism.engine.store import folder
+from prism.engine.store.export import export
+from prism.generate import main
 from prism.holo import HoloTape
-from prism.inject.listener import Firing
-from prism.inject.telling import parts, register_for, tell
+from prism.inject import AttachedLM, Injection
+from prism.inject.addresses import register_for
+from prism.inject.sync import parts
+from prism.model.generate import stream_text
 from prism.pretrained import smollm2
+from prism.run_scale import main as run_scale
 
 
 @pytest.fixture(scope="module")
@@ -54,10 +60,11 @@ def refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return captured.err
 
 
-class Script:
-    """A reader that says a text, of which the bytes in [brackets] come from a fact."""
+class Script(AttachedLM):
+    """A model that says a text, of which the bytes in [brackets] come from a fact."""
 
     def __init__(self, text: str) -> None:
+        self.tokenizer = ByteTokenizer()
         self.plan: list[tuple[int, int | None]] = []
         place = None
         for byte in text.encode():
@@ -72,24 +79,22 @@ class Script:
         token, place = self.plan[at]
         logits = torch.zeros(len(tokens), 256)
         logits[-1, token] = 9
-        firing = None
+        injection = None
         if place is not None:
-            firing = Firing(at, token, 7.25, "Mu", "king", place, 0.1, "Mu", "typo", "atlas")
-        return logits, at + 1, [None] * (len(tokens) - 1) + [firing]
+            injection = Injection(at, token, 7.25, "Mu", "king", place, 0.1, "Mu", "typo", "atlas")
+        return logits, at + 1, [None] * (len(tokens) - 1) + [injection]
 
 
 def scripted(monkeypatch: pytest.MonkeyPatch, text: str) -> int:
     """Let :class:`Script` say ``text`` in place of every taught model; its number of bytes."""
     reader = Script(text)
-    monkeypatch.setattr(generate, "_taught", lambda *_: reader)
+    monkeypatch.setattr(generate, "taught", lambda *_: reader)
     return len(reader.plan)
 
 
 def test_the_text_is_what_the_model_generates(
     checkpoint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from prism import load
-
     model = load(checkpoint)
     prompt = torch.tensor(list(b"The bus"))
     wanted = bytes(model.generate(prompt, 12, temperature=0).tolist()).decode("utf-8", "replace")
@@ -116,22 +121,19 @@ def test_no_new_tokens_is_the_prompt(checkpoint: str, capsys: pytest.CaptureFixt
 def test_a_character_of_several_tokens_comes_whole() -> None:
     text = "é€ \n"
     reader = Script(text)
-    pieces = [piece for piece, _ in stream(reader, Bytes(256), "x", len(reader.plan))]
+    pieces = [piece for piece, _ in reader.stream("x", len(reader.plan))]
     assert "".join(pieces) == text
     assert pieces[:2] == ["", "é"]
-    cut = [piece for piece, _ in stream(Script("é"), Bytes(256), "x", 1)]
-    assert "".join(cut) == "�"
+    assert Script("é").generate("x", 1) == "\N{REPLACEMENT CHARACTER}"
 
 
 def test_the_end_of_text_stops() -> None:
-    class Ending(Bare):
-        def step(self, tokens: Tensor, state: Any = None) -> tuple[Tensor, Any, list[Any]]:
-            logits = torch.zeros(len(tokens), 257)
-            logits[-1, 256 if state else ord("a")] = 9
-            return logits, True, [None] * len(tokens)
+    def step(tokens: Tensor, state: Any) -> tuple[Tensor, Any, Any]:
+        logits = torch.zeros(1, 257)
+        logits[-1, 256 if state else ord("a")] = 9
+        return logits, True, None
 
-    pieces = list(stream(Ending(torch.nn.Identity()), Bytes(257), "x", 5))
-    assert pieces == [("a", None)]
+    assert list(stream_text(step, ByteTokenizer(), "x", 5)) == [("a", ord("a"), None)]
 
 
 def test_facts_stand_in_brackets_where_there_is_no_terminal(
@@ -206,50 +208,9 @@ def test_a_key_is_a_phrase_or_a_sentence(key: str, told: tuple[str, ...]) -> Non
     assert parts(key) == told
 
 
-class Notes:
-    """Writes down what it is told; wants capitals."""
-
-    def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
-
-    def bind(self, *what: str, source: str | None = None) -> None:
-        if not what[0][0].isupper():
-            raise ValueError("no subject found")
-        self.told.append((*what, source))
-
-
-def test_telling_says_what_it_leaves_out() -> None:
-    tape, lm = HoloTape(1024, dtype="int16", resolver=True), Notes()
-    tape.bind("capital of Freedonia", "Fredville", source="atlas")
-    tape.bind("people of Freedonia", 12)
-    tape.bind("flag of Freedonia", b"\x01")
-    tape.bind("colour of gold", "yellow")
-    tape.bind(77, "seven")
-    told, left = tell(tape, lm)
-    assert told == 2
-    assert lm.told == [
-        ("Freedonia", "capital", "Fredville", "atlas"),
-        ("Freedonia", "people", "12", None),
-    ]
-    assert [fact.why for fact in left] == [
-        "value b'\\x01' is not text",
-        "no subject found",
-        "its text is not kept on the tape",
-    ]
-
-
-def test_what_an_overfull_register_refuses_is_not_told() -> None:
-    tape, lm = HoloTape(128, dtype="int16", resolver=True), Notes()
-    tape.bind_many([f"capital of X{i}" for i in range(90)], [f"city {i}" for i in range(90)])
-    told, left = tell(tape, lm)
-    assert told + len(left) == 90
-    assert told == len(lm.told) < 45
-    assert {fact.why for fact in left} == {"the register is too full to say it"}
-
-
 def test_a_register_grows_with_the_facts() -> None:
     few, many = register_for(10, 256), register_for(10_000, 256)
-    assert few.register.banks == 1 < many.register.banks
+    assert few.accumulator.banks == 1 < many.accumulator.banks
     assert len(few.codes) == 256
 
 
@@ -262,9 +223,12 @@ def test_a_register_grows_with_the_facts() -> None:
         (["--seed", "-1"], "--seed -1: must be >= 0"),
         (["--explain"], "--explain: needs a --tape"),
         (["--checkpoint", "no/such"], "config.json: no such file; is this a saved model?"),
-        (["--checkpoint", "words"], "--checkpoint words: vocab_size 64: must be 256 (bytes) or"),
+        (["--checkpoint", "words"], "words: vocab_size 64: must be given a tokenizer.json"),
+        (["--top-k", "0", "--temperature", "1"], "--top-k 0: must be >= 1"),
+        (["--top-k", "3"], "--top-k: needs a --temperature above 0"),
+        (["--tokenizer", "none.json"], "tokenizer none.json: no such file"),
         (["--tape", "none.safetensors"], "none.safetensors: no such file"),
-        (["--tape", "empty.safetensors"], "holds no fact that can be told to a model"),
+        (["--tape", "empty.safetensors"], "holds no fact that can be given to a model"),
         (["--tape", "bare.safetensors"], "facts: this tape has no ledger"),
         (["--tape", "t.safetensors", "--cache", "a file"], "--cache a file: is not a folder"),
     ],
@@ -304,6 +268,72 @@ def test_stopping_ends_the_line(
     def stop(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(generate, "stream", stop)
+    monkeypatch.setattr(generate, "stream_text", stop)
     assert main(["--checkpoint", checkpoint, "--prompt", "The bus"]) == 130
     assert capsys.readouterr().out == "The bus\n"
+
+
+def test_top_k_of_one_is_greedy_at_any_temperature(
+    checkpoint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--checkpoint", checkpoint, "--prompt", "a", "--max-new-tokens", "8")
+    greedy = said(capsys, *flags)
+    assert said(capsys, *flags, "--temperature", "2", "--top-k", "1") == greedy
+    assert said(capsys, *flags, "--temperature", "2", "--top-k", "200") != greedy
+
+
+@pytest.fixture(scope="module")
+def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A byte-level tokenizer.json of 300 ids."""
+    library = pytest.importorskip("tokenizers")
+    path = tmp_path_factory.mktemp("words") / "tokenizer.json"
+    inner = library.Tokenizer(library.models.BPE())
+    inner.pre_tokenizer = library.pre_tokenizers.ByteLevel(add_prefix_space=False)
+    inner.decoder = library.decoders.ByteLevel()
+    trainer = library.trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<|end|>"],
+        initial_alphabet=sorted(library.pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    inner.train_from_iterator(["the bus is late and the river rose é " * 9], trainer)
+    inner.save(str(path))
+    return path
+
+
+def trained(run: Path, tokenizer: str) -> Path:
+    """The folder of a run of one step."""
+    text = run.with_name("text.txt")
+    text.write_text("".join(f"bus {i} is late\n<|endoftext|>\n" for i in range(200)))
+    flags = ["--data", f"file:{text}", "--tokenizer", tokenizer, "--out-dir", str(run)]
+    flags += ["--steps", "1", "--seq-len", "16", "--global-batch-size", "2", "--eval-tokens", "16"]
+    sizes = ["d_model=16", "num_layers=1", "num_rates=4"]
+    assert run_scale([*flags, "--device", "cpu", "--set", *sizes]) == 0
+    return run
+
+
+@pytest.mark.parametrize("kind", ["bytes", "file"])
+def test_a_run_its_checkpoint_and_its_export_speak_with_their_tokenizer(
+    kind: str, words: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "bytes" if kind == "bytes" else str(words)
+    tokenizer = open_tokenizer(name)
+    run = trained(tmp_path / "run", name)
+    export(run, tmp_path / "model.safetensors")
+    flags = ("--prompt", "the bus é", "--max-new-tokens", "6")
+    places = (run, folder.newest(run), tmp_path / "model.safetensors")
+    found = {said(capsys, "--checkpoint", str(place), *flags) for place in places}
+    model = load(run)
+    prompt = torch.tensor(tokenizer.encode("the bus é"))
+    new = model.generate(prompt, 6, temperature=0)[len(prompt) :].tolist()
+    new = new[: new.index(tokenizer.end)] if tokenizer.end in new else new
+    text = b"".join(tokenizer.piece(i) for i in new).decode("utf-8", "replace")
+    assert found == {f"the bus é{text}\n"}
+
+
+def test_another_tokenizer_than_the_models_is_refused(
+    words: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = trained(tmp_path / "run", "bytes")
+    argv = ["--checkpoint", str(run), "--prompt", "x", "--tokenizer", str(words)]
+    assert "must be bytes, the model's" in refused(argv, capsys)

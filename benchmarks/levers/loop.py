@@ -23,7 +23,7 @@ from torch.optim import Optimizer
 from benchmarks.levers.text import Batches
 from prism import recipe
 from prism.data import RowBatch
-from prism.data.pack import IGNORE
+from prism.data.document import IGNORE
 from prism.engine.cost.flops import count
 from prism.model.protocol import LanguageModel
 from prism.recipe import StepLoss

@@ -35,8 +35,8 @@ from benchmarks.levers.runs import Row, Runs, every_seed, tuned_arms
 from benchmarks.levers.text import VOCABULARY, Batches, Shape, Text
 from prism import Prism, PrismConfig
 from prism.data import RowBatch
+from prism.data.document import IGNORE
 from prism.data.order import mix64
-from prism.data.pack import IGNORE
 from prism.engine.levers.selection import RecyclingWeights, excess_weights
 from prism.model.protocol import LanguageModel
 

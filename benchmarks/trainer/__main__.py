@@ -27,7 +27,7 @@ from torch.optim import AdamW
 from benchmarks.page.command import RESULTS, at_least, provenance, write_json
 from prism.command import Parser
 from prism.data import RowBatch
-from prism.data.pack import IGNORE
+from prism.data.document import IGNORE
 from prism.engine.builders import open_job
 from prism.engine.logs.meter import Meter
 from prism.engine.loop.optimizer import BETA1, Roles

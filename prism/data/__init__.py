@@ -8,13 +8,14 @@ rows.load(rows.state())    # goes on exactly
 
 from prism.data.curriculum import Curriculum, Lengths
 from prism.data.curriculum_text import parse_curriculum
+from prism.data.document import IGNORE, RowBatch, count_bytes
 from prism.data.heldout import held_out_batches
 from prism.data.mix import Mix, parse_mix
-from prism.data.pack import RowBatch, count_bytes
 from prism.data.row_streams import RowStreams
 from prism.data.tokens import ByteTokenizer, Tokenizer, open_tokenizer
 
 __all__ = [
+    "IGNORE",
     "ByteTokenizer",
     "Curriculum",
     "Lengths",

@@ -137,8 +137,8 @@ class Curriculum:
         return self._divided(1.0, named)
 
     def tokens(self, begin: int, end: int, run: float) -> dict[str, float]:
-        """How many of a stream's tokens ``begin .. end - 1`` each source should give: the integral
-        of :meth:`weights`.
+        """Integral of :meth:`weights`: the number of a stream's tokens ``begin .. end - 1`` that
+        each source should give.
 
         Args:
             run: tokens that the stream will read in all; infinite if no share changes.

@@ -1,4 +1,4 @@
-"""What a command line says about a curriculum.
+"""Curricula as text: the parts of ``--curriculum``.
 
     anneal:SOURCE=TO[@START]    its share goes from that of the mix to TO at START of the run, by
                                 default when the learning rate begins to decay, and stays
@@ -68,7 +68,7 @@ def _part(text: str, base: Mapping[str, float], decay: float) -> Found:
     if kind == "anneal":
         return {name: _anneal(base.get(name, 0.0) / sum(base.values()), value, 1 - decay)}, None
     if kind == "ramp":
-        first, last = _numbers(value, "..", "ramp:SOURCE=FROM..TO")
+        first, last = _numbers("ramp:SOURCE=FROM..TO", *value.partition("..")[::2])
         return {name: ((0.0, first), (1.0, last))}, None
     raise ValueError("must begin with anneal:, ramp: or lengths:, or end in .json")
 
@@ -76,7 +76,8 @@ def _part(text: str, base: Mapping[str, float], decay: float) -> Found:
 def _anneal(before: float, text: str, decays: float) -> Points:
     """From the share ``before`` to that of ``text``, ``TO`` or ``TO@START``."""
     form = "anneal:SOURCE=TO[@START]"
-    to, start = _numbers(text, "@", form) if "@" in text else (_number(text, form), decays)
+    to, at, start = text.partition("@")
+    to, start = _numbers(form, to, start if at else str(decays))
     if not 0 <= start < 1:
         raise ValueError(f"START = {start:g}: must be in [0, 1)")
     there = start + QUICK * (1 - start)
@@ -86,20 +87,17 @@ def _anneal(before: float, text: str, decays: float) -> Points:
 def _lengths(text: str) -> Lengths:
     form = "lengths:A..B[@UNTIL]"
     ends, at, until = text.partition("@")
-    first, last = _numbers(ends, "..", form)
+    first, last, until = _numbers(
+        form, *ends.partition("..")[::2], until if at else str(Lengths.until)
+    )
     if not (first.is_integer() and last.is_integer()):
         raise ValueError(f"must be {form}, A and B whole numbers")
-    return Lengths(int(first), int(last), _number(until, form) if at else Lengths.until)
+    return Lengths(int(first), int(last), until)
 
 
-def _numbers(text: str, between: str, form: str) -> tuple[float, float]:
-    first, _, last = text.partition(between)
-    return _number(first, form), _number(last, form)
-
-
-def _number(text: str, form: str) -> float:
+def _numbers(form: str, *texts: str) -> list[float]:
     try:
-        return float(text)
+        return [float(text) for text in texts]
     except ValueError:
         raise ValueError(f"must be {form}") from None
 

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from itertools import accumulate
 from pathlib import Path
 
-from prism.data.formats import Format, Text
+from prism.data.formats import Format, TextField
 from prism.data.order import Window
-from prism.data.passages import LinesFile, SeparatedFile, TextFile, open_text
-from prism.data.rows import JsonFile, ParquetFile
+from prism.data.passages import SeparatedFile, TextFile, open_text
+from prism.data.rows import JsonFile, LinesFile, ParquetFile
 
 
 class Files:
@@ -29,8 +29,16 @@ class Files:
 
     def __init__(self, name: str, paths: list[Path], format: Format | None = None) -> None:
         self.name = name
-        format = format or Text()
-        self._files = [_open(name, path, format) for path in paths]
+        self._files: list[Reader] = []
+        for path in paths:
+            kind = _kind(path)
+            if kind is None:
+                must = f"must end in {', '.join(KINDS)} (text and lines also .gz)"
+                raise ValueError(f"source {name}: {path}: {must}")
+            try:
+                self._files.append(kind(name, path, format or TextField()))
+            except OSError as error:
+                raise ValueError(f"source {name}: {path}: {error}") from error
         self._ends = list(accumulate(file.segments() for file in self._files))
 
     @property
@@ -98,14 +106,3 @@ def _kind(path: Path) -> Callable[[str, Path, Format], Reader] | None:
     packed = path.suffix == ".gz"
     kind = KINDS.get(path.with_suffix("").suffix if packed else path.suffix)
     return None if packed and kind not in PACKED else kind
-
-
-def _open(name: str, path: Path, format: Format) -> Reader:
-    kind = _kind(path)
-    if kind is None:
-        endings = ", ".join(KINDS)
-        raise ValueError(f"source {name}: {path}: must end in {endings} (text and lines also .gz)")
-    try:
-        return kind(name, path, format)
-    except OSError as error:
-        raise ValueError(f"source {name}: {path}: {error}") from error

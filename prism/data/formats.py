@@ -16,19 +16,25 @@ in plain text, so that every tokenizer can read it.
 
 from __future__ import annotations
 
+import json
 import re
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from prism.data.document import Document
+
 Parts = tuple[tuple[str, bool], ...]
 
 FIELD = re.compile(r"\{([^{}]+)\}")
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 60
 SPEAKERS = {"human": "user", "gpt": "assistant", "bot": "assistant"}
 
 
 class Format(Protocol):
-    """How the rows of a source become documents."""
+    """A rule that makes the parts of a document from a row of a source."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -43,7 +49,7 @@ class Format(Protocol):
 
 
 @dataclass(frozen=True)
-class Text:
+class TextField:
     """One field that is learned whole."""
 
     field: str = "text"
@@ -97,16 +103,38 @@ class Messages:
     def parts(self, row: Mapping[str, Any]) -> Parts:
         turns = row.get(self.field)
         if not isinstance(turns, list | tuple) or not all(isinstance(t, Mapping) for t in turns):
-            raise ValueError(f"field {self.field!r} = {_short(turns)}: must be a list of messages")
+            raise ValueError(
+                f"field {self.field!r} = {SHORT.repr(turns)}: must be a list of messages"
+            )
         parts: list[tuple[str, bool]] = []
         for turn in turns:
             role = turn.get("role", turn.get("from"))
             content = turn.get("content", turn.get("value"))
             if not isinstance(role, str) or not isinstance(content, str):
-                raise ValueError(f"message {_short(turn)}: must have a role and a content")
+                raise ValueError(f"message {SHORT.repr(turn)}: must have a role and a content")
             role = SPEAKERS.get(role, role)
             parts += [(f"<|{role}|>\n", False), (f"{content}\n", role == "assistant")]
         return tuple(parts) if any(learned for _, learned in parts) else ()
+
+
+def document_of(format: Format, source: str, row: object, where: str) -> Document:
+    """The document that ``format`` makes of a row.
+
+    Args:
+        source: name of the row's source, for errors.
+        row: a mapping, or a mapping as JSON in UTF-8.
+        where: the row's place in the source.
+
+    Raises:
+        ValueError: the row is no mapping, or lacks a field; names source and place.
+    """
+    try:
+        row = json.loads(row) if isinstance(row, bytes) else row
+        if not isinstance(row, Mapping):
+            raise ValueError("must be a JSON object")
+        return Document(format.parts(row), where)
+    except ValueError as error:
+        raise ValueError(f"source {source}: {where}: {error}") from error
 
 
 def lookup(row: Mapping[str, Any], path: str) -> str:
@@ -124,16 +152,16 @@ def lookup(row: Mapping[str, Any], path: str) -> str:
         elif isinstance(value, list | tuple) and key.isdigit():
             value = value[int(key)] if int(key) < len(value) else None
         elif value is not None:
-            raise ValueError(f"field {path!r}: {_short(value)} has no part {key!r}")
+            raise ValueError(f"field {path!r}: {SHORT.repr(value)} has no part {key!r}")
     if value is None:
         return ""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise ValueError(f"field {path!r} = {_short(value)}: must be text")
+        raise ValueError(f"field {path!r} = {SHORT.repr(value)}: must be text")
     return str(value)
 
 
 def format_from(options: Mapping[str, Any]) -> Format:
-    """The format that a source's options ask for, ``Text()`` if they ask for none.
+    """The format that a source's options ask for, ``TextField()`` if they ask for none.
 
     Args:
         options: ``{"text": field}``, ``{"prompt": template, "answer": template}`` or
@@ -146,17 +174,12 @@ def format_from(options: Mapping[str, Any]) -> Format:
         if not isinstance(value, str):
             raise ValueError(f"{name} = {value!r}: must be text")
     if not options:
-        return Text()
+        return TextField()
     if options.keys() == {"text"}:
-        return Text(options["text"])
+        return TextField(options["text"])
     if options.keys() == {"messages"}:
         return Messages(options["messages"])
     if options.keys() <= {"prompt", "answer"} and "answer" in options:
         return Template(options.get("prompt", ""), options["answer"])
     allowed = "must be text, messages, or prompt and answer"
     raise ValueError(f"format {sorted(options)}: {allowed}")
-
-
-def _short(value: object) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -14,10 +14,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from prism.data.document import held_out
+from prism.data.document import IGNORE, RowBatch, count_bytes, encode, held_out
 from prism.data.mix import Mix
-from prism.data.order import Place, Source, Walk
-from prism.data.pack import IGNORE, RowBatch, count_bytes, encode
+from prism.data.order import Source, stored
 from prism.data.tokens import Tokenizer
 
 TOKENS = 2**18
@@ -58,27 +57,31 @@ def held_out_batches(
             documents[shortest].append(document)
             sizes[shortest] += len(document[1])
     mine = range(rows) if mine is None else mine
-    packed = [_pack(documents[i], -(-max(sizes) // seq_len) * seq_len, tokenizer.end) for i in mine]
-    return [
-        _batch([(row[:, at : at + seq_len], names) for row, names in packed], tokenizer)
-        for at in range(0, max(sizes), seq_len)
-    ]
+    length = -(-max(sizes) // seq_len) * seq_len
+    packed = torch.stack([_pack(documents[i], length, tokenizer.end) for i in mine])
+    names = [", ".join(dict.fromkeys(name for name, _, _ in documents[i])) for i in mine]
+    batches = []
+    for part in packed.split(seq_len, dim=2):
+        ids, targets, numbers = (x.contiguous() for x in part.unbind(dim=1))
+        size = count_bytes(targets, tokenizer.byte_lengths)
+        batches.append(RowBatch(ids, targets, numbers, list(names), size))
+    return batches
 
 
 def _documents(
     source: Source, share: float, tokenizer: Tokenizer, budget: float
 ) -> Iterator[Encoded]:
     """Held-out documents of one epoch in stored order until ``budget`` tokens are reached."""
-    walk, place, taken, seen = Walk(source, seed=None), Place(), 0, 0
-    while taken < budget and (place := walk.find(place)).epoch == 0:
-        document = walk.read(place)
+    taken = seen = 0
+    for document in stored(source):
         seen += 1
         if held_out(document, share):
             ids, targets = encode(document, tokenizer)
             if len(ids) > 0:
                 taken += len(ids)
                 yield source.name, ids, targets
-        place = place._replace(index=place.index + 1)
+                if taken >= budget:
+                    break
     if taken == 0:
         raise ValueError(
             f"source {source.name}: none of its {seen:,} documents is held out for validation at "
@@ -87,8 +90,8 @@ def _documents(
         )
 
 
-def _pack(documents: list[Encoded], length: int, padding: int) -> tuple[Tensor, list[str]]:
-    """Tokens, targets and document numbers, ``[3, length]``, and the sources."""
+def _pack(documents: list[Encoded], length: int, padding: int) -> Tensor:
+    """Tokens, targets and document numbers, ``[3, length]``."""
     rows = torch.full((3, length), IGNORE)
     rows[0], rows[2] = padding, PADDING
     at = 0
@@ -96,11 +99,4 @@ def _pack(documents: list[Encoded], length: int, padding: int) -> tuple[Tensor, 
         here = slice(at, at + len(ids))
         rows[0, here], rows[1, here], rows[2, here] = ids, targets, number
         at += len(ids)
-    return rows, list(dict.fromkeys(name for name, _, _ in documents))
-
-
-def _batch(rows: list[tuple[Tensor, list[str]]], tokenizer: Tokenizer) -> RowBatch:
-    tokens, targets, segments = torch.stack([row for row, _ in rows]).unbind(dim=1)
-    names = [", ".join(names) for _, names in rows]
-    bytes = count_bytes(targets, tokenizer.byte_lengths)
-    return RowBatch(tokens.contiguous(), targets.contiguous(), segments.contiguous(), names, bytes)
+    return rows

@@ -25,7 +25,7 @@ from typing import Any, Protocol
 
 from prism import whole_file
 from prism.data.document import Document
-from prism.data.formats import Format
+from prism.data.formats import Format, document_of
 from prism.data.order import Window
 
 ROWS = 1000
@@ -93,13 +93,14 @@ class HubDataset:
         if kept.is_file():
             return int(json.loads(kept.read_text()))
         shards = int(self.stream.num_shards)
-        self._write(kept, json.dumps(shards))
+        whole_file.write(kept, json.dumps(shards))
         return shards
 
     def window(self, segment: int, cursor: int) -> Window:
         file = self._folder / f"{segment:05d}-{cursor:09d}.jsonl"
         if not file.is_file():
-            self._write(file, "".join(f"{json.dumps(r)}\n" for r in self._rows(segment, cursor)))
+            rows = self._rows(segment, cursor)
+            whole_file.write(file, "".join(f"{json.dumps(row)}\n" for row in rows))
         lines = file.read_bytes().splitlines()
         read = partial(self._document, lines, segment, cursor)
         return Window(len(lines), read, cursor + ROWS if len(lines) == ROWS else None)
@@ -127,14 +128,7 @@ class HubDataset:
 
     def _document(self, lines: list[bytes], shard: int, first: int, i: int) -> Document:
         where = f"shard {shard} row {first + i}"
-        try:
-            return Document(self._format.parts(json.loads(lines[i])), where)
-        except ValueError as error:
-            raise ValueError(f"source {self.name}: {where}: {error}") from error
-
-    def _write(self, path: Path, text: str) -> None:
-        """A whole file or none, also if several processes write it at once."""
-        whole_file.write(path, text)
+        return document_of(self._format, self.name, lines[i], where)
 
 
 def _load(name: str, path: str, config: str | None, split: str, revision: str | None) -> Stream:

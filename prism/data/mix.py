@@ -4,7 +4,7 @@
     file:essays.txt:3,file:chat.jsonl:1     files, 3 tokens of the first to 1 of the second
     folder:corpus                           every text, JSON lines and Parquet file below
     hub:owner/name/config:split             a data set on the Hugging Face hub
-    mix:pretrain                            a named mix: ``NAMED``
+    mix:pretrain                            a named mix: a file in ``prism/data/mixes``
     mix:my.json                             a mix of one's own, with a format per source
 
 Real English without a hub, here from Debian's packages (no root needed), is one folder each:
@@ -14,8 +14,10 @@ Real English without a hub, here from Debian's packages (no root needed), is one
     rm -r text/usr/share/doc/linux-doc-6.1/Documentation/translations
     folder:text/usr/share/doc/linux-doc-6.1/Documentation,folder:text/usr/share/doc/python3.11
 
-A mix of one's own is a JSON object like those of ``NAMED``: ``held_out`` and ``sources``, each
-source with ``kind``, ``path``, ``weight`` and the options of its format.
+A mix of one's own is a JSON object like those of the named mixes: ``held_out`` and ``sources``,
+each source with ``kind``, ``path``, ``weight`` and the options of its format. The named ones hold
+data sets that are public without a request; each is described at
+https://huggingface.co/datasets/<path>. Weights are shares of tokens.
 """
 
 from __future__ import annotations
@@ -24,21 +26,23 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prism.data.bundled import PythonManual
 from prism.data.files import Files, find_files
 from prism.data.formats import format_from
 from prism.data.hub import HubDataset
-from prism.data.named import NAMED
 from prism.data.order import Source
+from prism.data.passages import PythonManual
 
 HELD_OUT = 0.01
 SMALL_HELD_OUT = 0.0625  # where HELD_OUT would leave a few documents, or none
 SMALL = 4 * 1024 * 1024  # bytes of all sources
 KINDS = ("pydoc", "file", "folder", "hub")
+NAMED = ("pretrain", "instruct", "retrieval")  # files of MIXES
+MIXES = Path(__file__).parent / "mixes"
 PLACE_OPTIONS = ("kind", "path", "config", "split", "revision", "weight", "name")
 
 
@@ -88,6 +92,41 @@ class Mix:
         return hashlib.blake2b(raw.encode(), digest_size=16).hexdigest()
 
 
+def blended(own: Mix, shared: Mix, share: float) -> Mix:
+    """Two mixes in one: ``share`` of the tokens from ``own``, the others from ``shared``.
+
+        w_s = share own_s / sum(own) + (1 - share) shared_s / sum(shared)
+
+    A source in both has the sum of its two weights. A source whose documents are in ``shared``
+    only, whatever the two call it, is out of domain. ``shared`` says what is held out, so a model
+    that goes on from one trained on it never meets the text that this one was validated on.
+
+    Raises:
+        ValueError: two different sources have one name.
+    """
+    sources = {s.source.name: s.source for s in own.sources}
+    weights = dict.fromkeys(sources, 0.0)
+    for s in shared.sources:
+        name = s.source.name
+        if name in sources and sources[name].fingerprint() != s.source.fingerprint():
+            raise ValueError(f"source {name!r} is another one in the shared mix; give it a name")
+        sources.setdefault(name, s.source)
+        weights.setdefault(name, 0.0)
+    for mix, part in ((own, share), (shared, 1 - share)):
+        total = sum(s.weight for s in mix.sources)
+        for s in mix.sources:
+            weights[s.source.name] += part * s.weight / total
+    # by content: equal documents may be named or reached otherwise
+    domain = {(type(s.source), s.source.fingerprint()) for s in own.sources}
+    return Mix(
+        tuple(
+            Weighted(source, weights[name], (type(source), source.fingerprint()) not in domain)
+            for name, source in sources.items()
+        ),
+        shared.held_out,
+    )
+
+
 def parse_mix(text: str) -> Mix:
     """The mix that a command line names. Of local text below ``SMALL`` bytes, ``SMALL_HELD_OUT`` is
     held out.
@@ -96,7 +135,17 @@ def parse_mix(text: str) -> Mix:
         ValueError: an unknown kind or name, a bad weight, or a source that cannot be opened.
     """
     if text.startswith("mix:"):
-        return mix_from(_described(text.removeprefix("mix:")))
+        name = text.removeprefix("mix:")
+        path = MIXES / f"{name}.json" if name in NAMED else Path(name)
+        if path.suffix != ".json":
+            raise ValueError(f"{text}: must be one of {', '.join(NAMED)}, or a .json file")
+        try:
+            described = json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"{text}: cannot be read ({error})") from error
+        if not isinstance(described, dict):
+            raise ValueError(f"{text}: must be a JSON object with sources")
+        return mix_from(described)
     entries = [_entry(part) for part in text.split(",")]
     mix = mix_from({"sources": entries})
     sources = [weighted.source for weighted in mix.sources]
@@ -120,29 +169,16 @@ def mix_from(description: Mapping[str, Any]) -> Mix:
     return Mix(tuple(map(_open, sources)), description.get("held_out", HELD_OUT))
 
 
-def _described(name: str) -> Mapping[str, Any]:
-    if name in NAMED:
-        return NAMED[name]
-    path = Path(name)
-    if path.suffix != ".json":
-        raise ValueError(f"mix:{name}: must be one of {', '.join(NAMED)}, or a .json file")
-    try:
-        described = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ValueError(f"mix:{name}: cannot be read ({error})") from error
-    if not isinstance(described, dict):
-        raise ValueError(f"mix:{name}: must be a JSON object with sources")
-    return described
-
-
 def _entry(text: str) -> dict[str, Any]:
     """``kind[:path][:weight]``; the path of a hub data set is ``owner/name[/config][:split]``."""
     kind, *rest = text.strip().split(":")
     if kind not in KINDS:
         raise ValueError(f"data {text!r}: must begin with one of {', '.join(KINDS)}, mix")
     entry: dict[str, Any] = {"kind": kind}
-    if rest and (kind == "pydoc" or len(rest) > 1) and _is_number(rest[-1]):
-        entry["weight"] = float(rest.pop())
+    if rest and (kind == "pydoc" or len(rest) > 1):
+        with suppress(ValueError):  # of float: then it is no weight, but part of the path
+            entry["weight"] = float(rest[-1])
+            rest.pop()
     if kind == "hub" and len(rest) > 1:
         entry["split"] = rest.pop()
     if rest:
@@ -155,14 +191,6 @@ def _entry(text: str) -> dict[str, Any]:
         if len(parts) == 3:
             entry["config"] = parts[2]
     return entry
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _open(entry: Mapping[str, Any]) -> Weighted:

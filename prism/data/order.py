@@ -16,7 +16,7 @@ so the first document of a terabyte comes as fast as that of a page.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -43,7 +43,7 @@ class Window:
 
 
 class Source(Protocol):
-    """Where documents come from. Reading has no side effect that can be seen."""
+    """Documents in segments and windows. Reading has no visible side effect."""
 
     name: str
 
@@ -76,7 +76,7 @@ def mix64(*values: int) -> int:
 
 
 def permuted(i: int, n: int, key: int) -> int:
-    """Where the ``key``-th bijection of 0..n-1 sends ``i``."""
+    """Image of ``i`` under the ``key``-th bijection of 0..n-1."""
     if not 0 <= i < n:
         raise ValueError(f"index = {i}: must be in 0..{n - 1}")
     half = max(1, ((n - 1).bit_length() + 1) // 2)
@@ -161,3 +161,11 @@ class Walk:
                 self._windows.popitem(last=False)
         self._windows.move_to_end(key)
         return self._windows[key]
+
+
+def stored(source: Source) -> Iterator[Document]:
+    """All documents of a source once, in the order in which it stores them."""
+    walk, place = Walk(source, seed=None), Place()
+    while (place := walk.find(place)).epoch == 0:
+        yield walk.read(place)
+        place = place._replace(index=place.index + 1)

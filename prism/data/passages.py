@@ -1,10 +1,10 @@
-"""Text and JSON lines, opened at any place without an index.
+"""Plain text as documents: passages of files, opened at any place without an index, and the text
+that Python carries.
 
 A file is divided by byte number, and a document belongs to the division in which it begins. That is
 decided by looking at bytes near the border only, so a file needs to be neither read nor indexed
 before its middle can be opened.
 
-- JSON lines: division k of ``LINES`` bytes holds the lines that begin in it.
 - Text: a passage begins in every ``PASSAGE`` bytes, after the first blank line there, else at the
   first line, word or character. A shorter file is one document.
 - Text with lines ``<|endoftext|>``: division k of ``LINES`` bytes holds the documents that begin in
@@ -16,23 +16,25 @@ A file that ends in ``.gz`` is unpacked into memory when it is opened.
 from __future__ import annotations
 
 import gzip
+import hashlib
+import importlib
 import io
-import json
 import re
 import struct
 import zlib
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from prism.data.document import Document, plain
+from prism.data.document import Document
 from prism.data.formats import Format
 from prism.data.order import Window
 
 PASSAGE = 16 * 1024
 PASSAGES = 16  # to a segment
 LINES = 1024 * 1024
+PIECE = 2000  # characters of a document of the manual
 LARGEST_GZ = 256 * 1024 * 1024
 
 SEPARATOR = b"<|endoftext|>"
@@ -47,8 +49,8 @@ BREAKS = (
 HEAD = 1024 * 1024  # where the first separator is looked for
 
 
-class Bytes:
-    """The bytes of a file, unpacked if it ends in ``.gz``.
+class StoredBytes:
+    """The bytes of a file of a source, unpacked if it ends in ``.gz``.
 
     Attributes:
         size: number of them, found without unpacking.
@@ -57,8 +59,8 @@ class Bytes:
         ValueError: a packed file that does not fit into memory.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, name: str, path: Path) -> None:
+        self.name, self.path = name, path
         self._packed = path.suffix == ".gz"
         self.size = path.stat().st_size
         if self._packed:
@@ -68,8 +70,17 @@ class Bytes:
             if self.size > LARGEST_GZ:
                 raise ValueError(f"{path}: {self.size:,} bytes unpacked: unpack it first")
 
+    def document(self, start: int, raw: bytes) -> Document:
+        """The UTF-8 text ``raw``, which begins at byte ``start``, as a document that is learned."""
+        where = f"{self.path} at byte {start}"
+        try:
+            text = raw.decode("utf-8-sig" if start == 0 else "utf-8").strip("\r\n")
+        except UnicodeDecodeError as error:
+            raise ValueError(f"source {self.name}: {where}: not UTF-8 ({error.reason})") from error
+        return Document(((text, True),), where)
+
     def open(self) -> BinaryIO:
-        """To be read and sought in."""
+        """A stream that can be read and sought in."""
         return io.BytesIO(_unpacked(self.path, self.size)) if self._packed else self.path.open("rb")
 
 
@@ -88,8 +99,8 @@ class TextFile:
     """Passages of a text file."""
 
     def __init__(self, name: str, path: Path, format: Format) -> None:
-        self.name, self.path = name, path
-        self._bytes = Bytes(path)
+        self.path = path
+        self._bytes = StoredBytes(name, path)
 
     def segments(self) -> int:
         return -(-self._bytes.size // (PASSAGE * PASSAGES))
@@ -105,7 +116,7 @@ class TextFile:
             piece = raw[low - edges[0] : high - edges[0]]
             if piece.strip():
                 found.append((low, piece))
-        return Window(len(found), lambda i: _text(self, *found[i]))
+        return Window(len(found), lambda i: self._bytes.document(*found[i]))
 
     def _edge(self, file: BinaryIO, passage: int) -> int:
         """First byte of a passage."""
@@ -126,8 +137,8 @@ class SeparatedFile:
     """Documents of a text file with lines ``<|endoftext|>`` between them."""
 
     def __init__(self, name: str, path: Path, format: Format) -> None:
-        self.name, self.path = name, path
-        self._bytes = Bytes(path)
+        self.path = path
+        self._bytes = StoredBytes(name, path)
 
     def segments(self) -> int:
         return -(-self._bytes.size // LINES)
@@ -149,52 +160,59 @@ class SeparatedFile:
                 elif found:
                     found[-1][1].append(line)
         texts = [(start, raw) for start, lines in found if (raw := b"".join(lines)).strip()]
-        return Window(len(texts), lambda i: _text(self, *texts[i]))
+        return Window(len(texts), lambda i: self._bytes.document(*texts[i]))
 
 
 def open_text(name: str, path: Path, format: Format) -> TextFile | SeparatedFile:
     """A text file, of the kind that its first ``HEAD`` bytes show."""
-    with Bytes(path).open() as file:
+    with StoredBytes(name, path).open() as file:
         separated = SEPARATED.search(file.read(HEAD))
     return SeparatedFile(name, path, format) if separated else TextFile(name, path, format)
 
 
-def _text(file: TextFile | SeparatedFile, start: int, raw: bytes) -> Document:
-    where = f"{file.path} at byte {start}"
-    try:
-        return plain(raw.decode("utf-8-sig" if start == 0 else "utf-8").strip("\r\n"), where)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"source {file.name}: {where}: not UTF-8 ({error.reason})") from error
+class PythonManual:
+    """The text that every CPython carries: the language reference in ``pydoc_data.topics``.
 
+    Half a megabyte of English, offline, no install. Its topics quote one another at length, so a
+    paragraph that came before is left out. A document is a few paragraphs of one topic, about
+    ``PIECE`` characters. The text differs a little between Python versions: compare numbers within
+    one version.
+    """
 
-class LinesFile:
-    """Rows of a JSON lines file."""
-
-    def __init__(self, name: str, path: Path, format: Format) -> None:
-        self.name, self.path, self._format = name, path, format
-        self._bytes = Bytes(path)
+    name = "pydoc"
 
     def segments(self) -> int:
-        return -(-self._bytes.size // LINES)
+        return 1
 
     def window(self, segment: int, cursor: int) -> Window:
-        low, high = segment * LINES, (segment + 1) * LINES
-        found: list[tuple[int, bytes]] = []
-        with self._bytes.open() as file:
-            if low > 0:
-                file.seek(low - 1)
-                file.readline()  # the end of the line that began before
-            while (start := file.tell()) < high and (line := file.readline()):
-                if line.strip():
-                    found.append((start, line))
-        return Window(len(found), lambda i: self._document(*found[i]))
+        return Window(len(_manual()), self._document)
 
-    def _document(self, start: int, line: bytes) -> Document:
-        where = f"{self.path} at byte {start}"
-        try:
-            row = json.loads(line)
-            if not isinstance(row, dict):
-                raise ValueError("must be a JSON object")
-            return Document(self._format.parts(row), where)
-        except ValueError as error:
-            raise ValueError(f"source {self.name}: {where}: {error}") from error
+    def fingerprint(self) -> str:
+        everything = "\0".join(text for _, text in _manual())
+        return hashlib.blake2b(everything.encode(), digest_size=16).hexdigest()
+
+    @staticmethod
+    def _document(i: int) -> Document:
+        topic, text = _manual()[i]
+        return Document(((text, True),), f"topic {topic!r}")
+
+
+@cache
+def _manual() -> list[tuple[str, str]]:
+    """Topic and text of each document of the manual."""
+    topics: dict[str, str] = importlib.import_module("pydoc_data.topics").topics
+    seen: set[str] = set()
+    documents: list[tuple[str, str]] = []
+    for topic in sorted(topics):
+        piece: list[str] = []
+        for paragraph in topics[topic].split("\n\n"):
+            if not paragraph.strip() or paragraph in seen:
+                continue
+            seen.add(paragraph)
+            piece.append(paragraph)
+            if sum(map(len, piece)) >= PIECE:
+                documents.append((topic, "\n\n".join(piece)))
+                piece = []
+        if piece:
+            documents.append((topic, "\n\n".join(piece)))
+    return documents

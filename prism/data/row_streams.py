@@ -28,12 +28,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from prism.data.curriculum import Curriculum
-from prism.data.document import held_out
+from prism.data.document import (
+    IGNORE,
+    RowBatch,
+    count_bytes,
+    document_id,
+    encode,
+    held_out,
+)
 from prism.data.mix import Mix
 from prism.data.order import Place, Walk, mix64
-from prism.data.pack import IGNORE, RowBatch, count_bytes, encode
 from prism.data.tokens import Tokenizer
 from prism.splitmix import WORD
 
@@ -105,7 +112,7 @@ class RowStreams:
         rows, names = zip(
             *(stream.take(self._seq_len) for stream in self._streams.values()), strict=True
         )
-        tokens, targets, segments, out_of_domain = torch.stack(rows, dim=1)
+        tokens, targets, segments, out_of_domain, document, offset = torch.stack(rows, dim=1)
         return RowBatch(
             tokens,
             targets,
@@ -113,12 +120,14 @@ class RowStreams:
             list(names),
             count_bytes(targets, self._byte_lengths),
             out_of_domain.bool() if self._marked else None,
+            document,
+            offset,
         )
 
     def state(self) -> dict[str, Any]:
         """Position of every stream, as JSON, by stream: ``{"stream0007": {...}}``."""
         return {
-            _key(i): {"data": self._identity, **stream.state()}
+            f"stream{i:04d}": {"data": self._identity, **stream.state()}
             for i, stream in self._streams.items()
         }
 
@@ -132,13 +141,14 @@ class RowStreams:
             ValueError: a stream is missing, or the state is of other data.
         """
         for i, stream in self._streams.items():
-            saved = state.get(_key(i)) or state.get(f"lane{i:04d}")  # its key in older runs
+            key = f"stream{i:04d}"
+            saved = state.get(key) or state.get(f"lane{i:04d}")  # its key in older runs
             if saved is None:
-                raise ValueError(f"data state has no {_key(i)}; there are {sorted(state)}")
+                raise ValueError(f"data state has no {key}; there are {sorted(state)}")
             saved = dict(saved)
             if saved.pop("data", None) != self._identity:
                 raise ValueError(
-                    f"data state of {_key(i)} is of another mix, tokenizer, seed, curriculum or "
+                    f"data state of {key} is of another mix, tokenizer, seed, curriculum or "
                     "number of streams; must be of the same to go on exactly"
                 )
             stream.load(saved)
@@ -176,7 +186,7 @@ class RowStream:
         self._quota = dict(self._start_quota)
         self._piece = self._following = 0  # number of the document's first piece, and of the next's
         self._source = ""
-        self._taken = 0
+        self._taken = self._document = 0
         self._tokens = self._targets = self._pieces = torch.empty(0, dtype=torch.int64)
 
     def _quota_at_start(self, seed: int, number: int) -> dict[str, float]:
@@ -190,10 +200,11 @@ class RowStream:
         total = sum(offsets.values())
         return {name: w * total - offsets.get(name, 0.0) for name, w in weights.items()}
 
-    def take(self, length: int) -> tuple[torch.Tensor, str]:
-        """The next tokens, targets, numbers of documents or their pieces, and whether their source
-        is out of domain, together ``[4, length]``; and the names of the sources."""
-        rows = torch.full((4, length), IGNORE)
+    def take(self, length: int) -> tuple[Tensor, str]:
+        """The next tokens, targets, numbers of documents or their pieces, whether their source is
+        out of domain, documents and offsets, together ``[6, length]``; and the names of the
+        sources."""
+        rows = torch.full((6, length), IGNORE)
         names: list[str] = []
         filled = 0
         while filled < length:
@@ -205,6 +216,8 @@ class RowStream:
             rows[1, here] = self._targets[there]
             rows[2, here] = self._pieces[there]
             rows[3, here] = self._source in self._out_of_domain
+            rows[4, here] = self._document
+            rows[5, here] = torch.arange(self._taken, self._taken + n)
             if self._source not in names:
                 names.append(self._source)
             filled, self._taken = filled + n, self._taken + n
@@ -258,7 +271,7 @@ class RowStream:
             f"{document.where}; must hold text"
         )
 
-    def _enter(self, name: str, begin: int, tokens: torch.Tensor, targets: torch.Tensor) -> None:
+    def _enter(self, name: str, begin: int, tokens: Tensor, targets: Tensor) -> None:
         self._piece = self._following
         self._tokens, self._targets = tokens, targets
         self._source, self._taken = name, 0
@@ -269,7 +282,8 @@ class RowStream:
         self._cut(begin)
 
     def _cut(self, begin: int) -> None:
-        """Number the pieces of the document that begins at token ``begin`` of the stream."""
+        """Name the document that begins at token ``begin`` of the stream, number its pieces."""
+        self._document = document_id(self._tokens)
         self._pieces = torch.full((len(self._tokens),), self._piece)
         if self._curriculum.lengths is not None:
             draw = mix64(self._key, begin) / (WORD + 1)
@@ -291,7 +305,3 @@ class RowStream:
         weights = self._curriculum.weights(begin / self._run)
         deficits = {s: (self._quota[s] - self._read[s]) / w for s, w in weights.items() if w > 0}
         return max(deficits, key=lambda name: deficits[name])
-
-
-def _key(stream: int) -> str:
-    return f"stream{stream:04d}"

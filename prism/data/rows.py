@@ -1,12 +1,13 @@
-"""Parquet (extra: pyarrow) and JSON files as rows.
+"""Files of rows: JSON lines, Parquet (extra: pyarrow) and JSON.
 
+Segment k of a file of JSON lines holds the lines that begin in its k-th ``LINES`` bytes, so it is
+opened at any place without an index (``prism/data/passages.py``).
 A row group of a Parquet file is a segment, parsed a thousand rows at a time and only in the columns
 that are used. A JSON file holds one list of objects, or one object of objects, and is read whole.
 """
 
 from __future__ import annotations
 
-import importlib
 import json
 from collections.abc import Iterator
 from functools import cached_property, partial
@@ -14,10 +15,37 @@ from pathlib import Path
 from typing import Any
 
 from prism.data.document import Document
-from prism.data.formats import Format
+from prism.data.formats import Format, document_of
 from prism.data.order import Window
+from prism.data.passages import LINES, StoredBytes
 
 ROWS = 1000
+
+
+class LinesFile:
+    """Rows of a JSON lines file."""
+
+    def __init__(self, name: str, path: Path, format: Format) -> None:
+        self.name, self.path, self._format = name, path, format
+        self._bytes = StoredBytes(name, path)
+
+    def segments(self) -> int:
+        return -(-self._bytes.size // LINES)
+
+    def window(self, segment: int, cursor: int) -> Window:
+        low, high = segment * LINES, (segment + 1) * LINES
+        found: list[tuple[int, bytes]] = []
+        with self._bytes.open() as file:
+            if low > 0:
+                file.seek(low - 1)
+                file.readline()  # the end of the line that began before
+            while (start := file.tell()) < high and (line := file.readline()):
+                if line.strip():
+                    found.append((start, line))
+        return Window(len(found), lambda i: self._document(*found[i]))
+
+    def _document(self, start: int, line: bytes) -> Document:
+        return document_of(self._format, self.name, line, f"{self.path} at byte {start}")
 
 
 class ParquetFile:
@@ -25,7 +53,11 @@ class ParquetFile:
 
     def __init__(self, name: str, path: Path, format: Format) -> None:
         self.name, self.path, self._format = name, path, format
-        parquet = _pyarrow(path)
+        try:
+            import pyarrow.parquet as parquet  # an extra
+        except ImportError as error:
+            needs = "needs pyarrow: pip install 'prism-lm[parquet]'"
+            raise ValueError(f"{path}: {needs}") from error
         try:
             self._file = parquet.ParquetFile(path)
         except ValueError as error:  # pyarrow's own errors derive from it
@@ -60,10 +92,7 @@ class ParquetFile:
 
     def _document(self, rows: list[dict[str, Any]], group: int, first: int, i: int) -> Document:
         where = f"{self.path} row group {group} row {first + i}"
-        try:
-            return Document(self._format.parts(rows[i]), where)
-        except ValueError as error:
-            raise ValueError(f"source {self.name}: {where}: {error}") from error
+        return document_of(self._format, self.name, rows[i], where)
 
 
 class JsonFile:
@@ -94,16 +123,4 @@ class JsonFile:
     def _document(self, i: int) -> Document:
         key, row = self._rows[i]
         where = f"{self.path} {key}"
-        try:
-            if not isinstance(row, dict):
-                raise ValueError("must be a JSON object")
-            return Document(self._format.parts(row), where)
-        except ValueError as error:
-            raise ValueError(f"source {self.name}: {where}: {error}") from error
-
-
-def _pyarrow(path: Path) -> Any:
-    try:
-        return importlib.import_module("pyarrow.parquet")
-    except ImportError as error:
-        raise ValueError(f"{path}: needs pyarrow: pip install 'prism-lm[parquet]'") from error
+        return document_of(self._format, self.name, row, where)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,7 +27,7 @@ END_NAMES = (END, "<|endoftext|>", "</s>", "<|im_end|>")
 
 
 class Tokenizer(Protocol):
-    """What a tokenizer offers.
+    """Text to ids and back.
 
     Attributes:
         vocab_size: number of ids.
@@ -43,6 +44,9 @@ class Tokenizer(Protocol):
 
     def decode(self, ids: list[int]) -> str:
         """Text of ``ids``; bytes that are no UTF-8 become U+FFFD, special ids nothing."""
+
+    def piece(self, token: int) -> bytes:
+        """Bytes that one id stands for; those of ``end`` and other special ids are not text."""
 
     def fingerprint(self) -> str:
         """Equal for tokenizers that give equal ids."""
@@ -63,6 +67,9 @@ class ByteTokenizer:
 
     def decode(self, ids: list[int]) -> str:
         return bytes(i for i in ids if i < 256).decode("utf-8", "replace")
+
+    def piece(self, token: int) -> bytes:
+        return bytes([token]) if token < 256 else b""
 
     def fingerprint(self) -> str:
         return "bytes"
@@ -101,6 +108,9 @@ class FileTokenizer:
     def decode(self, ids: list[int]) -> str:
         return self._inner.decode(ids, skip_special_tokens=True)
 
+    def piece(self, token: int) -> bytes:
+        return bytes_of_piece(self._inner.id_to_token(token))
+
     def fingerprint(self) -> str:
         return self._digest
 
@@ -115,6 +125,24 @@ class FileTokenizer:
             else:
                 lengths[i] = len(token)  # one printable character per byte
         return lengths
+
+
+def bytes_of_piece(piece: str) -> bytes:
+    """The bytes of one entry of a byte-level vocabulary; a special one is its own text."""
+    table = byte_of_character()
+    return bytes(table[c] for c in piece) if all(c in table for c in piece) else piece.encode()
+
+
+@cache
+def byte_of_character() -> dict[str, int]:
+    """The byte each character of a byte-level vocabulary stands for.
+
+    Printable Latin-1 characters stand for themselves, the other bytes, in order, for the
+    characters from U+0100 on (the convention of GPT-2).
+    """
+    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    rest = [b for b in range(256) if b not in plain]
+    return {chr(b): b for b in plain} | {chr(0x100 + i): b for i, b in enumerate(rest)}
 
 
 def tokenizers_library() -> Any:

@@ -1,4 +1,6 @@
-"""Facts outside the weights: bind, recall with calibrated confidence, forget, merge. No training.
+"""Facts in superposition, outside the weights: bound, recalled with calibrated confidence,
+forgotten exactly and merged, without training. A fact is the product of two bipolar codes, a tape
+the integer sum of its facts; ``README.md`` in this folder has the mathematics.
 
 from prism.holo import HoloTape
 tape = HoloTape.plan(facts=10_000, candidates=50_000)
@@ -6,11 +8,12 @@ tape.bind("capital of Freedonia", "Fredville", source="atlas")
 tape.recall("capital of Freedonia").value
 """
 
-from prism.holo.algebra.accumulator import Accumulator
-from prism.holo.algebra.codes import bank_of, hash_keys, sign_codes
+from prism.holo.algebra import Accumulator, HadamardCodebook, bank_of, hash_keys, sign_codes
 from prism.holo.algebra.vectors import sign_ste
 from prism.holo.audit import Audit, Capacity
-from prism.holo.capacity.planning import TapePlan
+from prism.holo.capacity import TapePlan
+from prism.holo.config import HoloConfig
+from prism.holo.ledger import Ledger
 from prism.holo.merge import Conflict, MergeReport
 from prism.holo.recall import Recall
 from prism.holo.store import Fact, FactStore
@@ -23,7 +26,10 @@ __all__ = [
     "Conflict",
     "Fact",
     "FactStore",
+    "HadamardCodebook",
+    "HoloConfig",
     "HoloTape",
+    "Ledger",
     "MergeReport",
     "Recall",
     "TapePlan",

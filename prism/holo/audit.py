@@ -16,12 +16,12 @@ from prism.holo.capacity.theory import facts_at
 from prism.holo.parts import TapeParts
 from prism.holo.reader import Reader
 
-SAMPLE = 20_000  # facts that an audit reads unless told otherwise
+SAMPLE = 20_000  # facts that an audit reads unless a sample is given
 
 
 @dataclass(frozen=True)
 class Capacity:
-    """How full a tape is.
+    """Fill level of a tape.
 
     Attributes:
         facts: bindings that it holds; a sequence is one per position.
@@ -78,7 +78,7 @@ class Audit:
 
 
 def capacity_of(tape: TapeParts, level: float = 0.99, alpha: float = 1.0) -> Capacity:
-    """How full the tape is; see :meth:`prism.holo.tape.HoloTape.capacity`."""
+    """The capacity of a tape; see :meth:`prism.holo.tape.HoloTape.capacity`."""
     c, held = tape.config, tape.bindings
     size = max(2, len(tape.vocabulary))
     if c.decoder == "filter":

@@ -13,7 +13,7 @@ DECODERS = ("filter", "sic", "amp")
 
 @dataclass(frozen=True, kw_only=True)
 class HoloConfig:
-    """A tape's accumulator and how it is read.
+    """Shape of a tape's accumulator, and its defaults of reading.
 
     Args:
         dim: numbers D of a bank.
@@ -22,9 +22,9 @@ class HoloConfig:
         seed: of all codes, 0 <= seed < 2**63.
         layers: amplitude layers; more than one needs a ledger and ``decoder = "amp"``.
         sequence: values are tuples.
-        ledger: keep who was bound to what beside the accumulator.
+        ledger: keep the list of facts beside the accumulator.
         resolver: keep the key strings and map misspelt keys to them; needs the ledger.
-        decoder: how facts are read when nothing else is asked for, from ``DECODERS``.
+        decoder: default decoder of the tape, from ``DECODERS``.
         alpha: rate in (0, 1] at which unknown keys are answered; 1 = nothing is ever refused.
     """
 

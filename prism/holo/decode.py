@@ -12,9 +12,9 @@ Approximate message passing (``"amp"``), x_i the posterior over the M values of 
     x_i   = softmax( a_i s_i / tau^2 )
     z     = y - sum_i a_i k_i * V x_i  +  z sum_i a_i^2 (1 - |x_i|^2) / (D tau^2)
 
-(Barbier & Krzakala, arXiv 1503.08040.) With amplitudes a_i = 3^j the loud facts decode first. If
-the residual of the decided values is zero, they are the solution: the decoder knows that it is
-right.
+(Barbier & Krzakala, arXiv 1503.08040.) With amplitudes a_i = 3^j the facts of the highest layer
+decode first. If the residual of the decided values is zero, they are the solution: the decoder
+knows that it is right.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from prism import whole_file
 from prism.holo.config import HoloConfig
 from prism.holo.ledger import COLUMNS, FORGOTTEN, Ledger
 from prism.holo.parts import TapeParts
-from prism.holo.vocabulary import Item
+from prism.holo.vocabulary import Item, to_json
 
 FORMAT, KIND = 1, "prism-holotape"
 SIGNED = {np.dtype(np.uint64): np.int64, np.dtype(np.uint16): np.int16}  # what every torch has
@@ -36,7 +36,7 @@ def save(tape: TapeParts, path: Path) -> None:
         OSError: the folder is missing or full; what was at ``path`` is still there.
     """
     v = tape.vocabulary
-    items = None if v.items is None else [_to_json(x) for x in v.items]
+    items = None if v.items is None else [to_json(x) for x in v.items]
     fixed = None if v.open or v.given else (items if items is not None else v.size)
     header = {
         "kind": KIND,
@@ -47,7 +47,17 @@ def save(tape: TapeParts, path: Path) -> None:
         "sources": tape.ledger.sources if tape.ledger is not None else None,
         "unlisted": tape.unlisted,
     }
-    content = to_bytes(_tensors(tape), {"prism": json.dumps(header)})
+    tensors = {"register": tape.accumulator.numbers.detach().cpu().contiguous()}
+    if tape.ledger is not None:
+        for name, column in tape.ledger.arrays().items():
+            kind = SIGNED.get(column.dtype, column.dtype)
+            tensors[f"ledger.{name}"] = torch.from_numpy(column.view(kind))
+    if tape.resolver is not None:
+        raw = json.dumps(tape.resolver.texts(), ensure_ascii=True).encode()
+        tensors["texts"] = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
+    if v.given:
+        tensors["codes"] = v.codes.codes()  # type: ignore[attr-defined]
+    content = to_bytes(tensors, {"prism": json.dumps(header)})
     whole_file.write(path, content)
 
 
@@ -126,23 +136,6 @@ def _ledger(tensors: dict[str, Tensor], sources: list[str | None], values: int) 
     return Ledger.from_arrays(columns, sources)
 
 
-def _tensors(tape: TapeParts) -> dict[str, Tensor]:
-    tensors = {"register": tape.accumulator.numbers.detach().cpu().contiguous()}
-    if tape.ledger is not None:
-        for name, column in tape.ledger.arrays().items():
-            kind = SIGNED.get(column.dtype, column.dtype)
-            tensors[f"ledger.{name}"] = torch.from_numpy(column.view(kind))
-    if tape.resolver is not None:
-        raw = json.dumps(tape.resolver.texts(), ensure_ascii=True).encode()
-        tensors["texts"] = torch.frombuffer(bytearray(raw), dtype=torch.uint8)
-    if tape.vocabulary.given:
-        tensors["codes"] = tape.vocabulary.codes.codes()  # type: ignore[attr-defined]
-    return tensors
-
-
-def _to_json(value: Item) -> Any:
-    return {"bytes": value.hex()} if isinstance(value, bytes) else value
-
-
 def _from_json(value: Any) -> Item:
+    """The inverse of :func:`prism.holo.vocabulary.to_json`."""
     return bytes.fromhex(value["bytes"]) if isinstance(value, dict) else value

@@ -1,7 +1,7 @@
-"""The ledger: what was bound under which key, by whom and when, beside the accumulator.
+"""Ledger beside the accumulator: which value was bound under which key, from which source and when.
 
 An accumulator cannot say which value to subtract, so exact forgetting needs the pair (key hash,
-value id). One row per stored item, in columns that grow by doubling; rows are never removed, only
+value id). One row per bound pair, in columns that grow by doubling; rows are never removed, only
 superseded, so the history stays. A fact is a row at position 0 and, for a sequence, the rows after
 it. Rows are found by an open-addressing table of row numbers (linear probing, load <= 1/2), all
 keys of a batch at once.
@@ -55,7 +55,7 @@ class Ledger:
         return row * self._rows + self._table.nbytes
 
     def live_rows(self) -> np.ndarray:
-        """Row numbers int64 of all items that the accumulator holds."""
+        """Row numbers int64 of all pairs that the accumulator holds."""
         return np.flatnonzero(self.column("superseded_by") == LIVE)
 
     def find(self, hashes: np.ndarray) -> np.ndarray:
@@ -72,11 +72,11 @@ class Ledger:
         slot = self._slot(hashes)
         keys = self._columns["key"]
         while len(open_):
-            found = self._table[slot]
-            filled = found != EMPTY
+            row = self._table[slot]
+            filled = row != EMPTY
             match = filled.copy()
-            match[filled] = keys[found[filled]] == hashes[open_[filled]]
-            rows[open_[match]] = found[match]
+            match[filled] = keys[row[filled]] == hashes[open_[filled]]
+            rows[open_[match]] = row[match]
             go_on = filled & ~match
             open_, slot = open_[go_on], (slot[go_on] + 1) & (len(self._table) - 1)
         return rows
@@ -187,10 +187,10 @@ class Ledger:
         hashes = self._columns["key"][rows]
         slot = self._slot(hashes)
         while len(rows):
-            found = self._table[slot]
-            filled = found != EMPTY
+            there = self._table[slot]
+            filled = there != EMPTY
             mine = filled.copy()
-            mine[filled] = self._columns["key"][found[filled]] == hashes[filled]
+            mine[filled] = self._columns["key"][there[filled]] == hashes[filled]
             writable = ~filled | mine
             self._table[slot[writable]] = rows[writable]
             # Two rows may have met in one empty slot: the one that is there now has won.

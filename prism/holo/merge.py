@@ -5,8 +5,8 @@ disjoint tapes merge by superposition. The ledgers say what is not disjoint: a f
 counted once, and a key with two values is a conflict that an explicit rule decides. Without ledgers
 the accumulators are simply added, and a fact of both counts twice.
 
-Forgetting empties the accumulator at once; the ledger keeps what was bound, by whom and when, for
-an audit. :func:`erase_history` drops that too, where nobody may know it.
+Forgetting empties the accumulator at once; the ledger keeps what was bound, its source and time,
+for an audit. :func:`erase_history` drops that too, where nobody may know it.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ from prism.holo.vocabulary import Bindings, Item, Vocabulary
 
 @dataclass(eq=False)
 class TapeParts:
-    """What a tape consists of.
+    """Config, accumulator, vocabulary, ledger and resolver of one tape.
 
     Attributes:
         ledger, resolver: None where the config wants none.
@@ -72,7 +72,7 @@ class TapeParts:
 
     @property
     def fingerprint(self) -> str:
-        """What must agree for the accumulators of two tapes to be added."""
+        """Text that agrees for two tapes whose accumulators may be added."""
         c = self.config
         return json.dumps([c.dim, c.banks, c.layers, c.seed, self.vocabulary.fingerprint])
 

@@ -20,7 +20,7 @@ from prism.holo.algebra.codes import Key, position_hashes
 from prism.holo.algebra.vectors import unbind
 from prism.holo.config import DECODERS
 from prism.holo.parts import TapeParts
-from prism.holo.recall import Readout, Recall, read, read_vectors
+from prism.holo.recall import Readout, Recall, clean_up, read
 
 CERTAIN = 1 - 1e-9  # prior probability that a listed key is stored
 
@@ -138,8 +138,9 @@ class Reader:
         parts = self._parts
         if parts.config.sequence:
             raise ValueError("a tape of sequences has no key vectors")
-        products = unbind(parts.accumulator, keys)
-        readout = read_vectors(products, parts.vocabulary.codes, self._alpha(alpha))
+        products = unbind(parts.accumulator, keys).detach()
+        codes, alpha = parts.vocabulary.codes, self._alpha(alpha)
+        readout = clean_up(products.__getitem__, len(products), codes, alpha, known=0.5)
         answers = []
         for i, accepted in enumerate(readout.accepted):
             value = parts.vocabulary.value(int(readout.ids[i])) if accepted else None

@@ -96,17 +96,20 @@ def read(
             rows = rows / scale[part, None].to(rows)
         return rows.mul_(sign_codes(hashes[part], accumulator.dim).to(rows))
 
-    return _read(vectors, len(hashes), codes, alpha, known)
+    return clean_up(vectors, len(hashes), codes, alpha, known)
 
 
-def read_vectors(products: Tensor, codes: Codebook, alpha: float, known: float = 0.5) -> Readout:
-    """The same of N products ``q * H`` [N, D] with keys of one's own, made of signs."""
-    return _read(lambda part: products[part].detach(), len(products), codes, alpha, known)
-
-
-def _read(
+def clean_up(
     vectors: Callable[[slice], Tensor], count: int, codes: Codebook, alpha: float, known: float
 ) -> Readout:
+    """Best codes of N unbound vectors.
+
+    Args:
+        vectors: gives ``k_q * H`` [n, D] of a slice of the N queries, a block at a time.
+        count: N.
+        codes: the M codes.
+        alpha, known: as in :func:`read`.
+    """
     size = len(codes)
     if size == 0 or count == 0:
         nothing = np.zeros(count)

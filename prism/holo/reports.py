@@ -14,6 +14,7 @@ from prism.holo.audit import Audit, Capacity
 from prism.holo.ingestion import FactTable, Ingested
 from prism.holo.recall import Recall
 from prism.holo.store import Fact
+from prism.holo.vocabulary import to_json
 
 SMALLEST = 1e-16  # p-values below look alike on a line
 
@@ -22,7 +23,7 @@ def answer(question: str, recall: Recall) -> dict[str, Any]:
     """An answered question; ``value`` is null for "unknown"."""
     return {
         "question": question,
-        "value": plain(recall.value),
+        "value": to_json(recall.value),
         "posterior": recall.posterior,
         "p_value": recall.p_value,
         "source": recall.source,
@@ -50,7 +51,7 @@ def listed(fact: Fact) -> dict[str, Any]:
     return {
         "key": text,
         "hash": None if text is not None else f"{fact.key:016x}",
-        "value": plain(fact.value),
+        "value": to_json(fact.value),
         "source": fact.source,
         "time": datetime.fromtimestamp(fact.time, UTC).isoformat(timespec="seconds"),
     }
@@ -139,15 +140,6 @@ def overload_line(room: Capacity) -> str | None:
         f"over its capacity: {room.facts:,} items where {room.limit:,} are read right at "
         f"{room.level:.0%}; now {room.predicted:.1%} by theory"
     )
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON has it: bytes as hex digits in an object, tuples as lists."""
-    if isinstance(value, bytes):
-        return {"bytes": value.hex()}
-    if isinstance(value, tuple):
-        return [plain(item) for item in value]
-    return value
 
 
 def shown(value: Any) -> str:

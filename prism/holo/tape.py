@@ -22,7 +22,7 @@ from torch import Tensor
 
 from prism.holo import audit, file, merge
 from prism.holo.algebra.codes import Key, sign_codes, signs
-from prism.holo.algebra.vectors import bind_vectors, require_one_bank, unbind
+from prism.holo.algebra.vectors import bind_vectors, unbind
 from prism.holo.capacity.planning import plan
 from prism.holo.config import HoloConfig
 from prism.holo.parts import TapeParts
@@ -81,7 +81,9 @@ class HoloTape:
         """An empty tape for ``facts`` with ``candidates`` values; ``print(tape)`` says its size.
 
         Args:
-            candidates: values to choose from; None = as many as ``values`` has.
+            candidates: values to choose from; None = as many as ``values`` has, and without
+                ``values`` as many as ``facts`` (every fact may have its own). The texts of the
+                keys are then kept too (``resolver=True``), as a language model needs them.
             accuracy: share of facts answered right at ``alpha``; refusals are misses.
             alpha: false-accept rate; 1 = the best value is always answered.
             decoder, layers, dim: see :func:`prism.holo.capacity.planning.plan`.
@@ -90,7 +92,8 @@ class HoloTape:
         if candidates is None:
             values = config.get("values")
             if values is None:
-                raise ValueError("plan candidates: must be given where values is not")
+                values = 2 if facts == 1 else facts
+                config = {"resolver": config.get("ledger", True)} | config
             candidates = values if isinstance(values, int) else len(values)
         p = plan(facts, candidates, accuracy, alpha, decoder, layers, dim)
         shape = {"dtype": p.dtype, "decoder": decoder, "layers": layers, "alpha": alpha}
@@ -142,7 +145,7 @@ class HoloTape:
 
     @property
     def fingerprint(self) -> str:
-        """What must agree for the accumulators of two tapes to be added."""
+        """Text that agrees for two tapes whose accumulators may be added."""
         return self._parts.fingerprint
 
     def hash(self, keys: Iterable[Key] | np.ndarray | Tensor) -> np.ndarray:
@@ -332,8 +335,8 @@ class HoloTape:
         return self._parts.value(row)
 
     def capacity(self, level: float = 0.99, alpha: float = 1.0) -> audit.Capacity:
-        """How full the tape is; ``level`` is the accuracy asked about, counted at ``alpha``
-        (1: the best value, whether or not it would be answered)."""
+        """The fill level and the number of facts that fit at accuracy ``level``, counted at
+        ``alpha`` (1: the best value, whether or not it would be answered)."""
         return audit.capacity_of(self._parts, level, alpha)
 
     def audit(self, sample: int = audit.SAMPLE) -> audit.Audit:
@@ -366,7 +369,6 @@ class HoloTape:
 
     def _bind_vectors(self, key: Any, value: Any, sign: int) -> None:
         """Bind a pair of which at least one is a vector, the other a key or value by name."""
-        require_one_bank(self.accumulator, "bind with vectors")
         size = len(self.vocabulary)
         if not isinstance(key, Tensor):
             key = self.key_vectors([key])[0]

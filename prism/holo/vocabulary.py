@@ -115,11 +115,11 @@ class Vocabulary:
         if grow and self.open:
             return self._grow(list(values))
         shift = int(self.open and self.sequence)
-        found = [self._ids.get(_identity(v), -1 - shift) + shift for v in values]
-        if not self.open and -1 in found:
-            bad = list(values)[found.index(-1)]
+        ids = [self._ids.get(_identity(v), -1 - shift) + shift for v in values]
+        if not self.open and -1 in ids:
+            bad = list(values)[ids.index(-1)]
             raise ValueError(f"value {bad!r}: must be one of the {self._size} of this tape")
-        return np.array(found, np.int64)
+        return np.array(ids, np.int64)
 
     def value(self, index: int) -> Item:
         """The value of an id."""
@@ -159,19 +159,19 @@ class Vocabulary:
         return np.array([known[_identity(v)] + shift for v in values], np.int64)
 
     def _numbers(self, values: Any) -> np.ndarray:
-        found = np.asarray(values if isinstance(values, np.ndarray) else list(values))
-        if found.size == 0:
+        numbers = np.asarray(values if isinstance(values, np.ndarray) else list(values))
+        if numbers.size == 0:
             return np.zeros(0, np.int64)
-        if found.dtype.kind not in "iu":
-            raise TypeError(f"value {found.flat[0]!r}: must be an integer below {self._size}")
-        wrong = (found < 0) | (found >= self._size)
+        if numbers.dtype.kind not in "iu":
+            raise TypeError(f"value {numbers.flat[0]!r}: must be an integer below {self._size}")
+        wrong = (numbers < 0) | (numbers >= self._size)
         if wrong.any():
-            raise ValueError(f"value {found[wrong][0]}: must be in 0..{self._size - 1}")
-        return found.ravel().astype(np.int64)
+            raise ValueError(f"value {numbers[wrong][0]}: must be in 0..{self._size - 1}")
+        return numbers.ravel().astype(np.int64)
 
     @property
     def fingerprint(self) -> str:
-        """What must agree for two accumulators to be added: the codes of the values."""
+        """Text that agrees for two vocabularies with the same codes."""
         fixed = None if self.open else (self._items if self._items is not None else self._size)
         if isinstance(fixed, list):
             fixed = hashlib.sha256(b"".join(digest(v, b"") for v in fixed)).hexdigest()[:16]
@@ -234,6 +234,15 @@ def as_tuple(value: Any) -> tuple[Any, ...]:
     if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
         return (value,)
     return tuple(value)
+
+
+def to_json(value: Any) -> Any:
+    """A value as JSON has it: bytes as hex digits in an object, tuples as lists."""
+    if isinstance(value, bytes):
+        return {"bytes": value.hex()}
+    if isinstance(value, tuple):
+        return [to_json(item) for item in value]
+    return value
 
 
 def _identity(value: Item) -> tuple[type, Item]:

@@ -1,10 +1,22 @@
-"""The tape in a language model: facts that a frozen model says because they were bound.
+"""Facts of a tape in a language model: calibrate, trigger, read, mix; no parameter is changed.
 
-A register holds answers under exact hashed addresses (subject, relation, place in the answer). The
-model only resolves which subject, which relation, and when. :func:`attach` is the way in.
+lm = attach(model, tokenizer, tape)                    # any language model, frozen
+logits = prism(tokens, facts=facts_for(tape, tokenizer, vocab_size)).logits     # with holo_mode
 """
 
 from prism.inject.addresses import AddressRegister
 from prism.inject.attached import AttachedLM, attach
+from prism.inject.sync import Skipped
+from prism.inject.token_facts import StoreFacts, TokenFacts, facts_for
+from prism.inject.trigger import Injection
 
-__all__ = ["AddressRegister", "AttachedLM", "attach"]
+__all__ = [
+    "AddressRegister",
+    "AttachedLM",
+    "Injection",
+    "Skipped",
+    "StoreFacts",
+    "TokenFacts",
+    "attach",
+    "facts_for",
+]

@@ -1,16 +1,22 @@
-"""Token ids at hashed addresses: the register behind a tape on a language model.
+"""Token ids at hashed addresses: the accumulator behind facts in a language model.
 
-An address is a 64-bit hash; what it holds is one of V token ids, as one Hadamard code per id. All
-V scores of a read come from a few Walsh-Hadamard transforms, so there is no V x D codebook:
+A view of HoloTape's core (accumulator, Hadamard codebook, ledger) for answers that are sequences of
+token ids. An address is a 64-bit hash; what it holds is one of V ids, as one Hadamard code per id.
+All V scores of a read come from a few Walsh-Hadamard transforms, so there is no V x D codebook:
 
     H[b] += k(address) * v_token            z = max_v <k * H[b], v> / |H[b]|,   about sqrt(D / N)
 
-The threshold for z is ``quantile(alpha, V)``, whatever the register holds. Sums are integers, so
-taking a write back leaves no trace.
+The threshold for z is ``quantile(alpha, V)``, whatever the accumulator holds. Sums are integers, so
+taking a write back leaves no trace. Token j of the answer under ``root`` is at the address
+``position_hashes(root, j)``; the ledger lists it, which makes forgetting exact, and is never asked
+for an answer.
 """
 
 from __future__ import annotations
 
+import math
+import time
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,8 +25,12 @@ from torch import Tensor
 
 from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codebook import HadamardCodebook
-from prism.holo.algebra.codes import bank_of, code_words, sign_codes
-from prism.holo.capacity.theory import quantile
+from prism.holo.algebra.codes import bank_of, position_hashes, sign_codes
+from prism.holo.capacity.theory import facts_at, quantile
+from prism.holo.ledger import FORGOTTEN, Ledger
+
+TOKENS_PER_FACT = 6  # of an answer with its ending, generously
+FALSE_READ, ACCURACY = 1e-5, 0.999  # of a single token of an answer
 
 
 class AddressRead(NamedTuple):
@@ -31,7 +41,7 @@ class AddressRead(NamedTuple):
 
 
 class AddressRegister:
-    """An integer register from addresses to token ids.
+    """An integer accumulator from addresses to token ids.
 
     Args:
         dim: numbers D of a bank; a power of two reads fastest.
@@ -52,17 +62,62 @@ class AddressRegister:
     ) -> None:
         if vocab_size < 2:
             raise ValueError(f"vocab_size = {vocab_size}: must be >= 2")
-        self.register = Accumulator(banks, dim, dtype, device)
+        self.accumulator = Accumulator(banks, dim, dtype, device)
         self.codes = HadamardCodebook(dim, vocab_size, seed)
+        self.ledger = Ledger()
 
     @property
     def H(self) -> Tensor:
         """The sums [B, D]."""
-        return self.register.numbers
+        return self.accumulator.numbers
 
     def threshold(self, alpha: float) -> float:
         """The z that an address that was never written passes with probability ``alpha``."""
         return quantile(alpha, len(self.codes))
+
+    def bind(
+        self, root: np.uint64, bank: int, tokens: Sequence[int], source: str | None = None
+    ) -> None:
+        """Write an answer into one bank, in place of an earlier one under the same root.
+
+        Raises:
+            ValueError: no token, or one outside 0..V-1; nothing is changed.
+        """
+        if not len(tokens):
+            raise ValueError("tokens = []: must hold at least one token id")
+        ids = self._checked(tokens)
+        if root in self:
+            self.forget(root, bank)
+        places = np.arange(len(ids))
+        addresses = position_hashes(np.full(len(ids), root), places)
+        self.write(addresses, ids, np.full(len(ids), bank))
+        self.ledger.append(addresses, ids, places, self.ledger.source_id(source), time.time())
+
+    def forget(self, root: np.uint64, bank: int) -> None:
+        """Take an answer out of its bank again, exactly.
+
+        Raises:
+            KeyError: nothing is bound under the root.
+        """
+        if root not in self:
+            raise KeyError(f"root {root}: is not bound")
+        rows = self.ledger.chain(self._row(root))[0]
+        column = self.ledger.column
+        self.remove(column("key")[rows], column("value")[rows], np.full(len(rows), bank))
+        self.ledger.supersede(rows, FORGOTTEN)
+
+    def source(self, root: np.uint64) -> str | None:
+        """Where the answer under a root came from, if it is bound and that was said."""
+        row = self._row(root)[0]
+        return None if row < 0 else self.ledger.sources[self.ledger.column("source")[row]]
+
+    def __contains__(self, root: np.uint64) -> bool:
+        """Whether an answer is bound under a root."""
+        return bool(self._row(root)[0] >= 0)
+
+    def _row(self, root: np.uint64) -> np.ndarray:
+        """The ledger's row int64 [1] of an answer's first token; -1 = none."""
+        return self.ledger.find(position_hashes(np.array([root]), np.zeros(1, np.int64)))
 
     def write(
         self, addresses: np.ndarray, tokens: np.ndarray | Tensor, banks: np.ndarray | None = None
@@ -87,21 +142,21 @@ class AddressRegister:
     def read(self, addresses: np.ndarray, banks: np.ndarray | None = None) -> AddressRead:
         """The best token at each address uint64 [N]."""
         banks = self._banks(addresses, banks)
-        rows = max(1, self.codes.block // max(len(self.codes), self.register.dim))
-        found = [
+        rows = max(1, self.codes.block // max(len(self.codes), self.accumulator.dim))
+        reads = [
             self._read(addresses[i : i + rows], banks[i : i + rows])
             for i in range(0, len(addresses), rows)
         ]
-        if not found:
+        if not reads:
             return AddressRead(torch.zeros(0, dtype=torch.long), torch.zeros(0))
-        return AddressRead(*(torch.cat(column) for column in zip(*found, strict=True)))
+        return AddressRead(*(torch.cat(column) for column in zip(*reads, strict=True)))
 
     def scores(self, addresses: np.ndarray, banks: np.ndarray | None = None) -> Tensor:
         """z-scores float32 [N, V] of every token at each address."""
         where = torch.from_numpy(self._banks(addresses, banks)).to(self.H.device)
         rows = self.H[where].float()
         norm = torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_min(1e-6)
-        rows *= sign_codes(addresses, self.register.dim).to(rows)
+        rows *= sign_codes(addresses, self.accumulator.dim).to(rows)
         return self.codes.scores(rows) / norm
 
     def _read(self, addresses: np.ndarray, banks: np.ndarray) -> AddressRead:
@@ -115,21 +170,22 @@ class AddressRegister:
         banks: np.ndarray | None,
         sign: int,
     ) -> None:
-        ids = np.asarray(tokens, np.int64).ravel()
-        size, dim = len(self.codes), self.register.dim
+        ids = self._checked(tokens)
         if len(ids) != len(addresses):
             raise ValueError(f"{len(ids)} tokens for {len(addresses)} addresses: must be as many")
+        signs = np.full(len(ids), sign, np.int64)
+        self.accumulator.bind(addresses, ids, self.codes, signs, self._banks(addresses, banks))
+
+    def _checked(self, tokens: Sequence[int] | np.ndarray | Tensor) -> np.ndarray:
+        """Token ids int64 [N], each in 0..V-1."""
+        ids, size = np.asarray(tokens, np.int64).ravel(), len(self.codes)
         wrong = (ids < 0) | (ids >= size)
         if wrong.any():
             raise ValueError(f"token {ids[wrong][0]}: must be in 0..{size - 1}")
-        self.register.add(
-            self._banks(addresses, banks),
-            lambda at: code_words(addresses[at], dim) ^ self.codes.words(ids[at]),
-            np.full(len(ids), sign, np.int64),
-        )
+        return ids
 
     def _banks(self, addresses: np.ndarray, banks: np.ndarray | None) -> np.ndarray:
-        count = self.register.banks
+        count = self.accumulator.banks
         if banks is None:
             return bank_of(addresses, count)
         banks = np.asarray(banks, np.int64)
@@ -138,3 +194,14 @@ class AddressRegister:
         ):
             raise ValueError(f"banks: must be one in 0..{count - 1} for each address")
         return banks
+
+
+def register_for(facts: int, vocab_size: int, dim: int = 32_768) -> AddressRegister:
+    """An empty register with room for the answers of so many facts."""
+    return AddressRegister(dim, vocab_size, banks_for(facts, vocab_size, dim))
+
+
+def banks_for(facts: int, vocab_size: int, dim: int) -> int:
+    """Banks of ``dim`` numbers that the answers of so many facts need."""
+    held = facts_at(ACCURACY, dim, vocab_size, alpha=FALSE_READ)
+    return max(1, math.ceil(facts * TOKENS_PER_FACT / max(1, held)))

@@ -1,18 +1,18 @@
-"""A frozen language model and the facts bound to it.
+"""A frozen language model and the facts of a tape.
 
-    lm = attach(model, tokenizer)
-    lm.calibrate(text)
-    lm.bind("Freedonia", "capital", "Fredville")
+    tape = HoloTape.plan(facts=1_000)
+    lm = attach(model, tokenizer, tape)
+    tape.bind("capital of Freedonia", "Fredville", source="atlas")
     lm.generate("The capital of Freedonia is")
 
-The model is only read. At a step where a fact speaks, its token t gets the share g of the
+The model is only read. At a step where a fact is triggered, its token t gets the share g of the
 probability, ``p = (1 - g) p_model + g [t]``, with 1 - g the chance that noise alone would have been
 read that clearly; at every other step the logits are the model's own, bit for bit.
 """
 
 from __future__ import annotations
 
-import codecs
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,55 +21,91 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from prism.data.tokens import Tokenizer
+from prism.holo import FactStore, HoloTape
 from prism.holo.capacity import theory
-from prism.inject import calibration_file, prompts
-from prism.inject.addresses import AddressRegister
-from prism.inject.knowledge import Fact, Knowledge
-from prism.inject.listener import Firing, Listener
-from prism.inject.reading import Tokenizer, read
-
-LEAST_DOUBT = 1e-6  # what is left to the model when a fact speaks
+from prism.inject import calibration
+from prism.inject.addresses import AddressRegister, register_for
+from prism.inject.knowledge import Knowledge, SpokenFacts, key_for, locate
+from prism.inject.probes import calibration_text
+from prism.inject.reading import read
+from prism.inject.sync import SMALLEST, Skipped
+from prism.inject.trigger import FactTrigger, Injection
+from prism.model.generate import stream_text
+from prism.model.holo_read import mix_facts
 
 
 @dataclass
 class AttachedState:
-    """The model's own state, and what the tape has heard of the same sequence."""
+    """The model's own state, and the trigger's of the same sequence."""
 
     model: Any
-    listener: Listener
+    trigger: FactTrigger
 
 
 class AttachedLM:
-    """See :func:`attach`."""
+    """See :func:`attach`.
 
-    def __init__(self, model: nn.Module, tokenizer: Tokenizer, register: AddressRegister) -> None:
-        self.model, self.tokenizer = model, tokenizer
-        self.knowledge = Knowledge(tokenizer, register)
-        self._told: list[Firing] = []
+    Attributes:
+        tape: what was attached, the same object; the model follows every change of it.
+        knowledge: the facts as the model reads them.
+    """
 
-    def calibrate(self, text: str, cache: str | Path | None = None) -> None:
-        """Find layer, heads, space and thresholds for this model, without a gradient.
+    def __init__(
+        self, model: nn.Module, tokenizer: Tokenizer, tape: FactStore | AddressRegister
+    ) -> None:
+        self.model, self.tokenizer, self.tape = model, tokenizer, tape
+        self._view: SpokenFacts | None = None
+        self._injected: list[Injection] = []
+        if isinstance(tape, AddressRegister):
+            self.knowledge = Knowledge(tokenizer, tape)
+            return
+        if not isinstance(tape, FactStore):
+            allowed = "a FactStore, as HoloTape, or an AddressRegister"
+            raise TypeError(f"tape = {type(tape).__name__}: must be {allowed}")
+        self.knowledge = Knowledge(tokenizer, register_for(1, model.config.vocab_size))
+        self._view = SpokenFacts(tape, self.knowledge)
+
+    @property
+    def skipped(self) -> list[Skipped]:
+        """Facts of the tape that the model cannot be given, with the reasons."""
+        if self._view is None:
+            return []
+        self._view.sync()
+        return list(self._view.skipped)
+
+    def calibrate(
+        self,
+        text: str | None = None,
+        cache: str | Path | None = None,
+        progress: calibration.Progress | None = None,
+    ) -> None:
+        """Find layer, heads, whitening and thresholds for this model, without a gradient.
 
         Args:
-            text: unrelated text, a few thousand words.
+            text: unrelated text, a few thousand words; None = the one that comes with the package.
             cache: folder to keep the result in; a later call for the same model, text and probes
                 reads it back.
+            progress: is given a line at every stage.
         """
-        self.knowledge.calibration = calibration_file.calibrated(
-            self.model, self.tokenizer, text, cache
+        self.knowledge.calibration = calibration.calibrated(
+            self.model, self.tokenizer, text or calibration_text(), cache, progress
         )
 
     def bind(self, *what: str, source: str | None = None, ending: str = ".") -> None:
-        """Bind a fact: ``bind(subject, relation, object)`` or ``bind(prompt, object)``.
+        """Bind a fact, in place of an earlier one to the same question:
+        ``bind(subject, relation, object)`` or ``bind(prompt, object)``.
+
+        It is written to the tape, under the key "relation of subject" or the prompt.
 
         Args:
             what: three strings, or a sentence that stops where the object follows, and the object.
-            source: where the fact comes from; :meth:`explain` tells it.
+            source: where the fact comes from; :meth:`explain` gives it.
             ending: what follows the object in a sentence.
 
         Raises:
-            ValueError: another number of strings, an empty one, or a sentence whose subject cannot
-                be told.
+            ValueError: another number of strings, an empty one, a sentence without a subject, or
+                a value that the tape does not take.
         """
         if len(what) not in (2, 3):
             raise ValueError(
@@ -78,14 +114,48 @@ class AttachedLM:
         for text in what:
             if not isinstance(text, str) or not text.strip():
                 raise ValueError(f"bind{what!r}: {text!r} must be a text that is not empty")
-        if len(what) == 2:
-            subject, relation = self._locate(what[0])
-            if relation not in self.knowledge.relations:
-                self.knowledge.describe(relation, [prompts.wording_of(what[0], subject)])
+        fact = locate(self.knowledge, what[0]) if len(what) == 2 else (what[0], what[1])
+        answer = what[-1].strip()
+        if self._view is None:
+            self.knowledge.bind(*fact, self.tokenizer.encode(f" {answer}{ending}"), source)
+            return
+        self.knowledge.names.check(fact[0], fact[0])
+        key = self._view.key_of(fact) or (what[0] if len(what) == 2 else key_for(*fact))
+        self._view.given[key] = (*fact, ending)
+        self._view.write(key, answer, source)
+
+    def update(self, *what: str, source: str | None = None) -> None:
+        """Give a bound fact another object; the arguments are :meth:`bind`'s.
+
+        Raises:
+            KeyError: no such fact is bound.
+        """
+        fact = locate(self.knowledge, what[0]) if len(what) == 2 else what[:2]
+        self._bound(*fact)
+        self.bind(*what, source=source)
+
+    def forget(self, about: str, relation: str | None = None) -> None:
+        """Forget a fact, exactly, in the tape too.
+
+        Args:
+            about: its subject, or without ``relation`` a sentence that asks for it.
+            relation: its relation.
+
+        Raises:
+            KeyError: no such fact is bound.
+        """
+        fact = locate(self.knowledge, about) if relation is None else (about, relation)
+        self._bound(*fact)
+        if self._view is None:
+            self.knowledge.forget(*fact)
+            self.knowledge.forget_names(fact[0])
         else:
-            subject, relation = what[0], what[1]
-        tokens = self.tokenizer.encode(f" {what[-1].strip()}{ending}")
-        self.knowledge.bind(subject, relation, Fact(what[-1].strip(), tokens, source))
+            self._view.forget(fact)
+
+    def unbind(self, about: str, relation: str | None = None) -> None:
+        """Deprecated name of :meth:`forget`."""
+        warnings.warn("unbind is called forget", DeprecationWarning, stacklevel=2)
+        self.forget(about, relation)
 
     def relation(self, name: str, wordings: Sequence[str]) -> None:
         """Say in which words a relation is spoken of, ``{}`` for the subject, as in
@@ -96,121 +166,119 @@ class AttachedLM:
         """Let ``name`` mean ``subject`` as well."""
         self.knowledge.names.add(name, subject)
 
-    def unbind(self, about: str, relation: str | None = None) -> None:
-        """Forget a fact, exactly.
+    def prepare(self) -> None:
+        """Make ready to read: follow the tape, calibrate if that was not done, make prototypes.
 
-        Args:
-            about: its subject, or without ``relation`` a sentence that asks for it.
-            relation: its relation.
-
-        Raises:
-            KeyError: no such fact is bound.
+        The first calibration of a model takes a minute or two and is kept in the user's cache;
+        its stages are printed on stderr.
         """
-        subject, relation = self._locate(about) if relation is None else (about, relation)
-        self.knowledge.forget(subject, relation)
+        if self._view is not None:
+            self._view.sync()
+        if self.knowledge.calibration is None:
+            folder = calibration.calibration_folder()
+            self.calibrate(cache=folder, progress=calibration.say)
+        self.knowledge.prepare(self.model)
 
     def step(
         self, tokens: Tensor, state: AttachedState | None = None
-    ) -> tuple[Tensor, AttachedState, list[Firing | None]]:
+    ) -> tuple[Tensor, AttachedState, list[Injection | None]]:
         """Read ``tokens [T]`` of one sequence, continuing ``state``.
 
         Returns:
-            Logits ``[T, V]``, the state after, and what the tape said after each token.
-
-        Raises:
-            RuntimeError: the model is not calibrated.
+            Logits ``[T, V]``, the state after, and the injection, if any, after each token.
         """
-        found = self.knowledge.calibration
-        if found is None:
-            raise RuntimeError("not calibrated: call calibrate(text) before reading")
+        self.prepare()
+        cal = self.knowledge.calibration
         if state is None:
-            self.knowledge.prepare(self.model)
-            state = AttachedState(None, Listener(self.knowledge))
-        out = read(self.model, tokens[None], state.model, found.layers, found.heads)
+            state = AttachedState(None, FactTrigger(self.knowledge))
+        out = read(self.model, tokens[None], state.model, cal.layers, cal.heads)
         weights = None
-        if found.heads:
-            weights = torch.stack([out.attention[h][0] for h in found.heads]).mean(dim=0)
-        hidden = torch.stack([out.hidden[layer][0] for layer in found.layers], dim=1)
-        said = state.listener.hear(tokens.tolist(), hidden, weights)
-        logits = out.logits[0]
-        if any(said):
-            logits = logits.clone()
-        for i, firing in enumerate(said):
-            if firing is not None:
-                logits[i] = mixed(logits[i], firing)
-        return logits, AttachedState(out.state, state.listener), said
+        if cal.heads:
+            weights = torch.stack([out.attention[h][0] for h in cal.heads]).mean(dim=0)
+        hidden = torch.stack([out.hidden[layer][0] for layer in cal.layers], dim=1)
+        injections = state.trigger.step(tokens.tolist(), hidden, weights)
+        logits = mixed(out.logits[0], injections)
+        return logits, AttachedState(out.state, state.trigger), injections
+
+    def last_step(
+        self, tokens: Tensor, state: AttachedState | None
+    ) -> tuple[Tensor, AttachedState, Injection | None]:
+        """:meth:`step` as generation wants it: ``[1, T]`` tokens, the last ``[1, V]`` logits."""
+        logits, state, injections = self.step(tokens[0], state)
+        return logits[-1:], state, injections[-1]
 
     def stream(
-        self, prompt: str, max_new_tokens: int = 32, temperature: float = 0.0, seed: int = 0
-    ) -> Iterator[tuple[str, Firing | None]]:
-        """Continue ``prompt``: each new token's text, and what the tape said if it put it there; a
-        character of several tokens comes with its last one.
+        self,
+        prompt: str,
+        max_new_tokens: int = 32,
+        temperature: float = 0.0,
+        seed: int = 0,
+        top_k: int | None = None,
+    ) -> Iterator[tuple[str, Injection | None]]:
+        """Continue ``prompt``: each new token's text, and the injection if that put it there.
 
-        The prompt is read once; every further token is one step. Stops at the tokenizer's end of
-        text, if it has one.
-
-        Raises:
-            ValueError: an empty prompt, or a number out of range.
+        The arguments are those of :func:`prism.model.generate.stream_text`.
         """
-        tokens = self.tokenizer.encode(prompt)
-        if not tokens:
-            raise ValueError("prompt = '': must hold at least one token")
-        if max_new_tokens < 0:
-            raise ValueError(f"max_new_tokens = {max_new_tokens}: must be >= 0")
-        if not temperature >= 0:
-            raise ValueError(f"temperature = {temperature}: must be >= 0")
-        draw = torch.Generator().manual_seed(seed)
-        spell = codecs.getincrementaldecoder("utf-8")("replace")
-        end, state, self._told = getattr(self.tokenizer, "end", None), None, []
-        for _ in range(max_new_tokens):
-            logits, state, said = self.step(torch.tensor(tokens), state)
-            token = _choose(logits[-1], temperature, draw)
-            if token == end:
-                return
-            spoken = said[-1] if said[-1] is not None and said[-1].token == token else None
-            if spoken is not None:
-                self._told.append(spoken)
-            yield spell.decode(self.tokenizer.piece(token)), spoken
-            tokens = [token]
+        self._injected = []
+        for text, token, injection in stream_text(
+            self.last_step, self.tokenizer, prompt, max_new_tokens, temperature, top_k, seed
+        ):
+            if injection is not None and injection.token != token:
+                injection = None
+            if injection is not None:
+                self._injected.append(injection)
+            yield text, injection
 
     def generate(
-        self, prompt: str, max_new_tokens: int = 32, temperature: float = 0.0, seed: int = 0
+        self,
+        prompt: str,
+        max_new_tokens: int = 32,
+        temperature: float = 0.0,
+        seed: int = 0,
+        top_k: int | None = None,
     ) -> str:
         """The continuation of ``prompt``; see :meth:`stream`."""
-        return "".join(t for t, _ in self.stream(prompt, max_new_tokens, temperature, seed))
+        pieces = self.stream(prompt, max_new_tokens, temperature, seed, top_k)
+        return "".join(text for text, _ in pieces)
 
-    def explain(self) -> list[Firing]:
+    def explain(self) -> list[Injection]:
         """Which fact put which token into the last generated text."""
-        return list(self._told)
+        return list(self._injected)
 
-    def _locate(self, prompt: str) -> tuple[str, str]:
-        subject = prompts.subject_of(prompt, self.knowledge.names)
-        return subject, prompts.relation_of(prompt, subject, self.knowledge.relations)
+    def _bound(self, subject: str, relation: str) -> None:
+        """Raises KeyError unless a fact is bound, for the model or on its tape."""
+        if self._view is not None:
+            self._view.sync()
+        if (subject, relation) not in self.knowledge:
+            raise KeyError(f"no fact is bound about the {relation} of {subject}")
 
 
 def attach(
-    model: nn.Module, tokenizer: Tokenizer, tape: AddressRegister | None = None
+    model: nn.Module, tokenizer: Tokenizer, tape: FactStore | AddressRegister | None = None
 ) -> AttachedLM:
     """Put a tape on a causal language model.
 
     Args:
         model: the model; none of its parameters is ever changed.
         tokenizer: its tokenizer.
-        tape: the register to hold the answers; None = a new one for a few hundred facts.
+        tape: a :class:`~prism.holo.HoloTape` or another store with a list of its facts; the model
+            follows it, whoever changes it. None = a new one for a thousand facts. An
+            :class:`AddressRegister` is used as it is, and holds the answers in token ids alone.
+
+    Raises:
+        ValueError: the tape has no ledger, so no list of facts.
+        TypeError: something that is no store of facts.
     """
-    return AttachedLM(model, tokenizer, AddressRegister() if tape is None else tape)
+    return AttachedLM(model, tokenizer, HoloTape.plan(facts=SMALLEST) if tape is None else tape)
 
 
-def mixed(logits: Tensor, firing: Firing) -> Tensor:
-    """``log( (1 - g) p + g [t] )`` for ``logits [V]``, up to a constant."""
-    chance = float(theory.tail(torch.tensor(firing.z, dtype=torch.float64), len(logits)))
-    doubt = torch.tensor(max(chance, LEAST_DOUBT), dtype=logits.dtype)
-    mixture = logits.log_softmax(dim=-1) + doubt.log()
-    mixture[firing.token] = torch.logaddexp(mixture[firing.token], torch.log1p(-doubt))
-    return mixture
-
-
-def _choose(logits: Tensor, temperature: float, draw: torch.Generator) -> int:
-    if temperature == 0:
-        return int(logits.argmax())
-    return int(torch.multinomial((logits / temperature).softmax(dim=-1), 1, generator=draw))
+def mixed(logits: Tensor, injections: Sequence[Injection | None]) -> Tensor:
+    """``logits [T, V]`` with the injections mixed in; the same tensor if there are none."""
+    rows = [i for i, injection in enumerate(injections) if injection is not None]
+    if not rows:
+        return logits
+    z = torch.tensor([injections[i].z for i in rows], dtype=torch.float64)
+    tokens = torch.tensor([injections[i].token for i in rows], device=logits.device)
+    doubt = theory.tail(z, logits.shape[-1]).to(logits.device)
+    where = torch.tensor(rows, device=logits.device)
+    return logits.index_copy(0, where, mix_facts(logits[where], tokens, doubt))

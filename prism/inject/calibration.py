@@ -1,43 +1,63 @@
-"""Everything about a model that the attachment must know, found once and without a gradient.
+"""Calibration of a model for injection: layers, heads and thresholds, once and without a gradient.
 
 The model reads the probe sentences and some unrelated text. From these come the layer whose states
 tell relations apart best (its neighbours are compared with it), the space to compare them in, the
 heads that look at the subject asked about rather than at another one, and the thresholds. The
 choices are made on the probes' relations alone.
+
+A calibration is kept on disk as one safetensors file, whose name is the hash of model, text and
+probes, so that another model, text or version never finds it. Nothing is unpickled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
-from prism.inject.judging import TEXT_RATE, judge
-from prism.inject.probes import DISTRACTING, PROBES, SUBJECTS
-from prism.inject.reading import (
-    Head,
-    Tokenizer,
-    heads_of,
-    inner_states,
-    last_states,
-    layers_of,
-    watch,
+from prism import whole_file
+from prism.data.tokens import Tokenizer
+from prism.inject.probes import PROBES, SUBJECTS, ProbeStates, read_probes, read_text
+from prism.inject.reading import Head, heads_of, inner_states, layers_of
+from prism.inject.relation_space import (
+    COMPETITION,
+    KEPT,
+    KEPT_FLOOR,
+    KEPT_NOUNS,
+    NEAR_DUPLICATE,
+    RIDGE,
+    TEXT_RATE,
+    WITHIN,
+    LayerWhitening,
+    Prototypes,
+    Whitening,
+    class_means,
+    fit_whitening,
+    score,
+    score_layers,
 )
-from prism.inject.relations import TWIN, Prototypes, Spaces, class_means, fit_spaces, score
 
 NAMED_RATE = 1e-2  # as TEXT_RATE, inside sentences about a named subject
 NEIGHBOUR = 2  # layers between those that are compared
 HEADS = 6  # at most
-WINDOW = 256
-Spans = tuple[tuple[int, int], tuple[int, int]]
-WARM_UP = 8  # first positions of a window, whose states know nothing yet
+FORMAT = 2
+TENSORS = ("mean", "whiten", "competitors", "text", "named", "named_relation")
+NUMBERS = ("layers", "floor", "spoken", "share")
+Progress = Callable[[str], None]
 
 
 @dataclass
 class Calibration:
-    """What was found.
+    """Layers, whitening, competitors, heads and thresholds of one model.
 
     Attributes:
         layers: the n blocks whose outputs are compared.
@@ -55,7 +75,7 @@ class Calibration:
     """
 
     layers: list[int]
-    space: Spaces
+    space: Whitening
     competitors: Tensor
     text: Tensor
     named: Tensor
@@ -68,7 +88,7 @@ class Calibration:
     def threshold(self, bound: Prototypes, competitors: Tensor) -> float:
         """The score above which a state asks about one of the bound relations. Sentences about
         one of these relations are left out: they do ask for it."""
-        strange = (self.competitors @ bound.vectors.T).amax(dim=-1) < TWIN
+        strange = (self.competitors @ bound.vectors.T).amax(dim=-1) < NEAR_DUPLICATE
         named = self.named[strange[self.named_relation]]
         levels = [self.floor]
         for states, rate in ((self.text, TEXT_RATE), (named, NAMED_RATE)):
@@ -78,28 +98,13 @@ class Calibration:
         return max(levels)
 
 
-@dataclass
-class ProbeStates:
-    """States and attention at the end of every probe sentence.
-
-    Attributes:
-        rows: the N sentences as tokens.
-        hidden: ``[N, L, D]``.
-        relation, wording: ``[N]``.
-        attention: ``[heads, T]`` from the end of each of the sentences with two subjects.
-        spans: first and past-the-last token of the subject asked about and of the other one in
-            each of those sentences.
-    """
-
-    rows: list[list[int]]
-    hidden: Tensor
-    relation: Tensor
-    wording: Tensor
-    attention: list[Tensor]
-    spans: list[Spans]
-
-
-def calibrate(model: nn.Module, tokenizer: Tokenizer, text: str, subjects: int = 3) -> Calibration:
+def calibrate(
+    model: nn.Module,
+    tokenizer: Tokenizer,
+    text: str,
+    subjects: int = 3,
+    progress: Progress | None = None,
+) -> Calibration:
     """Calibrate on the probes and on ``text``, a few thousand words about anything.
 
     Args:
@@ -107,20 +112,27 @@ def calibrate(model: nn.Module, tokenizer: Tokenizer, text: str, subjects: int =
         tokenizer: its tokenizer.
         text: unrelated text.
         subjects: how many subjects each probe sentence is asked about.
+        progress: is given a line at every stage.
 
     Raises:
         ValueError: the text is too short for thresholds.
     """
+    say = progress or (lambda _: None)
     layers = range(layers_of(model) // 2, layers_of(model))
+    sentences = sum(len(probe.wordings()) for probe in PROBES) * subjects
+    say(f"1 of 4: {sentences:,} probe sentences")
     states = read_probes(model, tokenizer, list(layers), subjects)
+    say("2 of 4: unrelated text")
     running = read_text(model, tokenizer, text, list(layers))
     every = range(len(layers))
     probed = (states.hidden, states.relation, states.wording, running)
-    best = max(every, key=lambda k: judge(*probed, [k]).found)
+    say(f"3 of 4: {len(layers)} layers compared")
+    best = max(every, key=lambda k: score_layers(*probed, [k]).recall)
     chosen = [k for k in (best - NEIGHBOUR, best, best + NEIGHBOUR) if k in every]
-    judged = judge(*probed, chosen)
-    space = fit_spaces(states.hidden[:, chosen], states.relation, running[:, chosen])
+    chosen_score = score_layers(*probed, chosen)
+    space = fit_whitening(states.hidden[:, chosen], states.relation, running[:, chosen])
     y = space(states.hidden[:, chosen])
+    say("4 of 4: heads and thresholds")
     inside, owner = inner_states(model, states.rows[::subjects], [layers[k] for k in chosen])
     heads, share = choose_heads(states, heads_of(model))
     return Calibration(
@@ -130,68 +142,11 @@ def calibrate(model: nn.Module, tokenizer: Tokenizer, text: str, subjects: int =
         text=space(running[:, chosen]).half(),
         named=space(inside).half(),
         named_relation=states.relation[::subjects][owner],
-        floor=judged.floor,
-        spoken=judged.spoken,
+        floor=chosen_score.floor,
+        spoken=chosen_score.spoken,
         heads=heads,
         share=share,
     )
-
-
-def read_probes(
-    model: nn.Module, tokenizer: Tokenizer, layers: Sequence[int], subjects: int
-) -> ProbeStates:
-    """Read every probe sentence about ``subjects`` subjects, the last of them of a foreign kind:
-    what kind of thing is asked about is not what is asked."""
-    rows, relation, wording, spans = [], [], [], []
-    for r, probe in enumerate(PROBES):
-        for w, template in enumerate(probe.wordings()):
-            for k in range(subjects):
-                name, other = _subjects(probe.kind, r + w, k, foreign=k == subjects - 1)
-                tokens, where = _sentence(tokenizer, template, name, other)
-                rows.append(tokens)
-                relation.append(r)
-                wording.append(w)
-                spans.append(where if w in DISTRACTING else None)
-    heads = heads_of(model)
-    hidden, _ = last_states(model, rows, layers)
-    if not heads:
-        return ProbeStates(rows, hidden, torch.tensor(relation), torch.tensor(wording), [], [])
-    double = [i for i, s in enumerate(spans) if s is not None]
-    _, weights = last_states(model, [rows[i] for i in double], layers[:1], heads)
-    return ProbeStates(
-        rows,
-        hidden,
-        torch.tensor(relation),
-        torch.tensor(wording),
-        weights,
-        [spans[i] for i in double],
-    )
-
-
-def _subjects(kind: str, turn: int, k: int, foreign: bool) -> tuple[str, str]:
-    """The k-th subject of a sentence, and another of its kind."""
-    if foreign:
-        others = sorted(set(SUBJECTS) - {kind})
-        kind = others[turn % len(others)]
-    names = SUBJECTS[kind]
-    at = turn + 2 * k
-    return names[at % len(names)], names[(at + 1 + k) % len(names)]
-
-
-def read_text(model: nn.Module, tokenizer: Tokenizer, text: str, layers: Sequence[int]) -> Tensor:
-    """States ``[M, len(layers), D]`` inside ``text``, read in windows.
-
-    Raises:
-        ValueError: fewer than two windows of tokens.
-    """
-    tokens = tokenizer.encode(text)
-    if len(tokens) < 2 * WINDOW:
-        raise ValueError(f"text of {len(tokens)} tokens: must have at least {2 * WINDOW}")
-    pieces = []
-    for low in range(0, len(tokens) - WINDOW + 1, WINDOW):
-        hidden, _ = watch(model, torch.tensor([tokens[low : low + WINDOW]]), layers)
-        pieces.append(torch.stack([hidden[k][0, WARM_UP:] for k in layers], dim=1))
-    return torch.cat(pieces).float()
 
 
 def choose_heads(states: ProbeStates, heads: Sequence[Head]) -> tuple[list[Head], float]:
@@ -224,19 +179,85 @@ def _best_cut(above: Tensor, below: Tensor) -> float:
     return float(cuts[right.argmax()])
 
 
-def _sentence(
-    tokenizer: Tokenizer, template: str, name: str, other: str
-) -> tuple[list[int], tuple[tuple[int, int], tuple[int, int]]]:
-    """Tokens of the sentence, and the token ranges of the name and of the other name."""
-    text = template.replace("{s}", name).replace("{o}", other)
-    text = text[0].upper() + text[1:]
-    tokens = tokenizer.encode(text)
-    ends = torch.tensor([len(tokenizer.piece(t)) for t in tokens]).cumsum(0).tolist()
-    spans = []
-    for part in (name, other):
-        low = text.lower().find(part.lower())
-        high = low + len(part.encode())
-        first = next((i for i, e in enumerate(ends) if e > low), 0)
-        last = next((i for i, e in enumerate(ends) if e >= high), first)
-        spans.append((first, last + 1))
-    return tokens, (spans[0], spans[1])
+def calibration_folder() -> Path:
+    """Where calibrations are kept unless a folder is named: ``$XDG_CACHE_HOME/prism/calibration``,
+    by default in ``~/.cache``."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "prism" / "calibration"
+
+
+def say(line: str) -> None:
+    """Print one line of progress on stderr."""
+    print(f"calibration: {line}", file=sys.stderr, flush=True)
+
+
+def calibrated(
+    model: nn.Module,
+    tokenizer: Tokenizer,
+    text: str,
+    folder: str | Path | None,
+    progress: Progress | None = None,
+) -> Calibration:
+    """The calibration kept in ``folder``, made and kept if it is not there; None = not kept.
+
+    Raises:
+        ValueError: the file is there and is none of ours.
+    """
+    if folder is None:
+        return calibrate(model, tokenizer, text, progress=progress)
+    path = Path(folder) / f"calibration-{fingerprint(model, text)}.safetensors"
+    if path.is_file():
+        return load(path)
+    if progress is not None:
+        progress(f"of this model, once; a minute or two; kept as {path}")
+    made = calibrate(model, tokenizer, text, progress=progress)
+    save(made, path)
+    return made
+
+
+def fingerprint(model: nn.Module, text: str) -> str:
+    """Hex digits that change with the weights, the text, the probes and the constants."""
+    digest = hashlib.blake2b(digest_size=8)
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy())
+    chosen = (WITHIN, RIDGE, COMPETITION, KEPT, KEPT_FLOOR, KEPT_NOUNS, NEIGHBOUR, HEADS)
+    digest.update(repr((FORMAT, PROBES, SUBJECTS, chosen)).encode())
+    digest.update(text.encode())
+    return digest.hexdigest()
+
+
+def save(calibration: Calibration, path: Path) -> None:
+    """Write ``calibration``; the file appears whole or not at all."""
+    tensors = {
+        "mean": torch.stack([s.mean for s in calibration.space.layers]),
+        "whiten": torch.stack([s.whiten for s in calibration.space.layers]),
+        "competitors": calibration.competitors,
+        "text": calibration.text,
+        "named": calibration.named,
+        "named_relation": calibration.named_relation,
+    }
+    numbers = {name: getattr(calibration, name) for name in NUMBERS}
+    header = {"format": str(FORMAT), "numbers": json.dumps(numbers | {"heads": calibration.heads})}
+    whole_file.write(path, to_bytes({k: v.contiguous() for k, v in tensors.items()}, header))
+
+
+def load(path: Path) -> Calibration:
+    """What :func:`save` wrote.
+
+    Raises:
+        ValueError: not such a file.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file; delete it to calibrate again") from error
+    if header.get("format") != str(FORMAT) or set(tensors) != set(TENSORS):
+        raise ValueError(f"{path}: not a calibration of format {FORMAT}; delete it")
+    numbers = json.loads(header["numbers"])
+    heads = [(block, head) for block, head in numbers.pop("heads")]
+    maps = zip(tensors.pop("mean"), tensors.pop("whiten"), strict=True)
+    space = Whitening([LayerWhitening(*m) for m in maps])
+    return Calibration(space=space, heads=heads, **tensors, **numbers)

@@ -1,9 +1,9 @@
-"""What was bound: relations and their wordings, subjects and their names, answers in the register.
+"""Facts of one model: relations and their wordings, subjects and their names, answers as tokens.
 
     address(s, r, j) = hash(s, r) moved to place j,    bank = hash(s)
 
-The register holds sums. The list of facts beside it makes forgetting exact and lets an answer
-name its source; it is never asked for an answer.
+The answers lie in an :class:`AddressRegister`, which also lists them; what is kept here beside it
+is text: how a relation is worded, and which subjects it is bound for.
 """
 
 from __future__ import annotations
@@ -17,16 +17,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from prism.data.tokens import Tokenizer
+from prism.holo import FactStore
 from prism.holo.algebra.codes import bank_of, hash_keys, position_hashes
-from prism.inject.addresses import AddressRegister
+from prism.inject.addresses import AddressRegister, register_for
 from prism.inject.calibration import Calibration
-from prism.inject.names import Names
+from prism.inject.names import SLOT, Names, subject_of, wording_of
 from prism.inject.probes import PROBES, SUBJECTS
-from prism.inject.reading import Tokenizer, last_states
-from prism.inject.relations import Prototypes, score, without_twins
+from prism.inject.reading import last_states
+from prism.inject.relation_space import Prototypes, score, without_near_duplicates
+from prism.inject.sync import LiveView, parts
 
-SLOT = "{}"
-RIVALS = 2  # subjects that the probes' nouns are asked about
+NEGATIVES = 2  # subjects that the probes' nouns are asked about
 NEARLY = 0.1  # a relation this close behind the likeliest is tried after it
 EXAMPLES = 8  # subjects that a wording's prototype is averaged over
 FALSE_READ = 1e-5  # chance that an address nobody wrote gives a token
@@ -35,22 +37,20 @@ QUESTIONS = ("Question: What VERB the REST? Answer:", "Q: What VERB the REST?\nA
 
 
 @dataclass
-class Fact:
-    """One bound answer: its tokens with the ending, and where it came from."""
-
-    object: str
-    tokens: list[int]
-    source: str | None
-
-
-@dataclass
 class Relation:
-    """The wordings of one relation, ``{}`` for the subject; once made, its prototypes ``[1 or 2,
-    D]`` and what its subjects could be asked instead, ``[C, D]``."""
+    """One relation.
+
+    Attributes:
+        wordings: with ``{}`` for the subject.
+        subjects: those it is bound for, in the order they were bound.
+        prototypes: ``[1 or 2, D]``, once made.
+        negatives: ``[C, D]``, what the subjects could be asked instead, once made.
+    """
 
     wordings: tuple[str, ...]
+    subjects: dict[str, None] = field(default_factory=dict)
     prototypes: Tensor | None = field(default=None, repr=False)
-    rivals: Tensor | None = field(default=None, repr=False)
+    negatives: Tensor | None = field(default=None, repr=False)
 
 
 class Knowledge:
@@ -62,13 +62,23 @@ class Knowledge:
     """
 
     def __init__(self, tokenizer: Tokenizer, register: AddressRegister) -> None:
-        self.tokenizer, self.register = tokenizer, register
+        self.tokenizer = tokenizer
         self.names = Names()
         self.relations: dict[str, Relation] = {}
-        self.facts: dict[tuple[str, str], Fact] = {}
         self.calibration: Calibration | None = None
         self._bound: Prototypes | None = None
+        self.reset(register)
+
+    def reset(self, register: AddressRegister) -> None:
+        """Go on with another register, an empty one; names and wordings stay."""
+        self.register = register
         self._noise = register.threshold(FALSE_READ)
+        for relation in self.relations.values():
+            relation.subjects.clear()
+
+    def __contains__(self, fact: tuple[str, str]) -> bool:
+        """Whether an answer is bound for a (subject, relation)."""
+        return self._root(*fact)[0] in self.register
 
     @property
     def share(self) -> float:
@@ -86,46 +96,61 @@ class Knowledge:
         for wording in wordings:
             if wording.count(SLOT) != 1:
                 raise ValueError(f"wording {wording!r}: must have exactly one {SLOT}")
-        self.relations[relation] = Relation(tuple(wordings))
+        before = self.relations.get(relation)
+        subjects = {} if before is None else before.subjects
+        self.relations[relation] = Relation(tuple(wordings), subjects)
         self._bound = None
 
-    def bind(self, subject: str, relation: str, answer: Fact) -> None:
-        """Write an answer, in place of an earlier one to the same question."""
+    def bind(
+        self, subject: str, relation: str, tokens: Sequence[int], source: str | None = None
+    ) -> None:
+        """Write an answer, in place of an earlier one to the same question.
+
+        Raises:
+            ValueError: a token that the register does not have, or a subject without a letter.
+        """
+        self.names.check(subject, subject)
+        self.register.bind(*self._root(subject, relation), tokens, source)
         if relation not in self.relations:
-            self.describe(relation, default_wordings(relation))
+            whole = relation.count(SLOT) == 1  # a wording is its own name
+            self.describe(relation, [relation] if whole else default_wordings(relation))
         self.names.add(subject, subject)
-        if (subject, relation) in self.facts:
-            self._take_out(subject, relation)
-        self.register.write(*self._items(subject, relation, answer.tokens))
-        self.facts[subject, relation] = answer
+        subjects = self.relations[relation].subjects
+        subjects.pop(subject, None)
+        subjects[subject] = None
 
     def forget(self, subject: str, relation: str) -> None:
-        """Take an answer out of the register again, exactly; with its last fact a subject's names
-        go as well.
+        """Take an answer out of the register again, exactly.
 
         Raises:
             KeyError: it was never bound.
         """
-        if (subject, relation) not in self.facts:
+        if (subject, relation) not in self:
             raise KeyError(f"no fact is bound about the {relation} of {subject}")
-        self._take_out(subject, relation)
-        if not any(s == subject for s, _ in self.facts):
+        self.register.forget(*self._root(subject, relation))
+        del self.relations[relation].subjects[subject]
+
+    def forget_names(self, subject: str) -> None:
+        """Drop the names of a subject about which nothing is bound any more."""
+        if not any(subject in relation.subjects for relation in self.relations.values()):
             self.names.remove(subject)
 
-    def _take_out(self, subject: str, relation: str) -> None:
-        fact = self.facts.pop((subject, relation))
-        self.register.remove(*self._items(subject, relation, fact.tokens))
+    def relation_of(self, prompt: str, subject: str) -> str:
+        """The relation whose wording a sentence is, or the wording itself as a new one's name."""
+        wording = wording_of(prompt, subject)
+        known = (name for name, r in self.relations.items() if wording in r.wordings)
+        return next(known, wording)
 
     def read(self, subject: str, relation: str, place: int) -> tuple[int, float] | None:
         """The token at one place of an answer and its z-score, or None below the noise."""
-        addresses, banks = self._places(subject, relation, np.array([place]))
-        tokens, z = self.register.read(addresses, banks)
+        root, bank = self._root(subject, relation)
+        address = position_hashes(np.array([root]), np.array([place]))
+        tokens, z = self.register.read(address, np.array([bank]))
         return (int(tokens), float(z)) if float(z) > self._noise else None
 
     def source(self, subject: str, relation: str) -> str | None:
         """Where the fact came from, if that was said."""
-        fact = self.facts.get((subject, relation))
-        return None if fact is None else fact.source
+        return self.register.source(self._root(subject, relation)[0])
 
     def asked(self, hidden: Tensor) -> list[list[tuple[str, float]]]:
         """For each state ``[T, n, D]`` of the n calibrated layers the relations it may ask about,
@@ -133,36 +158,36 @@ class Knowledge:
         counts only where its own words stand in the text. Empty where nothing is asked."""
         if self._bound is None:
             return [[] for _ in hidden]
-        scores = score(self.calibration.space(hidden), self._bound, self._rivals)
+        scores = score(self.calibration.space(hidden), self._bound, self._negatives)
         best = scores.amax(dim=-1)
-        known, found = list(self.relations), []
+        known, candidates = list(self.relations), []
         for row, top in zip(scores, best.tolist(), strict=True):
             if top <= self._lowest:
-                found.append([])
+                candidates.append([])
                 continue
             near = (row > max(self._lowest, top - NEARLY)).nonzero()[:, 0]
             order = near[row[near].argsort(descending=True)].tolist()
-            found.append([(known[i], float(row[i]) - self._threshold) for i in order])
-        return found
+            candidates.append([(known[i], float(row[i]) - self._threshold) for i in order])
+        return candidates
 
     def prepare(self, model: nn.Module) -> None:
         """Make the prototypes that are missing: the only forward passes binding ever needs."""
         if self._bound is not None or not self.relations:
             return
-        for name, relation in self.relations.items():
+        for relation in self.relations.values():
             if relation.prototypes is None:
-                subjects = [s for s, r in self.facts if r == name][:EXAMPLES]
+                subjects = list(relation.subjects)[:EXAMPLES]
                 relation.prototypes = self._prototypes(model, relation.wordings, subjects)
-                relation.rivals = self._rivals_of(model, subjects[:RIVALS])
+                relation.negatives = self._negatives_of(model, subjects[:NEGATIVES])
         made = list(self.relations.values())
         owner = [i for i, r in enumerate(made) for _ in r.prototypes]
         self._bound = Prototypes(torch.cat([r.prototypes for r in made]), torch.tensor(owner))
-        rivals = torch.cat([self.calibration.competitors, *(r.rivals for r in made)])
-        self._rivals = without_twins(rivals, self._bound)
-        self._threshold = self.calibration.threshold(self._bound, self._rivals)
+        negatives = torch.cat([self.calibration.competitors, *(r.negatives for r in made)])
+        self._negatives = without_near_duplicates(negatives, self._bound)
+        self._threshold = self.calibration.threshold(self._bound, self._negatives)
         self._lowest = min(self._threshold, self.calibration.spoken)
 
-    def _rivals_of(self, model: nn.Module, subjects: Sequence[str]) -> Tensor:
+    def _negatives_of(self, model: nn.Module, subjects: Sequence[str]) -> Tensor:
         """The nouns of the probes, asked about the tape's own subjects; none without either."""
         if not subjects or not len(self.calibration.competitors):
             return self.calibration.competitors[:0]
@@ -189,20 +214,60 @@ class Knowledge:
         hidden, _ = last_states(model, tokens, self.calibration.layers)
         return self.calibration.space(hidden)
 
-    def _items(
-        self, subject: str, relation: str, tokens: list[int]
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        addresses, banks = self._places(subject, relation, np.arange(len(tokens)))
-        return addresses, np.array(tokens, dtype=np.int64), banks
-
-    def _places(
-        self, subject: str, relation: str, places: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Address and bank of each place ``[N]`` of an answer."""
+    def _root(self, subject: str, relation: str) -> tuple[np.uint64, int]:
+        """The hash of a fact, from which its addresses are made, and the bank of its subject."""
         root, about = hash_keys([f"{subject}\0{relation}", subject])
-        bank = bank_of(np.array([about]), self.register.register.banks)
-        roots = np.full(len(places), root)
-        return position_hashes(roots, places), np.full(len(places), bank[0])
+        return root, int(bank_of(np.array([about]), self.register.accumulator.banks)[0])
+
+
+class SpokenFacts(LiveView):
+    """The facts of a store as a model's :class:`Knowledge`; an address is (subject, relation).
+
+    Attributes:
+        given: (subject, relation, ending) of the keys that were bound through the model, as a key
+            like "head of state of Freedonia" alone does not separate them.
+    """
+
+    def __init__(self, store: FactStore, knowledge: Knowledge) -> None:
+        super().__init__(store)
+        self.knowledge = knowledge
+        self.given: dict[str, tuple[str, str, str]] = {}
+
+    def reset(self, room: int) -> None:
+        self.knowledge.reset(register_for(room, len(self.knowledge.register.codes)))
+
+    def place(self, key: str) -> tuple[str, str]:
+        if key in self.given:
+            return self.given[key][:2]
+        texts = parts(key)
+        return locate(self.knowledge, texts[0]) if len(texts) == 1 else texts
+
+    def add(self, address: tuple[str, str], answer: str, source: str | None) -> None:
+        given = self.given.get(self.key_of(address))
+        tokens = self.knowledge.tokenizer.encode(f" {answer}{given[2] if given else '.'}")
+        self.knowledge.bind(*address, tokens, source)
+
+    def remove(self, address: tuple[str, str]) -> None:
+        self.knowledge.forget(*address)
+
+    def sync(self) -> bool:
+        before = {subject for subject, _ in self._keys}
+        changed = super().sync()
+        if changed:
+            for subject in before - {subject for subject, _ in self._keys}:
+                self.knowledge.forget_names(subject)
+        return changed
+
+
+def locate(knowledge: Knowledge, prompt: str) -> tuple[str, str]:
+    """Subject and relation of a sentence; raises ValueError where it has no subject."""
+    subject = subject_of(prompt, knowledge.names)
+    return subject, knowledge.relation_of(prompt, subject)
+
+
+def key_for(subject: str, relation: str) -> str:
+    """The key of a fact on a tape: "relation of subject", or the relation's wording filled in."""
+    return relation.replace(SLOT, subject) if SLOT in relation else f"{relation} of {subject}"
 
 
 def fill_in(wording: str, subject: str) -> str:

@@ -1,10 +1,13 @@
-"""Where known names stand in a text that is still being written.
+"""Known names: where they stand in a text that is still being written, and in a fact's sentence.
 
 A name is a run of whole words. It is found as it was given, with another first letter (gold,
 Gold), or with one letter wrong: a deletion, an insertion, a substitution or a swap (Damerau 1964),
 looked up through the strings with one letter left out (the symmetric-delete method), so a lookup
 costs as much with ten names as with ten thousand. A word that the tokenizer knows as one token is
 a word, never a misspelling (Iceland is not Ireland); a misspelling of two known names is of none.
+
+The subject of a fact that is given as a sentence is the longest known name in it, else its last run
+of capitalised words; the sentence with the subject left out is a wording of its relation.
 """
 
 from __future__ import annotations
@@ -13,10 +16,13 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
+from prism.data.tokens import Tokenizer
 from prism.holo.keys.typos import deletions, one_letter_apart
-from prism.inject.reading import Tokenizer
 
 WORD = re.compile(rb"[A-Za-z0-9\x80-\xff]+")
+CAPITALS = re.compile(r"[A-Z][\w-]*(?: [A-Z][\w-]*)*")
+WORDS = re.compile(r"[\w-]+")
+SLOT = "{}"  # place of the subject in a wording
 SHORTEST_TYPO = 5  # letters a name needs before one of them may be wrong
 LOOKBACK = 2048  # bytes before the question in which its subject is looked for
 
@@ -53,19 +59,24 @@ class Names:
         Raises:
             ValueError: the name holds no word, or stands for another subject already.
         """
-        words = WORD.findall(name.encode())
-        if not words:
-            raise ValueError(f"name {name!r}: must hold at least one letter or digit")
+        self.check(name, subject)
         form = name.encode()
-        before = self._given.setdefault(form, subject)
-        if before != subject:
-            raise ValueError(f"name {name!r}: stands for {before!r} already")
+        self._given[form] = subject
         self._exact[form] = subject  # a name that was given comes before another one's capital
         self._exact.setdefault(_capital(form), subject)
         for spelt in {form, _capital(form)}:
             for key in deletions(spelt):
                 self._near.setdefault(key, set()).add(spelt)
-        self.max_words = max(self.max_words, len(words))
+        self.max_words = max(self.max_words, len(WORD.findall(form)))
+
+    def check(self, name: str, subject: str) -> None:
+        """Raises:
+        ValueError: ``name`` cannot stand for ``subject``; see :meth:`add`."""
+        if not WORD.search(name.encode()):
+            raise ValueError(f"name {name!r}: must hold at least one letter or digit")
+        before = self._given.get(name.encode(), subject)
+        if before != subject:
+            raise ValueError(f"name {name!r}: stands for {before!r} already")
 
     def remove(self, subject: str) -> None:
         """Forget every name of ``subject``."""
@@ -86,8 +97,8 @@ class Names:
         if len(text) < SHORTEST_TYPO:
             return None
         near = {f for key in deletions(text) for f in self._near.get(key, ())}
-        found = {self._exact[f] for f in near if f[:1] == text[:1] and one_letter_apart(f, text)}
-        return found.pop() if len(found) == 1 else None
+        subjects = {self._exact[f] for f in near if f[:1] == text[:1] and one_letter_apart(f, text)}
+        return subjects.pop() if len(subjects) == 1 else None
 
 
 class Transcript:
@@ -119,13 +130,13 @@ class Transcript:
         low = max(0, len(self._text) - LOOKBACK)
         text = bytes(self._text[low:])
         words = [m.span() for m in WORD.finditer(text)]
-        found, i = [], 0
+        mentions, i = [], 0
         while i < len(words):
             mention, used = self._longest(text, words, i, low)
             if mention is not None:
-                found.append(mention)
+                mentions.append(mention)
             i += used
-        return found
+        return mentions
 
     def _longest(
         self, text: bytes, words: list[tuple[int, int]], i: int, low: int
@@ -148,6 +159,32 @@ class Transcript:
     def _tokens(self, start: int, end: int) -> tuple[int, int]:
         """First and last token of the bytes ``start``..``end``."""
         return bisect_right(self._ends, start), bisect_left(self._ends, end)
+
+
+def subject_of(prompt: str, names: Names) -> str:
+    """The subject of a sentence.
+
+    Raises:
+        ValueError: no known name and no capitalised word after the first.
+    """
+    words = [m.span() for m in WORDS.finditer(prompt)]
+    spans = [(a, b) for i, (a, _) in enumerate(words) for _, b in words[i:]]
+    for low, high in sorted(spans, key=lambda s: s[0] - s[1]):
+        subject = names.exact(prompt[low:high].encode())
+        if subject is not None:
+            return subject
+    runs = [m.group() for m in CAPITALS.finditer(prompt) if m.start() > 0]
+    if not runs:
+        raise ValueError(
+            f"prompt {prompt!r}: no subject found; use bind(subject, relation, object)"
+        )
+    return runs[-1]
+
+
+def wording_of(prompt: str, subject: str) -> str:
+    """The sentence with the subject left out."""
+    at = prompt.lower().rfind(subject.lower())
+    return (prompt[:at] + SLOT + prompt[at + len(subject) :]).strip()
 
 
 def opens_sentence(before: bytes) -> bool:

@@ -1,4 +1,6 @@
-"""The sentences that calibration reads: relations between a subject and something, in many words.
+"""Sentences and text that calibration reads, and their states in a model.
+
+The sentences put relations between a subject and something in many words.
 
 What they teach is which directions of a hidden state change when the same relation is put in
 other words, so that a relation the model's owner adds later, in two or three wordings, is known
@@ -6,13 +8,26 @@ again in others (within-class covariance, as in speaker verification). Afterward
 competitors: a prompt that is nearer to one of them than to any relation of the tape asks for
 something else.
 
-``{s}`` is the subject, ``{o}`` another of its kind, ``{n}`` the relation's noun.
+``{s}`` is the subject, ``{o}`` another of its kind, ``{n}`` the relation's noun. The text is the
+prose of Python's language reference, which is part of every Python.
 """
 
 from __future__ import annotations
 
+import pydoc_data.topics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
+from torch import Tensor, nn
+
+from prism.data.tokens import Tokenizer
+from prism.inject.reading import heads_of, last_states, watch
+
+CALIBRATION = slice(100_000, 130_000)  # characters of the manual
+WINDOW = 256  # tokens of text read at once
+WARM_UP = 8  # first positions of a window, whose states know nothing yet
+Spans = tuple[tuple[int, int], tuple[int, int]]
 NOUN_FRAMES = (
     "The {n} of {s} is",
     "{s}'s {n} is",
@@ -151,3 +166,110 @@ PROBES = (
           ("On the bin for {s} is the number", "When it is thrown away {s} is marked")),
     Probe("stuff", ("texture", "feel"), ("To the touch {s} is", "Run a hand over {s} and it is")),
 )  # fmt: skip
+
+
+def manual() -> str:
+    """The prose of Python's language reference."""
+    topics = pydoc_data.topics.topics
+    return "\n\n".join(topics[name] for name in sorted(topics))
+
+
+def calibration_text() -> str:
+    """The part of the manual that thresholds are found on."""
+    return manual()[CALIBRATION]
+
+
+@dataclass
+class ProbeStates:
+    """States and attention at the end of every probe sentence.
+
+    Attributes:
+        rows: the N sentences as tokens.
+        hidden: ``[N, L, D]``.
+        relation, wording: ``[N]``.
+        attention: ``[heads, T]`` from the end of each of the sentences with two subjects.
+        spans: first and past-the-last token of the subject asked about and of the other one in
+            each of those sentences.
+    """
+
+    rows: list[list[int]]
+    hidden: Tensor
+    relation: Tensor
+    wording: Tensor
+    attention: list[Tensor]
+    spans: list[Spans]
+
+
+def read_probes(
+    model: nn.Module, tokenizer: Tokenizer, layers: Sequence[int], subjects: int
+) -> ProbeStates:
+    """Read every probe sentence about ``subjects`` subjects, the last of them of a foreign kind:
+    what kind of thing is asked about is not what is asked."""
+    rows, relation, wording, spans = [], [], [], []
+    for r, probe in enumerate(PROBES):
+        for w, template in enumerate(probe.wordings()):
+            for k in range(subjects):
+                name, other = _subjects(probe.kind, r + w, k, foreign=k == subjects - 1)
+                tokens, where = _sentence(tokenizer, template, name, other)
+                rows.append(tokens)
+                relation.append(r)
+                wording.append(w)
+                spans.append(where if w in DISTRACTING else None)
+    heads = heads_of(model)
+    hidden, _ = last_states(model, rows, layers)
+    if not heads:
+        return ProbeStates(rows, hidden, torch.tensor(relation), torch.tensor(wording), [], [])
+    double = [i for i, s in enumerate(spans) if s is not None]
+    _, weights = last_states(model, [rows[i] for i in double], layers[:1], heads)
+    return ProbeStates(
+        rows,
+        hidden,
+        torch.tensor(relation),
+        torch.tensor(wording),
+        weights,
+        [spans[i] for i in double],
+    )
+
+
+def _subjects(kind: str, turn: int, k: int, foreign: bool) -> tuple[str, str]:
+    """The k-th subject of a sentence, and another of its kind."""
+    if foreign:
+        others = sorted(set(SUBJECTS) - {kind})
+        kind = others[turn % len(others)]
+    names = SUBJECTS[kind]
+    at = turn + 2 * k
+    return names[at % len(names)], names[(at + 1 + k) % len(names)]
+
+
+def read_text(model: nn.Module, tokenizer: Tokenizer, text: str, layers: Sequence[int]) -> Tensor:
+    """States ``[M, len(layers), D]`` inside ``text``, read in windows.
+
+    Raises:
+        ValueError: fewer than two windows of tokens.
+    """
+    tokens = tokenizer.encode(text)
+    if len(tokens) < 2 * WINDOW:
+        raise ValueError(f"text of {len(tokens)} tokens: must have at least {2 * WINDOW}")
+    pieces = []
+    for low in range(0, len(tokens) - WINDOW + 1, WINDOW):
+        hidden, _ = watch(model, torch.tensor([tokens[low : low + WINDOW]]), layers)
+        pieces.append(torch.stack([hidden[k][0, WARM_UP:] for k in layers], dim=1))
+    return torch.cat(pieces).float()
+
+
+def _sentence(
+    tokenizer: Tokenizer, template: str, name: str, other: str
+) -> tuple[list[int], tuple[tuple[int, int], tuple[int, int]]]:
+    """Tokens of the sentence, and the token ranges of the name and of the other name."""
+    text = template.replace("{s}", name).replace("{o}", other)
+    text = text[0].upper() + text[1:]
+    tokens = tokenizer.encode(text)
+    ends = torch.tensor([len(tokenizer.piece(t)) for t in tokens]).cumsum(0).tolist()
+    spans = []
+    for part in (name, other):
+        low = text.lower().find(part.lower())
+        high = low + len(part.encode())
+        first = next((i for i, e in enumerate(ends) if e > low), 0)
+        last = next((i for i, e in enumerate(ends) if e >= high), first)
+        spans.append((first, last + 1))
+    return tokens, (spans[0], spans[1])

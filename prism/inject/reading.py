@@ -8,25 +8,12 @@ subject of a question is the name mentioned last.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from prism.pretrained.llama import Head, Reading
-
-
-class Tokenizer(Protocol):
-    """Text to ids and back."""
-
-    def encode(self, text: str) -> list[int]:
-        """Token ids of ``text``."""
-
-    def decode(self, tokens: list[int]) -> str:
-        """The text of ``tokens``."""
-
-    def piece(self, token: int) -> bytes:
-        """The bytes of one token."""
 
 
 def heads_of(model: nn.Module) -> list[Head]:

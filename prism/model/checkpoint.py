@@ -1,7 +1,6 @@
 """A model on disk: ``config.json`` beside ``model.safetensors``. Nothing is ever unpickled.
 
-Both files are written under temporary names and renamed, the config last, so a folder that has a
-config is whole.
+Each file appears whole or not at all, the config last, so a new folder that has a config is whole.
 """
 
 from __future__ import annotations
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 
+from prism import whole_file
 from prism.config import PrismConfig
 
 if TYPE_CHECKING:
@@ -29,25 +30,21 @@ def save(model: Prism, directory: str | Path) -> None:
     Tied weights are stored once.
     """
     folder = Path(directory)
-    folder.mkdir(parents=True, exist_ok=True)
     dtype = str(model.embedding.weight.dtype).removeprefix("torch.")
     config = model.config.to_dict()
     header = {"format": FORMAT, "model": "prism", "dtype": dtype, "config": config}
     weights = {k: v.contiguous() for k, v in _stored(model).items()}
-    save_file(weights, folder / "model.safetensors.tmp")
-    (folder / "config.json.tmp").write_text(json.dumps(header, indent=2) + "\n")
-    for name in ("model.safetensors", "config.json"):
-        (folder / f"{name}.tmp").replace(folder / name)
+    whole_file.write(folder / "model.safetensors", to_bytes(weights))
+    whole_file.write(folder / "config.json", json.dumps(header, indent=2) + "\n")
 
 
-def load(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
-    """The model that :func:`save` wrote.
+def read_config(folder: Path) -> tuple[PrismConfig, torch.dtype]:
+    """The config and the dtype of the model that :func:`save` wrote.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: the files do not belong together; names the field or tensor.
+        ValueError: the config is not one of ours; names the field.
     """
-    folder = Path(directory)
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder / name}: no such file; is this a saved model?")
@@ -60,18 +57,23 @@ def load(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
         if value not in allowed:
             one = " or ".join(repr(x) for x in allowed)
             raise ValueError(f"{folder / 'config.json'}: {field} = {value!r}: must be {one}")
-    from prism.model.prism import Prism  # Prism has ``save`` as a method, so it imports this file
-
     if not isinstance(header.get("config"), dict):
         raise ValueError(f"{folder / 'config.json'}: config is missing")
-    model = Prism(PrismConfig.from_dict(header["config"])).to(getattr(torch, header["dtype"]))
+    return PrismConfig.from_dict(header["config"]), getattr(torch, header["dtype"])
+
+
+def read_weights(folder: Path, model: Prism) -> None:
+    """Fill ``model``, made from :func:`read_config`, with the weights that :func:`save` wrote.
+
+    Raises:
+        ValueError: the weights do not belong to the config; names the tensor.
+    """
     try:
         weights = load_file(folder / "model.safetensors")
     except SafetensorError as error:
         raise ValueError(f"{folder / 'model.safetensors'}: not a safetensors file") from error
     _check(weights, _stored(model), folder / "model.safetensors")
     model.load_state_dict(weights, strict=False)  # the tied head is not stored
-    return model.to(device)
 
 
 def _stored(model: Prism) -> dict[str, torch.Tensor]:

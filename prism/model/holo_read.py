@@ -7,7 +7,7 @@
     token, d = tape(key(t), n(t))                                   d: doubt, 1 = refused
     p(t+1)   = (1 - g) p_lm + g [token],   g = 1 - d  where asked and not refused, else 0
 
-The model holds 4 D + 4 numbers for this and no fact: what it learns is to tell the parts of a
+The model holds 4 D + 4 numbers for this and no fact: what it learns is to find the parts of a
 question, so facts that it never saw work as well as any. Names are compared by hash and not by
 feature: features of neighbours agree more than paraphrases do, and then a register answers with the
 neighbour's fact. Where the gate is closed the logits are those of the model without a tape, bit for
@@ -16,6 +16,7 @@ bit. The gated mixture is the pointer network's (arXiv 1704.04368) with a hard g
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -30,7 +31,7 @@ LEAST_DOUBT = 1e-6  # the tape may be wrong: no token ever gets probability 0
 
 
 class FactRead(NamedTuple):
-    """What a tape says to N questions: ``tokens`` int64 [N], and ``doubt`` [N] in [0, 1], the
+    """Answers to N questions: ``tokens`` int64 [N], and ``doubt`` [N] in [0, 1], the
     chance that noise alone reads as well; 1 = refused."""
 
     tokens: Tensor
@@ -38,7 +39,7 @@ class FactRead(NamedTuple):
 
 
 class FactReader(Protocol):
-    """A tape, as the model sees it."""
+    """Facts in token ids, as the model reads them."""
 
     def read_tokens(self, keys: Tensor, position: Tensor) -> FactRead:
         """Token number ``position`` int64 [N] of the answers under ``keys`` int64 [N]."""
@@ -46,7 +47,7 @@ class FactReader(Protocol):
 
 @dataclass
 class HoloState:
-    """What the next call must know: ``hashes [B, 2]`` of the last subject and relation, ``part
+    """Trigger state between calls: ``hashes [B, 2]`` of the last subject and relation, ``part
     [B]`` of the last token, ``asked [B]`` how many tokens in a row asked, up to the last."""
 
     hashes: Tensor
@@ -55,22 +56,22 @@ class HoloState:
 
 
 @dataclass
-class Listening:
-    """What the model made of each token.
+class FactQueries:
+    """Fact queries of every token.
 
     Attributes:
         part_logits: ``[B, T, 3]`` over no part, subject, relation.
-        ask_logit: ``[B, T]``.
+        query_logit: ``[B, T]``.
         keys: ``[B, T]`` int64, the key of the last subject and relation.
-        asks: ``[B, T]`` bool.
+        query_mask: ``[B, T]`` bool, a fact is asked for.
         position: ``[B, T]`` which token of the answer is asked for.
         fired: ``[B, T]`` bool, the next token comes from the tape.
     """
 
     part_logits: Tensor
-    ask_logit: Tensor
+    query_logit: Tensor
     keys: Tensor
-    asks: Tensor
+    query_mask: Tensor
     position: Tensor
     fired: Tensor
 
@@ -91,8 +92,8 @@ class HoloRead(nn.Module):
         runs: Tensor | None,
         valid: Tensor | None,
         state: HoloState | None,
-    ) -> tuple[Listening, HoloState]:
-        """Listen to ``tokens [B, T]`` with normalised features ``x [B, T, D]``."""
+    ) -> tuple[FactQueries, HoloState]:
+        """Queries of ``tokens [B, T]`` with normalised features ``x [B, T, D]``."""
         scores = promote(self.roles(x.to(self.roles.weight.dtype)))
         part, asks = scores[..., :3].argmax(dim=-1), scores[..., 3] > 0
         if valid is not None:
@@ -109,7 +110,7 @@ class HoloRead(nn.Module):
             hashes.append(run_hashes(tokens, plays, begins, fresh, state.hashes[:, i]))
         count = asks.long()
         asked = affine_scan(count * ~fresh, count, state.asked)
-        listening = Listening(
+        queries = FactQueries(
             scores[..., :3],
             scores[..., 3],
             fact_keys(*hashes),
@@ -118,38 +119,65 @@ class HoloRead(nn.Module):
             torch.zeros_like(asks),
         )
         last = torch.stack([h[:, -1] for h in hashes], dim=1)
-        return listening, HoloState(last, part[:, -1], asked[:, -1])
+        return queries, HoloState(last, part[:, -1], asked[:, -1])
 
 
-def answered(logits: Tensor, heard: Listening, tape: FactReader) -> Tensor:
-    """``logits [B, T, V]`` with the tape's tokens mixed in; sets ``heard.fired``.
+def fact_reader(facts: FactReader | None, tape: FactReader | None) -> FactReader | None:
+    """The facts of a call, given as ``facts`` or under the deprecated name ``tape``.
 
     Raises:
-        ValueError: the tape answers with a token that the model does not have.
+        ValueError: both are given.
+        TypeError: an object without ``read_tokens``.
     """
-    asks = heard.asks.nonzero(as_tuple=True)
+    if tape is not None:
+        if facts is not None:
+            raise ValueError("facts and tape: must not both be given; tape is the old name")
+        warnings.warn("tape= is called facts=", DeprecationWarning, stacklevel=5)
+        facts = tape
+    if facts is not None and not hasattr(facts, "read_tokens"):
+        how = "must read token ids, as prism.facts_for(tape, tokenizer, vocab_size) does"
+        raise TypeError(f"facts = {type(facts).__name__}: {how}")
+    return facts
+
+
+def inject_facts(logits: Tensor, queries: FactQueries, facts: FactReader) -> Tensor:
+    """``logits [B, T, V]`` with the answers mixed in; sets ``queries.fired``.
+
+    Raises:
+        ValueError: the facts answer with a token that the model does not have.
+    """
+    asks = queries.query_mask.nonzero(as_tuple=True)
     if len(asks[0]) == 0:
         return logits
-    tokens, doubt = tape.read_tokens(heard.keys[asks], heard.position[asks])
+    tokens, doubt = facts.read_tokens(queries.keys[asks], queries.position[asks])
     sure = doubt < 1
     if not bool(sure.any()):
         return logits
     row, time = (index[sure] for index in asks)
-    tokens, doubt = tokens[sure], doubt[sure].clamp(min=LEAST_DOUBT)
+    tokens, doubt = tokens[sure], doubt[sure]
     if int(tokens.max()) >= logits.shape[-1]:
         limit = f"must be below the model's vocab_size = {logits.shape[-1]}"
-        raise ValueError(f"tape answers with token {int(tokens.max())}: {limit}")
-    heard.fired = heard.fired.index_put((row, time), torch.ones_like(sure[sure]))
-    mixed = _mixture(promote(logits[row, time]), tokens, doubt)
-    return logits.index_put((row, time), mixed.to(logits.dtype))
+        raise ValueError(f"facts: answer with token {int(tokens.max())}: {limit}")
+    queries.fired = queries.fired.index_put((row, time), torch.ones_like(sure[sure]))
+    mixed = mix_facts(logits[row, time], tokens, doubt)
+    return logits.index_put((row, time), mixed)
 
 
-def _mixture(logits: Tensor, tokens: Tensor, doubt: Tensor) -> Tensor:
-    """``log( d p + (1 - d) [token] )`` for ``logits [N, V]``."""
-    doubt = doubt.to(logits)[:, None]
-    share = logits.log_softmax(dim=-1) + doubt.log()
+def mix_facts(logits: Tensor, tokens: Tensor, doubt: Tensor) -> Tensor:
+    """Mixture of the model's distribution with one fact a row, as logits up to a constant.
+
+        log( d p + (1 - d) [token] ),   d = max(doubt, LEAST_DOUBT)
+
+    Args:
+        logits: ``[N, V]`` of the model, in any floating type; half types are mixed in fp32.
+        tokens: ``[N]`` int64, what the facts say.
+        doubt: ``[N]`` in [0, 1].
+    """
+    wide = promote(logits)
+    doubt = doubt.clamp(min=LEAST_DOUBT).to(wide)[:, None]
+    share = wide.log_softmax(dim=-1) + doubt.log()
     chosen = torch.logaddexp(share.gather(1, tokens[:, None]), torch.log1p(-doubt))
-    return share.scatter(1, tokens[:, None], chosen)
+    return share.scatter(1, tokens[:, None], chosen).to(logits.dtype)
 
 
 def _document_starts(runs: Tensor | None, tokens: Tensor) -> Tensor:

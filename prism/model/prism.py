@@ -11,13 +11,15 @@ rows; a document nothing of its neighbours in the row. The state goes in and com
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
 from prism.config import PrismConfig
 from prism.model.block import Block, Pass
-from prism.model.checkpoint import save
-from prism.model.holo_read import FactReader, HoloRead, answered
+from prism.model.checkpoint import read_config, read_weights, save
+from prism.model.holo_read import FactReader, HoloRead, fact_reader, inject_facts
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
 from prism.model.router import Decision, mean_of_real
@@ -62,19 +64,24 @@ class Prism(LanguageModel):
         state: PrismState | None = None,
         segment_ids: Tensor | None = None,
         routing: bool = False,
+        facts: FactReader | None = None,
         tape: FactReader | None = None,
     ) -> PrismOutput:
         """Read ``tokens [B, T]``; see :class:`LanguageModel`.
 
         Args:
             routing: also return what every block decided per token.
-            tape: facts to answer with, for a model with ``holo_mode``.
+            facts: what a model with ``holo_mode`` reads; :func:`prism.facts_for` makes it of a
+                tape.
+            tape: deprecated name of ``facts``.
 
         Raises:
-            ValueError: a tape for a model without ``holo_mode``.
+            ValueError: facts for a model without ``holo_mode``, or both names given.
+            TypeError: facts that cannot be read in token ids.
         """
-        if tape is not None and self.holo is None:
-            raise ValueError("tape: this model cannot ask one; PrismConfig.holo_mode must be True")
+        facts = fact_reader(facts, tape)
+        if facts is not None and self.holo is None:
+            raise ValueError("facts: this model reads none; PrismConfig.holo_mode must be True")
         doc_index = document_index(segment_ids, None if state is None else state.segment)
         x = promote(self.first_norm(self.embedding(tokens)))
         shared = Pass(x, doc_index, None if segment_ids is None else segment_ids >= 0)
@@ -82,12 +89,12 @@ class Prism(LanguageModel):
         price = self.config.penalty_weight * sum(d.price for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
         logits = self.head((last * self.temper).to(self.head.weight.dtype))
-        heard = holo = None
+        queries = holo = None
         if self.holo is not None:
             before = None if state is None else state.holo
-            heard, holo = self.holo(last, tokens, doc_index, shared.valid, before)
-            if tape is not None:
-                logits = answered(logits, heard, tape)
+            queries, holo = self.holo(last, tokens, doc_index, shared.valid, before)
+            if facts is not None:
+                logits = inject_facts(logits, queries, facts)
         if segment_ids is not None:
             segment = segment_ids[:, -1]
         else:
@@ -100,7 +107,7 @@ class Prism(LanguageModel):
             torch.stack(
                 [self._load_row(*both) for both in zip(self.blocks, decisions, strict=True)]
             ),
-            heard,
+            queries,
             price,
         )
 
@@ -138,3 +145,16 @@ class Prism(LanguageModel):
                 continue
             where = [self.config.expert_kinds.index(kind) for kind in block.kinds]
             block.router.balance(row[where])
+
+
+def load_saved(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
+    """The model that :meth:`Prism.save` wrote.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: the files do not belong together; names the field or tensor.
+    """
+    config, dtype = read_config(Path(directory))
+    model = Prism(config).to(dtype)
+    read_weights(Path(directory), model)
+    return model.to(device)

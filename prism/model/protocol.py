@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from prism.config import PrismConfig
 from prism.model.generate import generate
-from prism.model.holo_read import Listening
+from prism.model.holo_read import FactQueries
 
 
 @dataclass
@@ -69,7 +69,7 @@ class PrismOutput:
     aux_loss: Tensor
     routing: list[LayerRouting] | None = field(default=None, repr=False)
     loads: Tensor | None = field(default=None, repr=False)
-    holo: Listening | None = field(default=None, repr=False)
+    holo: FactQueries | None = field(default=None, repr=False)
     price: Tensor | None = field(default=None, repr=False)
 
 

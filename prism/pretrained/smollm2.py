@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from prism.data.tokens import bytes_of_piece
 from prism.pretrained.llama import Llama, LlamaConfig
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -57,9 +57,7 @@ class BytePairTokenizer:
 
     def piece(self, token: int) -> bytes:
         """The bytes that ``token`` stands for."""
-        text = self.core.id_to_token(token)
-        table = byte_of_character()
-        return bytes(table[c] for c in text) if all(c in table for c in text) else text.encode()
+        return bytes_of_piece(self.core.id_to_token(token))
 
 
 def available() -> bool:
@@ -146,15 +144,3 @@ def _tokenizer(reader: Any) -> BytePairTokenizer:
     control = [AddedToken(t, special=True) for t, k in zip(tokens, kinds, strict=True) if k == 3]
     core.add_special_tokens(control)
     return BytePairTokenizer(core, tokens.index(END_OF_TEXT))
-
-
-@cache
-def byte_of_character() -> dict[str, int]:
-    """The byte each character of a byte-level vocabulary stands for.
-
-    Printable Latin-1 characters stand for themselves, the other bytes, in order, for the
-    characters from U+0100 on (the convention of GPT-2).
-    """
-    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    rest = [b for b in range(256) if b not in plain]
-    return {chr(b): b for b in plain} | {chr(0x100 + i): b for i, b in enumerate(rest)}

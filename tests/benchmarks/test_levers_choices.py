@@ -25,7 +25,7 @@ from benchmarks.levers.sizes import CURRICULUM, config
 from benchmarks.levers.text import VOCABULARY, Text
 from prism import Prism, PrismConfig
 from prism.data import RowBatch
-from prism.data.pack import IGNORE
+from prism.data.document import IGNORE
 from tests.benchmarks.levers_fakes import batch
 
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.data import parse_mix
-from prism.data.blend import blended
-from prism.data.mix import Mix
+from prism.data.mix import Mix, blended
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from prism.data.curriculum import Curriculum, Lengths, Points
 from prism.data.curriculum_text import parse_curriculum
+from prism.data.document import RowBatch
 from prism.data.mix import Mix
-from prism.data.pack import RowBatch
 from prism.data.row_streams import RowStreams
 from prism.data.tokens import ByteTokenizer
 from tests.data.fakes import documents_in, mix_of, numbered

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from prism.data.formats import Messages, Template, Text, format_from
+from prism.data.formats import Messages, Template, TextField, format_from
 
 
 def test_one_field_is_learned_whole() -> None:
-    assert Text("body").parts({"body": "all", "title": "no"}) == (("all", True),)
+    assert TextField("body").parts({"body": "all", "title": "no"}) == (("all", True),)
 
 
 def test_a_prompt_is_read_and_an_answer_learned() -> None:
@@ -46,9 +46,9 @@ def test_a_chat_without_an_answer_gives_no_text() -> None:
 @pytest.mark.parametrize(
     ("format", "row", "says"),
     [
-        (Text(), {"body": ""}, r"no field 'text' for 'text'; there are \['body'\]"),
-        (Text(), {"text": True}, "field 'text' = True: must be text"),
-        (Text("a.b"), {"a": 3}, "field 'a.b': 3 has no part 'b'"),
+        (TextField(), {"body": ""}, r"no field 'text' for 'text'; there are \['body'\]"),
+        (TextField(), {"text": True}, "field 'text' = True: must be text"),
+        (TextField("a.b"), {"a": 3}, "field 'a.b': 3 has no part 'b'"),
         (Messages(), {"messages": "hi"}, "field 'messages' = 'hi': must be a list of messages"),
         (Messages(), {"messages": [{"role": "user"}]}, "must have a role and a content"),
     ],
@@ -59,8 +59,8 @@ def test_a_row_that_does_not_fit_is_refused(format: Any, row: dict[str, Any], sa
 
 
 def test_options_choose_the_format() -> None:
-    assert format_from({}) == Text("text")
-    assert format_from({"text": "body"}) == Text("body")
+    assert format_from({}) == TextField("text")
+    assert format_from({"text": "body"}) == TextField("body")
     assert format_from({"messages": "turns"}) == Messages("turns")
     assert format_from({"prompt": "{q}", "answer": "{a}"}) == Template("{q}", "{a}")
     assert format_from({"answer": "{a}"}) == Template("", "{a}")

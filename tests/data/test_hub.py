@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from prism.data import hub
-from prism.data.formats import Format, Text
+from prism.data.formats import Format, TextField
 from prism.data.hub import HubDataset
 from prism.data.order import Place, Walk
 from tests.data.fakes import read_epoch
@@ -53,7 +53,7 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def dataset(cache: Path, stream: FakeStream, format: Format | None = None) -> HubDataset:
     return HubDataset(
-        "set", "owner/set", format=format or Text(), cache=cache, connect=lambda: stream
+        "set", "owner/set", format=format or TextField(), cache=cache, connect=lambda: stream
     )
 
 
@@ -71,7 +71,7 @@ def test_what_was_streamed_needs_no_network_again(tmp_path: Path) -> None:
     def offline() -> FakeStream:
         raise AssertionError("asked the network")
 
-    again = HubDataset("set", "owner/set", format=Text(), cache=tmp_path, connect=offline)
+    again = HubDataset("set", "owner/set", format=TextField(), cache=tmp_path, connect=offline)
     assert read_epoch(again, 3) == first
 
 
@@ -106,7 +106,7 @@ def test_a_broken_connection_is_named_and_leaves_no_half_window(tmp_path: Path) 
 
 
 def test_a_missing_field_is_named_with_its_row(tmp_path: Path) -> None:
-    window = dataset(tmp_path, FakeStream(), Text("body")).window(0, 4)
+    window = dataset(tmp_path, FakeStream(), TextField("body")).window(0, 4)
     with pytest.raises(ValueError, match=r"source set: shard 0 row 5: no field 'body'"):
         window.read(1)
 
@@ -115,7 +115,7 @@ def test_without_the_library_the_install_command_is_given(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
-    source = HubDataset("set", "owner/set", format=Text(), cache=tmp_path)
+    source = HubDataset("set", "owner/set", format=TextField(), cache=tmp_path)
     with pytest.raises(ValueError, match=r"source set: .*pip install 'prism-lm\[hub\]'"):
         source.segments()
 
@@ -127,11 +127,12 @@ def test_the_real_library_streams_local_files(tmp_path: Path) -> None:
     for shard in range(3):
         lines = [json.dumps({"text": f"{shard}.{i}", "id": i}) for i in range(6)]
         (tmp_path / "data" / f"train-{shard}.jsonl").write_text("\n".join(lines))
-    source = HubDataset("local", str(tmp_path / "data"), format=Text(), cache=tmp_path / "cache")
+    here = {"path": str(tmp_path / "data"), "format": TextField()}
+    source = HubDataset("local", **here, cache=tmp_path / "cache")
     assert source.segments() == 3
     expected = sorted(f"{s}.{i}" for s in range(3) for i in range(6))
     assert sorted(read_epoch(source, 0)) == expected
-    fresh = HubDataset("local", str(tmp_path / "data"), format=Text(), cache=tmp_path / "other")
+    fresh = HubDataset("local", **here, cache=tmp_path / "other")
     window = fresh.window(1, 4)
     assert [window.read(i).text for i in range(window.count)] == ["1.4", "1.5"]
 
@@ -139,6 +140,7 @@ def test_the_real_library_streams_local_files(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_the_real_library_names_what_it_cannot_open(tmp_path: Path) -> None:
     pytest.importorskip("datasets")
-    source = HubDataset("none", str(tmp_path / "none"), format=Text(), cache=tmp_path / "cache")
+    nowhere = str(tmp_path / "none")
+    source = HubDataset("none", nowhere, format=TextField(), cache=tmp_path / "cache")
     with pytest.raises(ValueError, match=r"source none: cannot be opened: "):
         source.segments()

@@ -1,4 +1,4 @@
-"""What a command line may name as data, and what it is told when it may not."""
+"""Data that a command line may name, and the errors for what it may not."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from prism.data.formats import format_from
-from prism.data.mix import HELD_OUT, SMALL, SMALL_HELD_OUT, Mix, Weighted, parse_mix
-from prism.data.named import NAMED
+from prism.data.mix import HELD_OUT, MIXES, NAMED, SMALL, SMALL_HELD_OUT, Mix, Weighted, parse_mix
 from prism.data.order import Place, Walk
 from tests.data.fakes import mix_of, numbered
 
@@ -93,7 +92,7 @@ def test_a_json_file_of_rows(corpus: Path) -> None:
 def test_a_named_mix_is_described_completely_and_opens_without_a_network(name: str) -> None:
     mix = parse_mix(f"mix:{name}")
     assert sum(s.weight for s in mix.sources) == pytest.approx(1)
-    for entry in NAMED[name]["sources"]:
+    for entry in json.loads((MIXES / f"{name}.json").read_text())["sources"]:
         options = {k: v for k, v in entry.items() if k in ("text", "messages", "prompt", "answer")}
         assert format_from(options).columns
 

@@ -110,6 +110,7 @@ def test_a_packed_file_that_is_too_large_is_refused(
         (b"no gzip", "cannot be unpacked|bytes unpacked"),
         (b"x", "Invalid argument"),
     ],
+    ids=["several", "cut", "not packed", "one byte"],
 )
 def test_a_packed_file_that_is_broken_is_refused(tmp_path: Path, raw: bytes, says: str) -> None:
     path = tmp_path / "a.jsonl.gz"

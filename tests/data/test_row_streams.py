@@ -13,10 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from prism.data.document import Document, held_out
+from prism.data.document import Document, RowBatch, held_out
 from prism.data.mix import Mix, parse_mix
 from prism.data.order import Window
-from prism.data.pack import RowBatch
 from prism.data.row_streams import RowStreams
 from prism.data.tokens import ByteTokenizer
 from tests.data.fakes import Shelf, documents_in, mix_of, numbered

@@ -9,7 +9,7 @@ import pytest
 
 from prism.data import rows
 from prism.data.files import Files
-from prism.data.formats import Template, Text
+from prism.data.formats import Template, TextField
 from tests.data.fakes import read_epoch
 
 
@@ -50,7 +50,7 @@ def test_numbers_may_stand_in_a_template(table: Path) -> None:
 
 def test_a_missing_column_is_named_before_anything_is_read(table: Path) -> None:
     with pytest.raises(ValueError, match=r"no column 'body'; there are \['text', 'n'\]"):
-        Files("table", [table], Text("body"))
+        Files("table", [table], TextField("body"))
 
 
 def test_a_file_that_is_no_table_is_refused(tmp_path: Path) -> None:

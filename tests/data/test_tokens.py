@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism import tokenizer as command
+from prism.data.bpe import train_tokenizer
 from prism.data.tokens import ByteTokenizer, FileTokenizer, Tokenizer, open_tokenizer
 
 
@@ -57,7 +58,7 @@ def test_a_trained_tokenizer_needs_fewer_tokens_and_keeps_digits_apart(
 
 def test_training_twice_gives_the_same_file(trained: FileTokenizer, tmp_path: Path) -> None:
     again = tmp_path / "again.json"
-    command.train(["pydoc"], 600, again)
+    train_tokenizer(["pydoc"], 600, again)
     assert FileTokenizer(again).fingerprint() == trained.fingerprint()
     assert FileTokenizer(again).fingerprint() != ByteTokenizer().fingerprint()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -206,3 +208,31 @@ def test_any_text_can_be_a_key_also_a_lone_surrogate(tmp_path: Path) -> None:
     tape.save(tmp_path / "t.safetensors")
     back = HoloTape.load(tmp_path / "t.safetensors")
     assert [fact.key for fact in back.facts()] == ["odd \ud800 key"]
+
+
+# 1,217 bytes that format 1 wrote when the accumulator was still called register.
+OLD_FILE = (
+    "c-oaz%Z}496rBPqcI<#vF)K!9lt(ADUCj!KB|@-iqRMUD#;R+F*y&7FWyz91;Xn9?S+U_aDEHbalS<W~u@w2<bMH"
+    "AmekjkMoVl?h)9IR9mNUzyQ!?I>vJz%Z#$=b0l~8#~#{JZTZwoE8WhGAu1#F?KHM3X`F`a9*5KByfnTxe6Bv_d-w"
+    "KAASnB{hh3aBcS9eORpxmzj5M6xZf%s*knzt&vM9cRI$;jV}0OI{&ltJ)zIH(G9vv7FC!?ji6iq{SEuOqK;hIJgM"
+    "H#_dKZ5QKdy>)R)29vp)Qbd>^<`aue23h>)zw6AI@>A@Q`he?Ko%&)a!vgW2e7+rFO;RHg}9;Ch27(jKlwZ1bYah"
+    "#GS^UiMk;rL}zvJ@LH;#PF-jjpS?r%n!S%t~hb3W{Gt<kV^<g|S{RXh=ibqr6!0EndI79=QGw$$(H|3WnKakWu2E"
+    "h+ZrVw+5hq#!+@hw_?q^{P+Lk#}Q2i9Ra_EBMWhKzeF;i!=Nism+)|S&hzPP`yi!ZKu1YO$=%t56h;XR!|s8U+6X"
+    "JOI#LOf`&B@KhLPJ-#g}+d)e(Q#p+jeKLLmxhc<GE-euK~*{d1Q-I>Eg}%`j`4{`t%F-P7CezkWRX^6jTBMz61LU"
+    ";KXc@zY`Ue~&j;r|0vlo)69*weudvANU@(F=D;8e&{{)?R)zk44m6w?*jPt6T<rVQnSAi9(O7"
+)
+
+
+def test_a_file_of_format_1_loads_and_is_written_the_same(tmp_path: Path) -> None:
+    path, again = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
+    path.write_bytes(zlib.decompress(base64.b85decode(OLD_FILE)))
+    tape = HoloTape.load(path)
+    assert [tuple(fact) for fact in tape.facts()] == [
+        ("a key", "one", "atlas", 12.5),
+        (int(tape.hash([7])[0]), "two", None, 13.0),
+    ]
+    assert [fact.value for fact in tape.history(7)] == [b"3", "two"]
+    assert (tape.recall("a kye").value, tape.recall(b"raw").value) == ("one", None)
+    assert tape.audit().consistent
+    tape.save(again)
+    assert again.read_bytes() == path.read_bytes()

@@ -118,8 +118,15 @@ def test_a_plan_that_cannot_be_is_refused(change: dict[str, Any], says: str) -> 
 
 def test_the_number_of_candidates_is_that_of_the_values() -> None:
     assert len(HoloTape.plan(10, values=["a", "b"]).vocabulary) == 2
-    with pytest.raises(ValueError, match="candidates: must be given"):
-        HoloTape.plan(10)
+
+
+def test_without_candidates_every_fact_may_have_its_own_value_and_keys_are_kept() -> None:
+    tape = HoloTape.plan(1000)
+    planned = plan(1000, 1000)
+    assert (tape.config.dim, tape.config.banks) == (planned.dim, planned.banks)
+    assert tape.config.resolver
+    assert not HoloTape.plan(1000, 1000).config.resolver
+    assert not HoloTape.plan(1, ledger=False).config.resolver
 
 
 def test_capacity_of_a_joint_decoder_counts_uneven_loads() -> None:

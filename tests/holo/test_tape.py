@@ -1,4 +1,4 @@
-"""What a tape promises to whoever binds and asks, and what it says to bad input."""
+"""Public promises of a tape: binding, asking, updating, forgetting, and the errors."""
 
 from __future__ import annotations
 

@@ -7,12 +7,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from prism.inject import calibration_file
-from prism.inject.calibration import ProbeStates, calibrate, choose_heads
-from prism.inject.calibration_file import fingerprint, load, save
-from prism.inject.probes import PROBES
-from prism.inject.relations import Prototypes
-from prism.studies.facts.texts import calibration_text
+from prism.data.tokens import ByteTokenizer
+from prism.inject import calibration
+from prism.inject.calibration import calibrate, choose_heads, fingerprint, load, save
+from prism.inject.probes import PROBES, ProbeStates, calibration_text
+from prism.inject.relation_space import Prototypes
 from tests.inject import tiny
 
 
@@ -23,7 +22,7 @@ def model():
 
 @pytest.fixture(scope="module")
 def found(model):
-    return calibrate(model, tiny.Bytes(), calibration_text()[:2000], subjects=1)
+    return calibrate(model, ByteTokenizer(), calibration_text()[:2000], subjects=1)
 
 
 def test_everything_is_found_and_no_gradient_is_left(found, model):
@@ -86,10 +85,10 @@ def test_a_kept_calibration_is_the_same(found, tmp_path):
 
 
 def test_a_second_call_reads_the_file(model, found, tmp_path, monkeypatch):
-    monkeypatch.setattr(calibration_file, "calibrate", lambda *_: found)
+    monkeypatch.setattr(calibration, "calibrate", lambda *_, **__: found)
     lm = tiny.attached(model)
     lm.calibrate("some text", cache=tmp_path)
-    monkeypatch.setattr(calibration_file, "calibrate", None)
+    monkeypatch.setattr(calibration, "calibrate", None)
     lm.calibrate("some text", cache=tmp_path)
     assert lm.knowledge.calibration.layers == found.layers
 
@@ -109,4 +108,4 @@ def test_a_foreign_file_is_refused_in_one_line(tmp_path):
 
 def test_too_little_text_is_refused(model):
     with pytest.raises(ValueError, match="must have at least"):
-        calibrate(model, tiny.Bytes(), "short", subjects=1)
+        calibrate(model, ByteTokenizer(), "short", subjects=1)

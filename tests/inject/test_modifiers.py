@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prism.inject.modifiers import altered, noun_of
+from prism.inject.trigger import altered, noun_of
 
 WORDINGS = ("The capital of {} is", "The capital city of {} is called", "{} has as capital")
 

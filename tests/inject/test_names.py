@@ -6,14 +6,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from prism.data.tokens import ByteTokenizer
 from prism.holo.keys.typos import one_letter_apart
 from prism.inject.names import Mention, Names, Transcript
-from tests.inject.tiny import Bytes
 
 LETTERS = st.text(alphabet="abcdefgh", min_size=6, max_size=9)
 
 
-class Words(Bytes):
+class Words(ByteTokenizer):
     """Whole words of a list are one token, everything else is bytes."""
 
     def __init__(self, *words: str) -> None:
@@ -38,9 +38,9 @@ def known(*names: str) -> Names:
     return found
 
 
-def mentions(names: Names, text: str, tokenizer: Bytes | None = None) -> list[Mention]:
-    transcript = Transcript(names, tokenizer or Bytes())
-    for token in (tokenizer or Bytes()).encode(text):
+def mentions(names: Names, text: str, tokenizer: ByteTokenizer | None = None) -> list[Mention]:
+    transcript = Transcript(names, tokenizer or ByteTokenizer())
+    for token in (tokenizer or ByteTokenizer()).encode(text):
         transcript.append(token)
     return transcript.mentions()
 

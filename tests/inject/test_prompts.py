@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from prism.inject.knowledge import Relation, default_wordings, fill_in, questions
-from prism.inject.names import Names
-from prism.inject.prompts import relation_of, subject_of, wording_of
+from prism.data.tokens import ByteTokenizer
+from prism.inject import AddressRegister
+from prism.inject.knowledge import Knowledge, default_wordings, fill_in, questions
+from prism.inject.names import Names, subject_of, wording_of
 
 
 @pytest.mark.parametrize(
@@ -29,9 +30,10 @@ def test_a_known_name_comes_first_and_the_longest_of_them():
 
 
 def test_a_sentence_in_a_known_wording_states_that_relation():
-    known = {"capital": Relation(("The capital of {} is",))}
-    assert relation_of("The capital of Freedonia is", "Freedonia", known) == "capital"
-    assert relation_of("The king of Freedonia is", "Freedonia", known) == "The king of {} is"
+    known = Knowledge(ByteTokenizer(), AddressRegister(64, 256))
+    known.describe("capital", ["The capital of {} is"])
+    assert known.relation_of("The capital of Freedonia is", "Freedonia") == "capital"
+    assert known.relation_of("The king of Freedonia is", "Freedonia") == "The king of {} is"
 
 
 def test_the_wording_is_the_sentence_without_its_subject():

@@ -8,9 +8,9 @@ import torch
 from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AddressRegister
 from prism.inject.calibration import calibrate
+from prism.inject.probes import calibration_text
 from prism.pretrained.smollm2 import available, load_smollm2
 from prism.record import weights_hash
-from prism.studies.facts.texts import calibration_text
 
 pytestmark = [
     pytest.mark.slow,  # calibrates 135 million parameters
@@ -67,7 +67,7 @@ def test_where_no_fact_is_asked_for_the_model_is_itself(lm, text):
 
 
 def test_a_forgotten_fact_is_gone_and_the_others_stay(lm):
-    lm.unbind("Syldavia", "capital")
+    lm.forget("Syldavia", "capital")
     _, _, said = lm.step(torch.tensor(lm.tokenizer.encode("The capital of Syldavia is")))
     assert said[-1] is None
     assert lm.generate("The capital of Borduria is", max_new_tokens=4).startswith(" Szohod")

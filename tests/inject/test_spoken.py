@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prism.inject.spoken import spoken
+from prism.inject.trigger import spoken
 
 WORDINGS = ("The capital of {} is", "The capital city of {} is called", "{} has as capital")
 

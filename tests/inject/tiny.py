@@ -11,11 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from prism import Prism, PrismConfig
+from prism.data.tokens import ByteTokenizer
 from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AddressRegister
 from prism.inject.calibration import Calibration
 from prism.inject.reading import heads_of, watch
-from prism.inject.relations import Prototypes, Space, Spaces, score
+from prism.inject.relation_space import LayerWhitening, Prototypes, Whitening, score
 from prism.pretrained.llama import Llama, LlamaConfig
 
 WORDING = "The capital of {} is"
@@ -23,19 +24,6 @@ QUIET = (
     "It rained all day and the river rose slowly. Nobody went out, and the shop stayed closed.",
     "A letter came from Freedonia this morning, and another one from the old harbour of Elbonia.",
 )
-
-
-class Bytes:
-    """One token per byte."""
-
-    def encode(self, text: str) -> list[int]:
-        return list(text.encode())
-
-    def decode(self, tokens: list[int]) -> str:
-        return bytes(tokens).decode(errors="replace")
-
-    def piece(self, token: int) -> bytes:
-        return bytes([token])
 
 
 def llama(seed: int = 0, **sizes: int) -> Llama:
@@ -68,9 +56,9 @@ class Strict(Calibration):
 
 def calibration(model: nn.Module) -> Calibration:
     """States as they are, no competitors, a threshold above all of ``QUIET``."""
-    rows = [watch(model, torch.tensor([Bytes().encode(t)]), [1])[0][1][0] for t in QUIET]
+    rows = [watch(model, torch.tensor([ByteTokenizer().encode(t)]), [1])[0][1][0] for t in QUIET]
     states = torch.cat(rows).float()
-    space = Spaces([Space(states.mean(dim=0), torch.eye(states.shape[1]))])
+    space = Whitening([LayerWhitening(states.mean(dim=0), torch.eye(states.shape[1]))])
     return Strict(
         layers=[1],
         space=space,
@@ -87,7 +75,7 @@ def calibration(model: nn.Module) -> Calibration:
 
 def attached(model: nn.Module) -> AttachedLM:
     """A model with an empty tape and the one relation "capital"."""
-    lm = attach(model, Bytes(), AddressRegister(dim=4096, vocab_size=256))
+    lm = attach(model, ByteTokenizer(), AddressRegister(dim=4096, vocab_size=256))
     lm.knowledge.calibration = calibration(model)
     lm.relation("capital", [WORDING])
     return lm

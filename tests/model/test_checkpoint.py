@@ -55,6 +55,18 @@ def test_saving_again_replaces_what_was_there_and_leaves_no_other_file(saved):
     assert sorted(p.name for p in saved.iterdir()) == ["config.json", "model.safetensors"]
 
 
+def test_a_save_that_fails_leaves_the_model_that_was_there(saved, monkeypatch):
+    before = {p.name: p.read_bytes() for p in saved.iterdir()}
+
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("prism.whole_file.os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        Prism(shrunk("tiny", num_layers=1, seed=5)).save(saved)
+    assert {p.name: p.read_bytes() for p in saved.iterdir()} == before
+
+
 @pytest.mark.parametrize("name", ("config.json", "model.safetensors"))
 def test_a_missing_file_is_named(saved, name):
     (saved / name).unlink()

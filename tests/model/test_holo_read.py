@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from prism import Prism, PrismConfig, load
-from prism.model.holo_read import NO_PART, RELATION, SUBJECT, FactRead, Listening
+from prism import HoloTape, Prism, PrismConfig, load
+from prism.model.holo_read import NO_PART, RELATION, SUBJECT, FactQueries, FactRead, mix_facts
 from prism.model.protocol import PrismOutput
 from prism.ops.rolling import fact_key, mix
 from tests.model.families import (
@@ -64,7 +64,7 @@ class Taped:
         self.named_parameters = model.named_parameters
 
     def __call__(self, tokens: Tensor, **more: object) -> PrismOutput:
-        return self.model(tokens, tape=self.tape, **more)
+        return self.model(tokens, facts=self.tape, **more)
 
 
 def with_holo(config: PrismConfig) -> PrismConfig:
@@ -101,11 +101,11 @@ def test_the_other_weights_do_not_depend_on_holo_mode(name):
 
 @names
 def test_the_stand_in_tape_speaks_often_enough_to_be_tested(name):
-    heard = taped(name)(tokens_of(1, 4, 40)).holo
-    assert heard.fired.sum() > 20
-    assert not (heard.fired & ~heard.asks).any()
-    assert heard.position.max() > 1
-    assert len(heard.keys.unique()) > 20
+    queries = taped(name)(tokens_of(1, 4, 40)).holo
+    assert queries.fired.sum() > 20
+    assert not (queries.fired & ~queries.query_mask).any()
+    assert queries.position.max() > 1
+    assert len(queries.keys.unique()) > 20
 
 
 @names
@@ -119,7 +119,7 @@ def test_where_the_gate_is_closed_the_logits_are_those_without_a_tape(name, pack
     changed = (bare.logits != told.logits).any(dim=-1)
     assert torch.equal(changed, told.holo.fired)
     assert not bare.holo.fired.any()
-    refused = model.model(tokens, segment_ids=ids, tape=Silent())
+    refused = model.model(tokens, segment_ids=ids, facts=Silent())
     assert torch.equal(refused.logits, bare.logits)
     for found, wanted in zip(tensors_of(told.state), tensors_of(bare.state), strict=True):
         assert torch.equal(found, wanted)
@@ -191,19 +191,19 @@ def test_a_document_asks_only_about_itself(name):
 def test_padding_neither_asks_nor_names(name):
     model, tokens = taped(name), tokens_of(9, 2, 12)
     ids = torch.tensor([[0] * 5 + [-1] * 7] * 2)
-    heard = model(tokens, segment_ids=ids).holo
-    assert not heard.asks[:, 5:].any()
+    queries = model(tokens, segment_ids=ids).holo
+    assert not queries.query_mask[:, 5:].any()
     other = model(changed_from(tokens, 5), segment_ids=ids)
-    assert torch.equal(other.holo.keys, heard.keys)
+    assert torch.equal(other.holo.keys, queries.keys)
     assert torch.equal(other.state.holo.hashes, torch.zeros(2, 2, dtype=torch.long))
 
 
 def test_two_steps_reach_every_number_that_holo_mode_adds():
     model = Prism(with_holo(VARIANTS["tiny"])).double()
     for seed in range(2):
-        heard = model(tokens_of(seed, 4, 20)).holo
-        loss = heard.part_logits.logsumexp(-1).mean() - heard.part_logits[..., 1].mean()
-        found = gradients(model, loss + heard.ask_logit.sigmoid().mean())
+        queries = model(tokens_of(seed, 4, 20)).holo
+        loss = queries.part_logits.logsumexp(-1).mean() - queries.part_logits[..., 1].mean()
+        found = gradients(model, loss + queries.query_logit.sigmoid().mean())
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 parameter -= 0.01 * found[name]
@@ -213,7 +213,7 @@ def test_two_steps_reach_every_number_that_holo_mode_adds():
 @pytest.mark.parametrize("dtype", (torch.bfloat16, torch.float16))
 def test_half_precision_can_ask(dtype):
     model = lively(with_holo(VARIANTS["tiny"]), dtype)
-    output = model(tokens_of(10, 2, 20), tape=Oracle())
+    output = model(tokens_of(10, 2, 20), facts=Oracle())
     assert output.logits.dtype == dtype
     assert output.logits.isfinite().all()
     assert output.holo.fired.any()
@@ -223,13 +223,13 @@ def test_a_saved_model_can_still_ask(tmp_path):
     model = lively(with_holo(shrunk("tiny")), torch.float32)
     model.save(tmp_path)
     tokens = tokens_of(11, 2, 20)
-    found = load(tmp_path)(tokens, tape=Oracle()).logits
-    assert torch.equal(found, model(tokens, tape=Oracle()).logits)
+    found = load(tmp_path)(tokens, facts=Oracle()).logits
+    assert torch.equal(found, model(tokens, facts=Oracle()).logits)
 
 
 def test_a_tape_for_a_model_that_cannot_ask_is_refused():
     with pytest.raises(ValueError, match="holo_mode must be True"):
-        Prism(VARIANTS["tiny"])(tokens_of(0, 1, 3), tape=Oracle())
+        Prism(VARIANTS["tiny"])(tokens_of(0, 1, 3), facts=Oracle())
 
 
 def test_an_answer_that_is_no_token_of_the_model_is_refused():
@@ -238,7 +238,7 @@ def test_an_answer_that_is_no_token_of_the_model_is_refused():
             return FactRead(torch.full_like(keys, VOCAB), torch.zeros(len(keys)))
 
     with pytest.raises(ValueError, match=f"token {VOCAB}: must be below the model's vocab_size"):
-        lively(with_holo(VARIANTS["tiny"]))(tokens_of(1, 4, 40), tape=Foreign())
+        lively(with_holo(VARIANTS["tiny"]))(tokens_of(1, 4, 40), facts=Foreign())
 
 
 @pytest.mark.parametrize("value", (1, None, "yes"))
@@ -247,9 +247,9 @@ def test_holo_mode_is_a_flag(value):
         PrismConfig(vocab_size=5, holo_mode=value)
 
 
-def heard_by_a_loop(tokens: Tensor, heard: Listening, ids: Tensor) -> tuple[Tensor, Tensor]:
+def queries_by_a_loop(tokens: Tensor, queries: FactQueries, ids: Tensor) -> tuple[Tensor, Tensor]:
     """Keys and positions ``[B, T]``, one token after the other, with runs kept as lists."""
-    parts, asks = heard.part_logits.argmax(-1), heard.ask_logit > 0
+    parts, asks = queries.part_logits.argmax(-1), queries.query_logit > 0
     keys, places = torch.zeros_like(tokens), torch.zeros_like(tokens)
     for b in range(len(tokens)):
         for t in range(tokens.shape[1]):
@@ -265,7 +265,7 @@ def heard_by_a_loop(tokens: Tensor, heard: Listening, ids: Tensor) -> tuple[Tens
             if all(runs.values()):
                 keys[b, t] = fact_key(runs[SUBJECT], runs[RELATION])
             else:
-                keys[b, t] = heard.keys[b, t]  # of a missing part nothing can be written either
+                keys[b, t] = queries.keys[b, t]  # of a missing part nothing can be written either
     return keys, places
 
 
@@ -273,7 +273,41 @@ def heard_by_a_loop(tokens: Tensor, heard: Listening, ids: Tensor) -> tuple[Tens
 @pytest.mark.parametrize("seed", range(3))
 def test_keys_and_positions_are_those_of_a_plain_loop(name, seed):
     model, tokens, ids = taped(name).model, tokens_of(seed, 3, 40), segments_of(seed, 3, 40)
-    heard = model(tokens, segment_ids=ids).holo
-    keys, places = heard_by_a_loop(tokens, heard, ids)
-    assert torch.equal(heard.keys, keys)
-    assert torch.equal(heard.position, places)
+    queries = model(tokens, segment_ids=ids).holo
+    keys, places = queries_by_a_loop(tokens, queries, ids)
+    assert torch.equal(queries.keys, keys)
+    assert torch.equal(queries.position, places)
+
+
+def test_the_old_name_of_the_facts_is_heard_with_a_warning():
+    model, tokens = lively(with_holo(VARIANTS["tiny"])), tokens_of(12, 2, 20)
+    with pytest.warns(DeprecationWarning, match="tape= is called facts=") as warned:
+        old = model(tokens, tape=Oracle()).logits
+    assert warned[0].filename == __file__
+    assert torch.equal(old, model(tokens, facts=Oracle()).logits)
+    with pytest.raises(ValueError, match="facts and tape: must not both be given"):
+        model(tokens, facts=Oracle(), tape=Oracle())
+
+
+def test_a_tape_that_reads_no_token_ids_is_refused_with_the_remedy():
+    with pytest.raises(TypeError, match=r"facts = HoloTape: .* prism\.facts_for"):
+        lively(with_holo(VARIANTS["tiny"]))(tokens_of(0, 1, 3), facts=HoloTape(64))
+
+
+@pytest.mark.parametrize("dtype", (torch.float32, torch.float64))
+def test_one_mixture_gives_what_both_older_formulas_gave(dtype):
+    """The attachment mixed one row in place, the model a batch; both are one function now."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(50, VOCAB, generator=generator, dtype=dtype) * 3
+    tokens = torch.randint(0, VOCAB, (50,), generator=generator)
+    doubt = torch.rand(50, generator=generator, dtype=torch.float64) ** 20
+    found = mix_facts(logits, tokens, doubt)
+    for i in range(50):
+        left = torch.tensor(max(float(doubt[i]), 1e-6), dtype=dtype)
+        alone = logits[i].log_softmax(dim=-1) + left.log()
+        alone[tokens[i]] = torch.logaddexp(alone[tokens[i]], torch.log1p(-left))
+        assert torch.equal(found[i], alone)
+    left = doubt.clamp(min=1e-6).to(dtype)[:, None]
+    share = logits.log_softmax(dim=-1) + left.log()
+    chosen = torch.logaddexp(share.gather(1, tokens[:, None]), torch.log1p(-left))
+    assert torch.equal(found, share.scatter(1, tokens[:, None], chosen))

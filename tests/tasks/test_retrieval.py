@@ -18,8 +18,8 @@ from tasks.retrieval import (
     SYLLABLES,
     UNKNOWN,
     Episode,
+    EpisodeSampler,
     Retrieval,
-    World,
     text,
 )
 from tests.tasks.test_no_leak import bound, lookup_accuracy
@@ -75,13 +75,13 @@ def test_other_answers_leave_the_text_as_it_was(seed):
     """Everything but the answers themselves is drawn without a look at them."""
     rows = []
     for shift in (0, 7):
-        world = World(np.random.default_rng(seed), 0, 30)
+        sampler = EpisodeSampler(np.random.default_rng(seed), 0, 30)
         moved = [
             tuple((i - FIRST_SYLLABLE + shift) % len(SYLLABLES) + FIRST_SYLLABLE for i in f.answer)
-            for f in world.facts
+            for f in sampler.facts
         ]
-        world.facts = [f._replace(answer=a) for f, a in zip(world.facts, moved, strict=True)]
-        rows.append([word for word, _ in world.row(300)])
+        sampler.facts = [f._replace(answer=a) for f, a in zip(sampler.facts, moved, strict=True)]
+        rows.append([word for word, _ in sampler.row(300)])
     assert rows[0] != rows[1]
     for t, (first, second) in enumerate(zip(*rows, strict=True)):
         if first != second:

@@ -1,4 +1,4 @@
-"""What holds for every task: pure batches, separate streams, ids in range, clear refusals."""
+"""Properties of every task: pure batches, separate streams, ids in range, clear refusals."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from prism.config import PrismConfig
 from prism.data import Mix, open_tokenizer, parse_mix
-from prism.data.blend import blended
+from prism.data.mix import blended
 from prism.engine.build import model_config
 from prism.engine.flags import flag_name
 from prism.engine.settings import Settings

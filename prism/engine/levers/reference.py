@@ -12,8 +12,7 @@ from pathlib import Path
 import torch
 
 from prism.data import Tokenizer
-from prism.engine.store.export import tokenizer_of
-from prism.loading import load
+from prism.engine.store.export import load_trained, tokenizer_of
 from prism.model.protocol import LanguageModel
 from prism.record import weights_hash
 
@@ -31,7 +30,7 @@ def open_reference(
         ValueError: there is none, or it reads other tokens.
     """
     try:
-        model = load(path, device)
+        model = load_trained(path).to(device)
     except (FileNotFoundError, ValueError) as error:
         raise ValueError(f"--reference {path}: {error}") from error
     if model.config.vocab_size != tokenizer.vocab_size:

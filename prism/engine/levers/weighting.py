@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from prism.data.pack import IGNORE
+from prism.data.document import IGNORE
 from prism.engine.levers.selection import RecyclingWeights, excess_weights, parse_share
 from prism.engine.loop import lanes_state
 from prism.engine.loop.lanes_state import LaneStates

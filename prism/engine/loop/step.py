@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from prism.data.pack import IGNORE, RowBatch
+from prism.data import IGNORE, RowBatch
 from prism.engine.levers.weighting import Weighting, Weights, token_losses
 from prism.engine.loop.lanes_state import LaneStates
 from prism.engine.parallel.parts import norm, scale

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from prism.config import PrismConfig
 from prism.engine.build import make_model
 from prism.engine.store import checkpoint, folder
+from prism.model.prism import load_saved
 from prism.model.protocol import LanguageModel
 
 FORMAT = 1
@@ -50,6 +51,21 @@ def load_checkpoint(path: str | Path) -> LanguageModel:
     return model.eval()
 
 
+def load_trained(path: str | Path) -> LanguageModel:
+    """The model of a run, a checkpoint, an export or a saved folder, on the CPU.
+
+    Raises:
+        FileNotFoundError: there is nothing there.
+        ValueError: what is there is not a whole model.
+    """
+    where = Path(path)
+    if where.is_file():
+        return load_export(where)
+    if (where / folder.MARK).is_file() or any(where.glob(f"step-*/{folder.MARK}")):
+        return load_checkpoint(where)
+    return load_saved(where)
+
+
 def export(path: str | Path, file: str | Path) -> None:
     """Write the weights of a run or checkpoint to one safetensors file."""
     where = find(Path(path))
@@ -60,6 +76,7 @@ def export(path: str | Path, file: str | Path) -> None:
         "dtype": run["settings"]["dtype"],
         "config": run["config"],
         "tokenizer": run["identity"]["tokenizer"],
+        "tokenizer_file": run["settings"].get("tokenizer"),
         "step": run["step"],
     }
     target = Path(file)
@@ -100,6 +117,16 @@ def tokenizer_of(path: Path) -> str | None:
         found: str | None = checkpoint.read_run(find(path))["identity"].get("tokenizer")
         return found
     return None
+
+
+def tokenizer_name(path: Path) -> str | None:
+    """What ``--tokenizer`` was of a run, checkpoint or export; None if that was not kept."""
+    if path.is_file():
+        with safe_open(str(path), framework="pt") as f:
+            header = _header(path, f.metadata() or {})
+        return header.get("tokenizer_file")
+    name: str | None = checkpoint.read_run(find(path))["settings"].get("tokenizer")
+    return name
 
 
 def _header(file: str | Path, metadata: dict[str, str]) -> dict[str, Any]:

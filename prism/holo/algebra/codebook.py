@@ -1,11 +1,11 @@
-"""Codebooks: value ids to bipolar codes, and a read vector to the scores of all values at once.
+"""Codebooks: bipolar codes of the values, and the cleanup that scores a vector against all of them.
 
     words(ids)      packed codes [N, W]
     scores(r)       <r, v_m> for all m         [N, D] -> [N, M]
     combine(x)      sum_m x_m v_m, its adjoint [N, M] -> [N, D]
 
 Hashed codes follow the value itself, so any two tapes agree on them and a vocabulary may grow; the
-price is an M x D matrix. A vocabulary that is fixed beforehand numbers its values, and gets
+cost is an M x D matrix. A vocabulary that is fixed beforehand numbers its values, and gets
 Hadamard codes, which are read without any matrix. A given code tensor is used as it is.
 """
 
@@ -48,7 +48,7 @@ class Codebook(ABC):
 
     @abstractmethod
     def scores(self, read: Tensor) -> Tensor:
-        """Products float [N, M] of read vectors [N, D], float or int8, with every code."""
+        """Products float [N, M] of unbound vectors [N, D], float or int8, with every code."""
 
     @abstractmethod
     def combine(self, weights: Tensor) -> Tensor:
@@ -57,11 +57,11 @@ class Codebook(ABC):
     @property
     @abstractmethod
     def kind(self) -> str:
-        """What decides the codes, as a file must remember it."""
+        """The rule that makes the codes, as a fingerprint remembers it."""
 
     @property
     def nbytes(self) -> int:
-        """Bytes of what is cached for reading."""
+        """Bytes of the matrices that are cached for the cleanup."""
         return 0
 
 

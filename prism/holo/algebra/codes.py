@@ -1,4 +1,4 @@
-"""Keys become bipolar codes without a stored vector: hash, then count.
+"""Bipolar codes of keys, computed from a hash in counter mode; no code is stored.
 
     h(x)      = blake2b_8(type, x) under the seed      strings, bytes, integers beyond 64 bits
     h(i)      = mix(i, seed)                           integers: a bijection, so none collide
@@ -66,11 +66,11 @@ def hash_keys(keys: Iterable[Key] | np.ndarray | Tensor, seed: int = 0) -> np.nd
         return hash_integers(np.array(keys, dtype=np.int64), seed)
     salt = int(seed).to_bytes(8, "little")
     digests = b"".join([digest(key, salt) for key in keys])
-    found = np.frombuffer(digests, dtype="<u8").astype(np.uint64)
+    hashes = np.frombuffer(digests, dtype="<u8").astype(np.uint64)
     small = [i for i, key in enumerate(keys) if _is_int(key) and -(2**63) <= key < 2**63]
     if small:
-        found[small] = hash_integers(np.array([int(keys[i]) for i in small], np.int64), seed)
-    return found
+        hashes[small] = hash_integers(np.array([int(keys[i]) for i in small], np.int64), seed)
+    return hashes
 
 
 def hash_integers(keys: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -149,6 +149,7 @@ def _is_int(key: object) -> bool:
 
 
 def digest(key: object, salt: bytes) -> bytes:
+    """The 8 bytes of a key's hash; raises TypeError or ValueError for what cannot be a key."""
     if isinstance(key, str):
         kind, raw = b"str", key.encode("utf-8", "surrogatepass")
     elif isinstance(key, bytes):

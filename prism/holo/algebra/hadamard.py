@@ -76,8 +76,5 @@ def transform_size(dim: int, codes: int) -> int:
     transforms. Best on CPUs is the least P >= 1024 that keeps all cosets' reads in a cache.
     """
     enough = max(SMALLEST, codes * dim // CACHED)
-    return min(dim & -dim, _power_above(codes), _power_above(enough))
-
-
-def _power_above(n: int) -> int:
-    return 1 << max(n - 1, 0).bit_length()
+    powers = (1 << max(n - 1, 0).bit_length() for n in (codes, enough))  # not below codes, enough
+    return min(dim & -dim, *powers)

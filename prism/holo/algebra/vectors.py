@@ -22,7 +22,6 @@ def bind_vectors(accumulator: Accumulator, key: Tensor, value: Tensor, sign: int
         ValueError: an accumulator of several banks or of integers, vectors of another length or
             number, or a number that is not finite.
     """
-    require_one_bank(accumulator, "bind with vectors")
     if not accumulator.numbers.dtype.is_floating_point:
         raise ValueError(
             f"dtype {accumulator.dtype}: binding vectors needs a float tape, "
@@ -43,15 +42,7 @@ def unbind(accumulator: Accumulator, query: Tensor) -> Tensor:
     Raises:
         ValueError: more than one bank, another length, or a number that is not finite.
     """
-    require_one_bank(accumulator, "unbind")
     return _checked(accumulator, "query", query) * accumulator.numbers[0]
-
-
-def require_one_bank(accumulator: Accumulator, what: str) -> None:
-    """Raises:
-    ValueError: the accumulator has several banks, and only a hash chooses among them."""
-    if accumulator.banks != 1:
-        raise ValueError(f"{what}: a vector names no bank; this tape has {accumulator.banks}")
 
 
 def sign_ste(x: Tensor) -> Tensor:
@@ -63,7 +54,10 @@ def sign_ste(x: Tensor) -> Tensor:
 
 
 def _checked(accumulator: Accumulator, name: str, x: Tensor) -> Tensor:
+    """A key, value or query as numbers of the accumulator's type."""
     dim, like = accumulator.dim, accumulator.numbers
+    if accumulator.banks != 1:  # only the hash of a named key chooses among several
+        raise ValueError(f"{name}: a vector names no bank; this tape has {accumulator.banks}")
     if x.ndim not in (1, 2) or x.shape[-1] != dim:
         raise ValueError(f"{name} of shape {tuple(x.shape)}: must be [{dim}] or [N, {dim}]")
     if not bool(torch.isfinite(x).all()):

@@ -44,12 +44,17 @@ def joint_accuracy(
 
     A bank decodes up to :func:`safe_facts` of them; the loads are Poisson.
     """
-    limit = safe_facts(dim, candidates, layers)
+    return whole_share(facts, banks, safe_facts(dim, candidates, layers))
+
+
+def whole_share(facts: float, banks: int, limit: int) -> float:
+    """Probability that the bank of a fact holds at most ``limit`` of ``facts``, so that it decodes
+    whole: the others in it are Poisson with mean (facts - 1) / banks."""
     if banks == 1:
         return float(facts <= limit)
     mean = max((facts - 1) / banks, 1e-300)
-    loads = torch.arange(0, limit, dtype=torch.float64)
-    share = torch.exp(loads * math.log(mean) - mean - torch.lgamma(loads + 1))
+    others = torch.arange(0, limit, dtype=torch.float64)
+    share = torch.exp(others * math.log(mean) - mean - torch.lgamma(others + 1))
     return float(share.sum().clamp_max(1.0))
 
 
@@ -68,7 +73,12 @@ def decodable(candidates: int, layers: int = 1) -> float:
     grid, error = posterior_errors(candidates)
     squares = RATIO ** (2.0 * torch.arange(layers, dtype=torch.float64))
     noise = _log_grid(HIGHEST * float(squares[-1]))
-    ratio = noise / (squares * _between(noise[:, None] / squares, grid, error)).mean(-1)
+    place = (noise[:, None] / squares / grid[0]).log() / (grid[1] / grid[0]).log()
+    low = place.floor().clamp(0, len(grid) - 2).long()
+    weight = (place - low).clamp(0, 1)  # e is linear in log v between the points of its grid
+    between = error[low] * (1 - weight) + error[low + 1] * weight
+    between = torch.where(place < 0, 0.0, between).clamp_min(1e-300)
+    ratio = noise / (squares * between).mean(-1)
     best = math.inf
     for v, facts in zip(noise.tolist(), ratio.tolist(), strict=True):
         if v > best * float(squares.mean()):
@@ -103,12 +113,3 @@ def _log_grid(highest: float) -> Tensor:
     decades = math.log10(highest / LOWEST)
     steps = math.ceil(decades * PER_DECADE) + 1
     return torch.logspace(math.log10(LOWEST), math.log10(highest), steps, dtype=torch.float64)
-
-
-def _between(v: Tensor, grid: Tensor, error: Tensor) -> Tensor:
-    """e(v), linear in log v between the points of the grid."""
-    place = (v / grid[0]).log() / (grid[1] / grid[0]).log()
-    low = place.floor().clamp(0, len(grid) - 2).long()
-    weight = (place - low).clamp(0, 1)
-    found = error[low] * (1 - weight) + error[low + 1] * weight
-    return torch.where(place < 0, 0.0, found).clamp_min(1e-300)

@@ -1,4 +1,4 @@
-"""Planning: how many banks of how many numbers, and of what type, for so many facts.
+"""Plan of an accumulator: banks, numbers per bank and integer type for a number of facts.
 
 Reading a bank costs in proportion to its size, so the sizes are tried from small to large; a
 larger bank wastes less on uneven loads. Among the sizes that reach the accuracy the one with the
@@ -136,8 +136,8 @@ def _banks_of(
 def _dtype(load: float, layers: int) -> str:
     """The narrowest integer that a bank of this mean load stays within."""
     most = load + 6 * math.sqrt(load) + 6
-    loud = sum(RATIO ** (2 * j) for j in range(layers)) / layers
-    reach = SIGMAS * math.sqrt(most * loud)
+    power = sum(RATIO ** (2 * j) for j in range(layers)) / layers
+    reach = SIGMAS * math.sqrt(most * power)
     return next(k for k in ("int8", "int16", "int32") if reach < torch.iinfo(DTYPES[k]).max)
 
 

@@ -1,6 +1,6 @@
-"""What a superposition can hold, in closed form: no measurement and no fitted constant.
+"""Capacity of a superposition in closed form, without measurement or fitted constants.
 
-N facts in D numbers, M candidate values, random keys. The score of the true value and of a wrong
+N facts in D numbers, M candidate values, random keys. The scores of the true value and of a wrong
 one are Gaussian, hit ~ N(D, D (N - 1)) and miss ~ N(0, D N), so with SNR^2 = D / N
 
     p_corr = integral phi(z) Phi( (sqrt(D) + z sqrt(N - 1)) / sqrt(N) )^(M-1) dz
@@ -65,8 +65,12 @@ def banked_accuracy(
     log_share = loads * math.log(max(mean, 1e-300)) - mean - torch.lgamma(loads + 1)
     share = torch.exp(log_share)
     coarse = torch.arange(low, high + step, step, dtype=torch.float64)
-    found = torch.tensor([accuracy(dim, float(n) + 1, candidates, alpha) for n in coarse])
-    return float((share * _between(coarse, found.double(), loads)).sum() / share.sum())
+    right = torch.tensor([accuracy(dim, float(n) + 1, candidates, alpha) for n in coarse]).double()
+    after = torch.searchsorted(coarse, loads).clamp(1, len(coarse) - 1)
+    before = after - 1
+    weight = (loads - coarse[before]) / (coarse[after] - coarse[before])
+    between = right[before] + weight * (right[after] - right[before])
+    return float((share * between).sum() / share.sum())
 
 
 def facts_at(level: float, dim: int, candidates: int, banks: int = 1, alpha: float = 1.0) -> int:
@@ -120,13 +124,3 @@ def posteriors(scores: Tensor, tau: Tensor, known: float) -> tuple[Tensor, Tenso
     unknown = torch.full_like(best, math.log1p(-known))
     total = torch.logaddexp(best + rest, unknown)
     return (best - total).exp(), (unknown - total).exp()
-
-
-def _between(x: Tensor, y: Tensor, at: Tensor) -> Tensor:
-    """Linear interpolation of (x, y) [K], x ascending, at [N]."""
-    right = torch.searchsorted(x, at).clamp(1, max(len(x) - 1, 1))
-    if len(x) == 1:
-        return y.expand(len(at))
-    left = right - 1
-    weight = (at - x[left]) / (x[right] - x[left])
-    return y[left] + weight * (y[right] - y[left])

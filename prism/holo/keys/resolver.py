@@ -1,4 +1,4 @@
-"""The resolver: a misspelt key becomes a stored one before the tape is asked.
+"""Resolver: replaces a misspelt key by a stored one before the tape is asked.
 
 Candidates share character trigrams with the question and are ranked by the cosine of their bags
 (:mod:`prism.holo.keys.trigrams`); the best few are then compared by edit distance d:
@@ -9,7 +9,7 @@ A candidate is near if the two have the same words up to one slip (an edit) in a
 in ten characters; it is taken if no other is within ``margin``. More would take Australia for
 Austria and "former capital of" for "capital of". Texts whose digits differ are never taken for each
 other: order 1041 is not a misspelt order 1042. With an ``encoder`` a text that has no near key is
-compared by meaning. A guess stays a guess: the false-accept rate of the accumulator is about the
+compared by meaning. The false-accept rate of the accumulator is about the
 key that is read, not about the one that was asked for.
 
 Matching never happens inside the accumulator: similar keys would share a code there, and correlated
@@ -67,7 +67,7 @@ class Resolver:
         return sum(len(text.encode("utf-8", "surrogatepass")) for text in self._texts.values())
 
     def add(self, keys: Iterable[Any], hashes: np.ndarray) -> None:
-        """Learn those of N keys that are text; ``hashes`` uint64 [N]."""
+        """Add those of N keys that are text; ``hashes`` uint64 [N]."""
         for key, code in zip(keys, hashes.tolist(), strict=True):
             if isinstance(key, str) and code not in self._texts:
                 self._texts[code] = key
@@ -83,7 +83,7 @@ class Resolver:
         self._vectors = None
 
     def texts(self) -> list[str]:
-        """All keys, in the order they were learnt."""
+        """All keys, in the order they were added."""
         return list(self._texts.values())
 
     def text(self, code: int | np.uint64) -> str | None:
@@ -93,15 +93,15 @@ class Resolver:
     def resolve(self, text: str) -> Match | None:
         """The stored key that ``text`` must have meant; None if none is near, or two are."""
         digits = _digits(text)
-        found = []
+        near = []
         for cosine, code in self._near.nearest(text, SHORTLIST):
             key = self._texts[code]
             if _digits(key) == digits:
-                found.append((*self._compare(text, key, cosine), key))
-        found.sort(reverse=True)
-        if found and found[0][1] and (len(found) < 2 or found[0][0] - found[1][0] >= self.margin):
-            return Match(found[0][2], found[0][0])
-        if self.encoder is not None and not any(near for _, near, _ in found):
+                near.append((*self._compare(text, key, cosine), key))
+        near.sort(reverse=True)
+        if near and near[0][1] and (len(near) < 2 or near[0][0] - near[1][0] >= self.margin):
+            return Match(near[0][2], near[0][0])
+        if self.encoder is not None and not any(is_near for _, is_near, _ in near):
             return self._by_meaning(text)
         return None
 
@@ -130,5 +130,5 @@ def _digits(text: str) -> str:
 
 
 def _unit(vectors: Any) -> np.ndarray:
-    found = np.asarray(vectors, np.float32)
-    return found / np.maximum(np.linalg.norm(found, axis=-1, keepdims=True), 1e-12)
+    rows = np.asarray(vectors, np.float32)
+    return rows / np.maximum(np.linalg.norm(rows, axis=-1, keepdims=True), 1e-12)

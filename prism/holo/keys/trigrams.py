@@ -1,4 +1,4 @@
-"""Texts near a text by their character trigrams: an inverted index in arrays.
+"""Nearest texts by character trigrams: an inverted index in arrays.
 
     w_g = ln(1 + n / n_g),      cos(a, b) = sum_g w_g^2 a_g b_g / (|a| |b|)
 
@@ -19,12 +19,12 @@ TAIL = 4096  # entries that may always wait unsorted
 
 
 class Trigrams:
-    """Texts under the numbers that their owner gives them."""
+    """Index of texts by numbers that the caller chooses."""
 
     def __init__(self) -> None:
         self._ids: dict[str, int] = {}  # of trigrams
-        self._rows: dict[int, int] = {}  # of live texts, by the owner's number
-        self._codes = array("Q")  # the owner's number of each row, live or not
+        self._rows: dict[int, int] = {}  # of live texts, by the caller's number
+        self._codes = array("Q")  # the caller's number of each row, live or not
         self._entries = tuple(np.zeros(0, np.int32) for _ in range(3))  # trigram, row, times
         self._starts = np.zeros(1, np.int64)  # of each trigram's entries
         self._tail = tuple(array("i") for _ in range(3))
@@ -67,8 +67,8 @@ class Trigrams:
         # no norm where a text was taken out
         cosines = np.divide(scores, norms * own**0.5, out=np.zeros_like(norms), where=norms > 0)
         best = np.argpartition(-cosines, min(count, len(cosines) - 1))[:count]
-        found = [(float(cosines[row]), self._codes[row]) for row in best if cosines[row] > 0]
-        return sorted(found, reverse=True)
+        nearest = [(float(cosines[row]), self._codes[row]) for row in best if cosines[row] > 0]
+        return sorted(nearest, reverse=True)
 
     def _products(
         self, asked: Counter[str], weights: np.ndarray

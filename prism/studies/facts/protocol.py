@@ -25,7 +25,7 @@ from prism.studies.facts.measures import (
     share_correct,
     share_unchanged,
 )
-from prism.studies.facts.replay import Readings, answer, firings
+from prism.studies.facts.replay import Readings, answer, injections
 from prism.studies.facts.sentences import FORMS, NO_SHARED_WORD, RELATIONS, sentence
 from prism.studies.facts.tables import Fact, choose, exchanged
 from prism.studies.facts.texts import news, prose
@@ -190,7 +190,7 @@ def in_text(
     }
     for kind, tokens in kinds.items():
         heard = readings.windows(kind, tokens, WINDOW)
-        said = [f for h in heard for f in firings(lm, h)]
+        said = [f for h in heard for f in injections(lm, h)]
         kept = mean([f is None for f in said])
         how = "positions of unrelated text whose logits are bit-identical"
         yield FactsRow(f"text unchanged: {kind}", kept, len(said), how)
@@ -239,7 +239,7 @@ def forgetting(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterat
     cases = exam.written()
     gone, stay = cases[::FORGOTTEN], [c for i, c in enumerate(cases) if i % FORGOTTEN]
     for case in gone:
-        lm.unbind(case.fact.subject, case.fact.relation)
+        lm.forget(case.fact.subject, case.fact.relation)
     answered = 1 - share_unchanged(lm, readings, gone)
     yield FactsRow(
         "forgotten, still answered", answered, len(gone), "a fact fires after the prompt"

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from prism.inject.attached import AttachedLM
-from prism.inject.listener import Firing, Listener
 from prism.inject.reading import batches, read, watch
+from prism.inject.trigger import FactTrigger, Injection
 
 LONGEST = 24  # tokens of an answer
 BATCH = 24
@@ -86,19 +86,19 @@ class Readings:
         ]
 
 
-def firings(lm: AttachedLM, heard: Heard) -> list[Firing | None]:
-    """What the tape says after each token of the text."""
-    return Listener(lm.knowledge).hear(heard.tokens, heard.hidden, heard.attention)
+def injections(lm: AttachedLM, heard: Heard) -> list[Injection | None]:
+    """The injection after each token of the text, or None."""
+    return FactTrigger(lm.knowledge).step(heard.tokens, heard.hidden, heard.attention)
 
 
 def answer(lm: AttachedLM, heard: Heard) -> list[int]:
     """The tokens that a fact puts after the text, none if no fact is asked for at its end."""
-    firing = firings(lm, heard)[-1]
-    if firing is None:
+    injection = injections(lm, heard)[-1]
+    if injection is None:
         return []
-    tokens = [firing.token]
+    tokens = [injection.token]
     while len(tokens) < LONGEST:
-        read_ = lm.knowledge.read(firing.subject, firing.relation, len(tokens))
+        read_ = lm.knowledge.read(injection.subject, injection.relation, len(tokens))
         if read_ is None:
             break
         tokens.append(read_[0])

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import pydoc_data.topics
 import random
 from collections.abc import Sequence
 
-from prism.inject.reading import Tokenizer
+from prism.data.tokens import Tokenizer
+from prism.inject.probes import manual
 from prism.studies.facts.sentences import NEWS
 from prism.studies.facts.tables import Fact
 
-CALIBRATION, PROSE = slice(100_000, 130_000), slice(200_000, None)  # characters of the manual
-
-
-def manual() -> str:
-    """The prose of Python's language reference, which is part of every Python."""
-    topics = pydoc_data.topics.topics
-    return "\n\n".join(topics[name] for name in sorted(topics))
-
-
-def calibration_text() -> str:
-    """The part of the manual that thresholds are found on."""
-    return manual()[CALIBRATION]
+PROSE = slice(200_000, None)  # characters of the manual, beyond what calibration reads
 
 
 def prose(tokenizer: Tokenizer, tokens: int) -> list[int]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from prism.model.generate import model_step, stream
 from prism.model.holo_read import FactReader
 from prism.model.prism import Prism
 from tasks.retrieval import STOP
@@ -24,7 +25,6 @@ class Reply:
     stopped: bool
 
 
-@torch.no_grad()
 def ask(model: Prism, prompts: Sequence[Sequence[int]], tape: FactReader | None) -> list[Reply]:
     """The replies to ``prompts``, lists of token ids. Prompts of one length are read as a batch."""
     model.eval()
@@ -37,14 +37,14 @@ def ask(model: Prism, prompts: Sequence[Sequence[int]], tape: FactReader | None)
 
 
 def _ask(model: Prism, rows: torch.Tensor, tape: FactReader | None) -> list[Reply]:
-    tokens, fired, step, state = [], [], rows, None
-    for _ in range(LONGEST):
-        output = model(step, state=state, tape=tape)
-        state, step = output.state, output.logits[:, -1:].argmax(dim=-1)
-        tokens.append(step[:, 0])
-        fired.append(output.holo.fired[:, -1])
+    step = model_step(model, facts=tape)
+    drawn = [
+        (tokens, output.holo.fired[:, -1])
+        for tokens, output in stream(step, rows, LONGEST, temperature=0)
+    ]
+    tokens, fired = (torch.stack(column, 1) for column in zip(*drawn, strict=True))
     found = []
-    for said, told in zip(torch.stack(tokens, 1).tolist(), torch.stack(fired, 1), strict=True):
+    for said, told in zip(tokens.tolist(), fired, strict=True):
         end = said.index(STOP) if STOP in said else LONGEST
         found.append(Reply(tuple(said[:end]), int(told[: end + 1].sum()), end < LONGEST))
     return found

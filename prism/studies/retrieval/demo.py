@@ -22,7 +22,7 @@ from prism.model.prism import Prism
 from prism.record import weights_hash
 from prism.studies.retrieval.measures import RetrievalEvalSet, right
 from prism.studies.retrieval.training import RetrievalPlan, default_config, tape_of, train
-from tasks.retrieval import UNKNOWN, WORDINGS, Fact, Retrieval, text
+from tasks.retrieval import UNKNOWN, WORDINGS, Retrieval, Triple, text
 
 FORGOTTEN, STAGES, SHOWN = 5, 5, 3
 FIRST, GROWN, GREY = "#2b5c8a", "#3f7f56", "#9a9a94"
@@ -94,7 +94,7 @@ def _stage(name: str, exam: RetrievalEvalSet, tape: TokenFacts) -> dict[str, Any
     return {"bound": name, "right": good, "unknown": unknown, "wrong": wrong}
 
 
-def _quote(exam: RetrievalEvalSet, facts: Sequence[Fact], tape: TokenFacts, say: Say) -> None:
+def _quote(exam: RetrievalEvalSet, facts: Sequence[Triple], tape: TokenFacts, say: Say) -> None:
     prompts = exam.prompts(WORDINGS[0], facts)
     for prompt, reply in zip(prompts, exam.replies(WORDINGS[0], facts, tape), strict=True):
         say(f'    "{text(prompt)} ..."  ->  "{text(reply.tokens)}"')

@@ -21,7 +21,7 @@ from prism.record import weights_hash
 from prism.studies.retrieval.asking import Reply, ask
 from prism.studies.retrieval.training import tape_of
 from tasks import SPLITS
-from tasks.retrieval import UNKNOWN, WORDINGS, Fact, Retrieval, World, worded
+from tasks.retrieval import UNKNOWN, WORDINGS, EpisodeSampler, Retrieval, Triple, worded
 
 FORGOTTEN = 5  # facts
 TEXT_ROWS, TEXT_LENGTH = 16, 256
@@ -64,32 +64,32 @@ class RetrievalEvalSet:
     def __init__(self, model: Prism, facts: int = 100, dim: int = 32_768, seed: int = 0) -> None:
         self.model, self.dim = model, dim
         self.rng = np.random.default_rng([facts, seed])
-        self.world = World(self.rng, SPLITS.index("test"), facts)
-        self.facts = self.world.facts
+        self.sampler = EpisodeSampler(self.rng, SPLITS.index("test"), facts)
+        self.facts = self.sampler.facts
         self.tape = tape_of(self.facts, dim)
 
-    def prompts(self, form: str, facts: Sequence[Fact]) -> list[list[int]]:
+    def prompts(self, form: str, facts: Sequence[Triple]) -> list[list[int]]:
         """One question per fact, its answer left out."""
         return [
-            [w.token for w in worded(form, f.subject, f.relation, self.world.subject(False))]
+            [w.token for w in worded(form, f.subject, f.relation, self.sampler.subject(False))]
             for f in facts
         ]
 
-    def replies(self, form: str, facts: Sequence[Fact], tape: TokenFacts | None) -> list[Reply]:
+    def replies(self, form: str, facts: Sequence[Triple], tape: TokenFacts | None) -> list[Reply]:
         """Replies of the model to one question per fact."""
         return ask(self.model, self.prompts(form, facts), tape)
 
-    def unseen_facts(self, sibling: bool) -> list[Fact]:
+    def unseen_facts(self, sibling: bool) -> list[Triple]:
         """As many facts that are not on the tape, about subjects that have another one, or none."""
-        known = {subject for subject, _ in self.world.known}
-        unseen: list[Fact] = []
+        known = {subject for subject, _ in self.sampler.known}
+        unseen: list[Triple] = []
         while len(unseen) < len(self.facts):
-            subject, relation = self.world.subject(sibling), self.world.relation()
-            if (subject, relation) not in self.world.known and (subject in known) == sibling:
-                unseen.append(Fact(subject, relation, (UNKNOWN,)))
+            subject, relation = self.sampler.subject(sibling), self.sampler.relation()
+            if (subject, relation) not in self.sampler.known and (subject in known) == sibling:
+                unseen.append(Triple(subject, relation, (UNKNOWN,)))
         return unseen
 
-    def refused(self, facts: Sequence[Fact], tape: TokenFacts) -> list[bool]:
+    def refused(self, facts: Sequence[Triple], tape: TokenFacts) -> list[bool]:
         """Whether the reply to the first wording of each fact is "unknown"."""
         unknown = [fact._replace(answer=(UNKNOWN,)) for fact in facts]
         return right(self.replies(WORDINGS[0], facts, tape), unknown)
@@ -101,7 +101,7 @@ class RetrievalEvalSet:
         return tape_of([fact._replace(answer=answer) for fact, answer in pairs], self.dim)
 
 
-def right(replies: Sequence[Reply], facts: Sequence[Fact]) -> list[bool]:
+def right(replies: Sequence[Reply], facts: Sequence[Triple]) -> list[bool]:
     """Whether each reply is the answer, the whole answer and nothing but the answer."""
     return [r.stopped and r.tokens == f.answer for r, f in zip(replies, facts, strict=True)]
 
@@ -155,7 +155,7 @@ def unrelated(exam: RetrievalEvalSet) -> Iterator[RetrievalRow]:
     """Running text: where no fact is injected, the logits are the bare model's bit for bit."""
     episode = Retrieval(len(exam.facts)).episode("test", 0, 0, TEXT_ROWS, TEXT_LENGTH)
     bare = exam.model(episode.tokens)
-    taped = exam.model(episode.tokens, tape=exam.tape)
+    taped = exam.model(episode.tokens, facts=exam.tape)
     same = (bare.logits == taped.logits).all(dim=-1)
     quiet = ~taped.holo.fired
     # A question of the text may happen to be about a bound fact: that is no false injection.

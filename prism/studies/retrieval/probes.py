@@ -35,8 +35,7 @@ from prism.holo import HoloTape
 from prism.holo.algebra.codes import signs
 from prism.holo.capacity.theory import accuracy
 from prism.inject.token_facts import TokenFacts
-from prism.model.checkpoint import load
-from prism.model.prism import Prism
+from prism.model.prism import Prism, load_saved
 from prism.studies.retrieval.measures import RetrievalEvalSet, right
 from tasks.retrieval import WORDINGS, Retrieval
 
@@ -154,7 +153,7 @@ def trained(folder: Path) -> Prism:
     Raises:
         FileNotFoundError, ValueError: there is none, or it is not one of ``run_holo_train``.
     """
-    model = load(folder)
+    model = load_saved(folder)
     config = model.config
     if not config.holo_mode or config.vocab_size != Retrieval.vocab_size:
         has = f"holo_mode = {config.holo_mode}, vocab_size = {config.vocab_size}"

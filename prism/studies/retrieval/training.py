@@ -33,11 +33,10 @@ from torch.nn import functional as F
 from prism import recipe, whole_file
 from prism.config import PrismConfig, TapeConfig
 from prism.inject.token_facts import TokenFacts
-from prism.model.checkpoint import load
-from prism.model.prism import Prism
+from prism.model.prism import Prism, load_saved
 from prism.recipe import StepLoss, exploration, finite, train_step
 from prism.record import write_json
-from tasks.retrieval import STOP, Episode, Fact, Retrieval
+from tasks.retrieval import STOP, Episode, Retrieval, Triple
 
 TRAINING_DIM = 4096  # of a step's tape: few facts need no more
 MOMENTS = ("exp_avg", "exp_avg_sq")
@@ -70,7 +69,7 @@ def default_config(seed: int = 0) -> PrismConfig:
     )
 
 
-def tape_of(facts: Sequence[Fact], dim: int = 32_768, seed: int = 0) -> TokenFacts:
+def tape_of(facts: Sequence[Triple], dim: int = 32_768, seed: int = 0) -> TokenFacts:
     """A tape that holds just these facts."""
     tape = TokenFacts(Retrieval.vocab_size, stop=STOP, dim=dim, seed=seed)
     tape.bind_many(facts)
@@ -79,11 +78,13 @@ def tape_of(facts: Sequence[Fact], dim: int = 32_768, seed: int = 0) -> TokenFac
 
 def loss_of(model: Prism, episode: Episode) -> StepLoss:
     """Training loss of ``model`` on an episode whose facts are on its tape."""
-    output = model(episode.tokens, tape=tape_of(episode.facts, TRAINING_DIM))
-    holo = output.holo
+    output = model(episode.tokens, facts=tape_of(episode.facts, TRAINING_DIM))
+    queries = output.holo
     words = F.cross_entropy(output.logits.flatten(0, 1).float(), episode.following.flatten())
-    parts = F.cross_entropy(holo.part_logits.flatten(0, 1), episode.parts.flatten())
-    asks = F.binary_cross_entropy_with_logits(holo.ask_logit, episode.asks.to(holo.ask_logit))
+    parts = F.cross_entropy(queries.part_logits.flatten(0, 1), episode.parts.flatten())
+    asks = F.binary_cross_entropy_with_logits(
+        queries.query_logit, episode.asks.to(queries.query_logit)
+    )
     total = words + parts + asks + output.aux_loss
     return StepLoss(total, total.detach(), output.loads)
 
@@ -156,7 +157,7 @@ def load_progress(
         if saved["plan"].get(name) != value:
             there = saved["plan"].get(name)
             raise ValueError(f"{folder}: holds a run with {name} = {there!r}, not {value!r}")
-    before = load(folder)
+    before = load_saved(folder)
     if before.config != model.config:
         raise ValueError(f"{folder}: holds a run of another model; give another folder")
     model.load_state_dict(before.state_dict())

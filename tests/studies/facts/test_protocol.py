@@ -8,7 +8,7 @@ from torch import Tensor
 from prism import eval_facts
 from prism.holo.keys.typos import one_letter_apart
 from prism.inject.calibration import Calibration
-from prism.inject.relations import Prototypes
+from prism.inject.relation_space import Prototypes
 from prism.record import weights_hash
 from prism.studies.facts.controls import controls
 from prism.studies.facts.measures import FactsEvalSet

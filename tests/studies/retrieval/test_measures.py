@@ -10,7 +10,7 @@ from prism.record import weights_hash
 from prism.studies.retrieval.asking import Reply, ask
 from prism.studies.retrieval.measures import RetrievalEvalSet, measure, right
 from prism.studies.retrieval.training import RetrievalPlan, default_config, tape_of, train
-from tasks.retrieval import UNKNOWN, WORDINGS, Fact
+from tasks.retrieval import UNKNOWN, WORDINGS, Triple
 
 EXACT = (
     "logits bit-identical, gate closed",
@@ -68,7 +68,7 @@ def test_the_order_of_prompts_and_their_company_do_not_matter(exam: RetrievalEva
 
 
 def test_right_means_the_whole_answer_and_its_end():
-    fact = Fact((1,), (2,), (8, 9))
+    fact = Triple((1,), (2,), (8, 9))
     replies = [((8, 9), True), ((8, 9), False), ((8,), True), ((9, 8), True), ((8, 9, 9), True)]
     found = right([Reply(t, 0, s) for t, s in replies], [fact] * len(replies))
     assert found == [True, False, False, False, False]
@@ -78,7 +78,7 @@ def test_unseen_facts_are_not_on_the_tape(exam: RetrievalEvalSet):
     known = {fact.subject for fact in exam.facts}
     for sibling in (True, False):
         for fact in exam.unseen_facts(sibling):
-            assert (fact.subject, fact.relation) not in exam.world.known
+            assert (fact.subject, fact.relation) not in exam.sampler.known
             assert (fact.subject in known) == sibling
             assert fact.answer == (UNKNOWN,)
 

@@ -13,21 +13,14 @@ import pytest
 from prism import run_scale, tokenizer
 from prism.data import mix, parse_mix
 from prism.data.files import KINDS
-from prism.data.named import NAMED
 from prism.data.passages import PASSAGE
 from prism.engine.logs.log import read
-from tests.engine.test_commands import toy
+from tests.docs import pages
+from tests.docs.test_training import toy
 
-PAGE = (Path(__file__).parents[2] / "docs" / "DATA.md").read_text("utf-8")
-
-
-def blocks(language: str) -> list[str]:
-    """The code on the page that is marked as ``language``."""
-    found = re.findall(r"^```(\w*)\n(.*?)^```$", PAGE, flags=re.DOTALL | re.MULTILINE)
-    return [code for marked, code in found if marked == language]
-
-
-COMMANDS = [c for block in blocks("") for c in block.splitlines()]
+pytestmark = pytest.mark.long
+PAGE = "docs/DATA.md"
+COMMANDS = [command for command, _ in pages.commands(PAGE)]
 RUNS = [c for c in COMMANDS if c.startswith("python")]
 DEBIAN = [c for c in COMMANDS if not c.startswith("python")]
 
@@ -42,7 +35,7 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     Path("chat.jsonl").write_text("\n".join(map(json.dumps, rows)))
     rows = [{"question": f"What is {i}?", "answers": [f"It is {i}."]} for i in range(400)]
     Path("quiz.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    Path("my.json").write_text(blocks("json")[0])
+    Path("my.json").write_text(pages.blocks(PAGE, "json")[0])
     unpacked_packages()
     return tmp_path
 
@@ -94,11 +87,6 @@ def test_the_recipe_for_english_takes_the_packages_without_the_translations(corp
     assert sum("kernel" in t for t in texts) == sum("library" in t for t in texts) == 200
 
 
-def test_the_python_on_the_page_runs() -> None:
-    for code in blocks("python"):
-        exec(code, {})
-
-
 def test_the_mix_on_the_page_is_what_it_says(corpus: Path) -> None:
     found = parse_mix("mix:my.json")
     assert found.held_out == 0.05
@@ -110,23 +98,19 @@ def test_the_mix_on_the_page_is_what_it_says(corpus: Path) -> None:
 
 def test_the_page_names_every_kind_and_its_constants_are_those_of_the_code() -> None:
     for ending in KINDS:
-        assert f"`{ending}`" in PAGE
-    for name in NAMED:
-        assert f"`mix:{name}`" in PAGE
+        assert f"`{ending}`" in pages.text(PAGE)
+    for name in mix.NAMED:
+        assert f"`mix:{name}`" in pages.text(PAGE)
     for kind in mix.KINDS:
-        assert f"| `{kind}" in PAGE
-    assert f"passage of about {PASSAGE // 1024} KiB" in PAGE
-    assert f"The share is {mix.HELD_OUT:g}" in PAGE
-    assert f"less than {mix.SMALL // 2**20} MiB together it is {mix.SMALL_HELD_OUT:g}" in PAGE
-
-
-def test_every_flag_on_the_page_exists() -> None:
-    known = run_scale.parser().format_help() + "--vocab-size --out"
-    for flag in set(re.findall(r"(?<![\w-])--[a-z][a-z0-9_-]+", PAGE)):
-        assert flag in known, flag
+        assert f"| `{kind}" in pages.text(PAGE)
+    assert f"passage of about {PASSAGE // 1024} KiB" in pages.text(PAGE)
+    assert f"The share is {mix.HELD_OUT:g}" in pages.text(PAGE)
+    assert (
+        f"less than {mix.SMALL // 2**20} MiB together it is {mix.SMALL_HELD_OUT:g}"
+        in pages.text(PAGE)
+    )
 
 
 def test_readers_are_led_here() -> None:
-    root = Path(__file__).parents[2]
-    assert "(docs/DATA.md)" in (root / "README.md").read_text("utf-8")
-    assert "(docs/DATA.md)" in (root / "TRAINING.md").read_text("utf-8")
+    for page in ("README.md", "TRAINING.md"):
+        assert f"({PAGE})" in pages.text(page)

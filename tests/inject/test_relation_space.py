@@ -1,16 +1,16 @@
-"""Relations are told apart by what they ask, not by how; what is nearer to a rival is refused."""
+"""Relations are told apart by what they ask, not by how; what is nearer to a competitor is not."""
 
 from __future__ import annotations
 
 import torch
 
-from prism.inject.relations import (
+from prism.inject.relation_space import (
     Prototypes,
     class_means,
-    fit_space,
-    fit_spaces,
+    fit_layer,
+    fit_whitening,
     score,
-    without_twins,
+    without_near_duplicates,
 )
 
 RELATIONS, WORDINGS, WIDTH = 12, 8, 24
@@ -36,7 +36,7 @@ def test_a_relation_is_known_again_in_other_words():
     text = 6 * torch.randn(400, WIDTH, generator=generator)
     text[:, WIDTH // 2 :] /= 6
     old = relation < RELATIONS // 2
-    space = fit_space(hidden[old], relation[old], text)
+    space = fit_layer(hidden[old], relation[old], text)
     new, asked = hidden[~old], relation[~old] - RELATIONS // 2
     first = torch.arange(len(new)) % WORDINGS == 0  # each new relation is given in one wording
     owners = torch.arange(RELATIONS // 2)
@@ -49,11 +49,11 @@ def test_a_relation_is_known_again_in_other_words():
 def test_the_map_gives_unit_vectors():
     generator = torch.Generator().manual_seed(0)
     hidden, relation = states(generator)
-    y = fit_space(hidden, relation, hidden)(hidden)
+    y = fit_layer(hidden, relation, hidden)(hidden)
     torch.testing.assert_close(y.norm(dim=-1), torch.ones(len(y)))
 
 
-def test_a_rival_that_is_nearer_lowers_the_score():
+def test_a_negative_that_is_nearer_lowers_the_score():
     bound = Prototypes(torch.eye(3)[:1], torch.tensor([0]))
     y = torch.nn.functional.normalize(torch.tensor([[1.0, 0, 0], [1, 2, 0]]), dim=-1)
     alone = score(y, bound, torch.zeros(0, 3))
@@ -62,10 +62,10 @@ def test_a_rival_that_is_nearer_lowers_the_score():
     assert beside[1] < alone[1]
 
 
-def test_a_rival_that_is_the_bound_relation_itself_is_left_out():
+def test_a_negative_that_is_the_bound_relation_itself_is_left_out():
     bound = Prototypes(torch.eye(3)[:1], torch.tensor([0]))
-    rivals = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1, 0], [0, 1, 0]]), dim=-1)
-    assert torch.equal(without_twins(rivals, bound), rivals[1:])
+    negatives = torch.nn.functional.normalize(torch.tensor([[1.0, 0.1, 0], [0, 1, 0]]), dim=-1)
+    assert torch.equal(without_near_duplicates(negatives, bound), negatives[1:])
 
 
 def test_means_are_taken_class_by_class():
@@ -84,7 +84,7 @@ def test_several_layers_are_compared_by_the_mean_of_their_cosines():
     generator = torch.Generator().manual_seed(0)
     hidden, relation = states(generator)
     both = torch.stack([hidden, hidden.roll(1, dims=1)], dim=1)
-    spaces = fit_spaces(both, relation, both)
+    spaces = fit_whitening(both, relation, both)
     one, other = spaces(both)[:1], spaces(both)[1:]
     alone = [space(both[:, k]) for k, space in enumerate(spaces.layers)]
     mean = sum(y[1:] @ y[:1].T for y in alone) / 2

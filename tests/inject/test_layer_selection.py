@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from prism.inject.judging import judge
 from prism.inject.probes import PROBES
+from prism.inject.relation_space import score_layers
 
 WORDINGS = len(PROBES[0].wordings())
 WIDTH = 48
@@ -26,12 +26,12 @@ def states() -> tuple[torch.Tensor, ...]:
 
 
 def test_the_layer_that_knows_relations_finds_them(states):
-    good, bad, both = (judge(*states, layers) for layers in ([0], [1], [0, 1]))
-    assert good.found > 0.9
-    assert bad.found < 0.2
-    assert bad.found < both.found
+    good, bad, both = (score_layers(*states, layers) for layers in ([0], [1], [0, 1]))
+    assert good.recall > 0.9
+    assert bad.recall < 0.2
+    assert bad.recall < both.recall
 
 
 def test_what_has_the_noun_scores_above_what_asks_for_something_else(states):
-    found = judge(*states, [0])
+    found = score_layers(*states, [0])
     assert found.floor < found.spoken
