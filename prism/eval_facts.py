@@ -20,7 +20,7 @@ from prism.pretrained.smollm2 import load_smollm2
 from prism.record import ResultsFile, describe
 from prism.studies.facts.measures import FactsRow
 from prism.studies.facts.protocol import FULL, QUICK, eval_set, measured_tape, settings_of
-from prism.studies.facts.replay import Readings
+from prism.studies.facts.replay import ActivationCache
 from prism.studies.facts.report import plot, table
 from prism.studies.facts.tables import real_facts
 
@@ -74,7 +74,7 @@ def main(argv: list[str] | None = None) -> int:
     except (ValueError, ImportError, OSError) as error:
         p.error(str(error))
     try:
-        readings = Readings(lm)
+        readings = ActivationCache(lm)
         for i, (number, seed) in enumerate(cases, start=1):
             key = {"facts": number, "seed": seed}
             kept = ", kept" if file.find(key) else ""

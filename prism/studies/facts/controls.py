@@ -19,7 +19,7 @@ from torch import Tensor
 from prism.inject.attached import AttachedLM
 from prism.inject.reading import batches, layers_of, read
 from prism.studies.facts.measures import Case, FactsEvalSet, FactsRow, mean, share_correct
-from prism.studies.facts.replay import Readings
+from prism.studies.facts.replay import ActivationCache
 from prism.studies.facts.sentences import FORMS
 from prism.studies.facts.tables import Fact
 
@@ -31,7 +31,7 @@ STRICT = "greedy, every token of the object and the full stop"
 
 
 def controls(
-    lm: AttachedLM, readings: Readings, exam: FactsEvalSet, size: int
+    lm: AttachedLM, readings: ActivationCache, exam: FactsEvalSet, size: int
 ) -> Iterator[FactsRow]:
     """Rows of every control on ``size`` of the facts asked about; run last, ``lm`` has other facts
     afterwards."""

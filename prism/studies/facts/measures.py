@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from prism.data.tokens import Tokenizer
 from prism.inject.attached import AttachedLM
-from prism.studies.facts.replay import Readings, answer
-from prism.studies.facts.sentences import NEAR_MISSES, RELATIONS, UNLISTED, sentence
+from prism.studies.facts.replay import ActivationCache, answer
+from prism.studies.facts.sentences import NEAR_MISSES, NEWS, RELATIONS, UNLISTED, sentence
 from prism.studies.facts.tables import Fact
 
 FORGOTTEN = 5  # every so many facts are forgotten
@@ -113,6 +114,20 @@ class FactsEvalSet:
         made = ("".join(self.draw.choice(SYLLABLES) for _ in range(3)).capitalize() for _ in facts)
         return dict(zip(made, facts.values(), strict=False))
 
+    def news(self, tokenizer: Tokenizer, tokens: int) -> list[int]:
+        """So many tokens of text about bound subjects that asks for nothing, two to a sentence."""
+        draw = random.Random(self.seed)
+        by_kind: dict[str, list[str]] = {}
+        for fact in self.bound:
+            by_kind.setdefault(fact.kind, []).append(fact.subject)
+        kinds = sorted(kind for kind, names in by_kind.items() if len(set(names)) > 1)
+        text: list[int] = []
+        while len(text) < tokens:
+            template = draw.choice(NEWS)
+            a, b = draw.sample(sorted(set(by_kind[draw.choice(kinds)])), 2)
+            text += tokenizer.encode(template.format(a=a, b=b))
+        return text[:tokens]
+
     def _asked(self, facts: Sequence[Fact], form: str, known: bool) -> list[Case]:
         return [
             Case(sentence(t, f.subject, self._another(f)), f if known else None)
@@ -136,11 +151,10 @@ class FactsEvalSet:
         return self.draw.choice(kinds)
 
 
-def share_correct(lm: AttachedLM, readings: Readings, cases: Sequence[Case]) -> float:
+def share_correct(lm: AttachedLM, readings: ActivationCache, cases: Sequence[Case]) -> float:
     """Share of the cases whose answer and its full stop come out, strictly. Where no fact fires,
     the bare model answers; it generates only if its first token is right."""
-    heard = readings.of([c.prompt for c in cases])
-    said = [answer(lm, h) for h in heard]
+    said = [answer(lm, read) for read in readings.of([c.prompt for c in cases])]
     silent = [c.prompt for c, tokens in zip(cases, said, strict=True) if not tokens]
     alone = dict(zip(silent, readings.likeliest(silent), strict=True))
     right = []
@@ -154,10 +168,9 @@ def share_correct(lm: AttachedLM, readings: Readings, cases: Sequence[Case]) -> 
     return mean(right)
 
 
-def share_unchanged(lm: AttachedLM, readings: Readings, cases: Sequence[Case]) -> float:
+def share_unchanged(lm: AttachedLM, readings: ActivationCache, cases: Sequence[Case]) -> float:
     """Share of the prompts after which no fact fires."""
-    heard = readings.of([c.prompt for c in cases])
-    return mean([not answer(lm, h) for h in heard])
+    return mean([not answer(lm, read) for read in readings.of([c.prompt for c in cases])])
 
 
 def mean(values: Sequence[float]) -> float:

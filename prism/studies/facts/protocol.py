@@ -13,6 +13,7 @@ import torch
 
 from prism.inject.addresses import AddressRegister
 from prism.inject.attached import AttachedLM, attach
+from prism.inject.probes import manual
 from prism.inject.reading import read
 from prism.record import code_fingerprint, weights_hash
 from prism.studies.facts.controls import controls
@@ -25,10 +26,9 @@ from prism.studies.facts.measures import (
     share_correct,
     share_unchanged,
 )
-from prism.studies.facts.replay import Readings, answer, injections
+from prism.studies.facts.replay import ActivationCache, answer, injections
 from prism.studies.facts.sentences import FORMS, NO_SHARED_WORD, RELATIONS, sentence
 from prism.studies.facts.tables import Fact, choose, exchanged
-from prism.studies.facts.texts import news, prose
 
 CODE = (
     "prism/eval_facts.py",
@@ -38,6 +38,7 @@ CODE = (
     "prism/pretrained",
 )
 PER_BANK = 100  # facts
+PROSE = slice(200_000, None)  # characters of the manual, beyond what calibration reads
 WINDOW = 256  # tokens of running text read at once
 STEPS = 48  # of decoding, timed
 
@@ -103,7 +104,7 @@ def settings_of(lm: AttachedLM, sizes: FactsSizes) -> dict[str, Any]:
 
 def measured_tape(
     bare: AttachedLM,
-    readings: Readings,
+    readings: ActivationCache,
     exam: FactsEvalSet,
     sizes: FactsSizes,
     say: Callable[[FactsRow], None],
@@ -131,7 +132,7 @@ def measured_tape(
 
 
 def measure(
-    lm: AttachedLM, readings: Readings, exam: FactsEvalSet, sizes: FactsSizes
+    lm: AttachedLM, readings: ActivationCache, exam: FactsEvalSet, sizes: FactsSizes
 ) -> Iterator[FactsRow]:
     """Every row about a bound tape but its cost."""
     yield from answers(lm, readings, exam)
@@ -142,7 +143,7 @@ def measure(
     yield from forgetting(lm, readings, exam)
 
 
-def answers(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterator[FactsRow]:
+def answers(lm: AttachedLM, readings: ActivationCache, exam: FactsEvalSet) -> Iterator[FactsRow]:
     """Written and unseen wordings."""
     strict = "greedy, every token of the object and the full stop"
 
@@ -163,7 +164,7 @@ def answers(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterator[
     )
 
 
-def no_fire(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterator[FactsRow]:
+def no_fire(lm: AttachedLM, readings: ActivationCache, exam: FactsEvalSet) -> Iterator[FactsRow]:
     """Prompts after which no fact may fire."""
     same = "no fact fires after the prompt: logits bit-identical"
 
@@ -181,16 +182,16 @@ def no_fire(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterator[
 
 
 def in_text(
-    lm: AttachedLM, readings: Readings, exam: FactsEvalSet, size: int
+    lm: AttachedLM, readings: ActivationCache, exam: FactsEvalSet, size: int
 ) -> Iterator[FactsRow]:
     """Running text."""
     kinds = {
-        "prose": prose(lm.tokenizer, size),
-        "names": news(lm.tokenizer, exam.bound, size, exam.seed),
+        "prose": lm.tokenizer.encode(manual()[PROSE][: 6 * size])[:size],
+        "names": exam.news(lm.tokenizer, size),
     }
     for kind, tokens in kinds.items():
-        heard = readings.windows(kind, tokens, WINDOW)
-        said = [f for h in heard for f in injections(lm, h)]
+        windows = readings.windows(kind, tokens, WINDOW)
+        said = [f for w in windows for f in injections(lm, w)]
         kept = mean([f is None for f in said])
         how = "positions of unrelated text whose logits are bit-identical"
         yield FactsRow(f"text unchanged: {kind}", kept, len(said), how)
@@ -198,7 +199,7 @@ def in_text(
         yield FactsRow(f"false injections: {kind}", 1 - kept, len(said), how)
 
 
-def names(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterator[FactsRow]:
+def names(lm: AttachedLM, readings: ActivationCache, exam: FactsEvalSet) -> Iterator[FactsRow]:
     """Subjects under another spelling or name."""
     typos = exam.misspelt()
     how = "strict; first written wording, one letter of the subject wrong"
@@ -213,17 +214,17 @@ def names(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterator[Fa
 
 
 def checks(
-    lm: AttachedLM, readings: Readings, exam: FactsEvalSet, count: int
+    lm: AttachedLM, readings: ActivationCache, exam: FactsEvalSet, count: int
 ) -> Iterator[FactsRow]:
     """The replay against real generation, and bit-identical logits where no fact fires."""
     cases = exam.written() + exam.unseen("question") + exam.unseen_facts(None)
     cases = cases[:: max(1, len(cases) // count)][:count]
     agreed, untouched = [], []
-    for case, heard in zip(cases, readings.of([c.prompt for c in cases]), strict=True):
-        said = answer(lm, heard)
+    for case, whole in zip(cases, readings.of([c.prompt for c in cases]), strict=True):
+        said = answer(lm, whole)
         firing = (f for _, f in lm.stream(case.prompt, max_new_tokens=len(said) + 1))
         agreed.append([f.token for f in itertools.takewhile(bool, firing)] == said)
-        tokens = torch.tensor(heard.tokens)
+        tokens = torch.tensor(whole.tokens)
         logits, _, spoken = lm.step(tokens)
         silent = [i for i, f in enumerate(spoken) if f is None]
         bare = read(lm.model, tokens[None]).logits[0]
@@ -234,7 +235,7 @@ def checks(
     yield FactsRow("silence is bit-identical", mean(untouched), len(untouched), how)
 
 
-def forgetting(lm: AttachedLM, readings: Readings, exam: FactsEvalSet) -> Iterator[FactsRow]:
+def forgetting(lm: AttachedLM, readings: ActivationCache, exam: FactsEvalSet) -> Iterator[FactsRow]:
     """Some facts are forgotten; run last, it changes the tape."""
     cases = exam.written()
     gone, stay = cases[::FORGOTTEN], [c for i, c in enumerate(cases) if i % FORGOTTEN]
@@ -268,7 +269,7 @@ def _step_times(lm: AttachedLM) -> tuple[list[float], list[float]]:
     of them first every other time."""
     prompt = torch.tensor(lm.tokenizer.encode("Once upon a time there was a little girl who"))
     token = prompt[-1:]
-    _, heard, _ = lm.step(prompt)
+    _, taped_state, _ = lm.step(prompt)
     own = lm.model(prompt[None]).state
 
     def bare() -> None:
@@ -277,8 +278,8 @@ def _step_times(lm: AttachedLM) -> tuple[list[float], list[float]]:
             own = lm.model(token[None], own).state
 
     def taped() -> None:
-        nonlocal heard
-        _, heard, _ = lm.step(token, heard)
+        nonlocal taped_state
+        _, taped_state, _ = lm.step(token, taped_state)
 
     times: dict[Callable[[], None], list[float]] = {bare: [], taped: []}
     for i in range(STEPS):

@@ -15,15 +15,17 @@ import numpy as np
 import torch
 
 from prism.inject.token_facts import TokenFacts
+from prism.model.generate import model_step, stream
+from prism.model.holo_read import FactReader
 from prism.model.prism import Prism
 from prism.ops.rolling import fact_key
 from prism.record import weights_hash
-from prism.studies.retrieval.asking import Reply, ask
 from prism.studies.retrieval.training import tape_of
 from tasks import SPLITS
-from tasks.retrieval import UNKNOWN, WORDINGS, EpisodeSampler, Retrieval, Triple, worded
+from tasks.retrieval import STOP, UNKNOWN, WORDINGS, EpisodeSampler, Retrieval, Triple, worded
 
 FORGOTTEN = 5  # facts
+LONGEST = 6  # tokens of an answer, its full stop included
 TEXT_ROWS, TEXT_LENGTH = 16, 256
 UNSEEN_WORDINGS = (
     "as for S , the R is",
@@ -99,6 +101,39 @@ class RetrievalEvalSet:
         answers = [fact.answer for fact in self.facts[1:] + self.facts[:1]]
         pairs = zip(self.facts, answers, strict=True)
         return tape_of([fact._replace(answer=answer) for fact, answer in pairs], self.dim)
+
+
+@dataclass(frozen=True)
+class Reply:
+    """Reply to a question.
+
+    Attributes:
+        tokens: up to the full stop, which is left out.
+        from_tape: how many of them, the full stop included, came from the tape.
+        stopped: whether the full stop came.
+    """
+
+    tokens: tuple[int, ...]
+    from_tape: int
+    stopped: bool
+
+
+def ask(model: Prism, prompts: Sequence[Sequence[int]], tape: FactReader | None) -> list[Reply]:
+    """Greedy replies to ``prompts``, lists of token ids. Prompts of one length are read as a batch,
+    once, and then one token at a time."""
+    model.eval()
+    replies: dict[int, Reply] = {}
+    for length in {len(prompt) for prompt in prompts}:
+        where = [i for i, prompt in enumerate(prompts) if len(prompt) == length]
+        rows = torch.tensor([list(prompts[i]) for i in where])
+        steps = stream(model_step(model, facts=tape), rows, LONGEST, temperature=0)
+        drawn = [(tokens, output.holo.fired[:, -1]) for tokens, output in steps]
+        tokens, fired = (torch.stack(column, 1) for column in zip(*drawn, strict=True))
+        for i, row, of_tape in zip(where, tokens.tolist(), fired, strict=True):
+            end = row.index(STOP) if STOP in row else LONGEST
+            count = int(of_tape[: end + 1].sum())
+            replies[i] = Reply(tuple(row[:end]), count, end < LONGEST)
+    return [replies[i] for i in range(len(prompts))]
 
 
 def right(replies: Sequence[Reply], facts: Sequence[Triple]) -> list[bool]:

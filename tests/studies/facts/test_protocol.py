@@ -13,7 +13,7 @@ from prism.record import weights_hash
 from prism.studies.facts.controls import controls
 from prism.studies.facts.measures import FactsEvalSet
 from prism.studies.facts.protocol import FactsSizes, bound_lm, cost, measure
-from prism.studies.facts.replay import Readings, answer
+from prism.studies.facts.replay import ActivationCache, answer
 from prism.studies.facts.report import averaged, plot, table
 from prism.studies.facts.tables import Fact
 from tests.inject import tiny
@@ -49,8 +49,8 @@ def rows(bare, case):
     lm, seconds = bound_lm(bare, case.bound)
     lm.knowledge.prepare(lm.model)
     before = weights_hash(lm.model.state_dict())
-    found = [*cost(lm, seconds, 4), *measure(lm, Readings(lm), case, SIZES)]
-    found += controls(lm, Readings(bare), case, 4)
+    found = [*cost(lm, seconds, 4), *measure(lm, ActivationCache(lm), case, SIZES)]
+    found += controls(lm, ActivationCache(bare), case, 4)
     assert weights_hash(lm.model.state_dict()) == before
     return found
 
@@ -96,7 +96,7 @@ def test_shares_are_shares_and_every_row_has_its_protocol(rows):
 def test_an_answer_ends_with_its_full_stop(bare, case):
     lm, _ = bound_lm(bare, case.bound)
     lm.knowledge.prepare(lm.model)
-    (heard,) = Readings(lm).of(["The capital of Elbonia is"])
+    (heard,) = ActivationCache(lm).of(["The capital of Elbonia is"])
     assert lm.tokenizer.decode(answer(lm, heard)) == " Mudtown."
 
 

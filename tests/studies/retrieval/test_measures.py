@@ -7,8 +7,7 @@ import torch
 
 from prism import Prism
 from prism.record import weights_hash
-from prism.studies.retrieval.asking import Reply, ask
-from prism.studies.retrieval.measures import RetrievalEvalSet, measure, right
+from prism.studies.retrieval.measures import Reply, RetrievalEvalSet, ask, measure, right
 from prism.studies.retrieval.training import RetrievalPlan, default_config, tape_of, train
 from tasks.retrieval import UNKNOWN, WORDINGS, Triple
 
