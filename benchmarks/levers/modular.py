@@ -21,8 +21,7 @@ from benchmarks.levers.summary import finals
 from benchmarks.levers.text import Text
 from prism.modular.backbone import UNIT_INPUT_RATE
 from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR, OUTPUT_PENALTY
-from prism.studies.modular.experiment import Sizes as StudySizes
-from prism.studies.modular.experiment import experiment, joint_run
+from prism.studies.modular.experiment import StudySizes, experiment, joint_run
 from prism.studies.modular.measures import measures
 
 AGAIN = "joint again"

@@ -9,8 +9,7 @@ from benchmarks.levers import selection as levers_selection
 from benchmarks.levers.growth import NARROW, SHALLOW, TARGET
 from benchmarks.levers.text import VOCABULARY, Shape
 from prism import PrismConfig, TapeConfig
-from prism.studies.modular.experiment import QUICK
-from prism.studies.modular.experiment import Sizes as StudySizes
+from prism.studies.modular.experiment import QUICK, StudySizes
 
 CONTEXT = 256.0  # longest half-life
 

@@ -6,17 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.figure import Figure
 
-from prism.compare.plots import STYLE
+from prism.compare.page import plot_style
 
 
 def draw(
     make: Callable[[dict[str, Any]], Figure], content: dict[str, Any], json_path: Path
 ) -> list[Path]:
     """Write what ``make`` draws of ``content`` beside ``json_path``; the paths."""
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "path", "svg.hashsalt": "prism"}):
+    with plot_style(**{"svg.fonttype": "path", "svg.hashsalt": "prism"}):
         figure = make(content)
         paths = [json_path.with_suffix(suffix) for suffix in (".svg", ".png")]
         figure.savefig(paths[0], metadata={"Date": None})

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from benchmarks.page.bars import NOT_MEASURED, Bar
 from prism.compare.evaluation import HIGHER_IS_BETTER
 from prism.compare.statistics import Estimate, estimate, paired_difference, winner
-from prism.compare.summary import OURS, TaskSummary
-from prism.compare.table import number
+from prism.compare.summary import OURS, TaskSummary, number
 
 BASELINES = ("transformer", "ssm", "gdn")
 SEEDS = 5

@@ -7,8 +7,17 @@ from typing import Any
 
 from benchmarks.page.markdown import table
 from prism.compare.protocol import LEARNING_RATES, SWEEP_SEEDS
-from prism.compare.summary import OURS, TaskSummary, label, model_names, remarks
-from prism.compare.table import cell, markdown_table, number, unit
+from prism.compare.summary import (
+    OURS,
+    TaskSummary,
+    cell,
+    label,
+    markdown_table,
+    model_names,
+    number,
+    remarks,
+    unit,
+)
 
 
 def headline(meta: dict[str, Any], summaries: list[TaskSummary]) -> str:

@@ -18,7 +18,7 @@ from benchmarks.specialisation.ablation import read, specialisation
 from prism.baselines import build
 from prism.command import Parser
 from prism.compare.evaluation import EVALUATION_SEED
-from prism.compare.protocol import Job, Plan, toy_config
+from prism.compare.protocol import ComparisonPlan, Job, toy_config
 from prism.compare.training import TrainingPlan, train
 from prism.record import cpu_count
 from tasks import TASKS
@@ -48,7 +48,9 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         p.error(str(error))
     torch.set_num_threads(args.threads or cpu_count())
-    plan = Plan(tasks=tuple(args.tasks), models=("prism",), seeds=args.seeds, steps=args.steps)
+    plan = ComparisonPlan(
+        tasks=tuple(args.tasks), models=("prism",), seeds=args.seeds, steps=args.steps
+    )
     profile = "full" if args.steps is None else "quick"
     content = {"meta": provenance(PROGRAM, argv, profile), "runs": []}
     console = Console(soft_wrap=True)

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.facts import page as facts_page
 from benchmarks.facts.bars import AT_MOST, facts_bars, over_seeds
 from benchmarks.page.document import Evidence, results_page
-from prism.studies.facts.measures import Row
+from prism.studies.facts.measures import FactsRow
 from prism.studies.facts.report import BARS
 
 META = {"profile": "full", "platform": "a machine", "torch": "2.13", "threads": 1}
@@ -20,8 +20,8 @@ SETTINGS = {"model": "a model", "asked": 50, "text tokens": 8192, "parameters": 
 def run(facts: int, seed: int, **values: float) -> dict[str, Any]:
     """A tape on which everything is as good as the bars ask, but for ``values``."""
     shares = BARS[1000] | BARS[100] | {metric: high for metric, (high, _) in AT_MOST.items()}
-    rows = [Row(m, values.get(m, v), 40, f"how {m}") for m, v in (shares | values).items()]
-    rows.append(Row("written", 0.1, 20, "how", "no tape"))
+    rows = [FactsRow(m, values.get(m, v), 40, f"how {m}") for m, v in (shares | values).items()]
+    rows.append(FactsRow("written", 0.1, 20, "how", "no tape"))
     rows = [row.to_dict() for row in rows]
     return {"facts": facts, "seed": seed, "rows": rows, "parameters after": "abc"}
 

@@ -14,7 +14,7 @@ from benchmarks.levers.bars import levers_bars
 from benchmarks.levers.curriculum import ELSEWHERE, above_constant, affordable
 from benchmarks.levers.page import main as page
 from prism.command import STOPPED
-from prism.studies.modular.experiment import Sizes as StudySizes
+from prism.studies.modular.experiment import StudySizes
 
 
 def fake_study(seed: int, sizes: StudySizes) -> dict[str, Any]:

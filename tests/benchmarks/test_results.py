@@ -11,8 +11,7 @@ from benchmarks.page.chapters import CHAPTERS
 from benchmarks.page.command import ROOT
 from benchmarks.quality.thin import LARGEST, thin
 from benchmarks.results import BEGIN, END, main
-from prism.compare.summary import summarise
-from prism.compare.table import markdown_table
+from prism.compare.summary import markdown_table, summarise
 from tests.benchmarks.fakes import compare, specialisation, speed, task_runs, write
 from tests.compare.fakes import job, run
 
