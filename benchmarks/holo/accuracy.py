@@ -1,4 +1,4 @@
-"""What a HoloTape reads right: against theory, by decoder, refused and calibrated, real keys."""
+"""Accuracy of a HoloTape: against theory, by decoder, refusal and calibration, real keys."""
 
 from __future__ import annotations
 

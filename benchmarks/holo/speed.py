@@ -1,4 +1,4 @@
-"""How fast and how large: a tape of many facts, matched operations, and torchhd beside it."""
+"""Speed and size: a tape of many facts, matched operations, and torchhd beside it."""
 
 from __future__ import annotations
 

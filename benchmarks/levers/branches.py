@@ -1,4 +1,4 @@
-"""What a run is worth after each of several budgets, and which budget gives a wanted loss.
+"""Final loss of a run at several budgets, and the budget that reaches a target loss.
 
 One trunk, and at every budget a copy whose rate decays to zero within it. Between two budgets the
 final loss is taken as linear in the logarithm of the cost; the cost at which it comes down to the

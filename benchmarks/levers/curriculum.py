@@ -1,4 +1,4 @@
-"""Does more of the wanted text while the rate decays pay?
+"""Curriculum: more of the wanted text while the learning rate decays.
 
 The last source of the mix is the skill, the others are elsewhere. Rows of a batch are of the one or
 the other, drawn so that their shares are what the curriculum says at that point of the run. Arms:
@@ -6,7 +6,7 @@ the other, drawn so that their shares are what the curriculum says at that point
     constant     ``share`` of the tokens are of the skill, all the time
     annealed     the same, but more of them while the rate decays
     spread       a constant share with as many tokens of the skill in all as annealed: what is left
-                 of the gain is owed to *when* they are read
+                 of the gain is due to *when* they are read
 
 How much more is tuned, as rates are, on seeds that are used for tuning only: the largest share of a
 few that costs at most ``COST`` elsewhere, else the least of them. More helps the skill and harms
@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.levers.loop import decay, held_out_loss, start, stay
 from benchmarks.levers.runs import Row, Runs, at_one_rate, every_seed, tuned_arms
-from benchmarks.levers.text import Shape, Text
+from benchmarks.levers.text import Text, TextShape, config
 from prism import Prism, PrismConfig
 from prism.data import Curriculum, LaneBatch, Mix
 from prism.data.order import mix64
@@ -37,8 +37,8 @@ COST = 0.01  # nats elsewhere that a skill may cost
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """What is measured.
+class CurriculumSizes:
+    """Sizes to measure at.
 
     Attributes:
         config: of the model, as ``PrismConfig.to_dict`` gives it.
@@ -49,7 +49,7 @@ class Sizes:
     """
 
     config: dict[str, Any]
-    shape: Shape
+    shape: TextShape
     steps: int
     warm_up: int
     decay_share: float
@@ -59,7 +59,33 @@ class Sizes:
     tuning_seeds: tuple[int, ...]
 
 
-def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
+SIZES = {
+    "full": CurriculumSizes(
+        config=config(128, 4),
+        shape=TextShape(rows=8, length=128, held_out=2**14),
+        steps=400,
+        warm_up=40,
+        decay_share=0.25,
+        share=0.1,
+        annealed=(0.2, 0.25, 0.3, 0.5),
+        rates=(0.0015, 0.003, 0.006),
+        tuning_seeds=(1000, 1001, 1002),
+    ),
+    "quick": CurriculumSizes(
+        config=config(16, 1),
+        shape=TextShape(rows=2, length=16, held_out=256),
+        steps=8,
+        warm_up=2,
+        decay_share=0.25,
+        share=0.2,
+        annealed=(0.3, 0.5),
+        rates=(0.01,),
+        tuning_seeds=(1000,),
+    ),
+}
+
+
+def measure(text: Text, sizes: CurriculumSizes, runs: Runs, seeds: int) -> None:
     """All runs, tuning first, then seed by seed.
 
     Raises:
@@ -90,7 +116,7 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
 
 
 def late(arm: str, annealed: float) -> dict[str, float]:
-    """What the key of a run says about the share in the end; constant has none."""
+    """Entry of the key of a run for the share in the end; constant has none."""
     return {} if arm == CONSTANT else {"annealed": annealed}
 
 
@@ -137,7 +163,7 @@ def divided(text: Text) -> dict[str, Text]:
     }
 
 
-def curriculum(arm: str, annealed: float, sizes: Sizes) -> Curriculum:
+def curriculum(arm: str, annealed: float, sizes: CurriculumSizes) -> Curriculum:
     """Shares of skill and elsewhere over the run, where *annealed* goes up to ``annealed``."""
     base = {SKILL: sizes.share, ELSEWHERE: 1 - sizes.share}
     begin = 1 - sizes.decay_share
@@ -157,7 +183,7 @@ def run(
     annealed: float,
     domains: dict[str, Text],
     held_out: dict[str, list[LaneBatch]],
-    sizes: Sizes,
+    sizes: CurriculumSizes,
 ) -> Row:
     """One arm: ``loss`` the mean over both domains, ``domains`` each, ``skill_tokens`` read."""
     streams = {name: text.batches(sizes.shape, seed) for name, text in domains.items()}

@@ -1,6 +1,6 @@
-"""Does choosing the tokens to learn from pay, where some of them are noise?
+"""Token selection: training on chosen targets, where some of the text is noise.
 
-A share of the text is overwritten by spans of random bytes, in training only. What counts is the
+A share of the text is overwritten by spans of random bytes, in training only. The measure is the
 loss on clean held-out text, every target weighing the same. Arms:
 
     all tokens       nothing is chosen
@@ -32,7 +32,7 @@ from benchmarks.levers.loop import (
     training_flops,
 )
 from benchmarks.levers.runs import Row, Runs, every_seed, tuned_arms
-from benchmarks.levers.text import VOCABULARY, Batches, Shape, Text
+from benchmarks.levers.text import VOCABULARY, Batches, Text, TextShape, config
 from prism import Prism, PrismConfig
 from prism.data import LaneBatch
 from prism.data.order import mix64
@@ -45,8 +45,8 @@ ARMS = (ALL, EXCESS, STAGE, RECYCLING)
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """What is measured.
+class SelectionSizes:
+    """Sizes to measure at.
 
     Attributes:
         config, reference: of the model and of the reference, as ``PrismConfig.to_dict`` gives them.
@@ -58,7 +58,7 @@ class Sizes:
 
     config: dict[str, Any]
     reference: dict[str, Any]
-    shape: Shape
+    shape: TextShape
     steps: int
     reference_steps: int
     reference_rate: float
@@ -72,7 +72,43 @@ class Sizes:
     tuning_seed: int
 
 
-def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
+SIZES = {
+    "full": SelectionSizes(
+        config=config(128, 4),
+        reference=config(64, 2),
+        shape=TextShape(rows=8, length=128, held_out=2**14),
+        steps=400,
+        reference_steps=400,
+        reference_rate=0.004,
+        warm_up=40,
+        shares=(0.5, 0.75, 1.0),
+        decay_share=0.25,
+        noise=0.3,
+        span=16,
+        kept=0.6,
+        rates=(0.0015, 0.003, 0.006),
+        tuning_seed=1000,
+    ),
+    "quick": SelectionSizes(
+        config=config(16, 1),
+        reference=config(8, 1),
+        shape=TextShape(rows=2, length=16, held_out=256),
+        steps=8,
+        reference_steps=4,
+        reference_rate=0.005,
+        warm_up=2,
+        shares=(0.5, 1.0),
+        decay_share=0.25,
+        noise=0.3,
+        span=4,
+        kept=0.6,
+        rates=(0.01,),
+        tuning_seed=1000,
+    ),
+}
+
+
+def measure(text: Text, sizes: SelectionSizes, runs: Runs, seeds: int) -> None:
     """All runs, tuning first, then seed by seed."""
     bench = Selection(text, sizes)
     rates = tuned_arms(
@@ -92,7 +128,7 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
 class Selection:
     """The runs; the references of one seed are kept."""
 
-    def __init__(self, text: Text, sizes: Sizes) -> None:
+    def __init__(self, text: Text, sizes: SelectionSizes) -> None:
         self._text, self._sizes = text, sizes
         self._held_out = text.held_out(sizes.shape)
         self._references: dict[tuple[int, bool], Learner] = {}

@@ -1,4 +1,4 @@
-"""What the runs of the lever benchmark say, paired by seed: ratios, differences, intervals.
+"""Ratios, differences and intervals of the runs in levers.json, paired by seed.
 
 Costs are relative to the baseline of the same seed at its full budget. The target of a seed is the
 loss that its baseline ends with.
@@ -98,13 +98,10 @@ def arms(content: Row, baseline: str) -> list[Arm]:
         seeds = sorted(rows.keys() & base.keys())
         if not seeds:
             continue
-        ratios = {}
-        for unit in UNITS:
-            cost = _time(clocks) if unit == "time" else _count(unit)
-            ratios[unit] = _ratio([(base[s], rows[s]) for s in seeds], cost)
-        equal = None
-        if name != baseline:
-            equal = estimate([rows[s]["loss"] - base[s]["loss"] for s in seeds])
+        pairs = [(base[s], rows[s]) for s in seeds]
+        costs = {unit: _time(clocks) if unit == "time" else _count(unit) for unit in UNITS}
+        ratios = {unit: _ratio(pairs, cost) for unit, cost in costs.items()}
+        equal = None if name == baseline else difference(rows, base, "loss")
         loss = estimate([rows[s]["loss"] for s in seeds])
         kept = {s: rows[s] for s in seeds}
         found.append(Arm(name, rows[seeds[0]]["lr"], len(seeds), ratios, equal, loss, kept))
@@ -142,11 +139,11 @@ def _ratio(pairs: Sequence[tuple[Row, Row]], cost: Cost) -> Ratio:
 
 
 def after_growing(arm: Arm) -> tuple[Estimate, Estimate, Estimate]:
-    """What growing did to the held-out loss, against the small model that went on, same batches.
+    """Change of the held-out loss by growing, against the small model that went on, same batches.
 
     Returns:
         over seeds: the jump before any step; the worst difference of a look in the steps after;
-        the worst rise of the model that went on above its own start, which is the rate's doing.
+        the worst rise of the model that went on above its own start, which the rate causes.
     """
     after = [row["growth"] for row in arm.rows.values()]
     gaps = [[a - b for a, b in zip(g["looks"], g["ungrown"], strict=True)] for g in after]
@@ -157,12 +154,10 @@ def after_growing(arm: Arm) -> tuple[Estimate, Estimate, Estimate]:
     return jump, estimate([gap[worst] for gap in gaps]), estimate(rises)
 
 
-def difference(a: dict[int, Row], b: dict[int, Row], domain: str) -> Estimate | None:
-    """Loss of ``a`` minus ``b`` on one domain, over the seeds that both have."""
+def difference(a: dict[int, Row], b: dict[int, Row], *path: str) -> Estimate | None:
+    """A number of the runs ``a`` minus that of ``b``, over the seeds that both have."""
     seeds = sorted(a.keys() & b.keys())
-    if not seeds:
-        return None
-    return estimate([a[s]["domains"][domain] - b[s]["domains"][domain] for s in seeds])
+    return estimate([_inside(a[s], path) - _inside(b[s], path) for s in seeds]) if seeds else None
 
 
 def tuning(content: Row, arm: str) -> dict[float, float]:
@@ -175,11 +170,11 @@ def tuning(content: Row, arm: str) -> dict[float, float]:
 
 
 def mean_of(rows: dict[int, Row], *path: str) -> float:
-    """Mean over seeds of a number inside of the runs."""
+    """Mean over seeds of a number of the runs, found at ``path`` inside of each."""
+    return fmean(_inside(row, path) for row in rows.values())
 
-    def inside(row: Any) -> float:
-        for name in path:
-            row = row[name]
-        return row
 
-    return fmean(inside(row) for row in rows.values())
+def _inside(row: Any, path: Sequence[str]) -> float:
+    for name in path:
+        row = row[name]
+    return row

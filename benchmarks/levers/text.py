@@ -1,4 +1,4 @@
-"""The text of the lever benchmark: one seeded stream of batches and one held-out set for all arms.
+"""Text and model of the benchmark: one seeded stream of batches and one held-out set for all arms.
 
 Bytes of real documents. A seed gives a sequence of batches; every arm of that seed reads the same
 ones in the same order, as many as it needs, so that arms are paired. Rows are shuffled over
@@ -14,16 +14,18 @@ from typing import Any
 
 import torch
 
+from prism import PrismConfig, TapeConfig
 from prism.data import ByteTokenizer, LaneBatch, Lanes, Mix, held_out_batches, parse_mix
 from prism.data.order import mix64
 
 VOCABULARY = 257  # bytes and the end of a document
 WINDOW = 1024  # batches
+CONTEXT = 256.0  # longest half-life
 Batches = Callable[[int], LaneBatch]  # the batch of a step
 
 
 @dataclass(frozen=True)
-class Shape:
+class TextShape:
     """Rows of a batch, tokens of a row, and about how many tokens are held out."""
 
     rows: int
@@ -56,7 +58,7 @@ class Text:
         fingerprints = [s.source.fingerprint() for s in self.mix.sources]
         return {"name": self.name, "fingerprints": fingerprints}
 
-    def batches(self, shape: Shape, seed: int) -> Batches:
+    def batches(self, shape: TextShape, seed: int) -> Batches:
         """The stream of ``seed``; batches are kept, so that every arm can read them again.
 
         Rows are shuffled over ``WINDOW`` batches: a few long documents at a time would make the
@@ -80,7 +82,7 @@ class Text:
 
         return batch
 
-    def held_out(self, shape: Shape) -> list[LaneBatch]:
+    def held_out(self, shape: TextShape) -> list[LaneBatch]:
         """The held-out documents, in rows of ``shape.length``."""
         return held_out_batches(
             self.mix, ByteTokenizer(), shape.length, lanes=4 * shape.rows, tokens=shape.held_out
@@ -108,3 +110,15 @@ def shuffled(batches: Sequence[LaneBatch], seed: int) -> list[LaneBatch]:
         )
         for mine in order.split(rows)
     ]
+
+
+def config(d_model: int, num_layers: int) -> dict[str, object]:
+    """A PRISM for text, as JSON: two kinds, since prose needs no exact counting."""
+    return PrismConfig(
+        vocab_size=VOCABULARY,
+        d_model=d_model,
+        num_layers=num_layers,
+        half_life_max=CONTEXT,
+        tape=TapeConfig(content_heads=1, position_heads=1, num_slots=16, d_mem=16),
+        expert_kinds=("neural", "memory"),
+    ).to_dict()

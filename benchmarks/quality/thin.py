@@ -1,4 +1,4 @@
-"""A comparison, made small enough to be kept beside the code.
+"""Thinning of a comparison, so that it is small enough to be kept beside the code.
 
 Runs that are shown keep their learning curve (step and validation score, four digits); runs of the
 sweep, which only chose a learning rate, lose it. The command loses ``--out``: the folder is one of

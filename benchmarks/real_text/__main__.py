@@ -19,12 +19,9 @@ from typing import Any
 import torch
 
 import prism
-from benchmarks.page.command import RESULTS, at_least, provenance, write_json
-from benchmarks.page.figure import draw
+from benchmarks.page.command import parse, parser, provenance, write_json
 from benchmarks.real_text.plot import text_figure
-from prism.command import Parser
 from prism.data import Tokenizer, open_tokenizer, parse_mix
-from prism.data.order import Source
 from prism.engine.logs.log import read
 from prism.engine.store import folder
 from prism.tokenizer import main as tokenizer_main
@@ -36,7 +33,7 @@ EXTREMES = (2.5e-4, 3.2e-2)  # and goes no further than these
 PROMPTS = ("The function returns", "If the kernel")
 SAMPLE = 60  # tokens
 WARM_UP = 0.02  # of the steps of the long runs
-FULL = {
+FULL: dict[str, Any] = {
     "vocabulary": 4096,
     "steps": 900,
     "sweep_steps": 100,
@@ -54,10 +51,9 @@ QUICK = {
     "vocabulary": 300,
     "steps": 4,
     "sweep_steps": 2,
-    "flags": {
-        "--preset": "tiny",
-        "--set": "d_model=32 num_layers=2 num_rates=4",
-        "--seq-len": "64",
+    "flags": FULL["flags"]
+    | {"--set": "d_model=32 num_layers=2 num_rates=4", "--seq-len": "64"}
+    | {
         "--global-batch-size": "2",
         "--eval-tokens": "128",
         "--eval-every": "2",
@@ -68,26 +64,17 @@ QUICK = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    p = Parser(prog=f"python -m {PROGRAM}", description=__doc__)
+    p = parser(PROGRAM, __doc__)
     p.add_argument("--data", default="pydoc", metavar="MIX", help="text to train on")
     p.add_argument("--work", type=Path, default=Path("runs/real_text"), help="folder of the runs")
-    p.add_argument("--out", type=Path, default=RESULTS / "real_text.json", help="JSON to write")
-    p.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, no more")
     p.add_argument("--steps", type=int, help="of the long runs; default 900, quick 4")
-    args = p.parse_args(argv)
-    try:
-        at_least(1, "--steps", args.steps)
-        sources = _sources(args.data)
-    except ValueError as error:
-        p.error(str(error))
+    args, given = parse(p, argv, counts=("steps",), check=lambda args: _sources(args.data))
     plan: dict[str, Any] = QUICK if args.quick else FULL
     plan = plan | {"steps": args.steps or plan["steps"]}
-    content = {"meta": provenance(PROGRAM, _without_folders(argv), _profile(args.quick))}
-    content["text"] = sources
+    content = {"meta": provenance(PROGRAM, _without_folders(given), args.quick)}
+    content["text"] = _sources(args.data)
     content |= measure(args.data, args.work, plan)
-    write_json(args.out, content)
-    draw(text_figure, content, args.out)
+    write_json(args.out, content, text_figure)
     for row in content["runs"]:
         print(f"{row['model']}: {row['held_out'][-1]['bits_per_byte']:.3f} bits per byte")
     return 0
@@ -171,7 +158,7 @@ def _row(
         "seed": 0,
         "parameters": trained.num_parameters(),
         "tokens": held[-1]["tokens"],
-        "seconds": sum(r["seconds_per_step"] for r in logged) * _every(logged),
+        "seconds": sum(r["seconds_per_step"] for r in logged) * logged[-1]["step"] / len(logged),
         "training": [{"step": r["step"], "bits_per_byte": r["bits_per_byte"]} for r in logged],
         "held_out": [
             {
@@ -184,11 +171,6 @@ def _row(
         ],
         "samples": [_sample(trained, tokenizer, prompt) for prompt in PROMPTS],
     }
-
-
-def _every(logged: Sequence[dict[str, Any]]) -> float:
-    """Steps that one logged record stands for, on average."""
-    return float(logged[-1]["step"]) / len(logged)
 
 
 def _sample(model: Any, tokenizer: Tokenizer, prompt: str) -> dict[str, str]:
@@ -205,15 +187,9 @@ def _sources(data: str) -> list[dict[str, Any]]:
     """
     mix = parse_mix(data)
     total = sum(w.weight for w in mix.sources)
-    return [{"name": Path(_named(w.source)).name, "share": w.weight / total} for w in mix.sources]
-
-
-def _named(source: Source) -> str:
-    return source.name.partition(":")[2] or source.name
-
-
-def _profile(quick: bool) -> str:
-    return "quick" if quick else "full"
+    names = [w.source.name.partition(":")[2] or w.source.name for w in mix.sources]
+    shares = [w.weight / total for w in mix.sources]
+    return [{"name": Path(n).name, "share": s} for n, s in zip(names, shares, strict=True)]
 
 
 def _without_folders(argv: Sequence[str]) -> list[str]:

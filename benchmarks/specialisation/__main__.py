@@ -1,24 +1,22 @@
-"""``python -m benchmarks.specialisation``: train PRISM on each task, then switch kinds off.
+"""``python -m benchmarks.specialisation``: PRISM trained on each task, then without one kind.
 
-PRISM is trained as in ``prism.train --full``: same size, steps and learning rate. What is measured
-on test data, and why so, is in :mod:`benchmarks.specialisation.ablation`.
+PRISM is trained as in ``prism.train --full``: same size, steps and learning rate. The measure on
+test data and its reasons are in :mod:`benchmarks.specialisation.ablation`.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
 
-from benchmarks.page.command import RESULTS, at_least, provenance, write_json
+from benchmarks.page.command import parse, parser, provenance, write_json
 from benchmarks.specialisation.ablation import read, specialisation
 from prism.baselines import build
-from prism.command import Parser
 from prism.compare.evaluation import EVALUATION_SEED
-from prism.compare.meta import cpu_count
 from prism.compare.protocol import Job, Plan, toy_config
 from prism.compare.training import TrainingPlan, train
 from tasks import TASKS
@@ -31,33 +29,27 @@ DRAWS = 4
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    p = Parser(prog=f"python -m {PROGRAM}", description=__doc__)
-    p.add_argument("--out", type=Path, default=RESULTS / "specialisation.json")
+    p = parser(PROGRAM, __doc__, quick=False)
     p.add_argument("--tasks", nargs="+", default=list(TASKS), metavar="NAME", help="default all")
     p.add_argument("--steps", type=int, help="of training; default as in the full protocol")
     p.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=f"default {SEEDS}")
     p.add_argument("--threads", type=int, help="of torch; default all cores")
-    args = p.parse_args(argv)
-    try:
-        for flag in ("steps", "seeds", "threads"):
-            at_least(1, f"--{flag}", getattr(args, flag))
-        for name in args.tasks:
-            if name not in TASKS:
-                raise ValueError(f"--tasks {name!r}: must be of {', '.join(TASKS)}")
-    except ValueError as error:
-        p.error(str(error))
-    torch.set_num_threads(args.threads or cpu_count())
+    args, given = parse(p, argv, counts=("steps", "seeds", "threads"), check=_check)
     plan = Plan(tasks=tuple(args.tasks), models=("prism",), seeds=args.seeds, steps=args.steps)
-    profile = "full" if args.steps is None else "quick"
-    content = {"meta": provenance(PROGRAM, argv, profile), "runs": []}
-    console = Console(soft_wrap=True)
+    content = {"meta": provenance(PROGRAM, given, args.steps is not None), "runs": []}
+    console = Console(soft_wrap=True, highlight=False)
     for job in plan.jobs(phase="final"):
         content["runs"].append(run(job))
-        console.print(_line(content["runs"][-1]), highlight=False)
+        console.print(_line(content["runs"][-1]))
         write_json(args.out, content)
-    console.print(str(args.out), highlight=False)
+    console.print(str(args.out))
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    for name in args.tasks:
+        if name not in TASKS:
+            raise ValueError(f"--tasks {name!r}: must be of {', '.join(TASKS)}")
 
 
 def run(job: Job) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Does a kind of expert matter most where the router chooses it?
+"""Ablation of a kind of expert where the router chooses it, and where it does not.
 
 A *decision* is one token in one layer; the kind with the largest probability wins it. That is
 asked per layer, not of a mean over layers, because it is in a layer that a router decides: the
@@ -36,7 +36,7 @@ LEAST = 64  # decisions on either side, below which a ratio would be noise
 
 @dataclass(frozen=True)
 class Reading:
-    """Test sequences as the model reads them.
+    """Test sequences and the routing decisions on them.
 
     Attributes:
         tokens, targets: ``[B, T]``.
@@ -54,7 +54,7 @@ class Reading:
 
 @torch.no_grad()
 def read(model: Prism, tokens: Tensor, targets: Tensor) -> Reading:
-    """Run ``model`` on ``tokens [B, T]`` and note who wins which decision."""
+    """Run ``model`` on ``tokens [B, T]`` and note which kind wins each decision."""
     model.eval()
     output = model(tokens, routing=True)
     won, held = {}, {}
@@ -96,7 +96,7 @@ def without(model: Prism, kind: str, where: Tensor) -> Iterator[None]:
 def specialisation(
     model: Prism, reading: Reading, kind: str, scored_only: bool, draws: int, seed: int
 ) -> dict[str, Any]:
-    """How much ``kind`` is needed where it wins and where it does not.
+    """Harm of switching ``kind`` off where it wins and where it does not.
 
     Args:
         scored_only: draw decisions at scored positions only.

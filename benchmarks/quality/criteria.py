@@ -1,19 +1,20 @@
-"""Bars 1 to 5: what the runs of a comparison say about quality.
+"""Criteria 1 to 5, on the quality that the runs of a comparison reached.
 
 *Ahead* means that PRISM's 95% interval lies on the better side of each baseline's, without
-touching; *behind* is the opposite. In between the seeds do not decide. A bar that asks for a
-number of steps is judged at that number only, and every bar on at least ``SEEDS`` seeds.
+touching; *behind* is the opposite. In between the seeds do not decide. A criterion that names a
+number of steps is judged at that number only, and every one on at least ``SEEDS`` seeds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from benchmarks.page.bars import NOT_MEASURED, Bar
+from benchmarks.page.criterion import NOT_MEASURED, Criterion
 from prism.compare.evaluation import HIGHER_IS_BETTER
 from prism.compare.statistics import Estimate, estimate, paired_difference, winner
-from prism.compare.summary import OURS, TaskSummary
+from prism.compare.summary import OURS, TaskSummary, summarise
 from prism.compare.table import number
 
 BASELINES = ("transformer", "ssm", "gdn")
@@ -25,34 +26,34 @@ Verdict = tuple[str, bool | None]
 
 @dataclass(frozen=True)
 class Question:
-    """A bar to be judged: ``judge(summary, *limits)`` says what was reached and if it is enough.
-    ``steps`` None = any number."""
+    """A criterion to be judged: ``judge(summary, *limits)`` gives what was reached and whether that
+    is enough. ``steps`` None = any number."""
 
-    bar: str
+    number: str
     task: str
     asks: str
     steps: int | None
     judge: Callable[..., Verdict]
     limits: tuple[float, ...] = ()
 
-    def answer(self, summary: TaskSummary | None) -> Bar:
-        """The bar, from the runs of its task (None = there are none)."""
+    def answer(self, summary: TaskSummary | None) -> Criterion:
+        """The criterion, from the runs of its task (None = there are none)."""
         asks = f"{self.task}: {self.asks}"
         if summary is None or not summary.models[OURS].good:
-            return Bar(self.bar, asks, NOT_MEASURED, None)
+            return Criterion(self.number, asks)
         reached, met = self.judge(summary, *self.limits)
         steps, seeds = summary.run["steps"], len(summary.models[OURS].runs)
         if self.steps not in (None, steps):
             reached, met = f"{reached} (at {steps:,} steps)", None
         if seeds < SEEDS:
             reached, met = f"{reached} ({seeds} of {SEEDS} seeds)", None
-        return Bar(self.bar, asks, reached, met)
+        return Criterion(self.number, asks, reached, met)
 
 
-def quality_bars(summaries: list[TaskSummary]) -> list[Bar]:
-    """Every bar on quality, measured or not; the first setting of a task counts."""
+def quality_criteria(content: dict[str, Any] | None) -> list[Criterion]:
+    """Every criterion, measured or not; the first setting of a task counts."""
     by_task: dict[str, TaskSummary] = {}
-    for summary in summaries:
+    for summary in [] if content is None else summarise(content["runs"]):
         if OURS in summary.models:
             by_task.setdefault(summary.run["task"], summary)
     return [question.answer(by_task.get(question.task)) for question in QUESTIONS]
@@ -67,15 +68,12 @@ def leads(summary: TaskSummary, length: int) -> bool:
     return complete and winner(found, HIGHER_IS_BETTER[summary.metric]) == OURS
 
 
-def _lead(summary: TaskSummary, times: float = 1) -> Verdict:
+def _lead(summary: TaskSummary, times: float = 1, least: float | None = None) -> Verdict:
+    """Ahead at ``times`` the training length, with a score of at least ``least``."""
     length = round(times * summary.train_length)
-    return _beside_best(summary, length), leads(summary, length)
-
-
-def _reach_and_lead(summary: TaskSummary, least: float) -> Verdict:
-    ours = summary.models[OURS].estimate(summary.train_length)
-    text = _beside_best(summary, summary.train_length)
-    return text, ours is not None and ours.mean >= least and leads(summary, summary.train_length)
+    ours = summary.models[OURS].estimate(length)
+    enough = least is None or (ours is not None and ours.mean >= least)
+    return _beside_best(summary, length), enough and leads(summary, length)
 
 
 def _not_behind(summary: TaskSummary) -> Verdict:
@@ -154,8 +152,8 @@ def _beside_best(summary: TaskSummary, length: int) -> str:
 
 
 QUESTIONS = (
-    Question("1", "induction", "≥ 0.99 and ahead at 400 steps", 400, _reach_and_lead, (0.99,)),
-    Question("1", "mqar", "≥ 0.99 and ahead at 400 steps", 400, _reach_and_lead, (0.99,)),
+    Question("1", "induction", "≥ 0.99 and ahead at 400 steps", 400, _lead, (1, 0.99)),
+    Question("1", "mqar", "≥ 0.99 and ahead at 400 steps", 400, _lead, (1, 0.99)),
     Question("2", "copy", "≥ 0.99 at step 600", None, _on_the_way, (600, 0.99)),
     Question("2", "copy", "behind no baseline at 1,000 steps", 1000, _not_behind),
     Question("3", "reasoning", "ahead at 1,200 steps", 1200, _lead),
