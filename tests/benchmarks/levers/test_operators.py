@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.levers.loop import held_out_loss, stay, training_flops
-from benchmarks.levers.operators import OPERATORS, grown
-from benchmarks.levers.sizes import config
-from benchmarks.levers.watch import Losses, Silent
+from benchmarks.levers.operators import OPERATORS, Losses, Silent, grown
+from benchmarks.levers.text import config
 from prism import PrismConfig
-from tests.benchmarks.levers_fakes import LENGTH, batch, learner
+from tests.benchmarks.fakes import LENGTH, batch, learner
 
 DEEPER, WIDER = (PrismConfig.from_dict(config(d, layers)) for d, layers in ((16, 3), (32, 1)))
 CASES = [("exact", DEEPER), ("exact", WIDER), ("stack", DEEPER), ("random", DEEPER), ("pad", WIDER)]
