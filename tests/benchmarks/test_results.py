@@ -31,8 +31,10 @@ from tests.compare.fakes import job, run
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    """A project folder with most of the files and a README that has room for a table."""
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with most of the files and a README that has room for a table; figures are
+    not drawn, which takes seconds."""
+    monkeypatch.setattr("benchmarks.results.draw", lambda *arguments: [])
     runs = task_runs("induction", 0.995, 0.5) + task_runs("copy", 0.7, 0.9, lengths=(64,))
     write(
         tmp_path,
@@ -143,7 +145,8 @@ def test_a_file_that_cannot_be_read_is_one_line(
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_figures_are_drawn_the_same_twice(root: Path) -> None:
+def test_figures_are_drawn_the_same_twice(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
     drawn = []
     for _ in range(2):
         main(["--root", str(root)])

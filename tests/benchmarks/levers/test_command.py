@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.levers import modular
+from benchmarks.levers import modular, text
 from benchmarks.levers.__main__ import METHODS, main
 from benchmarks.levers.curriculum import ELSEWHERE, above_constant, affordable
 from benchmarks.results import main as results
@@ -44,6 +44,8 @@ def test_every_part_runs_and_the_same_command_has_nothing_left_to_do(
     tmp_path: Path, mix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(modular, "experiment", fake_study)
+    monkeypatch.setattr(text, "WINDOW", 16)  # shuffling over 1,024 batches takes seconds
+    monkeypatch.setattr("benchmarks.results.draw", lambda *arguments: [])
     out = tmp_path / "benchmarks" / "results" / "levers.json"
     command = ["--quick", "--seeds", "1", "--data", mix, "--name", "a text", "--out", str(out)]
     assert main(command) == 0
