@@ -28,6 +28,7 @@ def facts_sections(content: dict[str, Any]) -> list[str]:
     others = sorted(
         (row for row in rows if row["control"] != TAPE), key=lambda r: controls.index(r["control"])
     )
+    largest = {row["metric"]: row for row in sorted(tape, key=lambda row: row["count"])}
     return [
         "![Shares by number of facts](benchmarks/results/facts.png)",
         f"{settings['model']}, frozen; facts of open tables with their objects exchanged, bound "
@@ -51,7 +52,7 @@ def facts_sections(content: dict[str, Any]) -> list[str]:
         ),
         "How each figure was measured, and on how many cases a seed at the most:",
         columns(
-            _largest(tape),
+            [largest[metric] for metric in dict.fromkeys(row["metric"] for row in tape)],
             {"figure": "{metric}", "protocol": "{protocol}", "cases": "{count:,}"},
             2,
         ),
@@ -78,12 +79,3 @@ def _by_facts(rows: list[dict[str, Any]], line: str, corner: str) -> str:
 def _cost(rows: list[Any]) -> str:
     _, factor, form = COST[rows[0]["metric"]]
     return form.format(factor * fmean(row["value"] for row in rows))
-
-
-def _largest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of each metric the row with the most cases."""
-    largest: dict[str, dict[str, Any]] = {}
-    for row in rows:
-        if row["count"] >= largest.get(row["metric"], row)["count"]:
-            largest[row["metric"]] = row
-    return list(largest.values())

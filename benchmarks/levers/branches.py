@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.levers.loop import Learner, Watch, Weigh, decay, held_out_loss, stay
+from benchmarks.levers.loop import Learner, Watch, Weigh, decay, held_out_loss, start, stay
 from benchmarks.levers.text import Batches
+from prism import Prism, PrismConfig
 from prism.data import LaneBatch
 
 
@@ -26,6 +27,19 @@ class Budget:
     share: float
     until: int
     steps: int
+
+
+def begin(config: dict[str, Any], seed: int, size: str, rate: float, sizes: Any) -> Learner:
+    """A new PRISM before its first step; ``sizes`` has the ``warm_up`` and the ``shape``."""
+    model = Prism(PrismConfig.from_dict(config | {"seed": seed}))
+    return start(model, size, rate, sizes.warm_up, sizes.shape.length)
+
+
+def train_whole(learner: Learner, batches: Batches, steps: int, decay_share: float) -> None:
+    """Train from the first of ``steps`` to the last, the rate decaying in the given share."""
+    last = max(1, round(decay_share * steps))
+    stay(learner, batches, steps - last)
+    decay(learner, batches, last)
 
 
 def budgets(shares: Sequence[float], total: int, done: int, decay_share: float) -> list[Budget]:

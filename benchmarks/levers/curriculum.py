@@ -22,10 +22,10 @@ from typing import Any
 
 import torch
 
-from benchmarks.levers.loop import decay, held_out_loss, start, stay
+from benchmarks.levers.branches import begin, train_whole
+from benchmarks.levers.loop import held_out_loss
 from benchmarks.levers.runs import Row, Runs, at_one_rate, every_seed, tuned_arms
-from benchmarks.levers.text import Text, TextShape, config
-from prism import Prism, PrismConfig
+from benchmarks.levers.text import Text, TextShape, config, taken
 from prism.data import Curriculum, LaneBatch, Mix
 from prism.data.order import mix64
 
@@ -187,38 +187,25 @@ def run(
 ) -> Row:
     """One arm: ``loss`` the mean over both domains, ``domains`` each, ``skill_tokens`` read."""
     streams = {name: text.batches(sizes.shape, seed) for name, text in domains.items()}
-    course, skill_rows = curriculum(arm, annealed, sizes), 0
+    shares, skill_rows = curriculum(arm, annealed, sizes), 0
 
     def batches(step: int) -> LaneBatch:
         nonlocal skill_rows
-        share = course.weights(step / sizes.steps)[SKILL]
+        share = shares.weights(step / sizes.steps)[SKILL]
         g = torch.Generator().manual_seed(mix64(seed, step) % 2**63)
         skill = torch.rand(sizes.shape.rows, generator=g) < share
         skill_rows += int(skill.sum())
         return chosen(streams[SKILL](step), streams[ELSEWHERE](step), skill)
 
-    model = Prism(PrismConfig.from_dict(sizes.config | {"seed": seed}))
-    learner = start(model, "model", rate, sizes.warm_up, sizes.shape.length)
-    steps = max(1, round(sizes.decay_share * sizes.steps))
-    stay(learner, batches, sizes.steps - steps)
-    decay(learner, batches, steps)
-    losses = {name: held_out_loss(model, rows) for name, rows in held_out.items()}
+    learner = begin(sizes.config, seed, "model", rate, sizes)
+    train_whole(learner, batches, sizes.steps, sizes.decay_share)
+    losses = {name: held_out_loss(learner.model, rows) for name, rows in held_out.items()}
     row = {"loss": fmean(losses.values()), "domains": losses, "tokens": learner.tokens}
     return row | {"flops": learner.flops, "skill_tokens": skill_rows * sizes.shape.length}
 
 
 def chosen(first: LaneBatch, second: LaneBatch, take: torch.Tensor) -> LaneBatch:
     """Rows of ``first`` where ``take [n]``, of ``second`` elsewhere."""
-
-    def either(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return torch.where(take[:, None], a, b)
-
-    return LaneBatch(
-        tokens=either(first.tokens, second.tokens),
-        targets=either(first.targets, second.targets),
-        segment_ids=either(first.segment_ids, second.segment_ids),
-        sources=[
-            a if t else b for a, b, t in zip(first.sources, second.sources, take, strict=True)
-        ],
-        bytes=torch.where(take, first.bytes, second.bytes),
-    )
+    rows = len(take)
+    (batch,) = taken([first, second], [torch.arange(rows) + rows * ~take])
+    return batch

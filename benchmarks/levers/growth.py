@@ -15,13 +15,13 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from benchmarks.levers.branches import Budget, budgets, ends
-from benchmarks.levers.loop import Learner, start, stay, train_step
+from benchmarks.levers.branches import Budget, begin, budgets, ends
+from benchmarks.levers.loop import Learner, stay, train_step
 from benchmarks.levers.operators import Losses, Silent, grown
 from benchmarks.levers.runs import Row, Runs, tuned
 from benchmarks.levers.text import Batches, Text, TextShape, config
 from benchmarks.page.timing import in_turns
-from prism import Prism, PrismConfig
+from prism import PrismConfig
 
 TARGET, NARROW, SHALLOW = "target", "narrow", "shallow"
 GROWN = {  # arm: (small stage, operator)
@@ -178,7 +178,8 @@ class Growth:
         spent = s.small_share * share * s.steps  # in steps of the target
         stage = self._stage(small, seed, rate, round(spent * clock[TARGET] / clock[small]))
         begin = time.process_time()
-        learner, new = grown(stage, self._config(TARGET, seed), TARGET, operator, s.shape.length)
+        target = PrismConfig.from_dict(s.configs[TARGET] | {"seed": seed})
+        learner, new = grown(stage, target, TARGET, operator, s.shape.length)
         report: Row = {"seconds": time.process_time() - begin}
         plan = self._plan((share,), 1.0, round(spent))
         if not watch:
@@ -224,9 +225,4 @@ class Growth:
         return self._streams[seed]
 
     def _new(self, size: str, seed: int, rate: float) -> Learner:
-        s = self._sizes
-        model = Prism(self._config(size, seed))
-        return start(model, size, rate, s.warm_up, s.shape.length)
-
-    def _config(self, size: str, seed: int) -> PrismConfig:
-        return PrismConfig.from_dict(self._sizes.configs[size] | {"seed": seed})
+        return begin(self._sizes.configs[size], seed, size, rate, self._sizes)

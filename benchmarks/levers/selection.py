@@ -20,20 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.levers.branches import budgets, ends
-from benchmarks.levers.loop import (
-    Learner,
-    Weigh,
-    decay,
-    held_out_loss,
-    start,
-    stay,
-    token_losses,
-    training_flops,
-)
+from benchmarks.levers.branches import begin, budgets, ends, train_whole
+from benchmarks.levers.loop import Learner, Weigh, held_out_loss, token_losses, training_flops
 from benchmarks.levers.runs import Row, Runs, every_seed, tuned_arms
 from benchmarks.levers.text import VOCABULARY, Batches, Text, TextShape, config
-from prism import Prism, PrismConfig
 from prism.data import LaneBatch
 from prism.data.order import mix64
 from prism.data.pack import IGNORE
@@ -137,8 +127,7 @@ class Selection:
         """One arm: ``loss`` at the end, ``ends`` at all shares, ``reference`` and what it cost."""
         s = self._sizes
         batches = self._noisy(seed)
-        model = Prism(PrismConfig.from_dict(s.config | {"seed": seed}))
-        learner = start(model, "model", rate, s.warm_up, s.shape.length)
+        learner = begin(s.config, seed, "model", rate, s)
         weigh, row = None, {}
         if arm in (EXCESS, STAGE):
             reference = self._reference(seed, clean=arm == EXCESS)
@@ -163,11 +152,8 @@ class Selection:
         if (seed, clean) not in self._references:
             s, stream = self._sizes, mix64(seed, 1) % 2**31
             batches = self._text.batches(s.shape, stream) if clean else self._noisy(stream)
-            model = Prism(PrismConfig.from_dict(s.reference | {"seed": seed}))
-            learner = start(model, "reference", s.reference_rate, s.warm_up, s.shape.length)
-            steps = max(1, round(s.decay_share * s.reference_steps))
-            stay(learner, batches, s.reference_steps - steps)
-            decay(learner, batches, steps)
+            learner = begin(s.reference, seed, "reference", s.reference_rate, s)
+            train_whole(learner, batches, s.reference_steps, s.decay_share)
             self._references = {k: v for k, v in self._references.items() if k[0] == seed}
             self._references[seed, clean] = learner
         return self._references[seed, clean]

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from prism import PrismConfig, TapeConfig
 from prism.data import ByteTokenizer, LaneBatch, Lanes, Mix, held_out_batches, parse_mix
@@ -92,23 +93,22 @@ class Text:
 def shuffled(batches: Sequence[LaneBatch], seed: int) -> list[LaneBatch]:
     """As many batches of the same rows in another order, drawn from ``seed``."""
     rows = len(batches[0].sources)
-    order = torch.randperm(
-        rows * len(batches), generator=torch.Generator().manual_seed(seed % 2**63)
-    )
-    tokens = torch.cat([b.tokens for b in batches])
-    targets = torch.cat([b.targets for b in batches])
-    segments = torch.cat([b.segment_ids for b in batches])
+    generator = torch.Generator().manual_seed(seed % 2**63)
+    order = torch.randperm(rows * len(batches), generator=generator)
+    return taken(batches, order.split(rows))
+
+
+def taken(batches: Sequence[LaneBatch], places: Sequence[Tensor]) -> list[LaneBatch]:
+    """Batches of the rows at each of ``places [n]``, counted through all of ``batches``."""
+    fields = ("tokens", "targets", "segment_ids", "bytes")
+    whole = {name: torch.cat([getattr(b, name) for b in batches]) for name in fields}
     sources = [source for b in batches for source in b.sources]
-    count = torch.cat([b.bytes for b in batches])
     return [
         LaneBatch(
-            tokens=tokens[mine],
-            targets=targets[mine],
-            segment_ids=segments[mine],
             sources=[sources[i] for i in mine.tolist()],
-            bytes=count[mine],
+            **{name: values[mine] for name, values in whole.items()},
         )
-        for mine in order.split(rows)
+        for mine in places
     ]
 
 

@@ -125,19 +125,17 @@ def read_files(folder: Path, subjects: Sequence[Subject]) -> Files:
     Raises:
         ValueError: a file is there and does not hold a JSON object.
     """
-    return {subject.file: _read(folder / subject.file) for subject in subjects}
-
-
-def _read(path: Path) -> Content | None:
-    if not path.exists():
-        return None
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}; must be JSON") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: must hold a JSON object")
-    return content
+    files: Files = {}
+    for name in dict.fromkeys(subject.file for subject in subjects):
+        path, files[name] = folder / name, None
+        if path.exists():
+            try:
+                files[name] = json.loads(path.read_text("utf-8"))
+            except ValueError as error:
+                raise ValueError(f"{path}: {error}; must be JSON") from error
+            if not isinstance(files[name], dict):
+                raise ValueError(f"{path}: must hold a JSON object")
+    return files
 
 
 def _origin(subjects: Sequence[Subject], files: Files) -> str:

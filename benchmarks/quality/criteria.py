@@ -7,6 +7,7 @@ number of steps is judged at that number only, and every one on at least ``SEEDS
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -59,21 +60,15 @@ def quality_criteria(content: dict[str, Any] | None) -> list[Criterion]:
     return [question.answer(by_task.get(question.task)) for question in QUESTIONS]
 
 
-def leads(summary: TaskSummary, length: int) -> bool:
-    """Whether PRISM is ahead of all three baselines at ``length``."""
-    if any(name not in summary.models for name in BASELINES):
-        return False
-    found = {k: e for k, e in summary.estimates(length).items() if k in (OURS, *BASELINES)}
-    complete = len(summary.models[OURS].good) == len(summary.models[OURS].runs)
-    return complete and winner(found, HIGHER_IS_BETTER[summary.metric]) == OURS
-
-
-def _lead(summary: TaskSummary, times: float = 1, least: float | None = None) -> Verdict:
-    """Ahead at ``times`` the training length, with a score of at least ``least``."""
+def _lead(summary: TaskSummary, times: float = 1, least: float = -math.inf) -> Verdict:
+    """Ahead of all baselines at ``times`` the training length, with a score of ``least`` or more;
+    a failed run or a missing baseline is no lead."""
     length = round(times * summary.train_length)
-    ours = summary.models[OURS].estimate(length)
-    enough = least is None or (ours is not None and ours.mean >= least)
-    return _beside_best(summary, length), enough and leads(summary, length)
+    scores = {k: e for k, e in summary.estimates(length).items() if k in (OURS, *BASELINES)}
+    ours = summary.models[OURS]
+    complete = len(ours.good) == len(ours.runs) and set(BASELINES) <= set(summary.models)
+    ahead = complete and winner(scores, HIGHER_IS_BETTER[summary.metric]) == OURS
+    return _beside_best(summary, length), ahead and scores[OURS].mean >= least
 
 
 def _not_behind(summary: TaskSummary) -> Verdict:

@@ -27,7 +27,9 @@ def retrieval_sections(content: dict[str, Any]) -> list[str]:
             {
                 "": "{metric}",
                 "protocol": "{protocol}",
-                "first design": _first_design,
+                "first design": lambda row: (
+                    f"{FIRST_DESIGN[row['metric']]:.2f}" if row["metric"] in FIRST_DESIGN else NONE
+                ),
                 "ours": lambda row: shown(values_of(runs, row["metric"])),
                 "cases per seed": "{count:,}",
             },
@@ -44,11 +46,6 @@ def shown(values: list[float]) -> str:
     mean = estimate(values)
     half = "" if mean.half_width is None else f" ± {mean.half_width:.4f}"
     return f"{mean.mean:.4f}{half}"
-
-
-def _first_design(row: Any) -> str:
-    first = FIRST_DESIGN.get(row["metric"])
-    return NONE if first is None else f"{first:.2f}"
 
 
 def _cost(cost: dict[str, Any]) -> str:

@@ -54,19 +54,13 @@ def main(argv: list[str] | None = None) -> int:
     content["bar"] = LIMIT
     content["sizes"] = []
     for rows, length in QUICK_SIZES if args.quick else SIZES:
-        s = settings(rows, length, QUICK if args.quick else ())
+        size = {"seq_len": length, "global_batch_size": rows, "eval_tokens": 64}
+        s = Settings(set=QUICK if args.quick else (), device="cpu", **size)
         content["sizes"].append(measure(s, args.rounds or (2 if args.quick else 40)))
         write_json(args.out, content)
         print(f"{rows} x {length}: trainer overhead {content['sizes'][-1]['overhead']:+.1%}")
     print(f"limit {LIMIT:.0%}; {args.out}")
     return 0
-
-
-def settings(rows: int, length: int, overrides: tuple[str, ...]) -> Settings:
-    """The trainer's default but for the size of a step."""
-    return Settings(
-        set=overrides, seq_len=length, global_batch_size=rows, eval_tokens=64, device="cpu"
-    )
 
 
 def measure(s: Settings, rounds: int) -> dict[str, Any]:
