@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
-from benchmarks.page.markdown import columns, interval, pivot
+from benchmarks.page.markdown import columns, interval, listed, pivot
 
 TAPE = "tape"
 COST = {  # what it is called here, and how it is shown
@@ -28,6 +28,8 @@ def facts_sections(content: dict[str, Any]) -> list[str]:
     others = sorted(
         (row for row in rows if row["control"] != TAPE), key=lambda r: controls.index(r["control"])
     )
+    numbers = [run["facts"] for run in runs]
+    seeds = listed(f"{numbers.count(n)} at {n:,} facts" for n in sorted(set(numbers)))
     largest = {row["metric"]: row for row in sorted(tape, key=lambda row: row["count"])}
     return [
         "![Shares by number of facts](benchmarks/results/facts.png)",
@@ -35,7 +37,7 @@ def facts_sections(content: dict[str, Any]) -> list[str]:
         f"to it without a gradient. Up to {settings['asked']} facts of a tape are asked about, "
         f"{settings['text tokens']:,} tokens of each kind of unrelated text are read. Relations "
         "take turns while their tables last: with many facts most are the countries of cities. "
-        f"Seeds: {_seeds(runs)}. {meta['platform']}, torch {meta['torch']}, threads: "
+        f"Seeds: {seeds}. {meta['platform']}, torch {meta['torch']}, threads: "
         f"{meta['threads']}. Criteria are judged on the mean over at least three seeds.",
         "Everything measured, by number of facts, mean and 95% interval over seeds; near misses "
         "(*the former capital of*) are reported as they are:",
@@ -57,11 +59,6 @@ def facts_sections(content: dict[str, Any]) -> list[str]:
             2,
         ),
     ]
-
-
-def _seeds(runs: list[dict[str, Any]]) -> str:
-    numbers = [run["facts"] for run in runs]
-    return ", ".join(f"{numbers.count(n)} at {n:,} facts" for n in sorted(set(numbers)))
 
 
 def _by_facts(rows: list[dict[str, Any]], line: str, corner: str) -> str:

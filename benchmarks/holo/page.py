@@ -36,10 +36,6 @@ def _megabytes(field: str) -> Spec:
     return lambda row: f"{row[field] / 1e6:,.1f} MB"
 
 
-def _decoded(row: Row) -> str:
-    return listed(f"{r['exact']} of {row['seeds']} at {r['facts']:,}" for r in row["rows"])
-
-
 def _real_keys(row: dict[str, Any] | None) -> str:
     if row is None:
         return "Real keys were not measured: the `facts` extra was not installed."
@@ -62,7 +58,9 @@ DENSITY: dict[str, Spec] = {
     "candidates": "{candidates:,}",
     "facts": "{facts:,}",
     "limit by state evolution": "{limit:,.0f}",
-    "decoded exactly": _decoded,
+    "decoded exactly": lambda row: listed(
+        f"{r['exact']} of {row['seeds']} at {r['facts']:,}" for r in row["rows"]
+    ),
 }
 MANY: dict[str, Spec] = {
     "facts and keys": "{facts:,} {keys}",

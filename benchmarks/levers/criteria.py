@@ -28,11 +28,15 @@ def growth(part: Part) -> list[Criterion]:
     """Time to scratch's loss, loss at equal time, and the state right after growing."""
     found = _by_name(part, "scratch")
     criteria = []
+
+    def in_time(ratio: Ratio) -> bool:
+        return ratio.within(TIME) and ratio.value.high < TIME_HIGH
+
     for name in OURS:
         asks = f"{name}: time to scratch's final loss ≤ {TIME:.2f} ×, upper end < {TIME_HIGH:.2f}"
         worse = f"{name}: at equal time the final loss is no worse"
         criteria += [
-            _cost("1", asks, found.get(name), "time", _in_time),
+            _cost("1", asks, found.get(name), "time", in_time),
             _equal("1", worse, found.get(name), lambda loss: loss.mean <= 0),
         ]
     for name in EXACT:
@@ -126,10 +130,6 @@ def _cost(
 
 def _equal(number: str, asks: str, arm: Arm | None, holds: Callable[[Estimate], bool]) -> Criterion:
     return on_seeds(number, asks, None if arm is None else arm.equal, "{:+.3f}", holds, SEEDS)
-
-
-def _in_time(ratio: Ratio) -> bool:
-    return ratio.within(TIME) and ratio.value.high < TIME_HIGH
 
 
 def _after(name: str, arm: Arm | None) -> list[Criterion]:

@@ -43,7 +43,7 @@ def growth(part: Part) -> list[str]:
     s, shallow = part["sizes"], found.get(SHALLOW)
     parameters = next(r["parameters"] for r in part["runs"] if r["phase"] == "clock")
     return [
-        f"{_setting(part)}. Parameters: "
+        f"Bytes of {s['text']['name']}. Parameters: "
         f"{listed(f'{name} {count:,}' for name, count in parameters.items())}. {s['steps']} steps "
         f"of {_batch(s)} from scratch; an arm that grows has {listed(s['shares'], '{:.0%}')} of "
         f"that time, of each {s['small_share']:.0%} in the small model and the last "
@@ -56,7 +56,13 @@ def growth(part: Part) -> list[str]:
             [found[name] for name in ARMS if name in found],
             {"time": "time", "FLOPs": "flops", "tokens": "tokens"},
             "loss at equal time",
-            {"against shallow": lambda arm: _against(arm, shallow)},
+            {
+                "against shallow": lambda arm: (
+                    interval(difference(arm.rows, shallow.rows, "loss"), NATS)
+                    if shallow is not None and arm is not shallow
+                    else NONE
+                )
+            },
         ),
         "" if shallow is None else _alone(shallow),
         "After growing, held-out loss against the small model had it gone on over the same "
@@ -87,13 +93,6 @@ def _costs(
     specs |= {head: ratio(unit) for head, unit in units.items()}
     specs |= {equal: loss, "seeds": lambda arm: str(arm.seeds)}
     return columns(found, specs | (more or {}))
-
-
-def _against(arm: Arm, other: Arm | None) -> str:
-    """Final loss of ``arm`` minus that of ``other`` at equal time."""
-    if other is None or arm.name == other.name:
-        return NONE
-    return interval(difference(arm.rows, other.rows, "loss"), NATS)
 
 
 def _alone(shallow: Arm) -> str:
@@ -156,7 +155,8 @@ def selection(part: Part) -> list[str]:
         if "reference" in next(iter(arm.rows.values()))
     )
     return [
-        f"{_setting(part)}, {s['noise']:.0%} of the bytes of the training text overwritten, "
+        f"Bytes of {s['text']['name']}, {s['noise']:.0%} of the bytes of the training text "
+        "overwritten, "
         f"{s['span']} at a time. {_size(s)}, {s['steps']} steps of {_batch(s)}; {s['kept']:.0%} of "
         "the targets are kept. *excess*: those whose loss exceeds most that of a reference, a "
         "small model trained on clean text. *excess, stage*: the same with a reference trained on "
@@ -204,7 +204,8 @@ def curriculum(part: Part) -> list[str]:
         "seeds": lambda arm: str(len(runs[arm])),
     }
     return [
-        f"{_setting(part)}; the skill is its last source. {_size(s)}, {s['steps']} steps of "
+        f"Bytes of {s['text']['name']}; the skill is its last source. {_size(s)}, "
+        f"{s['steps']} steps of "
         f"{_batch(s)}; {s['share']:.0%} of the rows are of the skill, with *annealed* "
         f"{affordable(above_constant(part['runs'], ELSEWHERE)):.0%} while "
         f"the rate falls, in the last {s['decay_share']:.0%}. *spread* has as many rows of the "
@@ -246,6 +247,9 @@ def modular(part: Part) -> list[str]:
             form.format(mean_of(rows, "cost", name, unit)) if name in first["cost"] else "0"
         )
 
+    again = " Of the two joint runs of a seed the better one counts." * any(
+        row["phase"] == AGAIN for row in part["runs"]
+    )
     specs: dict[str, Spec] = {"model": str}
     for domain in domains:
         specs[domain] = lambda name, domain=domain: f"{mean_of(rows, 'losses', name, domain):.3f}"
@@ -255,23 +259,14 @@ def modular(part: Part) -> list[str]:
         f"tokens for the joint run, seeds: {len(rows)}. Rates: joint "
         f"{' and '.join(f'{rate:g}' for rate in _rates(part, 'final', AGAIN))}, "
         f"backbone {first['trunk_lr']:g}, parts {first['part_lr']:g}; each ends at a tenth of its "
-        f"peak. {_search(part)} Losses in nats, cost of each phase alone:",
+        f"peak. Tried: {listed(_rates(part, 'tuning'), '{:g}')} on tuning seeds, everything at one "
+        "rate at a time; the joint run's is best by its own loss, the backbone's by its own, the "
+        f"parts' by that of their assembly.{again} Losses in nats, cost of each phase alone:",
         columns(list(first["losses"]), specs),
         _beyond(rows),
         "Reported at scale: experts trained apart against a frozen backbone and an anchor, then "
         "merged, at 7 billion parameters ([2507.07024](https://arxiv.org/abs/2507.07024)).",
     ]
-
-
-def _search(part: Part) -> str:
-    """Account of the search for the rates."""
-    again = any(row["phase"] == AGAIN for row in part["runs"])
-    two = " Of the two joint runs of a seed the better one counts." if again else ""
-    return (
-        f"Tried: {listed(_rates(part, 'tuning'), '{:g}')} on tuning seeds, everything at one rate "
-        "at a time; the joint run's is best by its own loss, the backbone's by its own, the "
-        f"parts' by that of their assembly.{two}"
-    )
 
 
 def _rates(part: Part, *phases: str) -> list[float]:
@@ -319,10 +314,6 @@ def _rates_tried(part: Part, names: Iterable[str]) -> str:
             edge = len(losses) > 1 and best in (min(losses), max(losses))
             lines.append(f"- {name}: {shown}{' (best at the edge of the grid)' if edge else ''}")
     return "Rates tried on the tuning seed, and the loss:\n\n" + "\n".join(lines)
-
-
-def _setting(part: Part) -> str:
-    return f"Bytes of {part['sizes']['text']['name']}"
 
 
 def _batch(sizes: Part) -> str:

@@ -149,7 +149,12 @@ def _row(
     model: str, rate: float, where: Path, records: Sequence[dict[str, Any]], tokenizer: Tokenizer
 ) -> dict[str, Any]:
     """A long run as it is kept: its curves, its cost, its samples."""
-    trained = prism.load(where)
+    trained, samples = prism.load(where), []
+    for prompt in PROMPTS:
+        start = torch.tensor(tokenizer.encode(prompt))
+        tokens = trained.generate(start, SAMPLE, temperature=0.7, seed=0).tolist()
+        text = tokenizer.decode(tokens).removeprefix(prompt)
+        samples.append({"prompt": prompt, "text": text})
     logged = [r for r in records if "loss" in r]
     held = [r for r in records if "held_out_loss" in r]
     return {
@@ -169,14 +174,8 @@ def _row(
             }
             for r in held
         ],
-        "samples": [_sample(trained, tokenizer, prompt) for prompt in PROMPTS],
+        "samples": samples,
     }
-
-
-def _sample(model: Any, tokenizer: Tokenizer, prompt: str) -> dict[str, str]:
-    start = torch.tensor(tokenizer.encode(prompt))
-    tokens = model.generate(start, SAMPLE, temperature=0.7, seed=0).tolist()
-    return {"prompt": prompt, "text": tokenizer.decode(tokens).removeprefix(prompt)}
 
 
 def _sources(data: str) -> list[dict[str, Any]]:

@@ -12,6 +12,11 @@ def specialisation_sections(content: dict[str, Any]) -> list[str]:
     """Paragraphs and tables, from the content of specialisation.json."""
     groups = harms(content)
     scored = {(h.task, h.kind): h for h in groups if h.where == "scored"}
+    trained = [
+        f"- {run['task']}, seed {run['seed']}: {run['steps']:,} steps at {run['lr']:g}, "
+        + (f"failed: {run['error']}" if run["error"] else f"{run['metric']} {run['test']:.3f}")
+        for run in content["runs"]
+    ]
     rows = [{"h": h, "scored": scored[h.task, h.kind]} for h in groups if h.where == "all"]
     return [
         "A decision is one token in one layer; the likeliest kind wins it. Equally many decisions "
@@ -32,14 +37,8 @@ def specialisation_sections(content: dict[str, Any]) -> list[str]:
             },
             left=2,
         ),
-        "\n".join(_training(run) for run in content["runs"]),
+        "\n".join(trained),
     ]
-
-
-def _training(run: dict[str, Any]) -> str:
-    """The score of the model that was taken apart, or why its training failed."""
-    end = f"failed: {run['error']}" if run["error"] else f"{run['metric']} {run['test']:.3f}"
-    return f"- {run['task']}, seed {run['seed']}: {run['steps']:,} steps at {run['lr']:g}, {end}"
 
 
 def _nats(value: float | None) -> str:
