@@ -13,6 +13,7 @@ from prism.loading import load
 from prism.model.prism import Prism
 from prism.model.protocol import LanguageModel, PrismOutput
 from prism.model.state import PrismState
+from prism.record import VERSION as __version__
 
 __all__ = [
     "HoloTape",
@@ -23,9 +24,8 @@ __all__ = [
     "PrismState",
     "SymbolicConfig",
     "TapeConfig",
+    "__version__",
     "grow",
     "load",
     "presets",
 ]
-
-__version__ = "0.1.0"

@@ -1,7 +1,7 @@
-"""``python -m prism.ask``: ask a tape, look into it, take facts out of it.
+"""``python -m prism.ask``: ask a tape, list and audit its facts, forget some of them.
 
 "unknown" is an answer, so the exit code is 0 for it; 2 is bad input, and 1 an audit that found a
-register other than its ledger lists.
+accumulator other than its ledger lists.
 """
 
 from __future__ import annotations
@@ -12,18 +12,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-
 from prism.command import Parser, output, reason
-from prism.holo import HoloTape
+from prism.holo import HoloTape, reports
 from prism.holo.capacity_plot import SUFFIXES, draw, measure
 from prism.holo.config import DECODERS
-from prism.holo.reports import answer, answer_line, audit_lines, audited, listed, listed_line
 
 EXAMPLES = """\
 examples:
   python -m prism.ask --tape facts.safetensors "capital of Freedonia" "captial of Freedonia"
-  python -m prism.ask --tape facts.safetensors --method filter --alpha 0.5 "capital of Atlantis"
+  python -m prism.ask --tape facts.safetensors --decoder filter --alpha 0.5 "capital of Atlantis"
   python -m prism.ask --tape facts.safetensors --forget "capital of Freedonia" --audit
 """
 
@@ -41,14 +38,16 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--alpha", type=float, metavar="P", help="rate of false answers; default as made"
     )
-    p.add_argument("--method", choices=DECODERS, help="filter: ask the register, not the key list")
+    p.add_argument(
+        "--decoder", choices=DECODERS, help="filter: ask the accumulator, not the key list"
+    )
     p.add_argument("--exact", action="store_true", help="take no misspelling for a stored key")
     p.add_argument("--forget", action="append", default=[], metavar="KEY", help="take a fact out")
     p.add_argument(
         "--erase-history", action="store_true", help="the ledger keeps nothing of facts gone"
     )
     p.add_argument("--list", action="store_true", help="all facts")
-    p.add_argument("--audit", action="store_true", help="read all again, check the register")
+    p.add_argument("--audit", action="store_true", help="read all again, check the accumulator")
     p.add_argument("--plot", type=Path, metavar="FILE", help=f"capacity; {', '.join(SUFFIXES)}")
     p.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     return p
@@ -60,14 +59,15 @@ def main(argv: list[str] | None = None) -> int:
     args = p.parse_args(argv)
     try:
         _check(args)
-        tape = HoloTape.load(args.tape)
-        said = _say(tape, args)
+        said = _run(HoloTape.load(args.tape), args)
     except (ValueError, KeyError, OSError) as error:
         p.error(reason(error))
     if args.json:
         print(json.dumps(said, ensure_ascii=False, allow_nan=False))
     else:
-        _show(said, output())
+        console = output()
+        for line in reports.lines(said):
+            console.print(line, markup=False, soft_wrap=True)
     return 1 if said.get("audit", {}).get("consistent") is False else 0
 
 
@@ -79,62 +79,46 @@ def _check(args: argparse.Namespace) -> None:
         raise ValueError(
             "nothing to do: give a key, --list, --forget, --erase-history, --audit or --plot"
         )
-    for flag in ("alpha", "method", "exact"):
+    for flag in ("alpha", "decoder", "exact"):
         if getattr(args, flag) not in (None, False) and not args.question:
             raise ValueError(f"--{flag}: needs a key to ask for")
-    if args.exact and args.method is not None:
-        raise ValueError(f"--exact: --method {args.method} takes every key as it is already")
+    if args.exact and args.decoder is not None:
+        raise ValueError(f"--exact: --decoder {args.decoder} takes every key as it is already")
     if args.plot is not None and args.plot.suffix not in SUFFIXES:
         raise ValueError(f"--plot {args.plot}: must end in {', '.join(SUFFIXES)}")
     if args.plot is not None and not args.plot.parent.is_dir():
         raise ValueError(f"--plot {args.plot}: there is no folder {args.plot.parent}")
 
 
-def _say(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
-    """All that was asked for, in the order of the page: facts are forgotten first."""
+def _run(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
+    """Everything that was asked for, in the order of the report: facts are forgotten first."""
     said: dict[str, Any] = {}
     if args.forget:
-        keys = [key.strip() for key in args.forget]
-        _check_bound(tape, keys)
-        tape.forget_many(keys)
-        said["forgotten"] = keys
+        said["forgotten"] = [key.strip() for key in args.forget]
+        for key in said["forgotten"]:
+            if (
+                key not in tape
+            ):  # a misspelt key is named, never forgotten in place of the right one
+                near = tape.resolver.resolve(key) if tape.resolver is not None else None
+                hint = "" if near is None else f"; did you mean {near.key!r}?"
+                raise KeyError(f"--forget {key!r}: is not bound{hint}")
+        tape.forget_many(said["forgotten"])
     if args.erase_history:
         said["erased"] = tape.erase_history()
     if args.forget or args.erase_history:
         tape.save(args.tape)
     if args.question:
         keys = [key.strip() for key in args.question]
-        found = tape.recall_many(keys, args.alpha, args.method, resolve=not args.exact)
-        said["answers"] = [answer(*pair) for pair in zip(keys, found, strict=True)]
+        answers = tape.recall_many(keys, args.alpha, args.decoder, resolve=not args.exact)
+        said["answers"] = [reports.answer(*pair) for pair in zip(keys, answers, strict=True)]
     if args.list:
-        said["facts"] = [listed(fact) for fact in tape.facts()]
+        said["facts"] = [reports.listed(fact) for fact in tape.facts()]
     if args.audit:
-        said["audit"] = audited(tape)
+        said["audit"] = reports.audited(tape.count, tape.audit(), tape.capacity())
     if args.plot is not None:
         draw(measure(tape), args.plot)
         said["plot"] = str(args.plot)
     return said
-
-
-def _check_bound(tape: HoloTape, keys: list[str]) -> None:
-    """Raises:
-    KeyError: a key is not bound. A misspelt one is named, never forgotten in its place."""
-    for key in keys:
-        if key not in tape:
-            near = tape.resolver.resolve(key) if tape.resolver is not None else None
-            hint = "" if near is None else f"; did you mean {near.key!r}?"
-            raise KeyError(f"--forget {key!r}: is not bound{hint}")
-
-
-def _show(said: dict[str, Any], console: Console) -> None:
-    lines = [f"forgotten: {key}" for key in said.get("forgotten", [])]
-    lines += [f"erased: {said['erased']} rows of the ledger"] if "erased" in said else []
-    lines += map(answer_line, said.get("answers", []))
-    lines += map(listed_line, said.get("facts", []))
-    lines += audit_lines(said["audit"]) if "audit" in said else []
-    lines += [f"plot: {said['plot']}"] if "plot" in said else []
-    for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -49,7 +50,7 @@ class TapeConfig:
         num_slots: key size S of a head; a head holds about S exact associations.
         d_mem: value size M of a head.
         scope: ``"shared"`` (a layer sees what it and all layers below wrote) or ``"layer"``.
-        retention: what a content register keeps per token, one number or one per content
+        retention: share of a content head's state kept per token, one number or one per content
             head, in (0, 1]. 1 is lossless.
     """
 
@@ -95,21 +96,22 @@ class TapeConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SymbolicConfig:
-    """The symbolic expert: a fixed-width register machine.
+    """The symbolic expert: a machine of U discrete units.
 
     Args:
-        units: registers; each picks one primitive per token. Independent of ``d_model``.
+        units: U; each picks one primitive per token. Independent of ``d_model``.
         primitives: the library, any non-empty choice from ``PRIMITIVES``.
         moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
             this list, so that counting modulo q is exact; each divides 240.
-        lane_rate: how fast the lanes learn, as a share of the learning rate; their start is the
-            same whatever it is. None = 1, and slow in a modular part (prism/modular/trunk.py).
+        unit_input_rate: learning rate of the units' input projection as a share of the others';
+            its start is the same whatever the rate. None = 1, and small in a branch that is
+            trained apart (prism/modular/backbone.py).
     """
 
     units: int = 16
     primitives: tuple[str, ...] = PRIMITIVES
     moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
-    lane_rate: float | None = None
+    unit_input_rate: float | None = None
 
     def __post_init__(self) -> None:
         me = "SymbolicConfig"
@@ -121,8 +123,9 @@ class SymbolicConfig:
         _require(ok, me, "primitives", chosen, f"distinct names from {PRIMITIVES}")
         ok = len(self.moduli) > 0 and all(_is_int(m, 2) and TURN % m == 0 for m in self.moduli)
         _require(ok, me, "moduli", self.moduli, f"a non-empty list of divisors >= 2 of {TURN}")
-        ok = self.lane_rate is None or (_is_number(self.lane_rate) and 0 < self.lane_rate <= 1)
-        _require(ok, me, "lane_rate", self.lane_rate, "None or a number in (0, 1]")
+        rate = self.unit_input_rate
+        ok = rate is None or (_is_number(rate) and 0 < rate <= 1)
+        _require(ok, me, "unit_input_rate", rate, "None or a number in (0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,8 +152,9 @@ class PrismConfig:
         symbolic: the symbolic expert.
         memory_layers: indices of the blocks that hold a memory expert; None = all.
         tie_embeddings: share the embedding with the output head.
-        z_loss: weight in ``aux_loss`` of the router's z-loss or, with independent gates, of what
-            the kinds add to the stream relative to it.
+        router_z_loss: weight in ``aux_loss`` of the z-loss of softmax gates.
+        expert_output_penalty: weight in ``aux_loss`` of the squared norm of what the experts add
+            to the residual stream, relative to that of the stream, with independent gates.
         balance_rate: step of the balance controller's selection bias.
         balance_target: wanted load per kind (summing to ``router_topk``); None = equal.
         chunk_size: tokens per chunk of the parallel forms; changes speed, not results.
@@ -175,7 +179,8 @@ class PrismConfig:
     symbolic: SymbolicConfig = field(default_factory=SymbolicConfig)
     memory_layers: tuple[int, ...] | None = None
     tie_embeddings: bool = True
-    z_loss: float = 1e-3
+    router_z_loss: float = 1e-3
+    expert_output_penalty: float = 1e-3
     balance_rate: float = 0.01
     balance_target: tuple[float, ...] | None = None
     chunk_size: int = 32
@@ -247,7 +252,7 @@ class PrismConfig:
             alone = kinds == ("memory",) and self.anchor_hidden is None
             ok = not alone or len(where) == self.num_layers
             _require(ok, me, "memory_layers", where, "every block when memory is the only kind")
-        for name in ("z_loss", "balance_rate"):
+        for name in ("router_z_loss", "expert_output_penalty", "balance_rate"):
             value = getattr(self, name)
             _require(_is_number(value) and value >= 0, me, name, value, "a number >= 0")
         if self.balance_target is not None:
@@ -261,6 +266,12 @@ class PrismConfig:
     def topk(self) -> int:
         """Kinds that run per token."""
         return len(self.expert_kinds) if self.router_topk is None else self.router_topk
+
+    @property
+    def penalty_weight(self) -> float:
+        """Weight in ``aux_loss`` of the penalty that belongs to ``router_gates``."""
+        independent = self.router_gates == "independent"
+        return self.expert_output_penalty if independent else self.router_z_loss
 
     @property
     def hidden(self) -> int:
@@ -289,16 +300,31 @@ class PrismConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> PrismConfig:
-        """The config that ``to_dict`` wrote.
+        """The config that ``to_dict`` wrote, in this version or an earlier one.
 
         Raises:
             ValueError: a field that this version does not know, or a bad value.
         """
-        values = dict(values)
+        values = current_fields(values)
         for name, part in (("tape", TapeConfig), ("symbolic", SymbolicConfig)):
             if isinstance(values.get(name), dict):
-                values[name] = _build(part, values[name])
+                values[name] = _build(part, current_fields(values[name]))
         return _build(cls, values)
+
+
+def current_fields(values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` of a config's fields by today's names of the fields.
+
+    Configs written before had ``lane_rate`` for ``unit_input_rate``, and one ``z_loss``, the weight
+    of whatever penalty belongs to ``router_gates``. A field of a nested config may be spelled with
+    a dot, as in ``symbolic.lane_rate``.
+    """
+    values = {re.sub(r"\blane_rate$", "unit_input_rate", key): x for key, x in values.items()}
+    if "z_loss" in values:
+        independent = values.get("router_gates") == "independent"
+        name = "expert_output_penalty" if independent else "router_z_loss"
+        values[name] = values.pop("z_loss")
+    return values
 
 
 def _build(cls: type, values: dict[str, Any]) -> Any:

@@ -17,11 +17,10 @@ import torch
 from rich.console import Console
 
 from prism.command import STOPPED, Parser, output
-from prism.compare.meta import describe, now
 from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AddressRegister
-from prism.model.fingerprint import parameter_hash
 from prism.pretrained.smollm2 import load_smollm2
+from prism.record import ResultsFile, code_fingerprint, describe, weights_hash
 from prism.studies.facts.controls import controls
 from prism.studies.facts.protocol import (
     FULL,
@@ -35,10 +34,16 @@ from prism.studies.facts.protocol import (
 )
 from prism.studies.facts.replay import Readings
 from prism.studies.facts.report import plot, table
-from prism.studies.facts.results import FactsFile, code_fingerprint
 from prism.studies.facts.tables import real_facts
 from prism.studies.facts.texts import calibration_text
 
+CODE = (
+    "prism/eval_facts.py",
+    "prism/studies/facts",
+    "prism/inject",
+    "prism/holo",
+    "prism/pretrained",
+)
 ROWS = 40_000  # facts that the tables hold at least
 EXAMPLES = """\
 examples:
@@ -73,7 +78,9 @@ def main(argv: list[str] | None = None) -> int:
         cases = _plan(args)
         facts = real_facts()
         lm = _open(args.out, console)
-        file = FactsFile(args.out / "facts.json", _meta(args, sizes, lm))
+        file = ResultsFile(
+            args.out / "facts.json", *_meta(args, sizes, lm), fields=("facts", "seed", "rows")
+        )
     except (ValueError, ImportError, OSError) as error:
         p.error(str(error))
     try:
@@ -96,20 +103,20 @@ def _measure(
     facts: dict[str, list[Any]],
     cases: list[tuple[int, int]],
     sizes: Sizes,
-    file: FactsFile,
+    file: ResultsFile,
     console: Console,
 ) -> None:
     """Every tape that the file does not hold yet."""
     readings = Readings(lm)
     for i, (number, seed) in enumerate(cases, start=1):
-        kept = ", kept" if file.has(number, seed) else ""
+        kept = ", kept" if file.find({"facts": number, "seed": seed}) else ""
         console.print(f"{number} facts, seed {seed} ({i} of {len(cases)}){kept}")
         if kept:
             continue
         start = time.perf_counter()
         run = _run(lm, readings, setting(facts, number, seed, sizes.asked), sizes, console)
         run["seconds"] = round(time.perf_counter() - start, 1)
-        file.add(run | {"parameters after": parameter_hash(lm.model)}, now())
+        file.add(run | {"parameters after": weights_hash(lm.model.state_dict())})
 
 
 def _run(
@@ -162,18 +169,17 @@ def _plan(args: argparse.Namespace) -> list[tuple[int, int]]:
     return [(number, seed) for number in dict.fromkeys(numbers) for seed in range(seeds)]
 
 
-def _meta(args: argparse.Namespace, sizes: Sizes, lm: AttachedLM) -> dict[str, Any]:
-    """What was run, on what; without ``--out``, which changes no figure."""
+def _meta(args: argparse.Namespace, sizes: Sizes, lm: AttachedLM) -> tuple[dict, dict]:
+    """What was run, and the settings that every figure depends on; without ``--out``."""
     flags = [f"--facts {args.facts}"] * bool(args.facts)
     flags += [f"--seeds {args.seeds}"] * bool(args.seeds) + ["--quick"] * args.quick
     command = " ".join(["python -m prism.eval_facts", *flags])
-    meta = describe(command, "cpu", workers=1, profile="quick" if args.quick else "full")
-    del meta["threads_per_worker"]
+    meta = describe(command, "quick" if args.quick else "full")
     found = lm.knowledge.calibration
     settings = {
         "model": "SmolLM2-135M-Instruct, Q4_1 as fp32",
-        "parameters": parameter_hash(lm.model),
-        "code": code_fingerprint(),
+        "parameters": weights_hash(lm.model.state_dict()),
+        "code": code_fingerprint(CODE),
         "torch": torch.__version__,
         "asked": sizes.asked,
         "text tokens": sizes.text,
@@ -182,7 +188,7 @@ def _meta(args: argparse.Namespace, sizes: Sizes, lm: AttachedLM) -> dict[str, A
         "heads": [list(h) for h in found.heads],
     }
     threads = {"threads": torch.get_num_threads()}
-    return meta | threads | {"code": settings["code"], "settings": settings}
+    return meta | threads | {"code": settings["code"]}, settings
 
 
 if __name__ == "__main__":

@@ -8,15 +8,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from prism.command import STOPPED, Parser, output, reason
 from prism.holo import HoloTape
-from prism.holo.ingestion import Batch, Ingested, gather, ingest
-from prism.holo.rows import read_rows
+from prism.holo.ingestion import FactTable, gather, ingest, plan_tape, read_rows
+from prism.holo.reports import ingested_line, overload_line
 from prism.holo.tape import ON_CONFLICT
 
 SHOWN = 20  # bad rows that are printed one by one
@@ -70,29 +69,39 @@ def main(argv: list[str] | None = None) -> int:
     args = p.parse_args(argv)
     errors = output("stderr")
     try:
-        _check_writable(args.tape)
-        tape = _existing(args)
-        with _about(args.file):
+        _check(args)
+        tape = HoloTape.load(args.tape) if args.tape.exists() else None
+        with _named(args.file):
             rows = read_rows(args.file, args.key, args.value)
-            batch = gather(rows, args.on_conflict, args.bad)
-        _show_bad(args.file, batch, errors)
-        tape = _planned(args, batch) if tape is None else tape
-        with _about(args.file), _bar(errors) as bar:
-            task = bar.add_task("binding", total=len(batch.facts))
+            table = gather(rows, args.on_conflict, args.bad)
+        for row in table.bad[:SHOWN]:
+            _warn(errors, f"{args.file}: line {row.line}: {row.why}; skipped")
+        if len(table.bad) > SHOWN:
+            _warn(errors, f"{args.file}: {len(table.bad) - SHOWN:,} more bad rows skipped")
+        tape = _planned(args, table) if tape is None else tape
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        bar = Progress(
+            *columns, TimeRemainingColumn(), console=errors, disable=not errors.is_terminal
+        )
+        with _named(args.file), bar:
+            task = bar.add_task("binding", total=len(table.facts))
             source = args.source or args.file.name
-            done = ingest(tape, batch, source, args.on_conflict, lambda n: bar.advance(task, n))
+            done = ingest(tape, table, source, args.on_conflict, lambda n: bar.advance(task, n))
         tape.save(args.tape)
     except KeyboardInterrupt:
         print(f"stopped; {args.tape} is as it was", file=sys.stderr)
         return STOPPED
     except (ValueError, OverflowError, OSError) as error:
         p.error(reason(error))
-    _show(args, batch, done, tape, errors)
+    print(f"{args.file}: {ingested_line(table, done)}\n{args.tape}: {tape}")
+    overload = overload_line(tape.capacity())
+    if overload is not None:
+        _warn(errors, f"{args.tape}: {overload}")
     return 0
 
 
 @contextmanager
-def _about(path: Path) -> Iterator[None]:
+def _named(path: Path) -> Iterator[None]:
     """Put the file's name before what is wrong with it."""
     try:
         yield
@@ -100,79 +109,38 @@ def _about(path: Path) -> Iterator[None]:
         raise ValueError(f"{path}: {error}") from error
 
 
-def _check_writable(path: Path) -> None:
-    """Raises:
-    ValueError: nothing can be written there; said before any work is done."""
+def _check(args: argparse.Namespace) -> None:
+    """Refuse, before any work is done, what cannot end well.
+
+    Raises:
+        ValueError: nothing can be written at ``--tape``, or a flag that plans a tape where there
+            is one already.
+    """
+    path = args.tape
     if path.exists() and not path.is_file():
         raise ValueError(f"--tape {path}: is not a file")
     if not path.parent.is_dir():
         raise ValueError(f"--tape {path}: there is no folder {path.parent}")
     if not os.access(path.parent, os.W_OK):
         raise ValueError(f"--tape {path}: folder {path.parent} cannot be written")
-
-
-def _existing(args: argparse.Namespace) -> HoloTape | None:
-    """The tape that is there already.
-
-    Raises:
-        ValueError: no HoloTape, or one that is there and yet planned by a flag.
-    """
-    if not args.tape.exists():
-        return None
     for name in PLANNED:
-        if getattr(args, name) is not None:
+        if path.exists() and getattr(args, name) is not None:
             flag = f"--{name.replace('_', '-')}"
-            raise ValueError(f"{flag}: {args.tape} is there already, and its shape is fixed")
-    return HoloTape.load(args.tape)
+            raise ValueError(f"{flag}: {path} is there already, and its shape is fixed")
 
 
-def _planned(args: argparse.Namespace, batch: Batch) -> HoloTape:
+def _planned(args: argparse.Namespace, table: FactTable) -> HoloTape:
     """An empty tape with room for the file twice, unless flags say otherwise."""
-    if not batch.facts:
+    if not table.facts:
         raise ValueError(f"{args.file}: holds no fact, so there is no tape to plan")
-    different = len({value for _, value in batch.facts.values()})
-    asked: dict[str, Any] = {"facts": 2 * len(batch.facts), "candidates": max(2, 2 * different)}
     given = {name: getattr(args, name) for name in ("facts", "accuracy", "alpha", "decoder")}
     given["candidates"] = args.values
-    asked |= {name: value for name, value in given.items() if value is not None}
-    try:
-        return HoloTape.plan(**asked, resolver=not args.no_resolver)
-    except (MemoryError, RuntimeError) as error:  # torch has no class of its own for this
-        raise ValueError(f"a tape for {asked['facts']:,} facts: {reason(error)}") from error
+    config = {name: value for name, value in given.items() if value is not None}
+    return plan_tape(table, **config, resolver=not args.no_resolver)
 
 
-def _bar(errors: Console) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=errors, disable=not errors.is_terminal)
-
-
-def _show_bad(path: Path, batch: Batch, errors: Console) -> None:
-    for row in batch.bad[:SHOWN]:
-        errors.print(f"{path}: line {row.line}: {row.why}; skipped", markup=False, soft_wrap=True)
-    if len(batch.bad) > SHOWN:
-        errors.print(f"{path}: {len(batch.bad) - SHOWN:,} more bad rows skipped", markup=False)
-
-
-def _show(
-    args: argparse.Namespace, batch: Batch, done: Ingested, tape: HoloTape, errors: Console
-) -> None:
-    counts = {
-        "added": done.added,
-        "known already": done.known + batch.rows - len(batch.facts) - batch.kept - batch.replaced,
-        "replaced": done.replaced + batch.replaced,
-        "kept as they were": done.kept + batch.kept,
-        "bad rows skipped": len(batch.bad),
-    }
-    said = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
-    print(f"{args.file}: {said or 'no rows'}\n{args.tape}: {tape}")
-    full = tape.capacity()
-    if full.predicted < full.level:
-        errors.print(
-            f"{args.tape}: over its capacity: {full.facts:,} items where {full.limit:,} are read "
-            f"right at {full.level:.0%}; now {full.predicted:.1%} by theory",
-            markup=False,
-            soft_wrap=True,
-        )
+def _warn(errors: Console, line: str) -> None:
+    errors.print(line, markup=False, soft_wrap=True)
 
 
 if __name__ == "__main__":

@@ -14,12 +14,12 @@ from prism.baselines import MODELS as ALL_MODELS
 from prism.command import Parser
 from prism.compare.comparison import Comparison
 from prism.compare.execute import open_task
-from prism.compare.meta import cpu_count, describe
 from prism.compare.protocol import BATCH_SIZE, FULL_SEEDS, LEARNING_RATES, MODELS, SWEEP_SEEDS, Plan
 from prism.compare.report import write_report
 from prism.compare.results import Results
 from prism.compare.summary import remarks, summarise
 from prism.compare.table import terminal_table
+from prism.record import cpu_count, describe
 from tasks import TASKS
 
 PIPE_WIDTH = 120  # of the table, where there is no terminal to ask
@@ -86,8 +86,7 @@ def main(argv: list[str] | None = None) -> int:
         p.error(str(error))
     workers = args.workers or (1 if device == "cuda" else cpu_count())
     command = shlex.join(["python", "-m", "prism.train", *argv])
-    started = results.meta.get("started")
-    results.meta = describe(command, device, workers, mode, started)
+    results.resume(describe(command, mode, device, workers, threads_per_worker=1))
     return _run(Comparison(results, console, workers, device), plan, mode)
 
 
@@ -106,7 +105,7 @@ def _run(comparison: Comparison, plan: Plan, mode: str) -> int:
         say = f"stopped; {len(results.runs)} runs are in {results.path}; the same command continues"
         print(say, file=sys.stderr)
         return 130
-    comparison.finish()
+    results.write()
     _show(results, console)
     return 0
 

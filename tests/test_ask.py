@@ -81,7 +81,7 @@ def test_the_register_alone_answers_strangers_at_rate_alpha(
     strangers = [f"stranger {i}" for i in range(300)]
     rates = []
     for alpha in ("0.02", "0.5", "1"):
-        found = as_json(capsys, "--method", "filter", "--alpha", alpha, *strangers)["answers"]
+        found = as_json(capsys, "--decoder", "filter", "--alpha", alpha, *strangers)["answers"]
         assert {answer["method"] for answer in found} == {"filter"}
         rates.append(sum(answer["value"] is not None for answer in found) / len(found))
     assert rates[0] < 0.06
@@ -156,7 +156,7 @@ def test_forgetting_leaves_what_never_knew_the_facts(
     left = HoloTape.load(TAPE)
     never = HoloTape(512, dtype="int16")
     never.bind("capital of Sylvania", "Sylvburg")
-    assert torch.equal(left.register.numbers, never.register.numbers)
+    assert torch.equal(left.accumulator.numbers, never.accumulator.numbers)
     assert next(iter(left.facts())).key == "capital of Sylvania"
 
 
@@ -185,12 +185,12 @@ def test_a_misspelling_is_never_forgotten_in_place_of_a_key(
 def test_an_audit_reads_all_again_and_counts_the_room(
     tape: HoloTape, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    read, register, room, size = said(capsys, "--audit")
+    read, accumulator, room, size = said(capsys, "--audit")
     assert read.startswith("3 facts; 3 items read again: 1.0000 right (1.0000 by theory)")
-    assert register == "the register is the sum of what the ledger lists, number by number"
+    assert accumulator == "the accumulator is the sum of what the ledger lists, number by number"
     capacity = tape.capacity()
     assert room.startswith(f"room for {capacity.left:,} items more: {capacity.limit:,} are read")
-    assert "greatest number 3 of 32,767; bytes: register 1,024" in size
+    assert "greatest number 3 of 32,767; bytes: accumulator 1,024" in size
 
 
 def test_a_register_that_was_tampered_with_is_exit_code_1(
@@ -201,7 +201,7 @@ def test_a_register_that_was_tampered_with_is_exit_code_1(
         tensors = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
     tensors["register"][0, 0] += 1
     save_file(tensors, TAPE, header)
-    assert "THE REGISTER IS NOT WHAT THE LEDGER LISTS" in said(capsys, "--audit", code=1)
+    assert "THE ACCUMULATOR IS NOT WHAT THE LEDGER LISTS" in said(capsys, "--audit", code=1)
     assert as_json(capsys, "--audit", code=1)["audit"]["consistent"] is False
 
 
@@ -266,10 +266,10 @@ def test_an_empty_tape_has_nothing_to_plot(
         ([""], "key '': must not be empty"),
         (["--alpha", "0", "a"], "alpha = 0.0: must be in (0, 1]"),
         (["--alpha", "0.5", "--list"], "--alpha: needs a key to ask for"),
-        (["--method", "sic", "--audit"], "--method: needs a key to ask for"),
+        (["--decoder", "sic", "--audit"], "--decoder: needs a key to ask for"),
         (["--exact", "--list"], "--exact: needs a key to ask for"),
-        (["--exact", "--method", "sic", "a"], "takes every key as it is already"),
-        (["--method", "guess", "a"], "invalid choice: 'guess'"),
+        (["--exact", "--decoder", "sic", "a"], "takes every key as it is already"),
+        (["--decoder", "guess", "a"], "invalid choice: 'guess'"),
         (["--plot", "x.txt"], "--plot x.txt: must end in .svg, .png, .pdf"),
         (["--plot", "no/such/x.svg"], "--plot no/such/x.svg: there is no folder no/such"),
         (["--tape", "none.safetensors", "a"], "none.safetensors: no such file"),
@@ -278,7 +278,7 @@ def test_an_empty_tape_has_nothing_to_plot(
         (["--tape", "bare.safetensors", "--list"], "facts: this tape has no ledger"),
         (["--tape", "bare.safetensors", "--audit"], "audit: this tape has no ledger"),
         (["--tape", "bare.safetensors", "--forget", "a"], "in: this tape has no ledger"),
-        (["--tape", "bare.safetensors", "--method", "amp", "a"], "'amp': this tape has no ledger"),
+        (["--tape", "bare.safetensors", "--decoder", "amp", "a"], "'amp': this tape has no ledger"),
     ],
 )
 def test_bad_input_is_one_line_and_code_2(

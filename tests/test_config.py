@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 
 from prism import PrismConfig, SymbolicConfig, TapeConfig
+from prism.config import current_fields
 from tests.model.families import configs
 
 BAD = [
@@ -42,7 +43,8 @@ BAD = [
     (PrismConfig, "memory_layers", (-1,), "distinct block indices in 0..2"),
     (PrismConfig, "tie_embeddings", 1, "True or False"),
     (PrismConfig, "holo_mode", 1, "True or False"),
-    (PrismConfig, "z_loss", -1e-3, "a number >= 0"),
+    (PrismConfig, "router_z_loss", -1e-3, "a number >= 0"),
+    (PrismConfig, "expert_output_penalty", -1e-3, "a number >= 0"),
     (PrismConfig, "balance_rate", "fast", "a number >= 0"),
     (PrismConfig, "balance_target", (0.5, 0.5), "3 loads in [0, 1] that sum to router_topk = 3"),
     (PrismConfig, "balance_target", (1.5, 1.0, 0.5), "3 loads in [0, 1] that sum to"),
@@ -58,8 +60,8 @@ BAD = [
     (TapeConfig, "retention", 1.5, "in (0, 1]"),
     (TapeConfig, "retention", (1.0, 1.0, 1.0), "a number or 2 numbers, one per content head"),
     (SymbolicConfig, "units", 0, "an integer >= 1"),
-    (SymbolicConfig, "lane_rate", 0.0, "None or a number in (0, 1]"),
-    (SymbolicConfig, "lane_rate", 2, "None or a number in (0, 1]"),
+    (SymbolicConfig, "unit_input_rate", 0.0, "None or a number in (0, 1]"),
+    (SymbolicConfig, "unit_input_rate", 2, "None or a number in (0, 1]"),
     (SymbolicConfig, "primitives", (), "distinct names from"),
     (SymbolicConfig, "primitives", ("add",), "distinct names from"),
     (SymbolicConfig, "moduli", (1,), "a non-empty list of divisors >= 2 of 240"),
@@ -156,3 +158,23 @@ def test_an_explicit_list_of_half_lives_is_taken_as_it_is():
 def test_a_block_holds_memory_where_the_config_says():
     config = PrismConfig(vocab_size=11, num_layers=3, memory_layers=(1,))
     assert [("memory" in config.kinds_at(layer)) for layer in range(3)] == [False, True, False]
+
+
+@pytest.mark.parametrize("gates", ("softmax", "independent"))
+def test_a_config_of_before_the_fields_were_renamed_loads(gates):
+    symbolic = {"units": 3, "primitives": ["rotor"], "moduli": [2], "lane_rate": 0.5}
+    stored = {"vocab_size": 11, "d_model": 16, "router_gates": gates, "z_loss": 0.03}
+    config = PrismConfig.from_dict(stored | {"symbolic": symbolic})
+    assert config.symbolic.unit_input_rate == 0.5
+    assert config.penalty_weight == 0.03
+    assert {config.router_z_loss, config.expert_output_penalty} == {0.03, 0.001}
+    assert PrismConfig.from_dict(config.to_dict()) == config
+
+
+def test_overrides_of_before_the_fields_were_renamed_are_understood():
+    former = {"symbolic.lane_rate": 0.5, "z_loss": 0.1, "router_gates": "independent"}
+    assert current_fields(former) == {
+        "symbolic.unit_input_rate": 0.5,
+        "expert_output_penalty": 0.1,
+        "router_gates": "independent",
+    }

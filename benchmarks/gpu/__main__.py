@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.page.command import parse, parser, provenance, write_json
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from prism.engine.build import carries, make_model, model_config
 from prism.engine.cost.flops import count, device_peak
 from prism.engine.cost.memory import per_rank
@@ -129,13 +129,13 @@ def _one(s: Settings, w: World, steps: int, rate: float, detail: bool) -> dict[s
     }
 
 
-def random_batch(s: Settings, vocab: int) -> LaneBatch:
+def random_batch(s: Settings, vocab: int) -> RowBatch:
     """Rows of one document each."""
     g = torch.Generator().manual_seed(0)
     tokens = torch.randint(vocab, (s.global_batch_size, s.seq_len), generator=g)
     targets = tokens.roll(-1, dims=1)
     size = torch.full((len(tokens),), s.seq_len)
-    return LaneBatch(tokens, targets, torch.zeros_like(tokens), ["random"] * len(tokens), size)
+    return RowBatch(tokens, targets, torch.zeros_like(tokens), ["random"] * len(tokens), size)
 
 
 def matmul_rate(device: torch.device, size: int = 8192) -> float:

@@ -90,7 +90,7 @@ def densest(
             config = {"decoder": "amp", "layers": layers, "dtype": "int32"}
             tape, hashes, values = filled(load, size, seed, dim, **config)
             right += int((tape.read(hashes).ids == values).sum())
-            exact += tape.decoder.decode(0).exact
+            exact += tape.joint.decode(0).exact
         rows.append({"facts": load, "exact": exact, **proportion(right, load * seeds)})
         if rows[-1]["share"] < 0.99:
             break
@@ -153,7 +153,9 @@ def real_keys(countries: int, dim: int, typos: int) -> dict[str, Any] | None:
     tape.bind_many(list(facts), list(facts.values()))
     exact = [
         r.value == v
-        for r, v in zip(tape.recall_many(list(facts), method="filter"), facts.values(), strict=True)
+        for r, v in zip(
+            tape.recall_many(list(facts), decoder="filter"), facts.values(), strict=True
+        )
     ]
     rng = random.Random(0)
     asked = [(one_typo(key, rng), value) for key, value in facts.items() for _ in range(typos)]

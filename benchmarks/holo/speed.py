@@ -50,7 +50,7 @@ def many_facts(facts: int, size: int, reads: int, kind: str, dim: int) -> dict[s
         "banks": tape.config.banks,
         "dim": tape.config.dim,
         "dtype": tape.config.dtype,
-        "register_bytes": capacity.register_bytes,
+        "register_bytes": capacity.accumulator_bytes,
         "ledger_bytes": capacity.ledger_bytes,
         "codebook_bytes": capacity.codebook_bytes,
         "array_dict_bytes": facts * (8 + 2),  # a hash and an index each: exact keys need no more
@@ -85,7 +85,7 @@ def matched_operations(operations: int, seed: int) -> dict[str, Any]:
         "operations": 2 * facts,
         "seed": seed,
         "most_facts_at_once": peak,
-        "left_in_register": int(tape.register.numbers.abs().long().sum()),
+        "left_in_register": int(tape.accumulator.numbers.abs().long().sum()),
         "seconds": time.perf_counter() - started,
     }
 

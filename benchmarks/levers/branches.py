@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.levers.loop import Learner, Watch, Weigh, decay, held_out_loss, start, stay
 from benchmarks.levers.text import Batches
 from prism import Prism, PrismConfig
-from prism.data import LaneBatch
+from prism.data import RowBatch
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def budgets(shares: Sequence[float], total: int, done: int, decay_share: float) 
 def ends(
     learner: Learner,
     batches: Batches,
-    held_out: Sequence[LaneBatch],
+    held_out: Sequence[RowBatch],
     plan: Sequence[Budget],
     weigh: Weigh | None = None,
     watch: Watch | None = None,

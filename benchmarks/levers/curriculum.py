@@ -26,7 +26,7 @@ from benchmarks.levers.branches import begin, train_whole
 from benchmarks.levers.loop import held_out_loss
 from benchmarks.levers.runs import Row, Runs, at_one_rate, every_seed, tuned_arms
 from benchmarks.levers.text import Text, TextShape, config, taken
-from prism.data import Curriculum, LaneBatch, Mix
+from prism.data import Curriculum, Mix, RowBatch
 from prism.data.order import mix64
 
 SKILL, ELSEWHERE = "skill", "elsewhere"
@@ -105,7 +105,7 @@ def measure(text: Text, sizes: CurriculumSizes, runs: Runs, seeds: int) -> None:
                 {"phase": SHARE, "arm": arm, "seed": seed, "lr": rates[arm], **late(arm, share)},
                 lambda arm=arm, seed=seed, share=share: one(arm, rates[arm], seed, share),
             )
-    best = affordable(above_constant(runs.rows, ELSEWHERE))
+    best = affordable(above_constant(runs.runs, ELSEWHERE))
     every_seed(
         runs,
         rates,
@@ -182,14 +182,14 @@ def run(
     rate: float,
     annealed: float,
     domains: dict[str, Text],
-    held_out: dict[str, list[LaneBatch]],
+    held_out: dict[str, list[RowBatch]],
     sizes: CurriculumSizes,
 ) -> Row:
     """One arm: ``loss`` the mean over both domains, ``domains`` each, ``skill_tokens`` read."""
     streams = {name: text.batches(sizes.shape, seed) for name, text in domains.items()}
     shares, skill_rows = curriculum(arm, annealed, sizes), 0
 
-    def batches(step: int) -> LaneBatch:
+    def batches(step: int) -> RowBatch:
         nonlocal skill_rows
         share = shares.weights(step / sizes.steps)[SKILL]
         g = torch.Generator().manual_seed(mix64(seed, step) % 2**63)
@@ -204,7 +204,7 @@ def run(
     return row | {"flops": learner.flops, "skill_tokens": skill_rows * sizes.shape.length}
 
 
-def chosen(first: LaneBatch, second: LaneBatch, take: torch.Tensor) -> LaneBatch:
+def chosen(first: RowBatch, second: RowBatch, take: torch.Tensor) -> RowBatch:
     """Rows of ``first`` where ``take [n]``, of ``second`` elsewhere."""
     rows = len(take)
     (batch,) = taken([first, second], [torch.arange(rows) + rows * ~take])

@@ -1,11 +1,11 @@
-"""The one loop of the lever benchmark: warm up, stay, branch off, decay to nothing.
+"""Training loop of the training-method benchmark: warm up, hold the rate, branch, decay to zero.
 
-    rate of step s = peak min(1, (s + 1) / warm-up)             while the rate stays
+    rate of step s = peak min(1, (s + 1) / warm-up)             while the rate is held
     rate of step i = peak (1 - (i + 1) / n)                     of a decay of n steps
 
-(WSD, arXiv 2404.06395.) A run is a trunk at a constant rate; to know what it is worth after t
-steps, a copy branches off and its rate decays to zero. Every arm of every lever is shown after
-such a decay: a model whose rate has not come down looks worse than it is, and levers look better.
+(WSD, arXiv 2404.06395.) A run goes on at a constant rate; its loss after t steps is that of a copy
+which branches off there and decays its rate to zero. Every arm of every method is reported after
+such a decay: a model whose rate has not come down looks worse than it is, and the methods better.
 """
 
 from __future__ import annotations
@@ -18,20 +18,19 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torch.optim import AdamW, Optimizer
+from torch.optim import Optimizer
 
 from benchmarks.levers.text import Batches
-from prism.compare.training import CLIP_NORM, parameter_groups
-from prism.data import LaneBatch
+from prism import recipe
+from prism.data import RowBatch
 from prism.data.pack import IGNORE
 from prism.engine.cost.flops import count
 from prism.model.protocol import LanguageModel
-
-BETAS = (0.9, 0.95)
+from prism.recipe import StepLoss
 
 # weight of every target [n, T] from losses, batch and step; the weights of a batch sum to its
 # number of targets
-Weigh = Callable[[Tensor, LaneBatch], Tensor]
+Weigh = Callable[[Tensor, RowBatch], Tensor]
 Watch = Callable[["Learner"], None]
 
 
@@ -66,7 +65,7 @@ class Learner:
 
 def start(model: LanguageModel, size: str, peak: float, warm_up: int, length: int) -> Learner:
     """A new model with AdamW, before its first step on rows of ``length`` tokens."""
-    optimizer = AdamW(parameter_groups(model), lr=peak, betas=BETAS, fused=True)
+    optimizer = recipe.adamw(model, peak)
     return Learner(model.train(), optimizer, size, peak, warm_up, training_flops(model, length))
 
 
@@ -93,7 +92,7 @@ def stay(
 def decay(learner: Learner, batches: Batches, steps: int, weigh: Weigh | None = None) -> None:
     """Train for ``steps`` more while the rate goes down to zero."""
     for i in range(steps):
-        _timed_step(learner, batches, learner.peak * (1 - (i + 1) / steps), weigh)
+        _timed_step(learner, batches, recipe.wsd(i, steps, learner.peak, decay=steps), weigh)
 
 
 def _timed_step(learner: Learner, batches: Batches, rate: float, weigh: Weigh | None) -> None:
@@ -107,23 +106,18 @@ def _timed_step(learner: Learner, batches: Batches, rate: float, weigh: Weigh | 
     learner.steps[learner.size] = learner.steps.get(learner.size, 0) + 1
 
 
-def train_step(
-    learner: Learner, batch: LaneBatch, rate: float, weigh: Weigh | None = None
-) -> float:
+def train_step(learner: Learner, batch: RowBatch, rate: float, weigh: Weigh | None = None) -> float:
     """One optimiser step; the unweighted loss before it, nats per target."""
-    model, optimizer = learner.model, learner.optimizer
-    for group in optimizer.param_groups:
-        group["lr"] = rate
-    output = model(batch.tokens, segment_ids=batch.segment_ids)
-    losses = token_losses(output.logits, batch.targets)
-    targets = (batch.targets != IGNORE).sum()
-    weighted = losses if weigh is None else losses * weigh(losses.detach(), batch)
-    optimizer.zero_grad(set_to_none=True)
-    (weighted.sum() / targets + output.aux_loss).backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-    optimizer.step()
-    model.after_step(output.loads)
-    return (losses.detach().sum() / targets).item()
+
+    def loss() -> StepLoss:
+        output = learner.model(batch.tokens, segment_ids=batch.segment_ids)
+        losses = token_losses(output.logits, batch.targets)
+        targets = (batch.targets != IGNORE).sum()
+        weighted = losses if weigh is None else losses * weigh(losses.detach(), batch)
+        objective = weighted.sum() / targets + output.aux_loss
+        return StepLoss(objective, losses.detach().sum() / targets, output.loads)
+
+    return recipe.train_step(learner.model, learner.optimizer, loss, rate)
 
 
 def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
@@ -135,7 +129,7 @@ def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def held_out_loss(model: LanguageModel, batches: Sequence[LaneBatch]) -> float:
+def held_out_loss(model: LanguageModel, batches: Sequence[RowBatch]) -> float:
     """Mean loss over all targets of ``batches``, nats; the model's mode is as before."""
     training = model.training
     model.eval()

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from benchmarks.levers.loop import Learner, held_out_loss, start, training_flops
 from prism import Prism, PrismConfig, grow
-from prism.data import LaneBatch
+from prism.data import RowBatch
 
 New = dict[str, Tensor]  # True where an entry of the parameter is new
 OPERATORS = ("exact", "stack", "random", "pad")
@@ -89,7 +89,7 @@ class Losses:
         seen: one per look.
     """
 
-    def __init__(self, learner: Learner, held_out: Sequence[LaneBatch], watched: int) -> None:
+    def __init__(self, learner: Learner, held_out: Sequence[RowBatch], watched: int) -> None:
         self._held_out, self._watched, self._begun = held_out, watched, learner.step
         self.before = held_out_loss(learner.model, held_out)
         self.seen: list[float] = []

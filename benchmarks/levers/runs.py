@@ -1,89 +1,62 @@
-"""Every run of the lever benchmark, on disk as soon as it is over.
+"""Runs of the lever benchmark on disk, and the search for each arm's learning rate.
 
-``{"growth": {"meta": ..., "sizes": ..., "runs": [...]}, ...}``, one entry per part. A run is known
-by its key (phase, arm, rate, seed, and what else tells it from others). A run that is in the file
-is not run again, so an interrupted benchmark goes on where it stopped.
+One file with an entry per part (:class:`prism.record.ResultsFile`). The key of a run is its phase,
+arm, rate, seed, and whatever else distinguishes it.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from prism import whole_file
-from prism.compare.meta import now
+from prism.record import ResultsFile
 
 Row = dict[str, Any]
 
 FURTHER = 2  # rates beyond the given ones
 
 
-class Runs:
-    """The runs of one part in one file.
+class Runs(ResultsFile):
+    """The runs of one part of the benchmark.
 
     Args:
         path: of the file; may not exist yet.
         part: name of the part.
-        meta: where and with what, as of this start; that of an earlier start is replaced.
-        sizes: all that the runs depend on but their keys, as JSON.
+        meta: provenance of this start.
+        sizes: whatever the runs depend on beside their keys, as JSON.
         say: takes a line about each run.
 
     Raises:
-        ValueError: the file is no such file, or holds runs of something else.
+        ValueError: the file is not a results file, or holds runs of other sizes.
     """
 
     def __init__(
         self, path: Path, part: str, meta: Row, sizes: Row, say: Callable[[str], None]
     ) -> None:
-        self.path, self.part, self._say = path, part, say
-        self.content = read(path) if path.exists() else {}
-        mine = self.content.setdefault(part, {"sizes": sizes, "runs": []})
-        if json.loads(json.dumps(sizes)) != json.loads(json.dumps(mine["sizes"])):
-            raise ValueError(
-                f"{path}: holds runs of {part} with other sizes or text; must be of the same, or "
-                "give another --out"
-            )
-        mine["meta"] = meta
-
-    @property
-    def rows(self) -> list[Row]:
-        """All runs of the part that are over."""
-        return self.content[self.part]["runs"]
+        super().__init__(path, meta, sizes, part)
+        self._say = say
 
     def once(self, key: Mapping[str, Any], run: Callable[[], Row]) -> Row:
-        """The run of this key: as it is in the file, else ``run()``, which is then written."""
-        for row in self.rows:
-            if all(row.get(name) == value for name, value in key.items()):
-                return row
+        """As in the base class. A diverged tuning run is kept with the loss None: the search goes
+        on without its rate.
+
+        Raises:
+            ValueError: the loss of any other run is not finite.
+        """
+        row = self.find(key)
+        if row is not None:
+            return row
         row = {**key, **run()}
         if not math.isfinite(row.get("loss", 0.0)):
             if key["phase"] != "tuning":
                 raise ValueError(f"{self.part}: {dict(key)}: the loss is {row['loss']}")
-            row = {**key, "loss": None}  # the search goes by without this rate
-        self.rows.append(row)
-        self.content[self.part]["meta"]["finished"] = now()
-        whole_file.write(self.path, json.dumps(self.content, indent=1, allow_nan=False) + "\n")
+            row = {**key, "loss": None}
+        self.add(row)
         shown = ", ".join(f"{name} {value}" for name, value in key.items())
         self._say(f"{self.part}: {shown}: {row.get('loss', row.get('seconds', 'done'))}")
         return row
-
-
-def read(path: Path) -> Row:
-    """The content of a file of runs.
-
-    Raises:
-        ValueError: it is no JSON object.
-    """
-    try:
-        content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path}: {error}; must be a file that benchmarks.levers wrote") from error
-    if not isinstance(content, dict) or any("runs" not in part for part in content.values()):
-        raise ValueError(f"{path}: must be a file that benchmarks.levers wrote")
-    return content
 
 
 def tuned(runs: Runs, arm: str, rates: list[float], run: Callable[[float], Row]) -> float:

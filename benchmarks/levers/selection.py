@@ -24,7 +24,7 @@ from benchmarks.levers.branches import begin, budgets, ends, train_whole
 from benchmarks.levers.loop import Learner, Weigh, held_out_loss, token_losses, training_flops
 from benchmarks.levers.runs import Row, Runs, every_seed, tuned_arms
 from benchmarks.levers.text import VOCABULARY, Batches, Text, TextShape, config
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from prism.data.order import mix64
 from prism.data.pack import IGNORE
 from prism.engine.levers.selection import RecyclingWeights, excess_weights
@@ -159,7 +159,7 @@ class Selection:
         return self._references[seed, clean]
 
 
-def noisy(batch: LaneBatch, share: float, span: int, seed: int) -> LaneBatch:
+def noisy(batch: RowBatch, share: float, span: int, seed: int) -> RowBatch:
     """``batch`` with about ``share`` of its bytes, whole spans, overwritten by random ones.
 
     A byte is the same as input and as target; where a document ends stays as it is.
@@ -182,7 +182,7 @@ def excess(reference: LanguageModel, kept: float) -> Weigh:
     reference.eval()
 
     @torch.no_grad()
-    def weigh(losses: Tensor, batch: LaneBatch) -> Tensor:
+    def weigh(losses: Tensor, batch: RowBatch) -> Tensor:
         logits = reference(batch.tokens, segment_ids=batch.segment_ids).logits
         valid = batch.targets != IGNORE
         weights = excess_weights(losses, token_losses(logits, batch.targets), valid, kept)
@@ -195,7 +195,7 @@ def recycling() -> Weigh:
     """Weigh targets by how hard they are for their own kind, as of the steps before."""
     statistics = RecyclingWeights(VOCABULARY)
 
-    def weigh(losses: Tensor, batch: LaneBatch) -> Tensor:
+    def weigh(losses: Tensor, batch: RowBatch) -> Tensor:
         valid = batch.targets != IGNORE
         weights = statistics.weights(losses, batch.targets, valid)
         statistics.update(losses, batch.targets, valid)

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from prism import PrismConfig, TapeConfig
-from prism.data import ByteTokenizer, LaneBatch, Lanes, Mix, held_out_batches, parse_mix
+from prism.data import ByteTokenizer, Mix, RowBatch, RowStreams, held_out_batches, parse_mix
 from prism.data.order import mix64
 
 VOCABULARY = 257  # bytes and the end of a document
 WINDOW = 1024  # batches
 CONTEXT = 256.0  # longest half-life
-Batches = Callable[[int], LaneBatch]  # the batch of a step
+Batches = Callable[[int], RowBatch]  # the batch of a step
 
 
 @dataclass(frozen=True)
@@ -65,32 +65,32 @@ class Text:
         Rows are shuffled over ``WINDOW`` batches: a few long documents at a time would make the
         loss go up and down with what is being read.
         """
-        lanes = Lanes(
+        streams = RowStreams(
             self.mix,
             ByteTokenizer(),
-            lanes=shape.rows,
+            streams=shape.rows,
             mine=range(shape.rows),
             seq_len=shape.length,
             seed=seed,
         )
-        read: list[LaneBatch] = []
+        read: list[RowBatch] = []
 
-        def batch(step: int) -> LaneBatch:
+        def batch(step: int) -> RowBatch:
             while len(read) <= step:
-                window = [lanes.next() for _ in range(WINDOW)]
+                window = [streams.next() for _ in range(WINDOW)]
                 read.extend(shuffled(window, mix64(seed, len(read))))
             return read[step]
 
         return batch
 
-    def held_out(self, shape: TextShape) -> list[LaneBatch]:
+    def held_out(self, shape: TextShape) -> list[RowBatch]:
         """The held-out documents, in rows of ``shape.length``."""
         return held_out_batches(
-            self.mix, ByteTokenizer(), shape.length, lanes=4 * shape.rows, tokens=shape.held_out
+            self.mix, ByteTokenizer(), shape.length, rows=4 * shape.rows, tokens=shape.held_out
         )
 
 
-def shuffled(batches: Sequence[LaneBatch], seed: int) -> list[LaneBatch]:
+def shuffled(batches: Sequence[RowBatch], seed: int) -> list[RowBatch]:
     """As many batches of the same rows in another order, drawn from ``seed``."""
     rows = len(batches[0].sources)
     generator = torch.Generator().manual_seed(seed % 2**63)
@@ -98,13 +98,13 @@ def shuffled(batches: Sequence[LaneBatch], seed: int) -> list[LaneBatch]:
     return taken(batches, order.split(rows))
 
 
-def taken(batches: Sequence[LaneBatch], places: Sequence[Tensor]) -> list[LaneBatch]:
+def taken(batches: Sequence[RowBatch], places: Sequence[Tensor]) -> list[RowBatch]:
     """Batches of the rows at each of ``places [n]``, counted through all of ``batches``."""
     fields = ("tokens", "targets", "segment_ids", "bytes")
     whole = {name: torch.cat([getattr(b, name) for b in batches]) for name in fields}
     sources = [source for b in batches for source in b.sources]
     return [
-        LaneBatch(
+        RowBatch(
             sources=[sources[i] for i in mine.tolist()],
             **{name: values[mine] for name, values in whole.items()},
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import platform
 import shlex
@@ -16,9 +15,9 @@ import torch
 from matplotlib.figure import Figure
 
 from benchmarks.page.figure import draw
-from prism import whole_file
+from prism import record
 from prism.command import Parser
-from prism.compare.meta import cpu_count, describe, now
+from prism.record import cpu_count, describe, now
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -67,8 +66,7 @@ def provenance(program: str, argv: Sequence[str], quick: bool) -> dict[str, Any]
     """The ``meta`` of a benchmark file: versions, machine, commit, command, threads, and how busy
     the machine was at the start."""
     command = shlex.join(["python", "-m", program, *argv])
-    meta = describe(command, "cpu", workers=1, profile="quick" if quick else "full")
-    del meta["threads_per_worker"]
+    meta = describe(command, "quick" if quick else "full")
     busy = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     return meta | {"threads": torch.get_num_threads(), "cpu": _cpu_name(), "load_average": busy}
 
@@ -79,7 +77,7 @@ def write_json(
     """Write a benchmark file, with the time of the end in its ``meta``, and its figure beside it;
     the paths."""
     content["meta"]["finished"] = now()
-    whole_file.write(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+    record.write_json(path, content)
     return [path] if figure is None else [path, *draw(figure, content, path)]
 
 

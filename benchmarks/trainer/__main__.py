@@ -25,7 +25,7 @@ from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
 
 from benchmarks.page.command import parse, parser, provenance, write_json
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from prism.data.pack import IGNORE
 from prism.engine.builders import open_job
 from prism.engine.logs.meter import Meter
@@ -100,7 +100,7 @@ def median_interval(ordered: Sequence[float]) -> tuple[float, float]:
     return ordered[low], ordered[n - 1 - low]
 
 
-def bare_step(job: Job) -> Callable[[LaneBatch], None]:
+def bare_step(job: Job) -> Callable[[RowBatch], None]:
     """A function that takes one step on the rows given, with nothing but torch."""
     model, s = job.make(), job.s
     decayed = Roles.of(model).decayed
@@ -112,7 +112,7 @@ def bare_step(job: Job) -> Callable[[LaneBatch], None]:
     optimizer = AdamW(groups, lr=learning_rate(0, s), betas=(BETA1, s.beta2), fused=True)
     state = None
 
-    def step(batch: LaneBatch) -> None:
+    def step(batch: RowBatch) -> None:
         nonlocal state
         output = model(batch.tokens, state=state, segment_ids=batch.segment_ids)
         state = detach_state(output.state) if job.carry else None

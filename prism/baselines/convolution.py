@@ -27,7 +27,7 @@ class CausalConv(nn.Module):
         self.bias = nn.Parameter(torch.empty(channels).uniform_(-bound, bound)) if bias else None
 
     def forward(
-        self, x: Tensor, state: Tensor | None = None, runs: Tensor | None = None
+        self, x: Tensor, state: Tensor | None = None, doc_index: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
         """Filter ``x``, continuing ``state``.
 
@@ -35,7 +35,7 @@ class CausalConv(nn.Module):
             x: ``[B, T, C]``.
             state: ``[B, W - 1, C]`` the inputs before, zero where they belong to another
                 document; None = zeros.
-            runs: ``[B, T]`` document numbers (0 = the carried document); None = one document.
+            doc_index: ``[B, T]`` document indices (0 = the carried document); None = one document.
 
         Returns:
             y ``[B, T, C]`` and the state for the next call.
@@ -47,12 +47,12 @@ class CausalConv(nn.Module):
         newest = self.weight[reach]
         y = x * newest if self.bias is None else torch.addcmul(self.bias, x, newest)
         rest = wide[:, length:]
-        if runs is None:
+        if doc_index is None:
             for j in range(reach):
                 y = torch.addcmul(y, wide[:, j : j + length], self.weight[j])
             return y, rest
-        of = torch.cat([runs.new_zeros(len(x), reach), runs], dim=1)
+        of = torch.cat([doc_index.new_zeros(len(x), reach), doc_index], dim=1)
         for j in range(reach):
-            foreign = (of[:, j : j + length] != runs)[..., None]
+            foreign = (of[:, j : j + length] != doc_index)[..., None]
             y = torch.addcmul(y, wide[:, j : j + length].masked_fill(foreign, 0), self.weight[j])
-        return y, rest.masked_fill((of[:, length:] != runs[:, -1:])[..., None], 0)
+        return y, rest.masked_fill((of[:, length:] != doc_index[:, -1:])[..., None], 0)

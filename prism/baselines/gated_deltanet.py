@@ -68,11 +68,11 @@ class GatedDeltaMixer(nn.Module):
         self.out_proj = nn.Linear(values, width, bias=False)
 
     def forward(
-        self, x: Tensor, state: GatedDeltaState | None, runs: Tensor | None
+        self, x: Tensor, state: GatedDeltaState | None, doc_index: Tensor | None
     ) -> tuple[Tensor, GatedDeltaState]:
-        """``x [B, T, D]`` to ``[B, T, D]``; ``runs [B, T]`` are document numbers or None."""
+        """``x [B, T, D]`` to ``[B, T, D]``; ``doc_index [B, T]`` are document indices or None."""
         qkv, gate, rate, strength = self.in_proj(x).split(self.widths, dim=-1)
-        qkv, conv = self.conv(qkv, state and state.conv, runs)
+        qkv, conv = self.conv(qkv, state and state.conv, doc_index)
         q, k, v = F.silu(qkv).split(self.conv_widths, dim=-1)
         q, k = (unit(z.unflatten(-1, (-1, self.key_dim))) for z in (q, k))
         v = v.unflatten(-1, (-1, self.value_dim))
@@ -84,7 +84,7 @@ class GatedDeltaMixer(nn.Module):
             step * -promote(self.A_log).exp(),
             self.max_beta * torch.sigmoid(promote(strength)),
             state=state and state.memory,
-            runs=runs,
+            doc_index=doc_index,
             chunk_size=self.chunk_size,
         )
         o = self.norm(o).flatten(2) * F.silu(gate)

@@ -63,11 +63,11 @@ class Mamba2Mixer(nn.Module):
         self.out_proj = nn.Linear(inner, width, bias=False)
 
     def forward(
-        self, x: Tensor, state: Mamba2State | None, runs: Tensor | None
+        self, x: Tensor, state: Mamba2State | None, doc_index: Tensor | None
     ) -> tuple[Tensor, Mamba2State]:
-        """``x [B, T, D]`` to ``[B, T, D]``; ``runs [B, T]`` are document numbers or None."""
+        """``x [B, T, D]`` to ``[B, T, D]``; ``doc_index [B, T]`` are document indices or None."""
         z, values, dt = self.in_proj(x).split(self.widths, dim=-1)
-        values, conv = self.conv(values, state and state.conv, runs)
+        values, conv = self.conv(values, state and state.conv, doc_index)
         values, b, c = F.silu(values).split(self.conv_widths, dim=-1)
         values = values.unflatten(-1, (-1, self.head_dim))
         dt = F.softplus(promote(dt) + promote(self.dt_bias))
@@ -77,7 +77,7 @@ class Mamba2Mixer(nn.Module):
             b,
             c,
             state=state and state.memory,
-            runs=runs,
+            doc_index=doc_index,
             chunk_size=self.chunk_size,
         )
         y = (y + values * self.D[:, None]).flatten(2).to(z.dtype)

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, PrismOutput
-from prism.ops.documents import document_runs
+from prism.ops.documents import document_index
 
 INIT_STD = 0.02
 
@@ -115,15 +115,15 @@ class ResidualStack(LanguageModel):
             if parameter.dim() < 2:  # norms, biases, gains, rates: decay would move what they mean
                 parameter._no_weight_decay = True
 
-    def view(self, tokens: Tensor, shared: Any, runs: Tensor | None) -> tuple[Any, Any]:
+    def view(self, tokens: Tensor, shared: Any, doc_index: Tensor | None) -> tuple[Any, Any]:
         """What every mixer of this call is given, and what is kept of it for the next call.
 
         Args:
             tokens: ``[B, T]``.
             shared: what the call before kept; None at the start.
-            runs: ``[B, T]`` document numbers or None.
+            doc_index: ``[B, T]`` document indices or None.
         """
-        return runs, None
+        return doc_index, None
 
     def forward(
         self, tokens: Tensor, state: StackState | None = None, segment_ids: Tensor | None = None
@@ -132,8 +132,8 @@ class ResidualStack(LanguageModel):
         if state is None:
             state = StackState((None,) * len(self.blocks))
         last = state.last_segment
-        runs = document_runs(segment_ids, last)
-        view, shared = self.view(tokens, state.shared, runs)
+        doc_index = document_index(segment_ids, last)
+        view, shared = self.view(tokens, state.shared, doc_index)
         x = promote(self.embedding(tokens))
         layers = []
         for block, carried in zip(self.blocks, state.layers, strict=True):

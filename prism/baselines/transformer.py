@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from prism.baselines.stack import ResidualStack, divisor_near
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
+from prism.ops.documents import previous_index
 
 ROPE_BASE = 10_000.0
 INITIAL_GAIN = 2.0
@@ -110,14 +111,14 @@ class Transformer(ResidualStack):
         super().__init__(config, hidden, Attention)
 
     def view(
-        self, tokens: Tensor, shared: CacheIndex | None, runs: Tensor | None
+        self, tokens: Tensor, shared: CacheIndex | None, doc_index: Tensor | None
     ) -> tuple[AttentionView, CacheIndex]:
         """Rotation and mask of this call, and the index of the cache after it."""
         batch, length = tokens.shape
         if shared is None:
             shared = CacheIndex(0, tokens.new_zeros(batch), None)
-        position = document_position(shared.next_position, length, runs)
-        documents = _cached_documents(shared, batch, length, runs)
+        position = document_position(shared.next_position, length, doc_index)
+        documents = _cached_documents(shared, batch, length, doc_index)
         index = CacheIndex(shared.length + length, position[:, -1] + 1, documents)
         cos, sin = rotation(position, self.blocks[0].mixer.head_dim)
         causal = shared.length == 0 and documents is None
@@ -125,20 +126,19 @@ class Transformer(ResidualStack):
         return AttentionView(cos, sin, mask, causal), index
 
 
-def document_position(before: Tensor, length: int, runs: Tensor | None) -> Tensor:
+def document_position(before: Tensor, length: int, doc_index: Tensor | None) -> Tensor:
     """Position of each token in its document, ``[B, T]``.
 
     Args:
         before: ``[B]`` int64 position of the first token if it continues the carried document.
         length: tokens T of this call.
-        runs: ``[B, T]`` document numbers (0 = the carried document); None = one document.
+        doc_index: ``[B, T]`` document indices (0 = the carried document); None = one document.
     """
     time = torch.arange(length, device=before.device)
-    if runs is None:
+    if doc_index is None:
         return before[:, None] + time
-    previous = torch.cat([torch.zeros_like(runs[:, :1]), runs[:, :-1]], dim=1)
-    start = torch.where(runs != previous, time, 0).cummax(dim=1).values
-    return time - start + before[:, None] * (runs == 0)
+    start = torch.where(doc_index != previous_index(doc_index), time, 0).cummax(dim=1).values
+    return time - start + before[:, None] * (doc_index == 0)
 
 
 def rotation(position: Tensor, head_dim: int) -> tuple[Tensor, Tensor]:
@@ -160,14 +160,14 @@ def rotate(x: Tensor, view: AttentionView) -> Tensor:
 
 
 def _cached_documents(
-    index: CacheIndex, batch: int, length: int, runs: Tensor | None
+    index: CacheIndex, batch: int, length: int, doc_index: Tensor | None
 ) -> Tensor | None:
-    """``[B, S + T]`` document numbers with the new tokens', or None while there is only one."""
-    if runs is None and index.documents is None:
+    """``[B, S + T]`` document indices with the new tokens', or None while there is only one."""
+    if doc_index is None and index.documents is None:
         return None
     like = index.next_position
     cached = like.new_zeros(batch, index.length) if index.documents is None else index.documents
-    new = like.new_zeros(batch, length) if runs is None else runs
+    new = like.new_zeros(batch, length) if doc_index is None else doc_index
     current = cached[:, -1:] if index.length else like.new_zeros(batch, 1)
     return torch.cat([cached, current + new], dim=1)
 

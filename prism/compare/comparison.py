@@ -9,14 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
-from prism import whole_file
 from prism.compare.execute import execute, open_task
-from prism.compare.meta import code_fingerprint, now
 from prism.compare.progress import Display, Eta, display_for
 from prism.compare.protocol import SWEEP_ORDER, Job, Plan, relative_cost, setting_of
 from prism.compare.results import Results
 from prism.compare.runner import Execute, run_jobs
 from prism.compare.selection import best_rates, perfect_pairs
+from prism.record import code_fingerprint, write_json
 
 RATES_FILE = "learning_rates.json"
 
@@ -90,16 +89,11 @@ class Comparison:
         rates = json.loads(path.read_text("utf-8")) if path.exists() else {}
         for task, by_model in best.items():
             rates[task] = {**rates.get(task, {}), **by_model}
-        whole_file.write(path, json.dumps(rates, indent=1, sort_keys=True) + "\n")
+        write_json(path, {task: dict(sorted(rates[task].items())) for task in sorted(rates)})
 
     def full(self, plan: Plan) -> None:
         """The sweep, then every seed at the rates that it chose."""
         self.run(plan.final_jobs(self.sweep(plan)))
-
-    def finish(self) -> None:
-        """Note the time of the end."""
-        self.results.meta["finished"] = now()
-        self.results.write()
 
     def _say_what_is_there(self, count: int) -> None:
         if count == 0:

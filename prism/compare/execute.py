@@ -11,9 +11,9 @@ import torch
 
 from prism.baselines import build
 from prism.compare.example import record_example
-from prism.compare.meta import code_fingerprint
 from prism.compare.protocol import Job, toy_config
 from prism.compare.training import TrainingPlan, train
+from prism.record import code_fingerprint
 from tasks import MiniLM, get_task
 
 if TYPE_CHECKING:

@@ -48,6 +48,9 @@ QUICK_STEPS = {
     "mini_lm": 250,
 }
 
+SETTING = ("task", "steps", "batch_size", "evaluation", "corpus")
+KEY = ("model", "seed", "lr", *SETTING)  # all that can change the result of a run
+
 FULL_EVALUATION = 1024
 QUICK_EVALUATION = 256
 
@@ -91,12 +94,12 @@ class Job:
 
 def run_key(run: Mapping[str, Any]) -> tuple[Any, ...]:
     """The key of :attr:`Job.key` for a run read from results.json."""
-    return (run["model"], run["seed"], run["lr"], *setting_of(run))
+    return tuple(run[name] for name in KEY)
 
 
 def setting_of(run: Mapping[str, Any]) -> tuple[Any, ...]:
     """What runs must share to be compared: task, steps, batch size, evaluation and corpus."""
-    return tuple(run[k] for k in ("task", "steps", "batch_size", "evaluation", "corpus"))
+    return tuple(run[name] for name in SETTING)
 
 
 def toy_config(task: Task, seed: int) -> PrismConfig:

@@ -1,7 +1,6 @@
-"""results.json: every finished run, on disk at once, from which everything else is made.
+"""results.json and the examples beside it: everything that is shown is made from them.
 
-``{"meta": {...}, "runs": [{...}, ...]}``. The file is replaced in one step after each run, so an
-interrupted comparison leaves a whole file and starts again where it stopped.
+``{"meta": {...}, "runs": [{...}, ...]}``, see :class:`prism.record.ResultsFile`.
 """
 
 from __future__ import annotations
@@ -12,15 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from prism import whole_file
-from prism.compare.protocol import Job, run_key
+from prism.compare.protocol import KEY, Job, run_key
+from prism.record import ResultsFile, Run
 
 FILE = "results.json"
 EXAMPLES = "examples"
 
-Run = dict[str, Any]
 
-
-class Results:
+class Results(ResultsFile):
     """The results in one folder.
 
     Args:
@@ -31,20 +29,12 @@ class Results:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.meta: dict[str, Any] = {}
-        self.runs: list[Run] = []
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"--out {folder}: {error.strerror}; must be a folder") from error
-        if self.path.exists():
-            self.meta, self.runs = _read(self.path)
-
-    @property
-    def path(self) -> Path:
-        """Where results.json is."""
-        return self.folder / FILE
+        super().__init__(folder / FILE, fields=(*KEY, "error"))
+        self.folder = folder
 
     def missing(self, jobs: Iterable[Job]) -> list[Job]:
         """The jobs that have no finished run yet, each once; failed runs are tried again."""
@@ -54,14 +44,8 @@ class Results:
 
     def add(self, run: Run) -> None:
         """Keep a run, in place of an earlier one with the same key, and write the file."""
-        key = run_key(run)
-        self.runs = [old for old in self.runs if run_key(old) != key] + [run]
-        self.write()
-
-    def write(self) -> None:
-        """Write results.json."""
-        content = {"meta": self.meta, "runs": self.runs}
-        whole_file.write(self.path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+        self.runs = [old for old in self.runs if run_key(old) != run_key(run)]
+        super().add(run)
 
     def add_example(self, run: Run, example: dict[str, Any]) -> None:
         """Keep what a trained PRISM did on one sequence, for the figures."""
@@ -79,14 +63,3 @@ def example_name(run: Run) -> str:
     corpus = f"-{Path(run['corpus']).stem}" if run["corpus"] else ""
     size = f"steps{run['steps']}-batch{run['batch_size']}"
     return f"{run['task']}{corpus}-{size}-lr{run['lr']:g}-seed{run['seed']}.json"
-
-
-def _read(path: Path) -> tuple[dict[str, Any], list[Run]]:
-    try:
-        content = json.loads(path.read_text("utf-8"))
-        meta, runs = content["meta"], content["runs"]
-        for run in runs:
-            run_key(run)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a results file ({error!r}); must be one") from error
-    return meta, runs

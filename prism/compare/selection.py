@@ -13,7 +13,7 @@ from statistics import fmean
 
 from prism.compare.evaluation import HIGHER_IS_BETTER
 from prism.compare.protocol import Job, run_key, setting_of
-from prism.compare.results import Run
+from prism.record import Run
 
 
 def best_rate(runs: Iterable[Run]) -> float | None:

@@ -12,9 +12,9 @@ from typing import Any
 
 from prism.compare.evaluation import HIGHER_IS_BETTER
 from prism.compare.protocol import FULL_STEPS, MODELS
-from prism.compare.results import Run
 from prism.compare.selection import grouped, shown_runs
 from prism.compare.statistics import Estimate, estimate, paired_difference, winner
+from prism.record import Run
 
 OURS = "prism"
 

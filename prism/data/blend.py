@@ -34,7 +34,7 @@ def blended(own: Mix, shared: Mix, share: float) -> Mix:
             weights[s.source.name] += part * s.weight / total
     home = {_content(s.source) for s in own.sources}
     together = tuple(
-        Weighted(sources[name], weight, guest=_content(sources[name]) not in home)
+        Weighted(sources[name], weight, out_of_domain=_content(sources[name]) not in home)
         for name, weight in weights.items()
     )
     return Mix(together, shared.held_out)

@@ -1,6 +1,6 @@
-"""A curriculum: what a lane reads as a function of how much it has read.
+"""A curriculum: what a stream reads as a function of how much it has read.
 
-With x the tokens that a lane has read over those that it will read in the whole run:
+With x the tokens that a stream has read over those that it will read in the whole run:
 
 - The share of a source is a piecewise-linear function of x. Sources without one divide the rest by
   their weights in the mix. (Good data late, while the learning rate decays: arXiv 2501.00656.)
@@ -13,7 +13,7 @@ With x the tokens that a lane has read over those that it will read in the whole
   mixed with the full range (arXiv 1410.4615). A cut only resets the state. Tokens, their order and
   their targets stay, so rows keep their shape and no token is lost.
 
-Nothing else goes in, so a lane that is resumed reads on exactly, on any number of processes.
+Nothing else goes in, so a stream that is resumed reads on exactly, on any number of processes.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Lengths:
 
         Args:
             tokens: length of the document.
-            begin: tokens that the lane has read before it.
-            run: tokens that the lane will read in all.
+            begin: tokens that the stream has read before it.
+            run: tokens that the stream will read in all.
             draw: a number in [0, 1) of the document, which decides whether it is cut.
         """
         sizes: list[int] = []
@@ -137,11 +137,11 @@ class Curriculum:
         return self._divided(1.0, named)
 
     def tokens(self, begin: int, end: int, run: float) -> dict[str, float]:
-        """How many of a lane's tokens ``begin .. end - 1`` each source should give: the integral of
-        :meth:`weights`.
+        """How many of a stream's tokens ``begin .. end - 1`` each source should give: the integral
+        of :meth:`weights`.
 
         Args:
-            run: tokens that the lane will read in all; infinite if no share changes.
+            run: tokens that the stream will read in all; infinite if no share changes.
         """
         named = {
             name: run * (_area(points, end / run) - _area(points, begin / run))

@@ -2,9 +2,9 @@
 
 The same documents in the same rows at every call, on any number of processes: the first of every
 source in the order in which it stores them, up to its share of a number of tokens. Each document
-goes whole to the lane that is the shortest so far; the ends of the lanes are padded.
+goes whole to the row that is the shortest so far; the ends of the rows are padded.
 
-    bits/byte = (sum over targets of -log2 p) / (sum of LaneBatch.bytes)
+    bits/byte = (sum over targets of -log2 p) / (sum of RowBatch.bytes)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor
 from prism.data.document import held_out
 from prism.data.mix import Mix
 from prism.data.order import Place, Source, Walk
-from prism.data.pack import IGNORE, LaneBatch, count_bytes, encode
+from prism.data.pack import IGNORE, RowBatch, count_bytes, encode
 from prism.data.tokens import Tokenizer
 
 TOKENS = 2**18
@@ -30,35 +30,35 @@ def held_out_batches(
     tokenizer: Tokenizer,
     seq_len: int,
     *,
-    lanes: int,
+    rows: int,
     mine: Sequence[int] | None = None,
     tokens: int = TOKENS,
-) -> list[LaneBatch]:
+) -> list[RowBatch]:
     """The validation set, as batches to be read one after the other with the state carried.
 
     Args:
         seq_len: T.
-        lanes: rows of a batch over all processes.
+        rows: of a batch, over all processes.
         mine: the rows of this process; None = all. The number of batches does not depend on it.
         tokens: about how many to take; a mix that holds out fewer gives those it has.
 
     Raises:
         ValueError: a source cannot be read, or holds out no document.
     """
-    for name, value in (("seq_len", seq_len), ("lanes", lanes), ("tokens", tokens)):
+    for name, value in (("seq_len", seq_len), ("rows", rows), ("tokens", tokens)):
         if value < 1:
             raise ValueError(f"{name} = {value}: must be >= 1")
-    rows: list[list[Encoded]] = [[] for _ in range(lanes)]
-    sizes = [0] * lanes
+    documents: list[list[Encoded]] = [[] for _ in range(rows)]
+    sizes = [0] * rows
     total = sum(s.weight for s in mix.sources)
     for weighted in mix.sources:
         budget = tokens * weighted.weight / total
         for document in _documents(weighted.source, mix.held_out, tokenizer, budget):
             shortest = sizes.index(min(sizes))
-            rows[shortest].append(document)
+            documents[shortest].append(document)
             sizes[shortest] += len(document[1])
-    mine = range(lanes) if mine is None else mine
-    packed = [_pack(rows[i], -(-max(sizes) // seq_len) * seq_len, tokenizer.end) for i in mine]
+    mine = range(rows) if mine is None else mine
+    packed = [_pack(documents[i], -(-max(sizes) // seq_len) * seq_len, tokenizer.end) for i in mine]
     return [
         _batch([(row[:, at : at + seq_len], names) for row, names in packed], tokenizer)
         for at in range(0, max(sizes), seq_len)
@@ -99,8 +99,8 @@ def _pack(documents: list[Encoded], length: int, padding: int) -> tuple[Tensor, 
     return rows, list(dict.fromkeys(name for name, _, _ in documents))
 
 
-def _batch(rows: list[tuple[Tensor, list[str]]], tokenizer: Tokenizer) -> LaneBatch:
+def _batch(rows: list[tuple[Tensor, list[str]]], tokenizer: Tokenizer) -> RowBatch:
     tokens, targets, segments = torch.stack([row for row, _ in rows]).unbind(dim=1)
     names = [", ".join(names) for _, names in rows]
     bytes = count_bytes(targets, tokenizer.byte_lengths)
-    return LaneBatch(tokens.contiguous(), targets.contiguous(), segments.contiguous(), names, bytes)
+    return RowBatch(tokens.contiguous(), targets.contiguous(), segments.contiguous(), names, bytes)

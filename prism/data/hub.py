@@ -1,7 +1,7 @@
 """A data set on the Hugging Face hub, streamed by the datasets library (extra: hub).
 
-A stream can only go on from where it is, while lanes and resumed runs want any place. So a shard is
-streamed once, 1,000 rows at a time, and each such window is kept as a file of JSON lines,
+A hub stream can only go on from where it is, while row streams and resumed runs want any place. So
+a shard is streamed once, 1,000 rows at a time, and each window is kept as a file of JSON lines,
 
     $PRISM_CACHE/hub/<data set>/<shard>-<first row>.jsonl        (default ~/.cache/prism)
 

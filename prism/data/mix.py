@@ -47,12 +47,12 @@ class Weighted:
     """A source and its share of the tokens, relative to the others.
 
     Attributes:
-        guest: whether the model that reads it is not at home there (``prism/data/blend.py``).
+        out_of_domain: whether it lies outside the domain of the model (:func:`blended`).
     """
 
     source: Source
     weight: float
-    guest: bool = False
+    out_of_domain: bool = False
 
 
 @dataclass(frozen=True)

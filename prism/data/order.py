@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from prism.data.document import Document
+from prism.splitmix import GAMMA, mix
 
-WORD = 2**64 - 1
 ROUNDS = 8
-KEPT_WINDOWS = 32  # per source; lanes of one process are near one another
+KEPT_WINDOWS = 32  # per source; streams of one process are near one another
 
 
 @dataclass(frozen=True)
@@ -68,13 +68,10 @@ class Place(NamedTuple):
 
 
 def mix64(*values: int) -> int:
-    """A well-mixed 64-bit hash of some integers (the finaliser of SplitMix64, chained)."""
+    """A well-mixed 64-bit hash of some integers (:func:`prism.splitmix.mix`, chained)."""
     h = 0
     for value in values:
-        h = (h + value + 0x9E3779B97F4A7C15) & WORD
-        h = ((h ^ (h >> 30)) * 0xBF58476D1CE4E5B9) & WORD
-        h = ((h ^ (h >> 27)) * 0x94D049BB133111EB) & WORD
-        h ^= h >> 31
+        h = mix(h + value + GAMMA)
     return h
 
 

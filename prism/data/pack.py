@@ -1,4 +1,4 @@
-"""From a document to ids and targets, and from lanes of documents to rows.
+"""From a document to ids and targets, and from streams of documents to rows.
 
 A document is its ids followed by the end token; the target of a position is the next id of the same
 document:
@@ -24,18 +24,18 @@ IGNORE = -100
 
 
 @dataclass
-class LaneBatch:
-    """Rows of tokens, each the next piece of one lane.
+class RowBatch:
+    """Rows of tokens, each the next piece of one stream.
 
     Attributes:
-        tokens: ``[n, T]`` int64, rows are lanes in order.
+        tokens: ``[n, T]`` int64, rows are streams in order.
         targets: ``[n, T]`` int64, the next token; -100 where there is none to learn.
-        segment_ids: ``[n, T]`` int64, number of the document within its lane, going on from batch
+        segment_ids: ``[n, T]`` int64, number of the document within its stream, going on from batch
             to batch; negative = padding.
-        sources: per lane, names of the sources that the row was read from.
-        bytes: ``[n]`` int64, bytes that the targets of each lane stand for.
-        guests: ``[n, T]`` bool, True where the text is of a source in which the model is a guest;
-            None in held-out batches, and where it is at home in all.
+        sources: per stream, names of the sources that the row was read from.
+        bytes: ``[n]`` int64, bytes that the targets of each stream stand for.
+        out_of_domain: ``[n, T]`` bool, True where the text is of a source outside the domain of the
+            model; None in held-out batches, and where no source is.
     """
 
     tokens: Tensor
@@ -43,7 +43,7 @@ class LaneBatch:
     segment_ids: Tensor
     sources: list[str]
     bytes: Tensor
-    guests: Tensor | None = None
+    out_of_domain: Tensor | None = None
 
 
 def encode(document: Document, tokenizer: Tokenizer) -> tuple[Tensor, Tensor]:

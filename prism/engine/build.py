@@ -7,7 +7,7 @@ from typing import Any
 
 from prism import presets
 from prism.baselines import MODELS, build
-from prism.config import PrismConfig
+from prism.config import PrismConfig, current_fields
 from prism.engine.settings import Settings
 from prism.model.protocol import LanguageModel
 
@@ -20,7 +20,7 @@ def model_config(s: Settings, vocab_size: int) -> PrismConfig:
     Raises:
         ValueError: an unknown preset or field, or a value that is not allowed.
     """
-    values = {"vocab_size": vocab_size, "seed": s.seed, **_overrides(s.set)}
+    values = {"vocab_size": vocab_size, "seed": s.seed, **current_fields(_overrides(s.set))}
     nested = {k: v for k, v in values.items() if "." in k}
     flat = {k: v for k, v in values.items() if "." not in k}
     unknown = sorted(set(flat) - set(PrismConfig.__dataclass_fields__))

@@ -6,8 +6,8 @@ import torch
 
 from prism.data import (
     Curriculum,
-    Lanes,
     Mix,
+    RowStreams,
     Tokenizer,
     held_out_batches,
     open_tokenizer,
@@ -41,16 +41,16 @@ def reference_of(s: Settings, device: torch.device) -> LanguageModel | None:
 
 
 def _lanes(
-    s: Settings, mix: Mix, tokenizer: Tokenizer, mine: range, course: Curriculum | None
-) -> Lanes:
-    return Lanes(
+    s: Settings, mix: Mix, tokenizer: Tokenizer, mine: range, curriculum: Curriculum | None
+) -> RowStreams:
+    return RowStreams(
         mix,
         tokenizer,
-        lanes=s.global_batch_size,
+        streams=s.global_batch_size,
         mine=mine,
         seq_len=s.seq_len,
         seed=s.seed,
-        curriculum=course,
+        curriculum=curriculum,
         tokens=s.steps * s.seq_len,
     )
 
@@ -69,11 +69,11 @@ def open_job(s: Settings, w: World, stage: Stage | None = None) -> Job:
     total = s.global_batch_size
     mine = w.lanes(total)
     identity = {"tokenizer": tokenizer.fingerprint(), "data": mix.fingerprint()}
-    course, remarks = None, []
+    curriculum, remarks = None, []
     if s.curriculum:
-        course = parse_curriculum(s.curriculum, mix, s.decay)
-        remarks.append(f"curriculum: {course.describe()}")
-    if guests := [weighted.source.name for weighted in mix.sources if weighted.guest]:
+        curriculum = parse_curriculum(s.curriculum, mix, s.decay)
+        remarks.append(f"curriculum: {curriculum.describe()}")
+    if guests := [weighted.source.name for weighted in mix.sources if weighted.out_of_domain]:
         remarks.append(f"guest in: {', '.join(guests)}; speaking costs {GUEST_COST:g} x there")
     reference = reference_of(s, w.device)
     if reference is not None:
@@ -84,9 +84,9 @@ def open_job(s: Settings, w: World, stage: Stage | None = None) -> Job:
         config=stage.config,
         make=lambda: learning(make_model(s.model, stage.config), s.modular_phase),
         carry=carries(s),
-        feed=_lanes(s, mix, tokenizer, mine, course),
+        feed=_lanes(s, mix, tokenizer, mine, curriculum),
         held_out=held_out_batches(
-            mix, tokenizer, s.seq_len, lanes=total, mine=mine, tokens=s.eval_tokens
+            mix, tokenizer, s.seq_len, rows=total, mine=mine, tokens=s.eval_tokens
         ),
         identity=identity,
         reference=reference,

@@ -3,7 +3,8 @@
     grows    d_model, num_layers, width of the neural kind and of an anchor, tape heads and d_mem,
              symbolic units: never smaller
     appends  half_lives, tape.retention: the old list first
-    free     z_loss, balance_rate, balance_target, chunk_size, seed: they move no logit
+    free     router_z_loss, expert_output_penalty, balance_rate, balance_target, chunk_size, seed:
+             they move no logit
     fixed    everything else, each for a reason that the error says
 
 Parts of a kind that the model does not have are not compared.
@@ -24,7 +25,7 @@ PHASES = (
     "content head stay dead"
 )
 TAPE = "it decides which writes a layer reads"
-LANES = "it scales the lanes that are there"
+INPUTS = "it scales the unit inputs that are there"
 MACHINE = "a unit chooses among all primitives, and steps snap to all moduli"
 
 FIXED = (
@@ -39,7 +40,7 @@ FIXED = (
     ("tape.scope", "memory", TAPE),
     ("symbolic.primitives", "symbolic", MACHINE),
     ("symbolic.moduli", "symbolic", MACHINE),
-    ("symbolic.lane_rate", "symbolic", LANES),
+    ("symbolic.unit_input_rate", "symbolic", INPUTS),
 )
 GROWS = (
     ("d_model", None),

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch.optim import Optimizer
@@ -110,8 +111,24 @@ def block_sources(old: PrismConfig, new: PrismConfig, method: str = "exact") -> 
 
 
 def _seed(old: PrismConfig, new: PrismConfig) -> int:
-    """Of the new weights: other draws than the old model's, whose seed may be the same."""
-    return zlib.crc32(json.dumps([old.to_dict(), new.to_dict()]).encode())
+    """Of the new weights: other draws than the old model's, whose seed may be the same.
+
+    Spelled with the first names of the fields, so that growing draws what it always drew.
+    """
+    return zlib.crc32(json.dumps([_first_names(old), _first_names(new)]).encode())
+
+
+def _first_names(config: PrismConfig) -> dict[str, Any]:
+    """``config.to_dict()`` as it was before ``z_loss`` became two fields."""
+    values = {}
+    for name, value in config.to_dict().items():
+        if name == "router_z_loss":
+            values["z_loss"] = config.penalty_weight
+        elif name == "symbolic":
+            values[name] = {k.replace("unit_input_rate", "lane_rate"): v for k, v in value.items()}
+        elif name != "expert_output_penalty":
+            values[name] = value
+    return values
 
 
 def _drawn(config: PrismConfig, seed: int) -> Prism:

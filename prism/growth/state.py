@@ -1,9 +1,8 @@
 """The state of sequences that the smaller model has begun to read, for the grown one to go on with.
 
 Old entries go where their weights went. The bus is stretched by ``c`` as the stream is
-(``prism.growth.rules``); features behind a norm, codes, registers and lanes have the same values
-in both models. New entries are 0, as at the start of a document: nothing new is heard yet, so any
-value would be exact.
+(``prism.growth.rules``); normalised features, codes, fast weights and counts have the same values in
+both models. New entries are 0, as at the start of a document.
 """
 
 from __future__ import annotations
@@ -53,15 +52,17 @@ def _fill(new: BlockState, old: BlockState, axes: Axes) -> None:
     if old.tape is not None:
         tape, was = new.tape, old.tape
         if axes.content.places:
-            tape.register = _put(tape.register, was.register, axes.content, axes.slots, axes.width)
+            tape.fast_weights = _put(
+                tape.fast_weights, was.fast_weights, axes.content, axes.slots, axes.width
+            )
             tape.code = _put(tape.code, was.code, axes.content, axes.slots)
         if axes.position.places:
             tape.ring = _put(tape.ring, was.ring, axes.lags, axes.position, axes.width)
     if old.symbolic is not None:
         machine, its = new.symbolic, old.symbolic
-        machine.lane = _put(machine.lane, its.lane, axes.units)
-        for name, value in its.registers.items():
-            machine.registers[name] = _put(machine.registers[name], value, axes.units)
+        machine.gate = _put(machine.gate, its.gate, axes.units)
+        for name, value in its.primitives.items():
+            machine.primitives[name] = _put(machine.primitives[name], value, axes.units)
 
 
 def _put(new: Tensor, old: Tensor, *axes: Axis) -> Tensor:

@@ -6,23 +6,27 @@ tape.bind("capital of Freedonia", "Fredville", source="atlas")
 tape.recall("capital of Freedonia").value
 """
 
-from prism.holo.algebra.accumulator import Register, sign_ste
+from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codes import bank_of, hash_keys, sign_codes
+from prism.holo.algebra.vectors import sign_ste
 from prism.holo.audit import Audit, Capacity
-from prism.holo.capacity.planning import Plan
+from prism.holo.capacity.planning import TapePlan
 from prism.holo.merge import Conflict, MergeReport
 from prism.holo.recall import Recall
+from prism.holo.store import Fact, FactStore
 from prism.holo.tape import HoloTape
 
 __all__ = [
+    "Accumulator",
     "Audit",
     "Capacity",
     "Conflict",
+    "Fact",
+    "FactStore",
     "HoloTape",
     "MergeReport",
-    "Plan",
     "Recall",
-    "Register",
+    "TapePlan",
     "bank_of",
     "hash_keys",
     "sign_codes",

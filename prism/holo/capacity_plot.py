@@ -1,8 +1,8 @@
-"""The capacity curve of one tape: what theory predicts, and what its register really does.
+"""The capacity curve of one tape: what theory predicts, and what its accumulator really does.
 
-Registers of the tape's shape are filled with N facts, first with the tape's own (in random order),
-then with strangers, and read again. Banks are independent of one another, so a large tape is
-measured on some of them, each filled as full as N facts would make it.
+Accumulators of the tape's shape are filled with N facts, first with the tape's own (in random
+order), then with strangers, and read again. Banks are independent of one another, so a large tape
+is measured on some of them, each filled as full as N facts would make it.
 
     matched filter   p_corr(D, 1 + Poisson((N - 1) / B), M)          prism.holo.capacity.theory
     joint decoders   P(a fact's bank holds <= N* facts)              prism.holo.capacity.evolution
@@ -20,9 +20,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.accumulator import Register
-from prism.holo.algebra.amplitudes import amplitude_of
-from prism.holo.algebra.codes import bank_of, code_words, mix, sign_codes
+from prism.holo.algebra.accumulator import Accumulator
+from prism.holo.algebra.codes import amplitude_of, bank_of, mix, sign_codes
 from prism.holo.capacity.evolution import decodable
 from prism.holo.capacity.theory import banked_accuracy
 from prism.holo.decode import Superposition, message_passing, successive_cancellation
@@ -120,19 +119,18 @@ def _point(tape: HoloTape, facts: int, draw_: np.random.Generator) -> tuple[int,
     count = min(c.banks, enough)
     chosen = draw_.choice(c.banks, count, replace=False)
     hashes, ids, banks = _load(tape, facts, chosen, draw_)
-    register = Register(count, c.dim, "int32")
+    accumulator = Accumulator(count, c.dim, "int32")
     codes = tape.vocabulary.codes
-    amplitudes = amplitude_of(hashes, c.layers)
-    register.add(banks, lambda at: code_words(hashes[at], c.dim) ^ codes.words(ids[at]), amplitudes)
+    accumulator.bind(hashes, ids, codes, amplitude_of(hashes, c.layers), banks)
     if not joint:
         some = draw_.permutation(len(hashes))[:READS]
-        rows = register.numbers[torch.from_numpy(banks[some])].float()
+        rows = accumulator.numbers[torch.from_numpy(banks[some])].float()
         products = rows * sign_codes(hashes[some], c.dim)
         return int((read_vectors(products, codes, 1.0).ids == ids[some]).sum()), len(some)
     right = 0
     for bank in range(count):
         mine = banks == bank
-        right += _decoded(tape, register.numbers[bank].double(), hashes[mine], ids[mine])
+        right += _decoded(tape, accumulator.numbers[bank].double(), hashes[mine], ids[mine])
     return right, len(hashes)
 
 

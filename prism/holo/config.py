@@ -13,16 +13,16 @@ DECODERS = ("filter", "sic", "amp")
 
 @dataclass(frozen=True, kw_only=True)
 class HoloConfig:
-    """A tape's register and how it is read.
+    """A tape's accumulator and how it is read.
 
     Args:
         dim: numbers D of a bank.
         banks: B; more than one needs an integer ``dtype``.
-        dtype: of the register, from ``register.DTYPES``.
+        dtype: of the accumulator, from ``accumulator.DTYPES``.
         seed: of all codes, 0 <= seed < 2**63.
         layers: amplitude layers; more than one needs a ledger and ``decoder = "amp"``.
         sequence: values are tuples.
-        ledger: keep who was bound to what beside the register.
+        ledger: keep who was bound to what beside the accumulator.
         resolver: keep the key strings and map misspelt keys to them; needs the ledger.
         decoder: how facts are read when nothing else is asked for, from ``DECODERS``.
         alpha: rate in (0, 1] at which unknown keys are answered; 1 = nothing is ever refused.

@@ -1,7 +1,8 @@
 """Joint decoding: all facts of a bank at once, from the ledger's list of keys.
 
-The register is y = sum_i a_i k_i * v_{c_i} without noise: a sparse superposition code whose
-columns are known. What other facts add is no noise once they are known themselves.
+The accumulator is y = sum_i a_i k_i * v_{c_i} without noise: a sparse superposition code whose
+columns are known. The matched filter takes the other facts for noise; decoding them jointly removes
+their cross-talk.
 
 Successive cancellation (``"sic"``): read all keys, fix the most certain tenth, subtract, repeat.
 
@@ -24,14 +25,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.accumulator import Register
-from prism.holo.algebra.amplitudes import amplitude_of
+from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codebook import Codebook
-from prism.holo.algebra.codes import bank_of, sign_codes
+from prism.holo.algebra.codes import amplitude_of, bank_of, sign_codes
 from prism.holo.capacity.theory import tail
-from prism.holo.config import HoloConfig
 from prism.holo.ledger import Ledger
-from prism.holo.recall import Reading
+from prism.holo.recall import Readout
 
 SWEEPS = 60
 STALLED = 1e-3  # relative change of the residual below which AMP has come to rest
@@ -47,7 +46,7 @@ class Decoded:
         ids: int64 [n], the value of each.
         posterior: float64 [n], of that value.
         p_value: float64 [n], of its score under the noise that was left; 0 if ``exact``.
-        exact: the values reproduce the register to the last number.
+        exact: the values reproduce the accumulator to the last number.
     """
 
     hashes: np.ndarray
@@ -58,54 +57,59 @@ class Decoded:
 
 
 class JointDecoder:
-    """Decodes banks of one tape and keeps them until they are written."""
+    """Decoded banks of one accumulator, kept until the bank is next written.
+
+    Args:
+        codes: of the values.
+        ledger: lists the keys of each bank.
+        layers: amplitude layers.
+    """
 
     def __init__(
-        self, register: Register, codes: Codebook, ledger: Ledger, config: HoloConfig
+        self, accumulator: Accumulator, codes: Codebook, ledger: Ledger, layers: int
     ) -> None:
-        self._register, self._codes, self._ledger = register, codes, ledger
-        self._config = config
+        self._accumulator, self._codes, self._ledger = accumulator, codes, ledger
+        self._layers = layers
         self._done: dict[tuple[str, int], Decoded] = {}
         self._rows: tuple[np.ndarray, np.ndarray] | None = None
 
     def invalidate(self, banks: np.ndarray) -> None:
-        """Forget what was decoded of the banks [n], which have been written."""
+        """Drop what was decoded of the banks int64 [n], which have been written."""
         self._rows = None
         if self._done:
             written = set(banks.tolist())
             self._done = {k: v for k, v in self._done.items() if k[1] not in written}
 
-    def decode(self, bank: int, method: str = "amp") -> Decoded:
+    def decode(self, bank: int, decoder: str = "amp") -> Decoded:
         """All facts of one bank, by ``"amp"`` or ``"sic"``."""
-        if (method, bank) not in self._done:
+        if (decoder, bank) not in self._done:
             hashes = np.sort(self._keys_of(bank))
-            target = self._register.numbers[bank].double()
-            problem = Superposition(hashes, target, self._codes, self._config.layers)
-            solve = message_passing if method == "amp" else successive_cancellation
-            self._done[method, bank] = solve(problem)
-        return self._done[method, bank]
+            target = self._accumulator.numbers[bank].double()
+            problem = Superposition(hashes, target, self._codes, self._layers)
+            self._done[decoder, bank] = solve(problem, decoder)
+        return self._done[decoder, bank]
 
-    def read(self, hashes: np.ndarray, method: str, alpha: float) -> Reading:
-        """The reading of N item hashes; keys that are not listed read as nothing."""
+    def read(self, hashes: np.ndarray, decoder: str, alpha: float) -> Readout:
+        """The readout of N key hashes; keys that are not listed read as nothing."""
         ids = np.full(len(hashes), -1)
         posterior, p_value = np.zeros(len(hashes)), np.ones(len(hashes))
-        banks = bank_of(hashes, self._register.banks)
+        banks = bank_of(hashes, self._accumulator.banks)
         for bank in np.unique(banks):
-            found = self.decode(int(bank), method)
+            decoded = self.decode(int(bank), decoder)
             mine = np.flatnonzero(banks == bank)
-            place = np.searchsorted(found.hashes, hashes[mine])
-            place = np.minimum(place, max(len(found.hashes) - 1, 0))
-            if len(found.hashes):
-                listed = found.hashes[place] == hashes[mine]
+            place = np.searchsorted(decoded.hashes, hashes[mine])
+            place = np.minimum(place, max(len(decoded.hashes) - 1, 0))
+            if len(decoded.hashes):
+                listed = decoded.hashes[place] == hashes[mine]
                 mine, place = mine[listed], place[listed]
-                ids[mine] = found.ids[place]
-                posterior[mine], p_value[mine] = found.posterior[place], found.p_value[place]
-        return Reading(ids, posterior, 1 - posterior, p_value, p_value <= alpha)
+                ids[mine] = decoded.ids[place]
+                posterior[mine], p_value[mine] = decoded.posterior[place], decoded.p_value[place]
+        return Readout(ids, posterior, 1 - posterior, p_value, p_value <= alpha)
 
     def _keys_of(self, bank: int) -> np.ndarray:
         if self._rows is None:
             keys = self._ledger.column("key")[self._ledger.live_rows()]
-            banks = bank_of(keys, self._register.banks)
+            banks = bank_of(keys, self._accumulator.banks)
             order = np.argsort(banks, kind="stable")
             self._rows = banks[order], keys[order]
         banks, keys = self._rows
@@ -145,7 +149,7 @@ class Superposition:
         return list(every.split(rows))
 
     def result(self, ids: Tensor, posterior: Tensor, score: Tensor) -> Decoded:
-        """The decoded bank, with the check that the values reproduce the register."""
+        """The decoded bank, with the check that the values reproduce the accumulator."""
         residual = self.target.double()
         for part in self.parts():
             chosen = torch.nn.functional.one_hot(ids[part], len(self.codes)).to(self.target)
@@ -156,11 +160,17 @@ class Superposition:
         return Decoded(self.hashes, *(c.cpu().numpy() for c in columns), exact)
 
 
+def solve(problem: Superposition, decoder: str) -> Decoded:
+    """Decode a bank by ``"amp"`` or ``"sic"``; one without facts decodes to nothing."""
+    if len(problem.hashes) == 0:
+        nothing = np.zeros(0)
+        return Decoded(problem.hashes, np.zeros(0, np.int64), nothing, nothing, True)
+    return (message_passing if decoder == "amp" else successive_cancellation)(problem)
+
+
 def message_passing(problem: Superposition) -> Decoded:
     """Approximate message passing; see the module's equation."""
     n, size, y = len(problem.hashes), len(problem.codes), problem.target
-    if n == 0:
-        return _empty(problem)
     x = torch.zeros(n, size, device=y.device)
     z, rest = y, float(y.norm())
     for _ in range(SWEEPS):
@@ -188,8 +198,6 @@ def message_passing(problem: Superposition) -> Decoded:
 def successive_cancellation(problem: Superposition) -> Decoded:
     """Hard decisions, the most certain first."""
     n, residual = len(problem.hashes), problem.target.clone()
-    if n == 0:
-        return _empty(problem)
     ids = torch.zeros(n, dtype=torch.long, device=residual.device)
     score = torch.zeros(n, device=residual.device)
     posterior = torch.zeros(n, device=residual.device)
@@ -210,8 +218,3 @@ def successive_cancellation(problem: Superposition) -> Decoded:
         keep[sure] = False
         left = left[keep]
     return problem.result(ids, posterior, score)
-
-
-def _empty(problem: Superposition) -> Decoded:
-    nothing = np.zeros(0)
-    return Decoded(problem.hashes, np.zeros(0, np.int64), nothing, nothing, True)

@@ -1,7 +1,7 @@
-"""The ledger: what was bound under which key, by whom and when, beside the register.
+"""The ledger: what was bound under which key, by whom and when, beside the accumulator.
 
-A register cannot say which value to subtract, so exact forgetting needs the pair (key hash, value
-id). One row per stored item, in columns that grow by doubling; rows are never removed, only
+An accumulator cannot say which value to subtract, so exact forgetting needs the pair (key hash,
+value id). One row per stored item, in columns that grow by doubling; rows are never removed, only
 superseded, so the history stays. A fact is a row at position 0 and, for a sequence, the rows after
 it. Rows are found by an open-addressing table of row numbers (linear probing, load <= 1/2), all
 keys of a batch at once.
@@ -55,7 +55,7 @@ class Ledger:
         return row * self._rows + self._table.nbytes
 
     def live_rows(self) -> np.ndarray:
-        """Row numbers int64 of all items that the register holds."""
+        """Row numbers int64 of all items that the accumulator holds."""
         return np.flatnonzero(self.column("superseded_by") == LIVE)
 
     def find(self, hashes: np.ndarray) -> np.ndarray:
@@ -115,7 +115,7 @@ class Ledger:
         return rows
 
     def supersede(self, rows: np.ndarray, by: np.ndarray | int = FORGOTTEN) -> None:
-        """Mark rows [N] as no longer in the register; ``by`` = the rows that replaced them."""
+        """Mark rows [N] as no longer in the accumulator; ``by`` = the rows that replaced them."""
         self._columns["superseded_by"][rows] = by
 
     def keep_live(self) -> None:

@@ -1,21 +1,23 @@
-"""Merging two tapes: one register that is as if all facts had been bound to it at once.
+"""Merging two tapes, and erasing what a ledger remembers of facts that are gone.
 
-The registers are sums, so disjoint tapes merge by adding. The ledgers say what is not disjoint: a
-fact that both know is counted once, and a key with two values is a conflict that an explicit rule
-decides. Without ledgers the registers are simply added, and what both know counts twice.
+A merged accumulator is as if all facts had been bound to it at once. Accumulators are sums, so
+disjoint tapes merge by superposition. The ledgers say what is not disjoint: a fact of both is
+counted once, and a key with two values is a conflict that an explicit rule decides. Without ledgers
+the accumulators are simply added, and a fact of both counts twice.
+
+Forgetting empties the accumulator at once; the ledger keeps what was bound, by whom and when, for
+an audit. :func:`erase_history` drops that too, where nobody may know it.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from prism.holo.items import Items
-
-if TYPE_CHECKING:
-    from prism.holo.tape import HoloTape
+from prism.holo.parts import TapeParts
+from prism.holo.vocabulary import Bindings, Vocabulary
 
 RULES = ("error", "ours", "theirs", "newest")
 
@@ -32,14 +34,14 @@ class Conflict:
 
 @dataclass(frozen=True)
 class MergeReport:
-    """What a merge did: facts added, facts that both knew, and conflicts."""
+    """Outcome of a merge: facts added, facts of both tapes, and conflicts."""
 
     added: int
     duplicates: int
     conflicts: list[Conflict] = field(default_factory=list)
 
 
-def merge(tape: HoloTape, other: HoloTape, on_conflict: str = "error") -> MergeReport:
+def merge(tape: TapeParts, other: TapeParts, on_conflict: str = "error") -> MergeReport:
     """Add all of ``other`` to ``tape``; ``other`` stays as it is.
 
     Args:
@@ -48,7 +50,7 @@ def merge(tape: HoloTape, other: HoloTape, on_conflict: str = "error") -> MergeR
 
     Raises:
         ValueError: unlike tapes, or a conflict under ``"error"``; nothing is changed.
-        OverflowError: the register is too narrow; nothing is changed.
+        OverflowError: the accumulator is too narrow; nothing is changed.
     """
     if on_conflict not in RULES:
         raise ValueError(f"on_conflict = {on_conflict!r}: must be one of {', '.join(RULES)}")
@@ -60,40 +62,40 @@ def merge(tape: HoloTape, other: HoloTape, on_conflict: str = "error") -> MergeR
     if (tape.ledger is None) != (other.ledger is None):
         raise ValueError("merge: one tape has a ledger and the other has none")
     if tape.ledger is None:
-        tape.register.add_register(other.register)
+        tape.accumulator.superpose(other.accumulator)
         tape.vocabulary.extend(other.vocabulary.items or [])
-        tape._unlisted += other._unlisted
-        tape.revision += 1
-        return MergeReport(added=other.count, duplicates=0)
+        tape.unlisted += other.unlisted
+        tape.changed(np.arange(tape.accumulator.banks))
+        return MergeReport(added=other.unlisted, duplicates=0)
     return _merge_listed(tape, other, on_conflict)
 
 
-def _merge_listed(tape: HoloTape, other: HoloTape, on_conflict: str) -> MergeReport:
+def _merge_listed(tape: TapeParts, other: TapeParts, on_conflict: str) -> MergeReport:
     theirs = other.ledger
-    if other._unlisted:
-        raise ValueError(f"merge: {other._unlisted} vectors of the other tape are in no ledger")
+    if other.unlisted:
+        raise ValueError(f"merge: {other.unlisted} vectors of the other tape are in no ledger")
     live = theirs.live_rows()
     roots = live[theirs.column("position")[live] == 0]
     rows, fact = theirs.chain(roots)
-    size = len(tape.vocabulary.codes)
-    items = Items(
+    size = len(tape.vocabulary)
+    bindings = Bindings(
         theirs.column("key")[rows],
-        translate(other, tape, theirs.column("value")[rows]),
+        _translated(other.vocabulary, tape.vocabulary, theirs.column("value")[rows]),
         theirs.column("position")[rows].astype(np.int64),
         fact,
     )
     hashes = theirs.column("key")[roots]
     ours = tape.ledger.find(hashes)
-    same = tape._same(items, ours)
+    same = tape.same(bindings, ours)
     clash = np.flatnonzero((ours >= 0) & ~same)
     try:
-        conflicts = [_judge(tape, other, ours[i], roots[i], on_conflict) for i in clash]
+        conflicts = [_conflict(tape, other, ours[i], roots[i], on_conflict) for i in clash]
         new = ours < 0
         new[clash] = [c.kept == "theirs" for c in conflicts]
         names = theirs.column("source")[roots]
-        source = tape._source_ids([theirs.sources[i] for i in names], len(roots))
+        source = tape.source_ids([theirs.sources[i] for i in names], len(roots))
         times = theirs.column("time")[roots]
-        tape._write(items.of(new), ours[new & (ours >= 0)], source, times[fact[new[fact]]])
+        tape.write(bindings.of(new), ours[new & (ours >= 0)], source, times[fact[new[fact]]])
     except Exception:
         tape.vocabulary.shrink(size)
         raise
@@ -103,8 +105,11 @@ def _merge_listed(tape: HoloTape, other: HoloTape, on_conflict: str) -> MergeRep
     return MergeReport(added, int(same.sum()), conflicts)
 
 
-def _judge(tape: HoloTape, other: HoloTape, mine: int, yours: int, on_conflict: str) -> Conflict:
-    a, b = tape._fact(mine), other._fact(yours)
+def _conflict(
+    tape: TapeParts, other: TapeParts, mine: int, yours: int, on_conflict: str
+) -> Conflict:
+    """The conflict of two root rows, decided by the rule."""
+    a, b = tape.fact(mine), other.fact(yours)
     if on_conflict == "error":
         raise ValueError(
             f"merge: key {b.key!r} is {a.value!r} here and {b.value!r} there; choose on_conflict "
@@ -116,13 +121,41 @@ def _judge(tape: HoloTape, other: HoloTape, mine: int, yours: int, on_conflict: 
     return Conflict(b.key, a.value, b.value, kept)
 
 
-def translate(source: HoloTape, target: HoloTape, ids: np.ndarray) -> np.ndarray:
-    """The ids [n] that values of one tape have in another with the same kind of vocabulary."""
-    if not source.vocabulary.open:
+def _translated(source: Vocabulary, target: Vocabulary, ids: np.ndarray) -> np.ndarray:
+    """The ids [n] that values of one vocabulary have in another of the same kind."""
+    if not source.open:
         return ids.astype(np.int64)
-    end = source.vocabulary.end
+    end = source.end
     kinds, place = np.unique(ids, return_inverse=True)
-    items = [source.vocabulary.value(int(i)) for i in kinds if i != end]
+    items = [source.value(int(i)) for i in kinds if i != end]
     moved = np.full(len(kinds), end if end is not None else 0, np.int64)
-    moved[kinds != (-1 if end is None else end)] = target.vocabulary.ids(items, grow=True)
+    moved[kinds != (-1 if end is None else end)] = target.ids(items, grow=True)
     return moved[place]
+
+
+def erase_history(tape: TapeParts) -> int:
+    """Leave the ledger as if facts that are gone had never been bound; the accumulator and all
+    answers stay as they are.
+
+    Dropped are the rows of facts that were forgotten or replaced, the values that no fact has any
+    more, and the sources that no fact names. Facts bound without the ledger may have any value, so
+    with them all values stay.
+
+    Returns:
+        The number of rows that were dropped.
+
+    Raises:
+        ValueError: the tape has no ledger.
+    """
+    ledger, vocabulary = tape.listed("erase_history"), tape.vocabulary
+    before = len(ledger)
+    ledger.keep_live()
+    if vocabulary.open and tape.unlisted == 0:
+        used = np.zeros(len(vocabulary), bool)
+        used[ledger.column("value")] = True
+        if vocabulary.end is not None:
+            used[vocabulary.end] = True
+        ledger.renumber("value", np.cumsum(used) - 1)  # the new number of each that is kept
+        vocabulary.keep(used)
+    tape.joint.invalidate(np.arange(tape.config.banks))  # what it has decoded has old numbers
+    return before - len(ledger)

@@ -1,10 +1,11 @@
-"""Reading one fact: the matched filter, calibrated by the register's own norm.
+"""Recall of one fact: the matched filter, calibrated by the accumulator's own norm.
 
     s_m = <k_q * H, v_m> / (a D),     tau = |H| / (a D)        a the key's amplitude
     answer  argmax_m s_m  if  s_max / tau > Phi^-1((1 - alpha)^(1/M)),  else "unknown"
 
-Nothing is fitted: the threshold and the posterior are the closed forms of
-:mod:`prism.holo.capacity.theory`.
+Unbinding ``k_q * H`` gives the value's code under the cross-talk of the other facts; the cleanup
+compares it with all M codes. Nothing is fitted: the threshold and the posterior are the closed
+forms of :mod:`prism.holo.capacity.theory`.
 """
 
 from __future__ import annotations
@@ -17,10 +18,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.accumulator import Register
-from prism.holo.algebra.amplitudes import amplitude_of
+from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codebook import Codebook
-from prism.holo.algebra.codes import bank_of, sign_codes
+from prism.holo.algebra.codes import amplitude_of, bank_of, sign_codes
 from prism.holo.capacity.theory import posteriors, quantile, tail
 
 
@@ -33,9 +33,9 @@ class Recall:
         posterior: probability of the answer: that it is this value, or, where the value is None,
             that the key is not stored (a listed key: that its best value is wrong).
         p_value: chance that an unknown key reads as well as this one did.
-        source: who bound it, where a ledger knows.
-        method: what decided: ``"filter"``, ``"sic"``, ``"amp"`` (the register was read) or
-            ``"ledger"`` (the key is not in the key list, so it was not read).
+        source: name of the source that bound it, where a ledger knows.
+        method: what decided: a decoder (``"filter"``, ``"sic"``, ``"amp"``), or ``"ledger"`` where
+            the key is not in the key list, so that the accumulator was not read.
         key_used: the key that was looked up.
         resolved_from: the key that was asked for, when the resolver replaced it.
     """
@@ -50,8 +50,8 @@ class Recall:
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What the register says about N key hashes, as arrays.
+class Readout:
+    """Best values of N key hashes and how sure they are, as arrays.
 
     Attributes:
         ids: int64 [N], the best value of each.
@@ -69,13 +69,13 @@ class Reading:
 
 
 def read(
-    register: Register,
+    accumulator: Accumulator,
     codes: Codebook,
     hashes: np.ndarray,
     alpha: float,
     known: float = 0.5,
     layers: int = 1,
-) -> Reading:
+) -> Readout:
     """Matched filter of N hashes uint64 against all M values.
 
     Args:
@@ -83,50 +83,45 @@ def read(
         known: prior probability that a key is stored.
         layers: amplitude layers of the tape.
     """
-    banks = torch.from_numpy(bank_of(hashes, register.banks)).to(register.numbers.device)
+    banks = torch.from_numpy(bank_of(hashes, accumulator.banks)).to(accumulator.numbers.device)
     scale = torch.from_numpy(amplitude_of(hashes, layers))
 
     def vectors(part: slice) -> Tensor:
-        rows = register.numbers[banks[part]]
+        rows = accumulator.numbers[banks[part]]
         if rows.dtype == torch.int8 and layers == 1:
-            # a sign turns the numbers of an int8 register within their range, -127..127
-            return rows.mul_(sign_codes(hashes[part], register.dim).to(rows.device))
+            # a sign turns the numbers of an int8 accumulator within their range, -127..127
+            return rows.mul_(sign_codes(hashes[part], accumulator.dim).to(rows.device))
         rows = rows if rows.dtype == torch.float64 else rows.float()
         if layers > 1:
             rows = rows / scale[part, None].to(rows)
-        return rows.mul_(sign_codes(hashes[part], register.dim).to(rows))
+        return rows.mul_(sign_codes(hashes[part], accumulator.dim).to(rows))
 
     return _read(vectors, len(hashes), codes, alpha, known)
 
 
-def read_vectors(products: Tensor, codes: Codebook, alpha: float, known: float = 0.5) -> Reading:
+def read_vectors(products: Tensor, codes: Codebook, alpha: float, known: float = 0.5) -> Readout:
     """The same of N products ``q * H`` [N, D] with keys of one's own, made of signs."""
     return _read(lambda part: products[part].detach(), len(products), codes, alpha, known)
 
 
 def _read(
     vectors: Callable[[slice], Tensor], count: int, codes: Codebook, alpha: float, known: float
-) -> Reading:
+) -> Readout:
     size = len(codes)
     if size == 0 or count == 0:
         nothing = np.zeros(count)
         none = np.full(count, -1)
-        return Reading(none, nothing, nothing + 1, nothing + 1, nothing > 0)
+        return Readout(none, nothing, nothing + 1, nothing + 1, nothing > 0)
     level, parts = quantile(alpha, size), []
     rows = max(1, codes.block // max(size, codes.dim))
     for low in range(0, count, rows):
         read_ = vectors(slice(low, low + rows))
-        # Signs keep the length, so the noise of a read is the norm of its register.
+        # Signs keep the length, so the noise of a read is the norm of its accumulator.
         exact = read_ if read_.is_floating_point() else read_.float()
         tau = torch.linalg.vector_norm(exact, dim=-1) / codes.dim
-        parts.append(_judge(codes.scores(read_).div_(codes.dim), tau, level, known))
-    return Reading(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))
-
-
-def _judge(scores: Tensor, tau: Tensor, level: float, known: float) -> tuple[Tensor, ...]:
-    """Columns of a :class:`Reading` from scores [n, M], which are overwritten, and tau [n]."""
-    size = scores.shape[1]
-    best, ids = scores.max(-1)
-    z = best / tau.clamp_min(1e-12)
-    posterior, unknown = posteriors(scores, tau, known)
-    return ids, posterior, unknown, tail(z, size), z > level
+        scores = codes.scores(read_).div_(codes.dim)
+        best, ids = scores.max(-1)
+        z = best / tau.clamp_min(1e-12)
+        posterior, unknown = posteriors(scores, tau, known)  # overwrites the scores
+        parts.append((ids, posterior, unknown, tail(z, size), z > level))
+    return Readout(*(torch.cat(column).cpu().numpy() for column in zip(*parts, strict=True)))

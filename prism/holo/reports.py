@@ -1,7 +1,7 @@
-"""What a tape says, for people and for programs: one dictionary of JSON values, one line of it.
+"""Text reports of a tape: one dictionary of JSON values per answer, fact or audit, and lines of it.
 
-The dictionaries are the contract of ``--json``; the lines are made from them and from nothing else,
-so the two cannot disagree.
+The dictionaries are the contract of ``--json`` (their names stay, whatever the code calls a thing);
+the lines are made from them and from nothing else, so the two cannot disagree.
 """
 
 from __future__ import annotations
@@ -10,23 +10,24 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from prism.holo.reader import Fact
+from prism.holo.audit import Audit, Capacity
+from prism.holo.ingestion import FactTable, Ingested
 from prism.holo.recall import Recall
-from prism.holo.tape import HoloTape
+from prism.holo.store import Fact
 
-SMALLEST = 1e-16  # p-values below are not told apart on a line
+SMALLEST = 1e-16  # p-values below look alike on a line
 
 
-def answer(question: str, found: Recall) -> dict[str, Any]:
+def answer(question: str, recall: Recall) -> dict[str, Any]:
     """An answered question; ``value`` is null for "unknown"."""
     return {
         "question": question,
-        "value": plain(found.value),
-        "posterior": found.posterior,
-        "p_value": found.p_value,
-        "source": found.source,
-        "method": found.method,
-        "resolved_to": None if found.resolved_from is None else found.key_used,
+        "value": plain(recall.value),
+        "posterior": recall.posterior,
+        "p_value": recall.p_value,
+        "source": recall.source,
+        "method": recall.method,
+        "resolved_to": None if recall.resolved_from is None else recall.key_used,
     }
 
 
@@ -62,11 +63,10 @@ def listed_line(fact: dict[str, Any]) -> str:
     return f"{key}: {shown(fact['value'])} ({source}{fact['time']})"
 
 
-def audited(tape: HoloTape) -> dict[str, Any]:
-    """The facts read again and the register against the ledger, with the room that is left."""
-    check, room = tape.audit(), tape.capacity()
+def audited(facts: int, check: Audit, room: Capacity) -> dict[str, Any]:
+    """The audit of a tape of so many facts, with the room that is left."""
     return {
-        "facts": tape.count,
+        "facts": facts,
         "read": check.read,
         "right": check.right,
         "answered": check.answered,
@@ -79,19 +79,19 @@ def audited(tape: HoloTape) -> dict[str, Any]:
         "mean_bank": float(room.loads.mean()),
         "peak": room.peak,
         "peak_allowed": room.room,
-        "register_bytes": room.register_bytes,
+        "register_bytes": room.accumulator_bytes,
         "ledger_bytes": room.ledger_bytes,
         "codebook_bytes": room.codebook_bytes,
-        "key_text_bytes": 0 if tape.resolver is None else tape.resolver.nbytes,
+        "key_text_bytes": room.resolver_bytes,
     }
 
 
 def audit_lines(said: dict[str, Any]) -> list[str]:
     """The audit in sentences."""
     consistent = {
-        True: "the register is the sum of what the ledger lists, number by number",
-        False: "THE REGISTER IS NOT WHAT THE LEDGER LISTS",
-        None: "the register also holds vectors, which the ledger cannot list",
+        True: "the accumulator is the sum of what the ledger lists, number by number",
+        False: "THE ACCUMULATOR IS NOT WHAT THE LEDGER LISTS",
+        None: "the accumulator also holds vectors, which the ledger cannot list",
     }
     share = said["right"] / said["read"] if said["read"] else 1.0
     return [
@@ -100,10 +100,45 @@ def audit_lines(said: dict[str, Any]) -> list[str]:
         consistent[said["consistent"]],
         f"room for {said['left']:,} items more: {said['capacity']:,} are read right at "
         f"{said['level']:.0%}; fullest bank {said['fullest_bank']:,}, mean {said['mean_bank']:.1f}",
-        f"greatest number {said['peak']:,} of {said['peak_allowed']:,}; bytes: register "
+        f"greatest number {said['peak']:,} of {said['peak_allowed']:,}; bytes: accumulator "
         f"{said['register_bytes']:,}, ledger {said['ledger_bytes']:,}, key texts "
         f"{said['key_text_bytes']:,}, codebook (made, not stored) {said['codebook_bytes']:,}",
     ]
+
+
+def lines(said: dict[str, Any]) -> list[str]:
+    """Everything that was said, for people: what was forgotten, answers, facts, the audit."""
+    out = [f"forgotten: {key}" for key in said.get("forgotten", [])]
+    out += [f"erased: {said['erased']} rows of the ledger"] if "erased" in said else []
+    out += map(answer_line, said.get("answers", []))
+    out += map(listed_line, said.get("facts", []))
+    out += audit_lines(said["audit"]) if "audit" in said else []
+    out += [f"plot: {said['plot']}"] if "plot" in said else []
+    return out
+
+
+def ingested_line(table: FactTable, done: Ingested) -> str:
+    """Counts of the rows of a table by what became of them."""
+    repeated = table.rows - len(table.facts) - table.kept - table.replaced
+    counts = {
+        "added": done.added,
+        "known already": done.known + repeated,
+        "replaced": done.replaced + table.replaced,
+        "kept as they were": done.kept + table.kept,
+        "bad rows skipped": len(table.bad),
+    }
+    said = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
+    return said or "no rows"
+
+
+def overload_line(room: Capacity) -> str | None:
+    """A warning where a tape holds more than it reads well; None where it does not."""
+    if room.predicted >= room.level:
+        return None
+    return (
+        f"over its capacity: {room.facts:,} items where {room.limit:,} are read right at "
+        f"{room.level:.0%}; now {room.predicted:.1%} by theory"
+    )
 
 
 def plain(value: Any) -> Any:

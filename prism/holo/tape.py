@@ -3,47 +3,48 @@
     bind     H[b(k)] += a k * v              forget   H[b(k)] -= a k * v
     recall   argmax_v <k * H[b(k)], v>       or "unknown" below the threshold
 
-The register (:mod:`prism.holo.algebra.accumulator`) holds the facts. The ledger beside it remembers
-which value belongs to which key hash, so that forgetting, updating and merging are exact. A fuzzy
-resolver, if wanted, stands in front. A dict is smaller for exact keys; what the superposition buys
-is a state of fixed size that can be added, subtracted, read in one product and differentiated.
+The accumulator (:mod:`prism.holo.algebra.accumulator`) holds the facts in superposition. The ledger
+beside it lists which value belongs to which key hash, so that forgetting, updating and merging are
+exact. A resolver of misspelt keys, if wanted, stands in front. A dict is smaller for exact keys;
+what the superposition buys is a state of fixed size that can be added, subtracted, read in one
+product and differentiated.
 """
 
 from __future__ import annotations
 
-import time as clock
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.accumulator import Register
-from prism.holo.algebra.amplitudes import amplitude_of
-from prism.holo.algebra.codes import Key, bank_of, code_words, hash_keys
-from prism.holo.audit import Upkeep
+from prism.holo import audit, file, merge
+from prism.holo.algebra.codes import Key, sign_codes, signs
+from prism.holo.algebra.vectors import bind_vectors, require_one_bank, unbind
+from prism.holo.capacity.planning import plan
 from prism.holo.config import HoloConfig
-from prism.holo.decode import JointDecoder
-from prism.holo.items import Items, as_tuple, to_items
-from prism.holo.keys.resolver import Resolver
-from prism.holo.ledger import FORGOTTEN, Ledger
-from prism.holo.reader import Answering
-from prism.holo.vector_tape import VectorAlgebra
-from prism.holo.vocabulary import Item, Vocabulary
+from prism.holo.parts import TapeParts
+from prism.holo.reader import Reader
+from prism.holo.recall import Readout, Recall
+from prism.holo.store import Fact
+from prism.holo.vocabulary import Bindings, Item, as_tuple, to_bindings
 
 ON_CONFLICT = ("error", "keep", "replace")
 
 
-class HoloTape(VectorAlgebra, Answering, Upkeep):
-    """A tape of facts.
+class HoloTape:
+    """A tape of facts, a :class:`~prism.holo.store.FactStore`.
 
     ``HoloTape(dim=8192)`` is one float bank, which also takes vectors; :meth:`plan` chooses banks
     and an integer type for a given number of facts.
 
     Args:
-        config: the register's shape; or its fields by name.
+        dim, banks, config: the accumulator's shape and how it is read, the fields of
+            :class:`~prism.holo.config.HoloConfig`.
         values: what can be answered: None (open), a number M, a list, or a tensor [M, dim] of +-1.
+        device: of the accumulator.
     """
 
     def __init__(
@@ -57,41 +58,96 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
     ) -> None:
         if "dtype" not in config:
             config["dtype"] = "float32" if banks == 1 else "int16"
-        self.config = HoloConfig(dim=dim, banks=banks, **config)
-        c = self.config
-        self.register = Register(c.banks, c.dim, c.dtype, device)
-        self.vocabulary = Vocabulary(c.dim, values, c.sequence, c.seed)
-        self.resolver = Resolver() if c.resolver else None
-        self.restore_ledger(Ledger() if c.ledger else None)
-        self._unlisted = 0  # facts that no ledger row stands for
-        self.revision = 0  # grows whenever the register changes; a view compares it
+        self._hold(TapeParts.empty(HoloConfig(dim=dim, banks=banks, **config), values, device))
 
-    def restore_ledger(self, ledger: Ledger | None) -> None:
-        """Take over the ledger that belongs to the register, as a file does."""
-        self.ledger = ledger
-        self.decoder: JointDecoder | None = None
-        if ledger is not None:
-            codes = self.vocabulary.codes
-            self.decoder = JointDecoder(self.register, codes, ledger, self.config)
+    def _hold(self, parts: TapeParts) -> None:
+        self._parts, self._reader = parts, Reader(parts)
+        self.config, self.accumulator, self.joint = parts.config, parts.accumulator, parts.joint
+        self.vocabulary, self.ledger, self.resolver = parts.vocabulary, parts.ledger, parts.resolver
+
+    @classmethod
+    def plan(
+        cls,
+        facts: int,
+        candidates: int | None = None,
+        accuracy: float = 0.99,
+        alpha: float = 0.01,
+        *,
+        decoder: str = "filter",
+        layers: int = 1,
+        dim: int | None = None,
+        **config: Any,
+    ) -> Self:
+        """An empty tape for ``facts`` with ``candidates`` values; ``print(tape)`` says its size.
+
+        Args:
+            candidates: values to choose from; None = as many as ``values`` has.
+            accuracy: share of facts answered right at ``alpha``; refusals are misses.
+            alpha: false-accept rate; 1 = the best value is always answered.
+            decoder, layers, dim: see :func:`prism.holo.capacity.planning.plan`.
+            config: further arguments of the constructor (``values``, ``seed``, ``resolver``...).
+        """
+        if candidates is None:
+            values = config.get("values")
+            if values is None:
+                raise ValueError("plan candidates: must be given where values is not")
+            candidates = values if isinstance(values, int) else len(values)
+        p = plan(facts, candidates, accuracy, alpha, decoder, layers, dim)
+        shape = {"dtype": p.dtype, "decoder": decoder, "layers": layers, "alpha": alpha}
+        return cls(p.dim, p.banks, **(shape | config))
+
+    @classmethod
+    def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
+        """The tape that :meth:`save` wrote; see :func:`prism.holo.file.load`."""
+        tape = cls.__new__(cls)
+        tape._hold(file.load(Path(path), device))
+        return tape
+
+    def save(self, path: str | Path) -> None:
+        """Write the tape as one safetensors file, replacing ``path`` at once or not at all."""
+        file.save(self._parts, Path(path))
+
+    @property
+    def revision(self) -> int:
+        """Grows at every change of the accumulator; a view compares it."""
+        return self._parts.revision
 
     @property
     def count(self) -> int:
-        """Facts that the register holds."""
+        """Facts that the accumulator holds."""
         if self.ledger is None:
-            return self._unlisted
+            return self._parts.unlisted
         live = self.ledger.live_rows()
-        return self._unlisted + int((self.ledger.column("position")[live] == 0).sum())
+        return self._parts.unlisted + int((self.ledger.column("position")[live] == 0).sum())
 
     def __len__(self) -> int:
         return self.count
 
     def __contains__(self, key: Key) -> bool:
         """Whether the ledger lists the key; raises ValueError without a ledger."""
-        return bool(self._listed("in").find(self.hash([key]))[0] >= 0)
+        return bool(self._parts.listed("in").find(self.hash([key]))[0] >= 0)
+
+    def __repr__(self) -> str:
+        c = self.config
+        ledger = f", ledger {self.ledger.nbytes:,} bytes" if self.ledger is not None else ""
+        return (
+            f"HoloTape({c.banks:,} x {c.dim} {c.dtype} = {self.nbytes:,} bytes{ledger}, "
+            f"{self.count:,} facts, {len(self.vocabulary):,} values)"
+        )
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the accumulator alone."""
+        return self.accumulator.nbytes
+
+    @property
+    def fingerprint(self) -> str:
+        """What must agree for the accumulators of two tapes to be added."""
+        return self._parts.fingerprint
 
     def hash(self, keys: Iterable[Key] | np.ndarray | Tensor) -> np.ndarray:
         """Hashes uint64 [N] of keys under this tape's seed."""
-        return hash_keys(keys, self.config.seed)
+        return self._parts.hash(keys)
 
     def bind(
         self, key: Key | Tensor, value: Any, source: str | None = None, time: float | None = None
@@ -126,24 +182,48 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
             ValueError: another number of values, a value that is not of the vocabulary, or a
                 conflict.
             TypeError: a key or value of a type that cannot be one.
-            OverflowError: the register is too narrow; nothing is written.
+            OverflowError: the accumulator is too narrow; nothing is written.
         """
         if on_conflict not in ON_CONFLICT:
             raise ValueError(f"on_conflict = {on_conflict!r}: must be one of {ON_CONFLICT}")
         if isinstance(keys, Iterator) or not hasattr(keys, "__len__"):
             keys = list(keys)
         hashes = self.hash(keys)
-        size = len(self.vocabulary.codes)
-        items = to_items(self.vocabulary, hashes, values, grow=True)
+        size = len(self.vocabulary)
+        bindings = to_bindings(self.vocabulary, hashes, values, grow=True)
         try:
-            new, old = self._changes(keys, values, hashes, items, on_conflict)
-            self._write(items.of(new), old, self._source_ids(source, len(hashes)), time)
+            new, replaced = self._changes(keys, values, hashes, bindings, on_conflict)
+            sources = self._parts.source_ids(source, len(hashes))
+            self._parts.write(bindings.of(new), replaced, sources, time)
         except Exception:
             self.vocabulary.shrink(size)
             raise
         if self.resolver is not None:
             self.resolver.add(keys, hashes)
         return int(new.sum())
+
+    def _changes(
+        self, keys: Any, values: Any, hashes: np.ndarray, bindings: Bindings, on_conflict: str
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Which facts bool [F] are to be written, and the roots int64 of rows they replace."""
+        if self.ledger is None:
+            return np.ones(len(hashes), bool), np.zeros(0, np.int64)
+        _, first, again = np.unique(hashes, return_index=True, return_inverse=True)
+        new = np.zeros(len(hashes), bool)
+        new[first] = True
+        for i in np.flatnonzero(~new):
+            if as_tuple(values[i]) != as_tuple(values[first[again[i]]]):
+                raise ValueError(f"key {keys[i]!r}: is given twice with different values")
+        roots = self.ledger.find(hashes)
+        new &= ~self._parts.same(bindings, roots)
+        conflict = np.flatnonzero(new & (roots >= 0))
+        if len(conflict) and on_conflict == "error":
+            i = conflict[0]
+            held = self.stored_value(roots[i])
+            raise ValueError(f"key {keys[i]!r}: is bound to {held!r}; update it to change that")
+        if on_conflict == "keep":
+            new[conflict] = False
+        return new, roots[new & (roots >= 0)]
 
     def update(
         self, key: Key, value: Any, source: str | None = None, time: float | None = None
@@ -154,12 +234,13 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
             KeyError: the key is not bound.
             ValueError: the tape has no ledger: forget(key, value) and bind instead.
         """
-        if self._listed("update").find(self.hash([key]))[0] < 0:
+        if self._parts.listed("update").find(self.hash([key]))[0] < 0:
             raise KeyError(f"key {key!r}: is not bound; bind it first")
         self.bind_many([key], [value], source, time, on_conflict="replace")
 
     def forget(self, key: Key | Tensor, value: Any = None) -> None:
-        """Take one fact out of the register, exactly; see :meth:`forget_many`."""
+        """Take one fact out of the accumulator, exactly; see :meth:`forget_many`. Vectors have no
+        row in the ledger, so taking a pair of them out needs both again."""
         if isinstance(key, Tensor) or isinstance(value, Tensor):
             self._bind_vectors(key, value, -1)
         else:
@@ -168,7 +249,8 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
     def forget_many(
         self, keys: Sequence[Key] | np.ndarray, values: Sequence[Any] | np.ndarray | None = None
     ) -> None:
-        """Take N facts out, all or none. Integer registers become what never knew them.
+        """Take N facts out, all or none: an integer accumulator is restored bit for bit to one
+        that was never given them.
 
         Args:
             values: only, and always, for a tape without a ledger, which cannot know them.
@@ -181,9 +263,8 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
         if self.ledger is None:
             if values is None:
                 raise ValueError("forget: a tape without a ledger needs the value as well")
-            items = to_items(self.vocabulary, hashes, values, grow=False)
-            self._add(items.hashes, items.ids, -np.ones(len(items.ids), np.int64))
-            self._unlisted -= len(hashes)
+            bindings = to_bindings(self.vocabulary, hashes, values, grow=False)
+            self._parts.forget_unlisted(bindings, len(hashes))
             return
         if values is not None:
             raise ValueError("forget: a tape with a ledger knows the value; give the key alone")
@@ -192,89 +273,109 @@ class HoloTape(VectorAlgebra, Answering, Upkeep):
         rows = self.ledger.find(hashes)
         if len(rows) and rows.min() < 0:
             raise KeyError(f"key {keys[int(rows.argmin())]!r}: is not bound")
-        rows = self.ledger.chain(rows)[0]
-        column = self.ledger.column
-        self._add(column("key")[rows], column("value")[rows], -np.ones(len(rows), np.int64))
-        self.ledger.supersede(rows, FORGOTTEN)
-        if self.resolver is not None:
-            self.resolver.remove(hashes)
+        self._parts.forget_rows(rows)
 
-    def _changes(
-        self, keys: Any, values: Any, hashes: np.ndarray, items: Items, on_conflict: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Which facts bool [F] are to be written, and the roots int64 of rows they replace."""
-        if self.ledger is None:
-            return np.ones(len(hashes), bool), np.zeros(0, np.int64)
-        _, first, again = np.unique(hashes, return_index=True, return_inverse=True)
-        new = np.zeros(len(hashes), bool)
-        new[first] = True
-        for i in np.flatnonzero(~new):
-            if as_tuple(values[i]) != as_tuple(values[first[again[i]]]):
-                raise ValueError(f"key {keys[i]!r}: is given twice with different values")
-        roots = self.ledger.find(hashes)
-        new &= ~self._same(items, roots)
-        conflict = np.flatnonzero(new & (roots >= 0))
-        if len(conflict) and on_conflict == "error":
-            i = conflict[0]
-            held = self.stored_value(roots[i])
-            raise ValueError(f"key {keys[i]!r}: is bound to {held!r}; update it to change that")
-        if on_conflict == "keep":
-            new[conflict] = False
-        return new, roots[new & (roots >= 0)]
+    def recall(self, key: Key | Tensor, alpha: float | None = None, **how: Any) -> Recall:
+        """Ask for one key; see :meth:`recall_many`."""
+        if isinstance(key, Tensor) and key.ndim == 1:
+            return self.recall_many(key[None], alpha, **how)[0]
+        return self.recall_many([key], alpha, **how)[0]
 
-    def _same(self, items: Items, roots: np.ndarray) -> np.ndarray:
-        """Whether bool [F] the ledger holds each fact with just this value."""
-        same = roots >= 0
-        if same.any():
-            rows = self.ledger.find(items.hashes)
-            equal = (rows >= 0) & (self.ledger.column("value")[rows] == items.ids)
-            same[items.fact[~equal]] = False
-        return same
+    def recall_many(
+        self,
+        keys: Sequence[Key] | np.ndarray | Tensor,
+        alpha: float | None = None,
+        decoder: str | None = None,
+        resolve: bool = True,
+    ) -> list[Recall]:
+        """Ask for N keys.
 
-    def _write(self, items: Items, old: np.ndarray, source: np.ndarray, time: float | None) -> None:
-        """Add items and take out the facts at the rows ``old``, which they replace, in one go."""
-        ones = np.ones(len(items.ids), np.int64)
-        if self.ledger is None:
-            self._add(items.hashes, items.ids, ones)
-            self._unlisted += int((items.position == 0).sum())
-            return
-        rows, owner = self.ledger.chain(old)
-        column = self.ledger.column
-        self._add(
-            np.concatenate((column("key")[rows], items.hashes)),
-            np.concatenate((column("value")[rows], items.ids)),
-            np.concatenate((-np.ones(len(rows), np.int64), ones)),
-        )
-        replaced = column("key")[old][owner]
-        now = clock.time() if time is None else time
-        self.ledger.append(items.hashes, items.ids, items.position, source[items.fact], now)
-        self.ledger.supersede(rows, self.ledger.latest(replaced))
+        Args:
+            keys: N keys; on a tape of one bank also key vectors float [N, D] of signs.
+            alpha: rate at which unknown keys are answered; None = the tape's where the accumulator
+                decides alone, 1 = nothing is refused.
+            decoder: ``"filter"`` (the accumulator alone), ``"sic"`` or ``"amp"`` (all facts of a
+                bank jointly, from the ledger's key list). None = the tape's decoder for listed
+                keys, and "unknown" for others.
+            resolve: let the resolver, if there is one, map an unlisted text key to a listed one.
 
-    def _add(self, hashes: np.ndarray, ids: np.ndarray, sign: np.ndarray) -> None:
-        """Add sign * amplitude * key * value of n items to the register."""
-        self.revision += len(hashes) > 0
-        c, codes = self.config, self.vocabulary.codes
+        Raises:
+            ValueError: ``alpha`` outside (0, 1], an unknown decoder, or one without its ledger.
+        """
+        return self._reader.recall(keys, alpha, decoder, resolve)
 
-        def words(at: np.ndarray) -> np.ndarray:
-            return code_words(hashes[at], c.dim) ^ codes.words(ids[at])
+    def read(
+        self,
+        hashes: np.ndarray,
+        alpha: float | None = None,
+        decoder: str | None = None,
+        known: float = 0.5,
+    ) -> Readout:
+        """The readout of key hashes uint64 [N], as arrays; ``decoder`` as in
+        :meth:`recall_many`, ``known`` the prior probability that a key is stored."""
+        return self._reader.read(hashes, alpha, decoder, known)
 
-        amplitudes = sign * amplitude_of(hashes, c.layers)
-        written = self.register.add(bank_of(hashes, c.banks), words, amplitudes)
-        if self.decoder is not None:
-            self.decoder.invalidate(written)
+    def facts(self) -> Iterator[Fact]:
+        """All live facts of the ledger, in the order they were bound."""
+        ledger = self._parts.listed("facts")
+        live = ledger.live_rows()
+        for row in live[ledger.column("position")[live] == 0]:
+            yield self._parts.fact(row)
 
-    def _source_ids(self, source: Any, count: int) -> np.ndarray:
-        if self.ledger is None:
-            return np.zeros(count, np.int32)
-        if source is None or isinstance(source, str):
-            return np.full(count, self.ledger.source_id(source), np.int32)
-        if not isinstance(source, Sequence):
-            raise TypeError(f"source = {source!r}: must be text, or a list of texts")
-        if len(source) != count:
-            raise ValueError(f"{len(source)} sources for {count} keys: must be one or as many")
-        return np.array([self.ledger.source_id(name) for name in source], np.int32)
+    def history(self, key: Key) -> list[Fact]:
+        """All that was ever bound under a key, oldest first."""
+        ledger = self._parts.listed("history")
+        return [self._parts.fact(row) for row in ledger.history(self.hash([key])[0])]
 
-    def _listed(self, what: str) -> Ledger:
-        if self.ledger is None:
-            raise ValueError(f"{what}: this tape has no ledger (ledger=False), so no list of keys")
-        return self.ledger
+    def stored_value(self, row: int) -> Any:
+        """The value that the ledger lists for the fact at a root row."""
+        return self._parts.value(row)
+
+    def capacity(self, level: float = 0.99, alpha: float = 1.0) -> audit.Capacity:
+        """How full the tape is; ``level`` is the accuracy asked about, counted at ``alpha``
+        (1: the best value, whether or not it would be answered)."""
+        return audit.capacity_of(self._parts, level, alpha)
+
+    def audit(self, sample: int = audit.SAMPLE) -> audit.Audit:
+        """Read the listed facts again; see :func:`prism.holo.audit.audit`."""
+        return audit.audit(self._parts, sample)
+
+    def merge(self, other: HoloTape, on_conflict: str = "error") -> merge.MergeReport:
+        """Add all facts of ``other``; see :func:`prism.holo.merge.merge`."""
+        return merge.merge(self._parts, other._parts, on_conflict)
+
+    def erase_history(self) -> int:
+        """Drop what the ledger remembers of facts that are gone; the rows that were dropped. See
+        :func:`prism.holo.merge.erase_history`."""
+        return merge.erase_history(self._parts)
+
+    @property
+    def H(self) -> Tensor:
+        """The accumulator's numbers: [D] where there is one bank, else [B, D]."""
+        numbers = self.accumulator.numbers
+        return numbers[0] if self.config.banks == 1 else numbers
+
+    def unbind(self, query: Tensor) -> Tensor:
+        """``query * H``, [D] or [N, D]; see :func:`prism.holo.algebra.vectors.unbind`."""
+        return unbind(self.accumulator, query)
+
+    def key_vectors(self, keys: Any) -> Tensor:
+        """Codes float [N, D] of N keys, to be mixed with vectors of one's own."""
+        kind = self.H.dtype if self.H.dtype.is_floating_point else torch.float32
+        return sign_codes(self.hash(keys), self.config.dim).to(self.H.device, kind)
+
+    def _bind_vectors(self, key: Any, value: Any, sign: int) -> None:
+        """Bind a pair of which at least one is a vector, the other a key or value by name."""
+        require_one_bank(self.accumulator, "bind with vectors")
+        size = len(self.vocabulary)
+        if not isinstance(key, Tensor):
+            key = self.key_vectors([key])[0]
+        try:
+            if not isinstance(value, Tensor):
+                words = self.vocabulary.codes.words(self.vocabulary.ids([value], grow=True))
+                value = signs(words, self.config.dim)[0].to(key)
+            self._parts.unlisted += sign * bind_vectors(self.accumulator, key, value, sign)
+        except ValueError:
+            self.vocabulary.shrink(size)
+            raise
+        self._parts.changed(np.zeros(1, np.int64))

@@ -1,9 +1,9 @@
-"""The vocabulary: which values there are, and their ids.
+"""Vocabulary: the values that a tape can answer with, their ids, and facts as bound pairs of ids.
 
 Open: a value gets the next id when it is first bound; its code follows its hash, so that tapes
 filled apart can be added. Fixed: a list, the integers 0..M-1, or a tensor of codes; anything else
-is refused. In a tape of sequences a value is a tuple, stored one item per position and closed by
-an end mark, which is one more value of the vocabulary.
+is refused. In a tape of sequences a value is a tuple, bound one item per position and closed by an
+end mark, which is one more value of the vocabulary, so that reading needs no length.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
 from prism.holo.algebra.codebook import Codebook, GivenCodebook, HadamardCodebook, HashedCodebook
-from prism.holo.algebra.codes import digest, hash_keys
+from prism.holo.algebra.codes import digest, hash_keys, position_hashes
 
 Item = str | bytes | int
 END_HASH = np.uint64(0x510E527FADE682D1)
+LONGEST = 65_535  # positions that a row of the ledger can number
 
 
 class Vocabulary:
@@ -130,7 +132,7 @@ class Vocabulary:
         self._grow(list(items))
 
     def shrink(self, size: int) -> None:
-        """Forget the values that an open vocabulary has learnt since it had ``size`` codes."""
+        """Drop the values that an open vocabulary has learnt since it had ``size`` codes."""
         if self.open and size < len(self.codes):
             del self._items[size - self.sequence :]  # type: ignore[index]
             self._ids = {_identity(v): i for i, v in enumerate(self._items)}  # type: ignore
@@ -169,12 +171,69 @@ class Vocabulary:
 
     @property
     def fingerprint(self) -> str:
-        """What must agree for two registers to be added: the codes of the values."""
+        """What must agree for two accumulators to be added: the codes of the values."""
         fixed = None if self.open else (self._items if self._items is not None else self._size)
         if isinstance(fixed, list):
             fixed = hashlib.sha256(b"".join(digest(v, b"") for v in fixed)).hexdigest()[:16]
         kind = self.codes.kind
         return json.dumps([kind, fixed, self.sequence, self._seed, self.codes.dim])
+
+
+@dataclass(frozen=True)
+class Bindings:
+    """n bound pairs of F facts, key by value.
+
+    Attributes:
+        hashes: uint64 [n], of the keys.
+        ids: int64 [n], of the values.
+        position: int64 [n], in the fact's sequence; 0 for a single value.
+        fact: int64 [n], the fact that each belongs to.
+    """
+
+    hashes: np.ndarray
+    ids: np.ndarray
+    position: np.ndarray
+    fact: np.ndarray
+
+    def of(self, facts: np.ndarray) -> Bindings:
+        """The bindings of the facts for which bool [F] holds; facts keep their numbers."""
+        keep = facts[self.fact]
+        columns = (self.hashes, self.ids, self.position, self.fact)
+        return Bindings(*(column[keep] for column in columns))
+
+
+def to_bindings(vocabulary: Vocabulary, hashes: np.ndarray, values: Any, grow: bool) -> Bindings:
+    """The bindings of F facts with key hashes uint64 [F] and as many values.
+
+    A sequence under key k is one binding per position j, of k moved to position j
+    (:func:`~prism.holo.algebra.codes.position_hashes`), and one of the end mark after them.
+
+    Raises:
+        ValueError: another number of values, or a value that the vocabulary refuses.
+    """
+    count = len(hashes)
+    if len(values) != count:
+        raise ValueError(f"{len(values)} values for {count} keys: must be as many")
+    if not vocabulary.sequence:
+        ids = vocabulary.ids(values, grow)
+        return Bindings(hashes, ids, np.zeros(count, np.int64), np.arange(count))
+    tuples = [as_tuple(value) for value in values]
+    length = np.array([len(items) + 1 for items in tuples], np.int64)
+    if count and length.max() > LONGEST:
+        raise ValueError(f"a value of {length.max() - 1} items: must be at most {LONGEST - 1}")
+    ends = np.cumsum(length) - 1
+    fact = np.repeat(np.arange(count), length)
+    position = np.arange(len(fact)) - (ends - length + 1)[fact]
+    ids = np.full(len(fact), vocabulary.end, np.int64)
+    ids[position < length[fact] - 1] = vocabulary.ids([i for t in tuples for i in t], grow)
+    return Bindings(position_hashes(hashes[fact], position), ids, position, fact)
+
+
+def as_tuple(value: Any) -> tuple[Any, ...]:
+    """A sequence as a tuple; one item alone is a sequence of one."""
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence | np.ndarray):
+        return (value,)
+    return tuple(value)
 
 
 def _identity(value: Item) -> tuple[type, Item]:

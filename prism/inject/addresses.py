@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.accumulator import Register
+from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codebook import HadamardCodebook
 from prism.holo.algebra.codes import bank_of, code_words, sign_codes
 from prism.holo.capacity.theory import quantile
@@ -52,7 +52,7 @@ class AddressRegister:
     ) -> None:
         if vocab_size < 2:
             raise ValueError(f"vocab_size = {vocab_size}: must be >= 2")
-        self.register = Register(banks, dim, dtype, device)
+        self.register = Accumulator(banks, dim, dtype, device)
         self.codes = HadamardCodebook(dim, vocab_size, seed)
 
     @property

@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
+from prism.holo.keys.typos import deletions, one_letter_apart
 from prism.inject.reading import Tokenizer
 
 WORD = re.compile(rb"[A-Za-z0-9\x80-\xff]+")
@@ -62,7 +63,7 @@ class Names:
         self._exact[form] = subject  # a name that was given comes before another one's capital
         self._exact.setdefault(_capital(form), subject)
         for spelt in {form, _capital(form)}:
-            for key in _deletions(spelt):
+            for key in deletions(spelt):
                 self._near.setdefault(key, set()).add(spelt)
         self.max_words = max(self.max_words, len(words))
 
@@ -71,7 +72,7 @@ class Names:
         self._given = {f: s for f, s in self._given.items() if s != subject}
         for form in [f for f, s in self._exact.items() if s == subject]:
             del self._exact[form]
-            for key in _deletions(form):
+            for key in deletions(form):
                 self._near[key].discard(form)
                 if not self._near[key]:
                     del self._near[key]
@@ -84,7 +85,7 @@ class Names:
         """The one subject whose name is one letter away from ``text``."""
         if len(text) < SHORTEST_TYPO:
             return None
-        near = {f for key in _deletions(text) for f in self._near.get(key, ())}
+        near = {f for key in deletions(text) for f in self._near.get(key, ())}
         found = {self._exact[f] for f in near if f[:1] == text[:1] and one_letter_apart(f, text)}
         return found.pop() if len(found) == 1 else None
 
@@ -155,22 +156,5 @@ def opens_sentence(before: bytes) -> bool:
     return not before or before[-1:] in b".?!:;\n"
 
 
-def one_letter_apart(a: bytes, b: bytes) -> bool:
-    """Whether one deletion, insertion, substitution or swap of neighbours turns a into b."""
-    if abs(len(a) - len(b)) > 1 or a == b:
-        return False
-    same = 0
-    while same < min(len(a), len(b)) and a[same] == b[same]:
-        same += 1
-    x, y = a[same:], b[same:]
-    if len(x) == len(y):
-        return x[1:] == y[1:] or (x[:2] == y[1::-1] and x[2:] == y[2:])
-    return x[1:] == y if len(x) > len(y) else x == y[1:]
-
-
 def _capital(name: bytes) -> bytes:
     return name[:1].upper() + name[1:]
-
-
-def _deletions(name: bytes) -> set[bytes]:
-    return {name, *(name[:i] + name[i + 1 :] for i in range(len(name)))}

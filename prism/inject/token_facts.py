@@ -69,7 +69,7 @@ class TokenFacts:
     def read_tokens(self, keys: Tensor, position: Tensor) -> FactRead:
         """Token ``position`` int64 [N] of the answers under ``keys`` int64 [N]; 1 = refused."""
         hashes = position_hashes(self.tape.hash(keys), position.cpu().numpy())
-        reading = self.tape.read(hashes, method="filter")
+        reading = self.tape.read(hashes, decoder="filter")
         over = reading.ids == self.tape.vocabulary.end
         tokens = torch.from_numpy(np.where(over, self.stop, reading.ids))
         doubt = torch.from_numpy(np.where(reading.accepted, reading.p_value, 1.0))

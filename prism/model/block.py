@@ -39,10 +39,10 @@ from prism.ops.documents import shift_right
 @dataclass
 class Pass:
     """What the blocks of one call share: the tokens' normalised embeddings ``[B, T, D]``, document
-    runs, padding, the tape written so far."""
+    document indices, padding, the tape written so far."""
 
     symbols: Tensor
-    runs: Tensor | None
+    doc_index: Tensor | None
     valid: Tensor | None
     frame: ChunkFrame | None = None
     written: Written | None = None
@@ -77,7 +77,7 @@ class Block(nn.Module):
         """``x [B, T, D]`` to the same shape; ``shared.written`` grows by this block's writes."""
         # the residual is at least fp32; what the matrices read has their type
         outer = self.bus_norm(x).to(self.bus.read.weight.dtype)
-        mixed, bus, gates = self.bus(outer, None if state is None else state.bus, shared.runs)
+        mixed, bus, gates = self.bus(outer, None if state is None else state.bus, shared.doc_index)
         x = x + mixed
         inner = self.expert_norm(x).to(outer.dtype)
         if self.router is None:
@@ -87,7 +87,7 @@ class Block(nn.Module):
         last = tape = symbolic = write_gates = primitive = read = None
         features = {}
         if "neural" in self.kinds or self.anchor is not None:
-            before = shift_right(inner, None if state is None else state.last, shared.runs)
+            before = shift_right(inner, None if state is None else state.last, shared.doc_index)
             last = inner[:, -1]
         if self.anchor is not None:
             x = x + self.anchor.emit(self.anchor(inner, before)).to(x.dtype)
@@ -100,7 +100,7 @@ class Block(nn.Module):
             features["symbolic"], symbolic, primitive = self.symbolic(
                 shared.symbols.to(outer.dtype),
                 None if state is None else state.symbolic,
-                shared.runs,
+                shared.doc_index,
             )
         if features:
             added = self._mix(features, decision).to(x.dtype)
@@ -124,11 +124,11 @@ class Block(nn.Module):
         self, x: Tensor, state: BlockState | None, shared: Pass
     ) -> tuple[Tensor, object, Tensor]:
         if shared.frame is None and self.memory.config.content_heads:
-            shared.frame = self.memory.frame(x.shape[1], shared.runs, x)
+            shared.frame = self.memory.frame(x.shape[1], shared.doc_index, x)
         read, tape, written, write_gates = self.memory(
             x,
             None if state is None else state.tape,
-            shared.runs,
+            shared.doc_index,
             shared.valid,
             shared.frame,
             shared.written,

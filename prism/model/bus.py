@@ -31,7 +31,7 @@ class MultiRateBus(nn.Module):
         nn.init.zeros_(self.write.weight)  # the bus starts silent
 
     def forward(
-        self, x: Tensor, carry: Tensor | None, runs: Tensor | None
+        self, x: Tensor, carry: Tensor | None, doc_index: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """``x [B, T, D]`` to the output ``[B, T, D]``, the carry ``[B, K, D/K]`` and the gates
         ``[B, T, K]``."""
@@ -39,6 +39,6 @@ class MultiRateBus(nn.Module):
         z, u = self.read(x).chunk(2, dim=-1)
         gates = 2 * torch.sigmoid(promote(self.gate(x)))
         z = promote(z).reshape(batch, length, len(self.half_lives), -1)
-        h = decay_scan(z, self.half_lives, carry, runs, self.chunk)
+        h = decay_scan(z, self.half_lives, carry, doc_index, self.chunk)
         mixed = self.norm((h * gates[..., None]).reshape(batch, length, dim)).to(u.dtype)
         return self.write(mixed * nn.functional.silu(u)), h[:, -1], gates

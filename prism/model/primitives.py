@@ -1,13 +1,13 @@
-"""The symbolic library: ten typed primitives on the lanes of a register machine.
+"""Ten typed primitives of the symbolic expert, on the inputs of its units.
 
-A unit has four lanes per token, ``a = (a1, a2)`` and ``b = (b1, b2)``, and every primitive gives a
-pair. Six act inside a token:
+A unit reads four inputs per token, ``a = (a1, a2)`` and ``b = (b1, b2)``, and every primitive gives
+a pair. Six act inside a token:
 
     compare    1[a > b]                      threshold  1[a > theta], theta learned
     gate       a sigmoid(b)                  shift      a of the unit before (cyclic)
     select     (a1, a2) if b1 > 0 else (a2, a1)         count      share of units with a > 0
 
-Four carry exact state over tokens (ops/registers.py):
+Four carry exact state over tokens (ops/counters.py):
 
     latch      s(t) = -s(t-1) if a1 > 0 else s(t-1)                          s in {1, -1}
     flipflop   s(t) = sign(a1) if b1 > 0 else s(t-1)             s in {1, -1}, 0 when new
@@ -32,7 +32,7 @@ import torch
 from torch import Tensor
 
 from prism.config import TURN
-from prism.ops.registers import hold, running_sum, saturating_sum, straight_through
+from prism.ops.counters import hold, running_sum, saturating_sum, straight_through
 
 
 def snap_width(q: int) -> float:
@@ -60,23 +60,23 @@ def snap_table(moduli: tuple[int, ...]) -> Tensor:
 
 
 @dataclass
-class Lanes:
-    """What a primitive may look at; lane pairs are flat, unit u's two lanes at u and U + u.
+class UnitInputs:
+    """Arguments of a primitive; pairs are flat, the two numbers of unit u at u and U + u.
 
     Attributes:
         a, b: ``[B, T, 2 U]``.
         steps: ``[B, T, U]`` integer-valued steps.
         theta: ``[2 U]`` thresholds.
-        runs: ``[B, T]`` run numbers or None.
-        registers: ``[B, U]`` carried, by primitive name.
+        doc_index: ``[B, T]`` document index of each token or None.
+        carried: ``[B, U]`` state before the call, by primitive name.
     """
 
     a: Tensor
     b: Tensor
     steps: Tensor
     theta: Tensor
-    runs: Tensor | None
-    registers: dict[str, Tensor]
+    doc_index: Tensor | None
+    carried: dict[str, Tensor]
 
 
 def above_zero(x: Tensor) -> Tensor:
@@ -102,58 +102,58 @@ def _circle(count: Tensor, unit: float) -> Tensor:
     return torch.cat([angle.cos(), angle.sin()], dim=-1)
 
 
-def compare(lanes: Lanes) -> Tensor:
-    return above_zero(lanes.a - lanes.b)
+def compare(unit: UnitInputs) -> Tensor:
+    return above_zero(unit.a - unit.b)
 
 
-def gate(lanes: Lanes) -> Tensor:
-    return lanes.a * torch.sigmoid(lanes.b)
+def gate(unit: UnitInputs) -> Tensor:
+    return unit.a * torch.sigmoid(unit.b)
 
 
-def select(lanes: Lanes) -> Tensor:
-    first, second = lanes.a.chunk(2, dim=-1)
-    keep = above_zero(lanes.b[..., : first.shape[-1]])
+def select(unit: UnitInputs) -> Tensor:
+    first, second = unit.a.chunk(2, dim=-1)
+    keep = above_zero(unit.b[..., : first.shape[-1]])
     change = (first - second) * keep
     return torch.cat([second + change, first - change], dim=-1)
 
 
-def shift(lanes: Lanes) -> Tensor:
-    first, second = lanes.a.chunk(2, dim=-1)
+def shift(unit: UnitInputs) -> Tensor:
+    first, second = unit.a.chunk(2, dim=-1)
     return torch.cat([first.roll(1, dims=-1), second.roll(1, dims=-1)], dim=-1)
 
 
-def threshold(lanes: Lanes) -> Tensor:
-    return above_zero(lanes.a - lanes.theta)
+def threshold(unit: UnitInputs) -> Tensor:
+    return above_zero(unit.a - unit.theta)
 
 
-def count(lanes: Lanes) -> Tensor:
-    share = above_zero(lanes.a).unflatten(-1, (2, -1)).mean(dim=-1, keepdim=True)
-    return share.expand(*share.shape[:-1], lanes.a.shape[-1] // 2).flatten(-2)
+def count(unit: UnitInputs) -> Tensor:
+    share = above_zero(unit.a).unflatten(-1, (2, -1)).mean(dim=-1, keepdim=True)
+    return share.expand(*share.shape[:-1], unit.a.shape[-1] // 2).flatten(-2)
 
 
-def latch(lanes: Lanes) -> tuple[Tensor, Tensor]:
-    first, second = lanes.a.chunk(2, dim=-1)
-    parity = running_sum(above_zero(first), lanes.registers.get("latch"), lanes.runs, 2)
+def latch(unit: UnitInputs) -> tuple[Tensor, Tensor]:
+    first, second = unit.a.chunk(2, dim=-1)
+    parity = running_sum(above_zero(first), unit.carried.get("latch"), unit.doc_index, 2)
     sign = 1 - 2 * parity.detach()
     # one more flip turns s into -s: the finite difference is the gradient
     signed = straight_through(sign, -2 * sign * parity)
     return torch.cat([signed, signed * second], dim=-1), parity
 
 
-def flipflop(lanes: Lanes) -> tuple[Tensor, Tensor]:
-    first, second = lanes.a.chunk(2, dim=-1)
-    write = above_zero(lanes.b[..., : first.shape[-1]])
-    held = hold(2 * above_zero(first) - 1, write, lanes.registers.get("flipflop"), lanes.runs)
+def flipflop(unit: UnitInputs) -> tuple[Tensor, Tensor]:
+    first, second = unit.a.chunk(2, dim=-1)
+    write = above_zero(unit.b[..., : first.shape[-1]])
+    held = hold(2 * above_zero(first) - 1, write, unit.carried.get("flipflop"), unit.doc_index)
     return torch.cat([held, held * second], dim=-1), held
 
 
-def counter(lanes: Lanes) -> tuple[Tensor, Tensor]:
-    total = saturating_sum(lanes.steps, lanes.registers.get("counter"), lanes.runs, TURN // 2)
+def counter(unit: UnitInputs) -> tuple[Tensor, Tensor]:
+    total = saturating_sum(unit.steps, unit.carried.get("counter"), unit.doc_index, TURN // 2)
     return _circle(total, math.pi / TURN), total
 
 
-def rotor(lanes: Lanes) -> tuple[Tensor, Tensor]:
-    total = running_sum(lanes.steps, lanes.registers.get("rotor"), lanes.runs, TURN)
+def rotor(unit: UnitInputs) -> tuple[Tensor, Tensor]:
+    total = running_sum(unit.steps, unit.carried.get("rotor"), unit.doc_index, TURN)
     return _circle(total, 2 * math.pi / TURN), total
 
 

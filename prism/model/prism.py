@@ -22,7 +22,7 @@ from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
 from prism.model.router import Decision, mean_of_real
 from prism.model.state import BlockState, PrismState
-from prism.ops.documents import document_runs
+from prism.ops.documents import document_index
 
 EMBEDDING_STD = 0.125
 
@@ -75,17 +75,17 @@ class Prism(LanguageModel):
         """
         if tape is not None and self.holo is None:
             raise ValueError("tape: this model cannot ask one; PrismConfig.holo_mode must be True")
-        runs = document_runs(segment_ids, None if state is None else state.segment)
+        doc_index = document_index(segment_ids, None if state is None else state.segment)
         x = promote(self.first_norm(self.embedding(tokens)))
-        shared = Pass(x, runs, None if segment_ids is None else segment_ids >= 0)
+        shared = Pass(x, doc_index, None if segment_ids is None else segment_ids >= 0)
         x, states, decisions, details = self._through_blocks(x, state, shared, routing)
-        price = self.config.z_loss * sum(d.price for d in decisions) / len(self.blocks)
+        price = self.config.penalty_weight * sum(d.price for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
         logits = self.head((last * self.temper).to(self.head.weight.dtype))
         heard = holo = None
         if self.holo is not None:
             before = None if state is None else state.holo
-            heard, holo = self.holo(last, tokens, runs, shared.valid, before)
+            heard, holo = self.holo(last, tokens, doc_index, shared.valid, before)
             if tape is not None:
                 logits = answered(logits, heard, tape)
         if segment_ids is not None:

@@ -1,7 +1,7 @@
-"""The state of a PRISM model: all it needs to continue a sequence exactly, as explicit tensors.
+"""State of a PRISM model: explicit tensors that continue a sequence exactly.
 
-Its size does not depend on how much was read. Every entry has a batch axis first, so states can
-be sliced, stacked and moved like data.
+Their size does not depend on the number of tokens read. Every entry has a batch axis first, so
+states can be sliced, stacked and moved like data.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ from prism.model.holo_read import HoloState
 
 @dataclass
 class TapeState:
-    """One memory layer's own part of the tape. Hc content heads, Hp position heads.
+    """Fast-weight state of one memory layer. Hc content heads, Hp position heads.
 
     Attributes:
-        register: ``[B, Hc, S, M]`` what this layer has written (content heads).
-        code: ``[B, Hc, S]`` code of the last token, which the next key is made of.
-        ring: ``[B, S - 1, Hp, M]`` what the last tokens put into the ring (position heads).
+        fast_weights: ``[B, Hc, S, M]`` sum of this layer's own writes (content heads).
+        code: ``[B, Hc, S]`` code of the last token, from which the next key is made.
+        ring: ``[B, S - 1, Hp, M]`` contents of the last tokens in the ring (position heads).
     """
 
-    register: Tensor
+    fast_weights: Tensor
     code: Tensor
     ring: Tensor
 
 
 @dataclass
 class SymbolicState:
-    """One symbolic expert's registers.
+    """State of one symbolic expert.
 
     Attributes:
-        lane: ``[B, U]`` the last token's gate lane.
-        registers: ``[B, U]`` per causal primitive, by name.
+        gate: ``[B, U]`` last token's input b2, which gates the step of the next.
+        primitives: ``[B, U]`` per causal primitive, by name.
     """
 
-    lane: Tensor
-    registers: dict[str, Tensor]
+    gate: Tensor
+    primitives: dict[str, Tensor]
 
 
 @dataclass
 class BlockState:
-    """One block: the bus ``[B, K, G]``, the last token's features ``[B, D]`` that the neural kind
-    needs, and the states of the other kinds; None for a kind that the block lacks."""
+    """State of one block: the bus ``[B, K, G]``, the last token's features ``[B, D]`` for the token
+    shift of the neural expert, and the states of the other experts; None for one it lacks."""
 
     bus: Tensor
     last: Tensor | None
@@ -54,8 +54,8 @@ class BlockState:
 
 @dataclass
 class PrismState:
-    """All blocks, and ``segment [B]``, the id of the last token's document (None when the call
-    had no ``segment_ids``); ``holo``, what a question for a fact is made of, with ``holo_mode``."""
+    """States of all blocks; ``segment [B]``, the segment id of the last token (None when the call
+    had no ``segment_ids``); ``holo``, the state of the fact query, with ``holo_mode``."""
 
     blocks: tuple[BlockState, ...]
     segment: Tensor | None

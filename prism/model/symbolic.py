@@ -1,23 +1,23 @@
-"""The symbolic expert: a fixed-width register machine beside the residual stream.
+"""The symbolic expert: a fixed-width machine of discrete units beside the residual stream.
 
-``U`` units, independent of D, read four lanes each; every token picks one primitive of the library
+``U`` units, independent of D, read four inputs each; every token picks one primitive of the library
 per unit by a hard choice whose gradient is that of the softmax (straight-through):
 
-    lanes(t)   = r W x(t),                                          r = lane_rate
-    score_u(t) = A_u tanh(lanes_u(t)) + preference_u
-    y_u(t)     = primitive_{argmax score_u(t)} (lanes_u(t)),            out = W_out y
+    inputs(t)  = r W x(t),                                          r = unit_input_rate
+    score_u(t) = A_u tanh(inputs_u(t)) + preference_u
+    y_u(t)     = primitive_{argmax score_u(t)} (inputs_u(t)),           out = W_out y
 
-``x`` is the token itself (its normalised embedding) in every block. In the residual stream a
-token's angle would depend on its context, and a step that is rounded differently once is wrong for
-ever; read from the token alone, a machine that counts right once counts right at any length.
+``x`` is the token's normalised embedding in every block. In the residual stream a token's angle
+would depend on its context, and a step that is rounded differently once is wrong for ever; read
+from the token alone, a machine that counts right once counts right at any length.
 
-State advances with every token whatever was picked, so choosing is only reading. The lanes start
-large: an angle does not depend on their size, so a larger start is a smaller relative step of the
-optimiser, and early noise cannot erase a solution that has been found. The weights start 1/r as
-large, and AdamW's step does not depend on the size of a weight: r is the lanes' learning rate as a
-share of the others' (weight decay, which does, is not slowed). In a part (prism/modular) it is
-small: its writer starts at zero, so what the lanes hear at first is noise, which AdamW makes into
-whole steps.
+State advances with every token whatever was picked, so choosing is only reading. The unit inputs
+start large: an angle does not depend on their size, so a larger start is a smaller relative step of
+the optimiser, and early noise cannot erase a solution. The weights start 1/r as large, and AdamW's
+step does not depend on the size of a weight: r is the learning rate of the input projection as a
+share of the others' (weight decay, which does, is not slowed). In a branch that is trained apart
+(prism/modular) r is small: its output projection starts at zero, so the first gradients of the
+input projection are noise, which AdamW turns into whole steps.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from torch import Tensor, nn
 
 from prism.config import SymbolicConfig
 from prism.model.norm import promote
-from prism.model.primitives import CAUSAL_LIBRARY, TOKEN_LIBRARY, Lanes, angle_steps
+from prism.model.primitives import CAUSAL_LIBRARY, TOKEN_LIBRARY, UnitInputs, angle_steps
 from prism.model.state import SymbolicState
 from prism.ops.choice import hard_choice
 from prism.ops.documents import shift_right
 
-LANE_STD = 2.2  # of the angle lanes; the gate lanes start 1/16 of it
+INPUT_STD = 2.2  # of the inputs a; the gate inputs b start 1/16 of it
 FIRST_PREFERENCE = 2.0  # head start of a unit's first primitive, in logits
 
 
@@ -58,7 +58,7 @@ class SymbolicMachine(nn.Module):
     def __init__(self, dim: int, config: SymbolicConfig) -> None:
         super().__init__()
         self.config = config
-        self.lane_rate = 1.0 if config.lane_rate is None else config.lane_rate
+        self.input_rate = 1.0 if config.unit_input_rate is None else config.unit_input_rate
         units, choices = config.units, len(config.primitives)
         self.read = nn.Linear(dim, 4 * units, bias=False)
         self.gate_start = nn.Parameter(torch.ones(units))
@@ -73,43 +73,43 @@ class SymbolicMachine(nn.Module):
     @torch.no_grad()
     def _reset(self, dim: int) -> None:
         units = self.config.units
-        nn.init.normal_(self.read.weight, std=LANE_STD * dim**-0.5)
+        nn.init.normal_(self.read.weight, std=INPUT_STD * dim**-0.5)
         self.read.weight[2 * units :] /= 16
         self.choice.normal_(std=0.02)
         self.preference[first_choices(self.config), range(units)] = FIRST_PREFERENCE
-        self.write.weight.copy_(self.read.weight[: 2 * units].T / LANE_STD)
-        self.read.weight /= self.lane_rate
+        self.write.weight.copy_(self.read.weight[: 2 * units].T / INPUT_STD)
+        self.read.weight /= self.input_rate
 
     def forward(
-        self, x: Tensor, state: SymbolicState | None, runs: Tensor | None
+        self, x: Tensor, state: SymbolicState | None, doc_index: Tensor | None
     ) -> tuple[Tensor, SymbolicState, Tensor]:
         """``x [B, T, D]`` to features ``[B, T, 2 U]``, the new state, and the primitive that each
         unit picked ``[B, T, U]``."""
-        raw = promote(self.read(x)) * self.lane_rate
+        raw = promote(self.read(x)) * self.input_rate
         a, b = raw.chunk(2, dim=-1)
         gate_now, gate_next = b.chunk(2, dim=-1)
-        before = shift_right(gate_next, None if state is None else state.lane, runs)
-        lanes = Lanes(
+        before = shift_right(gate_next, None if state is None else state.gate, doc_index)
+        inputs = UnitInputs(
             a,
             b,
             angle_steps(a, self.gate_start + gate_now + before, self.config.moduli),
             self.theta,
-            runs,
-            {} if state is None else state.registers,
+            doc_index,
+            {} if state is None else state.primitives,
         )
-        results, registers = [], {}
+        results, carried = [], {}
         for name in self.config.primitives:
             if name in CAUSAL_LIBRARY:
-                pair, total = CAUSAL_LIBRARY[name](lanes)
-                registers[name] = total[:, -1]
+                pair, total = CAUSAL_LIBRARY[name](inputs)
+                carried[name] = total[:, -1]
             else:
-                pair = TOKEN_LIBRARY[name](lanes)
+                pair = TOKEN_LIBRARY[name](inputs)
             results.append(pair)
         y, picked = hard_choice(self._scores(raw), results)
-        return y, SymbolicState(gate_next[:, -1], registers), picked
+        return y, SymbolicState(gate_next[:, -1], carried), picked
 
     def _scores(self, raw: Tensor) -> Tensor:
-        """How much each unit wants each primitive, ``[B, T, P, U]``, from its own four lanes."""
+        """Score of each primitive for each unit, ``[B, T, P, U]``, from its own four inputs."""
         # one matrix with the units on its diagonals: a plain product is faster than U small ones
         weight = torch.diag_embed(self.choice).permute(1, 2, 0, 3).flatten(2).flatten(0, 1)
         score = torch.tanh(raw) @ weight.to(raw.dtype) + self.preference.flatten().to(raw.dtype)

@@ -58,16 +58,16 @@ class TapeHeads(nn.Module):
             self.offset = nn.Parameter(torch.stack(offsets).float())
             self.offset._no_weight_decay = True
 
-    def frame(self, length: int, runs: Tensor | None, x: Tensor) -> ChunkFrame:
+    def frame(self, length: int, doc_index: Tensor | None, x: Tensor) -> ChunkFrame:
         """Chunk constants of one call, the same for all layers."""
         retention = torch.tensor(self.config.retentions, dtype=torch.float64, device=x.device)
-        return chunk_frame(length, retention, runs, self.chunk, promote(x).dtype)
+        return chunk_frame(length, retention, doc_index, self.chunk, promote(x).dtype)
 
     def forward(
         self,
         x: Tensor,
         state: TapeState | None,
-        runs: Tensor | None,
+        doc_index: Tensor | None,
         valid: Tensor | None,
         frame: ChunkFrame | None,
         below: Written | None,
@@ -77,7 +77,7 @@ class TapeHeads(nn.Module):
         Args:
             x: ``[B, T, D]``.
             state: this layer's part of the tape before the call.
-            runs: ``[B, T]`` run numbers or None.
+            doc_index: ``[B, T]`` document index of each token or None.
             valid: ``[B, T]`` False at padding, or None.
             frame: :meth:`frame` of this call; None without content heads.
             below: what the layers below wrote in this call; None = nothing.
@@ -93,17 +93,17 @@ class TapeHeads(nn.Module):
         if valid is not None:
             beta = beta * valid[..., None]
         reads = []
-        code = register = ring = value.new_zeros(batch, 0)
+        code = fast_weights = ring = value.new_zeros(batch, 0)
         if content:
             mine = slice(0, content)
-            query, key, code = self._codes(x, state, runs)
-            o, register, below = delta_rule(
+            query, key, code = self._codes(x, state, doc_index)
+            o, fast_weights, below = delta_rule(
                 query,
                 key,
                 value[:, :, mine],
                 beta[..., mine],
                 frame,
-                None if state is None else state.register,
+                None if state is None else state.fast_weights,
                 below,
             )
             reads.append(o)
@@ -113,24 +113,24 @@ class TapeHeads(nn.Module):
                 self._taps(x),
                 value[:, :, mine] * beta[..., mine, None],
                 None if state is None else state.ring,
-                runs,
+                doc_index,
             )
             reads.append(o)
         read = torch.cat(reads, dim=2).flatten(2)
-        return read, TapeState(register, code, ring), below, beta
+        return read, TapeState(fast_weights, code, ring), below, beta
 
     def emit(self, read: Tensor) -> Tensor:
         """Reads ``[n, H * M]`` to the stream ``[n, D]``."""
         return self.write(read.to(self.write.weight.dtype))
 
     def _codes(
-        self, x: Tensor, state: TapeState | None, runs: Tensor | None
+        self, x: Tensor, state: TapeState | None, doc_index: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Unit queries and keys ``[B, T, Hc, S]``, and the last code ``[B, Hc, S]``."""
         heads = self.config.content_heads
         code = promote(self.encode(x)).unflatten(-1, (heads, -1))
         last = None if state is None else state.code.flatten(1)
-        before = shift_right(code.flatten(2), last, runs).view_as(code)
+        before = shift_right(code.flatten(2), last, doc_index).view_as(code)
         mix = self.mix[:, None].to(code.dtype)
         query = nn.functional.normalize(code, dim=-1, eps=1e-6)
         key = nn.functional.normalize(torch.lerp(before, code, mix), dim=-1, eps=1e-6)

@@ -13,11 +13,11 @@ from __future__ import annotations
 import hashlib
 import json
 
-import torch
 from torch import Tensor
 
-from prism.config import EXPERT_KINDS, PrismConfig
+from prism.config import EXPERT_KINDS
 from prism.model.prism import Prism
+from prism.record import weights_hash
 
 KINDS = EXPERT_KINDS
 TRUNK, ROUTER = "trunk", "router"
@@ -40,13 +40,5 @@ def trunk_tensors(model: Prism) -> dict[str, Tensor]:
 
 def trunk_hash(model: Prism) -> str:
     """SHA-256 of the trunk as hexadecimal digits."""
-    digest = hashlib.sha256(json.dumps(_meaning(model.config)).encode())
-    for name, value in sorted(trunk_tensors(model).items()):
-        digest.update(f"{name} {tuple(value.shape)} {value.dtype}".encode())
-        flat = value.detach().cpu().contiguous().reshape(-1)
-        digest.update(flat.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _meaning(config: PrismConfig) -> list[object]:
-    return [getattr(config, name) for name in MEANING]
+    meaning = json.dumps([getattr(model.config, name) for name in MEANING])
+    return weights_hash(trunk_tensors(model), hashlib.sha256(meaning.encode()), shapes=True)

@@ -53,9 +53,9 @@ def assembled_config(trunk: PrismConfig, parts: Mapping[str, PrismConfig]) -> Pr
 
 def _slow(config: SymbolicConfig) -> SymbolicConfig:
     """``config``, whose lanes learn slowly unless it says how fast."""
-    if config.lane_rate is not None:
+    if config.unit_input_rate is not None:
         return config
-    return dataclasses.replace(config, lane_rate=LANE_RATE)
+    return dataclasses.replace(config, unit_input_rate=LANE_RATE)
 
 
 def _with_kinds(
@@ -70,7 +70,7 @@ def _with_kinds(
         "balance_target": None,
         "memory_layers": None,
         "neural_hidden": config.hidden,
-        "z_loss": SPEECH_COST,
+        "expert_output_penalty": SPEECH_COST,
     }
     return dataclasses.replace(config, **{**changes, **fields})
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from prism.ops.registers import straight_through
+from prism.ops.counters import straight_through
 
 
 def hard_choice(score: Tensor, candidates: list[Tensor]) -> tuple[Tensor, Tensor]:

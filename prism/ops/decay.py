@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from prism.ops.documents import chunk_documents, previous_index
+
 
 @dataclass
 class ChunkDecay:
@@ -48,12 +50,12 @@ def to_chunks(x: Tensor, size: int) -> Tensor:
     return x.unflatten(1, (-1, size))
 
 
-def chunk_decay(log_decay: Tensor, runs: Tensor | None, size: int) -> ChunkDecay:
+def chunk_decay(log_decay: Tensor, doc_index: Tensor | None, size: int) -> ChunkDecay:
     """The decay factors of a sequence cut into chunks.
 
     Args:
         log_decay: ``[B, T, H]`` log decays g <= 0 in nats, finite.
-        runs: ``[B, T]`` document numbers of :func:`prism.ops.documents.document_runs`, or None.
+        doc_index: ``[B, T]`` document index of each token, or None.
         size: tokens per chunk C. The fill after the last token neither decays nor writes.
     """
     dtype = log_decay.dtype
@@ -62,16 +64,13 @@ def chunk_decay(log_decay: Tensor, runs: Tensor | None, size: int) -> ChunkDecay
     from_start, to_end = exact.to(dtype).exp(), (last - exact).to(dtype).exp()
     across = last.squeeze(-1).to(dtype).exp()
     allowed = torch.ones(size, size, dtype=torch.bool, device=exact.device).tril()
-    if runs is not None:
-        missing = -runs.shape[1] % size
-        fill = runs[:, -1:].expand(-1, missing)
-        here = torch.cat([runs, fill], dim=1).unflatten(1, (-1, size))[:, :, None]
-        end = here[..., -1:]
-        enters = torch.cat([torch.zeros_like(end[:, :1]), end[:, :-1]], dim=1)
-        allowed = allowed & (here[..., :, None] == here[..., None, :])
-        from_start = from_start * (here == enters)
-        to_end = to_end * (here == end)
-        across = across * (end == enters).squeeze(-1)
+    if doc_index is not None:
+        index, entering = (x[:, :, None] for x in chunk_documents(doc_index, size))
+        last, entering = index[..., -1:], entering[..., None]
+        allowed = allowed & (index[..., :, None] == index[..., None, :])
+        from_start = from_start * (index == entering)
+        to_end = to_end * (index == last)
+        across = across * (last == entering).squeeze(-1)
     within = _differences(exact, dtype).masked_fill_(~allowed, -torch.inf).exp()
     return ChunkDecay(within, from_start, to_end, across)
 
@@ -90,17 +89,16 @@ def _differences(total: Tensor, dtype: torch.dtype) -> Tensor:
     return difference + (low[..., :, None] - low[..., None, :])
 
 
-def continues(runs: Tensor | None, like: Tensor) -> Tensor:
+def continues(doc_index: Tensor | None, like: Tensor) -> Tensor:
     """1 where a token goes on with the document of the token before, else 0.
 
     Args:
-        runs: ``[B, T]`` document numbers or None (one document).
+        doc_index: ``[B, T]`` document indices or None (one document).
         like: ``[B, T, ...]``; gives shape, dtype and device.
 
     Returns:
         ``[B, T]``.
     """
-    if runs is None:
+    if doc_index is None:
         return like.new_ones(like.shape[:2])
-    before = torch.cat([torch.zeros_like(runs[:, :1]), runs[:, :-1]], dim=1)
-    return (runs == before).to(like.dtype)
+    return (doc_index == previous_index(doc_index)).to(like.dtype)

@@ -1,6 +1,6 @@
 """Causal delta rule over one superposition shared by the layers, chunked.
 
-Each layer l owns a register R_l; what it sees is the sum over itself and the layers below:
+Each layer l owns a fast-weight state R_l; what it sees is the sum over itself and the layers below:
 
     seen_l(t) = r R_l(t-1) + sum_{l' < l} R_l'(t)
     u_l(t)    = beta_l(t) (v_l(t) - seen_l(t)^T k_l(t))        write only what is not known yet
@@ -19,6 +19,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prism.ops.documents import chunk_documents
+
 
 @dataclass
 class Written:
@@ -27,7 +29,7 @@ class Written:
     Attributes:
         keys: ``[B, N, H, l * C, S]`` keys of l layers, layer after layer.
         updates: ``[B, N, H, l * C, M]`` their updates u.
-        start: ``[B, N, H, S, M]`` sum of their registers at the start of each chunk.
+        start: ``[B, N, H, S, M]`` sum of their states at the start of each chunk.
     """
 
     keys: Tensor
@@ -43,8 +45,8 @@ class ChunkFrame:
         inner: ``[.., H, C, C]`` retention^(i - j) for j <= i in the same document, else 0.
         strict: the same for j < i.
         carried: ``[.., H, C, 1]`` retention^(i + 1) where token i may see the chunk's start.
-        kept: ``[.., H, C, 1]`` weight of token j's write in the register at the chunk's end.
-        through: ``[.., H, 1, 1]`` weight of the register at the start in the one at the end.
+        kept: ``[.., H, C, 1]`` weight of token j's write in the state at the chunk's end.
+        through: ``[.., H, 1, 1]`` weight of the state at the start in the one at the end.
     """
 
     length: int
@@ -74,7 +76,7 @@ class ChunkFrame:
 def chunk_frame(
     length: int,
     retention: Tensor,
-    runs: Tensor | None,
+    doc_index: Tensor | None,
     chunk: int,
     dtype: torch.dtype,
 ) -> ChunkFrame:
@@ -83,7 +85,7 @@ def chunk_frame(
     Args:
         length: T.
         retention: ``[H]`` fp64, in (0, 1].
-        runs: ``[B, T]`` run numbers or None.
+        doc_index: ``[B, T]`` document index of each token or None.
         chunk: tokens per chunk C.
         dtype: of the constants.
     """
@@ -101,20 +103,17 @@ def chunk_frame(
     kept = torch.exp2((filled - 1 - step[:, None]).clamp(min=0) * log2r)
     through = torch.exp2(filled * log2r)
     parts = [x.to(dtype) for x in (inner, inner.tril(-1), carried, kept, through)]
-    if runs is None:
+    if doc_index is None:
         return ChunkFrame(length, size, *parts)
-    pad = count * size - length
-    run = torch.cat([runs, runs[:, -1:].expand(-1, pad)], dim=1) if pad else runs
-    run = run.view(-1, count, 1, size)
-    last = run[..., -1:]
-    before = torch.cat([torch.zeros_like(last[:, :1]), last[:, :-1]], dim=1)
-    same = run[..., :, None] == run[..., None, :]
+    index, entering = (x[:, :, None] for x in chunk_documents(doc_index, size))
+    last, entering = index[..., -1:], entering[..., None]
+    same = index[..., :, None] == index[..., None, :]
     masks = (
         same,
         same,
-        (run == before)[..., None],
-        (run == last)[..., None],
-        (last == before)[..., None],
+        (index == entering)[..., None],
+        (index == last)[..., None],
+        (last == entering)[..., None],
     )
     return ChunkFrame(length, size, *(p * m for p, m in zip(parts, masks, strict=True)))
 
@@ -125,7 +124,7 @@ def delta_rule(
     v: Tensor,
     beta: Tensor,
     frame: ChunkFrame,
-    register: Tensor | None = None,
+    state: Tensor | None = None,
     below: Written | None = None,
 ) -> tuple[Tensor, Tensor, Written]:
     """One layer of the shared tape.
@@ -136,11 +135,11 @@ def delta_rule(
         v: ``[B, T, H, M]`` values.
         beta: ``[B, T, H]`` write gates in (0, 2); 0 writes nothing.
         frame: :func:`chunk_frame` of this call.
-        register: ``[B, H, S, M]`` this layer's own register before the call; None = empty.
+        state: ``[B, H, S, M]`` this layer's own fast-weight state before the call; None = zeros.
         below: what the layers below wrote in this call; None = there are none.
 
     Returns:
-        Reads ``[B, T, H, M]``, the own register after the call ``[B, H, S, M]``, and what this
+        Reads ``[B, T, H, M]``, its own state after the call ``[B, H, S, M]``, and what this
         layer and those below have written.
     """
     q, k, v, beta = (frame.split(x) for x in (q, k, v, beta[..., None]))
@@ -153,7 +152,7 @@ def delta_rule(
     rhs = torch.cat([v, k * frame.carried], dim=-1) * beta
     solved = torch.linalg.solve_triangular(lower, rhs, upper=False, unitriangular=True)
     fresh, pull = solved.split([v.shape[-1], k.shape[-1]], dim=-1)
-    start, register = _registers(k * frame.kept, fresh, pull, frame, register)
+    start, state = _chunk_states(k * frame.kept, fresh, pull, frame, state)
     update = fresh - pull @ start
     if below is None:
         written = Written(k, update, start)
@@ -165,31 +164,29 @@ def delta_rule(
         )
     scores = (q @ written.keys.mT) * frame.inner.tile(layers)
     out = scores @ written.updates + (q * frame.carried) @ written.start
-    return frame.join(out), register, written
+    return frame.join(out), state, written
 
 
-def _registers(
-    kept: Tensor, fresh: Tensor, pull: Tensor, frame: ChunkFrame, register: Tensor | None
+def _chunk_states(
+    kept: Tensor, fresh: Tensor, pull: Tensor, frame: ChunkFrame, state: Tensor | None
 ) -> tuple[Tensor, Tensor]:
-    """Own register at every chunk start ``[B, N, H, S, M]`` and after the call.
+    """Own state at every chunk start ``[B, N, H, S, M]`` and after the call.
 
     The only sequential part: one product of ``[S, S]`` with ``[S, M]`` per chunk and head.
     """
     gain = kept.mT @ fresh
-    if register is None:
-        register = torch.zeros_like(gain[:, 0])
+    if state is None:
+        state = torch.zeros_like(gain[:, 0])
     elif gain.shape[1] == 1:
         through = frame.through.expand(gain.shape[0], 1, -1, 1, 1)[:, 0]
-        return register[:, None], through * register + gain[:, 0] - kept.mT[:, 0] @ (
-            pull[:, 0] @ register
-        )
+        return state[:, None], through * state + gain[:, 0] - kept.mT[:, 0] @ (pull[:, 0] @ state)
     mix = kept.mT @ pull
     through = frame.through.expand(gain.shape[0], gain.shape[1], -1, 1, 1)
     starts = []
     for n in range(gain.shape[1]):
-        starts.append(register)
-        register = through[:, n] * register + gain[:, n] - mix[:, n] @ register
-    return torch.stack(starts, dim=1), register
+        starts.append(state)
+        state = through[:, n] * state + gain[:, n] - mix[:, n] @ state
+    return torch.stack(starts, dim=1), state
 
 
 def delta_rule_loop(
@@ -198,37 +195,37 @@ def delta_rule_loop(
     v: list[Tensor],
     beta: list[Tensor],
     retention: Tensor,
-    registers: list[Tensor] | None = None,
-    runs: Tensor | None = None,
+    states: list[Tensor] | None = None,
+    doc_index: Tensor | None = None,
 ) -> tuple[list[Tensor], list[Tensor]]:
     """The plain reference: all layers together, one token at a time.
 
     Args:
         q, k, v, beta: per layer, as in :func:`delta_rule`.
         retention: ``[H]``.
-        registers: per layer ``[B, H, S, M]`` or None.
-        runs: ``[B, T]`` run numbers or None.
+        states: per layer ``[B, H, S, M]`` or None.
+        doc_index: ``[B, T]`` document index of each token or None.
 
     Returns:
-        Per layer the reads ``[B, T, H, M]`` and the final register ``[B, H, S, M]``.
+        Per layer the reads ``[B, T, H, M]`` and the final state ``[B, H, S, M]``.
     """
     empty = torch.zeros_like(k[0][:, 0, :, :, None] * v[0][:, 0, :, None, :])
-    own = [empty for _ in q] if registers is None else list(registers)
+    own = [empty for _ in q] if states is None else list(states)
     keep = retention.to(empty)[:, None, None]
     before = torch.zeros_like(q[0][:, 0, 0, 0], dtype=torch.long)
     reads: list[list[Tensor]] = [[] for _ in q]
     for t in range(q[0].shape[1]):
-        if runs is not None:
-            same = (runs[:, t] == before)[:, None, None, None]
+        if doc_index is not None:
+            same = (doc_index[:, t] == before)[:, None, None, None]
             own = [torch.where(same, r, 0.0) for r in own]
-            before = runs[:, t]
+            before = doc_index[:, t]
         below = empty
-        for layer, register in enumerate(own):
+        for layer, state in enumerate(own):
             key, value = k[layer][:, t, :, :, None], v[layer][:, t, :, None, :]
-            seen = keep * register + below
+            seen = keep * state + below
             known = (seen * key).sum(dim=-2, keepdim=True)
             update = beta[layer][:, t, :, None, None] * (value - known)
-            own[layer] = keep * register + key * update
+            own[layer] = keep * state + key * update
             below = below + own[layer]
             reads[layer].append((below * q[layer][:, t, :, :, None]).sum(dim=-2))
     return [torch.stack(r, dim=1) for r in reads], own

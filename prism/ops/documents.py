@@ -1,10 +1,10 @@
-"""Which tokens may see which: packed documents as run numbers.
+"""Packed documents as a document index per token.
 
-A row may hold several documents one after another, marked by ``segment_ids``. Every operation
-that looks back needs to know two things about a token: which tokens before it belong to the same
-document, and whether the state carried in from the call before is still its own. One integer per
-token answers both: the *run* number, 0 for the document that the carried state belongs to, one
-more at every change of segment id. ``None`` stands for "one document, which goes on".
+A row may hold several documents one after another, marked by ``segment_ids``. An operation that
+looks back must know which earlier tokens belong to a token's document, and whether the state
+carried in from the call before does. One integer per token answers both: the document index, 0 for
+the document that the carried state belongs to, one more at every change of segment id. ``None``
+stands for one document that continues the carried one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 
-def document_runs(segment_ids: Tensor | None, last_segment: Tensor | None) -> Tensor | None:
+def document_index(segment_ids: Tensor | None, last_segment: Tensor | None) -> Tensor | None:
     """Number the documents of each row.
 
     Args:
@@ -23,8 +23,7 @@ def document_runs(segment_ids: Tensor | None, last_segment: Tensor | None) -> Te
         last_segment: ``[B]`` id of the last token of the call before; None at the start.
 
     Returns:
-        ``[B, T]`` int64 run numbers, 0 = continues the carried document; None if
-        ``segment_ids`` is None.
+        ``[B, T]`` int64, 0 = continues the carried document; None if ``segment_ids`` is None.
     """
     if segment_ids is None:
         return None
@@ -33,20 +32,41 @@ def document_runs(segment_ids: Tensor | None, last_segment: Tensor | None) -> Te
     return (segment_ids != before).long().cumsum(dim=1)
 
 
-def shift_right(x: Tensor, carry: Tensor | None, runs: Tensor | None) -> Tensor:
-    """The features of the token before, zero where a document starts.
+def previous_index(doc_index: Tensor) -> Tensor:
+    """``[B, T]`` document index of the token before; 0, the carried document, at the first."""
+    return torch.cat([torch.zeros_like(doc_index[:, :1]), doc_index[:, :-1]], dim=1)
+
+
+def shift_right(x: Tensor, carry: Tensor | None, doc_index: Tensor | None) -> Tensor:
+    """Features of the token before, zero where a document starts.
 
     Args:
         x: ``[B, T, D]``.
         carry: ``[B, D]`` features of the last token of the call before; None = zeros.
-        runs: ``[B, T]`` run numbers of ``document_runs`` or None.
+        doc_index: ``[B, T]`` document index of each token or None.
 
     Returns:
         ``[B, T, D]`` with row t = ``x[t - 1]``.
     """
     first = torch.zeros_like(x[:, :1]) if carry is None else carry[:, None]
     before = torch.cat([first, x[:, :-1]], dim=1)
-    if runs is None:
+    if doc_index is None:
         return before
-    previous = torch.cat([torch.zeros_like(runs[:, :1]), runs[:, :-1]], dim=1)
-    return before.masked_fill((runs != previous)[..., None], 0.0)
+    return before.masked_fill((doc_index != previous_index(doc_index))[..., None], 0.0)
+
+
+def chunk_documents(doc_index: Tensor, size: int) -> tuple[Tensor, Tensor]:
+    """Document indices by chunk of C = ``size`` tokens; the fill at the end repeats the last.
+
+    Args:
+        doc_index: ``[B, T]`` document index of each token.
+        size: tokens per chunk C.
+
+    Returns:
+        The indices ``[B, N, C]``, and ``[B, N]`` the document of the state that enters each chunk.
+    """
+    pad = -doc_index.shape[1] % size
+    if pad:
+        doc_index = torch.cat([doc_index, doc_index[:, -1:].expand(-1, pad)], dim=1)
+    chunks = doc_index.unflatten(1, (-1, size))
+    return chunks, previous_index(chunks[..., -1])

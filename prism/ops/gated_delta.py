@@ -29,7 +29,7 @@ def gated_delta(
     log_decay: Tensor,
     beta: Tensor,
     state: Tensor | None = None,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
     chunk_size: int = 64,
 ) -> tuple[Tensor, Tensor]:
     """The chunked form: equal to :func:`gated_delta_loop`, parallel over time.
@@ -41,7 +41,7 @@ def gated_delta(
         log_decay: ``[B, T, H]`` g <= 0 in nats, finite.
         beta: ``[B, T, H]`` write strength in [0, 2].
         state: ``[B, H, K, V]`` state carried in; None = zeros.
-        runs: ``[B, T]`` document numbers (0 = the carried document); None = one document.
+        doc_index: ``[B, T]`` document indices (0 = the carried document); None = one document.
         chunk_size: most tokens per chunk; changes speed, not results.
 
     Returns:
@@ -50,7 +50,7 @@ def gated_delta(
     """
     length = q.shape[1]
     if length == 1:
-        return gated_delta_loop(q, k, v, log_decay, beta, state, runs)
+        return gated_delta_loop(q, k, v, log_decay, beta, state, doc_index)
     with no_autocast(q):
         dtype, wide = v.dtype, torch.promote_types(v.dtype, torch.float32)
         size = chunk_length(length, chunk_size)
@@ -58,7 +58,7 @@ def gated_delta(
             to_chunks(z.to(wide), size).transpose(2, 3).contiguous()
             for z in (q, k, v, beta[..., None])
         )
-        decay = chunk_decay(log_decay.to(wide), runs, size)
+        decay = chunk_decay(log_decay.to(wide), doc_index, size)
         strong = k * beta
         start = decay.from_start[..., None]
         # unitriangular: only what lies below the diagonal is read, so it needs no further mask.
@@ -107,7 +107,7 @@ def gated_delta_loop(
     log_decay: Tensor,
     beta: Tensor,
     state: Tensor | None = None,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The recurrence token by token. Arguments and result as :func:`gated_delta`."""
     dtype, wide = v.dtype, torch.promote_types(v.dtype, torch.float32)
@@ -115,7 +115,7 @@ def gated_delta_loop(
     if state is None:
         state = v.new_zeros(*k.shape[:1], *k.shape[2:], v.shape[-1])
     state = state.to(wide)
-    keep = log_decay.exp() * continues(runs, v)[..., None]
+    keep = log_decay.exp() * continues(doc_index, v)[..., None]
     o = []
     for t in range(q.shape[1]):
         state = keep[:, t, :, None, None] * state

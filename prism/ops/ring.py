@@ -2,14 +2,14 @@
 
 A position head's keys are pure phases, ``k(t) = [cos w_f t, sin w_f t] / sqrt(n)`` at the n = S/2
 uniform frequencies ``w_f = pi (f + 1/2) / n``. Keys at lags 1 .. S-1 are exactly orthogonal and
-the key at lag S is the same slot again (``k(t - S) = -k(t)``), so a register with such keys that
-overwrites the slot it writes is a ring buffer of the last S tokens, and a query that turns with
-the position, ``q(t) = rot_t(p(t))``, reads it with weights that depend on the lag alone:
+the key at lag S is the same slot again (``k(t - S) = -k(t)``), so a fast-weight state with such keys
+that overwrites the slot it writes is a ring buffer of the last S tokens, and a query that turns
+with the position, ``q(t) = rot_t(p(t))``, reads it with weights that depend on the lag alone:
 
     o(t) = sum_{lag < S} taps(t)[lag] c(t - lag),     taps(t) = Phi p(t),     c = beta v
 
 That is what is computed here: a causal filter of S taps chosen per token. No position appears,
-so none can drift. The plain reference writes and reads the register itself, phases and all.
+so none can drift. The plain reference writes and reads that state itself, phases and all.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def ring_read(
     taps: Tensor,
     contents: Tensor,
     carry: Tensor | None = None,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Filter the last S contents of each head.
 
@@ -49,7 +49,7 @@ def ring_read(
         taps: ``[B, T, H, S]`` weight of each lag, 0 = the token itself.
         contents: ``[B, T, H, M]`` what each token puts into its slot.
         carry: ``[B, S - 1, H, M]`` contents before the call, oldest first; None = empty.
-        runs: ``[B, T]`` run numbers or None; only run 0 sees ``carry``.
+        doc_index: ``[B, T]`` document index of each token or None; only document 0 sees ``carry``.
 
     Returns:
         Reads ``[B, T, H, M]`` and the contents to carry on ``[B, S - 1, H, M]``.
@@ -65,8 +65,8 @@ def ring_read(
     taps = torch.nn.functional.pad(taps, (0, 0, 0, 0, 0, pad)) if pad else taps
     taps = taps.view(batch, count, size, heads, slots).transpose(2, 3)
     band = _skew(taps.flip(-1), window)  # [B, N, H, C, C + S - 1]
-    if runs is not None:
-        band = band * _same_document(runs, slots, size, count, pad)[:, :, None]
+    if doc_index is not None:
+        band = band * _same_document(doc_index, slots, size, count, pad)[:, :, None]
     padded = torch.nn.functional.pad(line, (0, 0, 0, 0, 0, pad)) if pad else line
     if count == 1:
         pieces = padded[:, None]
@@ -77,9 +77,9 @@ def ring_read(
     out = (band @ pieces.transpose(2, 3)).transpose(2, 3)
     out = out.reshape(batch, count * size, heads, -1)[:, :length]
     kept = line[:, length:]
-    if runs is not None:
-        origin = torch.cat([torch.zeros_like(runs[:, :1]).expand(-1, slots - 1), runs], dim=1)
-        kept = kept * (origin[:, length:] == runs[:, -1:])[..., None, None]
+    if doc_index is not None:
+        owner = _slot_documents(doc_index, slots)
+        kept = kept * (owner[:, length:] == doc_index[:, -1:])[..., None, None]
     return out, kept
 
 
@@ -90,25 +90,30 @@ def _skew(rows: Tensor, window: int) -> Tensor:
     return flat[..., : size * window].reshape(*batch, size, window)
 
 
-def _same_document(runs: Tensor, slots: int, size: int, count: int, pad: int) -> Tensor:
+def _same_document(doc_index: Tensor, slots: int, size: int, count: int, pad: int) -> Tensor:
     """``[B, N, C, C + S - 1]``: token and slot belong to the same document."""
-    origin = torch.cat([torch.zeros_like(runs[:, :1]).expand(-1, slots - 1), runs], dim=1)
-    origin = torch.cat([origin, origin[:, -1:].expand(-1, pad)], dim=1)
-    reader = origin[:, slots - 1 :].reshape(-1, count, size)
-    return reader[..., None] == origin.unfold(1, size + slots - 1, size)[:, :, None]
+    owner = _slot_documents(doc_index, slots)
+    owner = torch.cat([owner, owner[:, -1:].expand(-1, pad)], dim=1)
+    reader = owner[:, slots - 1 :].reshape(-1, count, size)
+    return reader[..., None] == owner.unfold(1, size + slots - 1, size)[:, :, None]
+
+
+def _slot_documents(doc_index: Tensor, slots: int) -> Tensor:
+    """``[B, S - 1 + T]`` document of each carried and each new content; carried ones are of 0."""
+    return torch.nn.functional.pad(doc_index, (slots - 1, 0))
 
 
 def ring_read_loop(
     queries: Tensor,
     contents: Tensor,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
 ) -> Tensor:
-    """The plain reference: a register with phase keys, written and read token by token.
+    """The plain reference: a fast-weight state with phase keys, written and read token by token.
 
     Args:
         queries: ``[B, T, H, S]`` phase coordinates p (``taps = queries @ phases(S)``).
         contents: ``[B, T, H, M]``.
-        runs: ``[B, T]`` run numbers or None.
+        doc_index: ``[B, T]`` document index of each token or None.
 
     Returns:
         Reads ``[B, T, H, M]``.
@@ -116,21 +121,21 @@ def ring_read_loop(
     batch, length, heads, slots = queries.shape
     n = slots // 2
     w = math.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n
-    register = contents.new_zeros(batch, heads, slots, contents.shape[-1])
+    state = contents.new_zeros(batch, heads, slots, contents.shape[-1])
     reads = []
     for t in range(length):
-        if runs is not None:
-            before = runs[:, t - 1] if t else torch.zeros_like(runs[:, 0])
-            same = (runs[:, t] == before)[:, None, None, None]
-            register = torch.where(same, register, 0.0)
+        if doc_index is not None:
+            before = doc_index[:, t - 1] if t else torch.zeros_like(doc_index[:, 0])
+            same = (doc_index[:, t] == before)[:, None, None, None]
+            state = torch.where(same, state, 0.0)
         cos, sin = (
             (w * (t % (2 * slots))).cos().to(queries),
             (w * (t % (2 * slots))).sin().to(queries),
         )
         key = torch.cat([cos, sin]) / math.sqrt(n)
-        known = torch.einsum("s,bhsm->bhm", key, register)
-        register = register + torch.einsum("s,bhm->bhsm", key, contents[:, t] - known)
+        known = torch.einsum("s,bhsm->bhm", key, state)
+        state = state + torch.einsum("s,bhm->bhsm", key, contents[:, t] - known)
         p, q = queries[:, t, :, :n], queries[:, t, :, n:]
         turned = torch.cat([p * cos - q * sin, p * sin + q * cos], dim=-1) / math.sqrt(n)
-        reads.append(torch.einsum("bhs,bhsm->bhm", turned, register))
+        reads.append(torch.einsum("bhs,bhsm->bhm", turned, state))
     return torch.stack(reads, dim=1)

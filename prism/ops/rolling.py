@@ -18,16 +18,18 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from prism.splitmix import FACTORS, SHIFTS
+
 RADIX = 0x5851F42D4C957F2D  # odd, so multiplying by it loses nothing
 SUBJECT_TAG, RELATION_TAG = 0x2545F4914F6CDD1D, 0x1B873593CC9E2D51
-MIXERS = (-0x40A7B892E31B1A47, -0x6B2FB644ECCEEE15)  # SplitMix64's factors, as signed numbers
+MIXERS = tuple(factor - 2**64 for factor in FACTORS)  # as signed numbers
 
 
 def mix(x: Tensor) -> Tensor:
-    """SplitMix64's finaliser on int64 of any shape: a bijection that looks random."""
-    x = (x ^ _shifted(x, 30)) * MIXERS[0]
-    x = (x ^ _shifted(x, 27)) * MIXERS[1]
-    return x ^ _shifted(x, 31)
+    """:func:`prism.splitmix.mix` of int64 of any shape, whose bits are the unsigned word's."""
+    x = (x ^ _shifted(x, SHIFTS[0])) * MIXERS[0]
+    x = (x ^ _shifted(x, SHIFTS[1])) * MIXERS[1]
+    return x ^ _shifted(x, SHIFTS[2])
 
 
 def affine_scan(a: Tensor, b: Tensor, start: Tensor) -> Tensor:

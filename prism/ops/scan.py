@@ -17,12 +17,14 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from prism.ops.documents import chunk_documents
+
 
 def decay_scan(
     z: Tensor,
     half_lives: tuple[float, ...],
     carry: Tensor | None = None,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
     chunk: int = 64,
 ) -> Tensor:
     """Run the integrators over time.
@@ -31,20 +33,20 @@ def decay_scan(
         z: ``[B, T, K, G]`` input, G channels per rate.
         half_lives: K half-lives in tokens.
         carry: ``[B, K, G]`` state after the token before, or None for zero.
-        runs: ``[B, T]`` run numbers (``document_runs``) or None; only run 0 sees ``carry``.
+        doc_index: ``[B, T]`` document index of each token or None; only document 0 sees ``carry``.
         chunk: tokens per chunk.
 
     Returns:
         ``[B, T, K, G]`` states; the state to carry on is the last one.
     """
-    return _scan(z, half_lives, 1, True, carry, runs, chunk)
+    return _scan(z, half_lives, 1, True, carry, doc_index, chunk)
 
 
 def decay_scan_loop(
     z: Tensor,
     half_lives: tuple[float, ...],
     carry: Tensor | None = None,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
 ) -> Tensor:
     """The plain reference of :func:`decay_scan`, one token at a time."""
     retention, scale = (x.to(z)[:, None] for x in rates(half_lives))
@@ -52,9 +54,9 @@ def decay_scan_loop(
     before = torch.zeros_like(z[:, 0, 0, 0], dtype=torch.long)
     states = []
     for t in range(z.shape[1]):
-        if runs is not None:
-            h = torch.where((runs[:, t] == before)[:, None, None], h, 0.0)
-            before = runs[:, t]
+        if doc_index is not None:
+            h = torch.where((doc_index[:, t] == before)[:, None, None], h, 0.0)
+            before = doc_index[:, t]
         h = retention * h + scale * z[:, t]
         states.append(h)
     return torch.stack(states, dim=1)
@@ -98,7 +100,7 @@ def _scan(
     stride: int,
     scaled: bool,
     carry: Tensor | None,
-    runs: Tensor | None,
+    doc_index: Tensor | None,
     chunk: int,
 ) -> Tensor:
     batch, length, num_rates, width = z.shape
@@ -109,17 +111,16 @@ def _scan(
     blocks = torch.nn.functional.pad(z, (0, 0, 0, 0, 0, pad)).view(
         batch, count, size, num_rates, width
     )
-    if runs is None:
+    if doc_index is None:
         inner = torch.einsum("kij,bnjkg->bnikg", lower, blocks)
         ends = None
         seen = fade.T[None, None]  # [1, 1, C, K]: how much of the carry each token keeps
     else:
-        run = _pad_runs(runs, pad).view(batch, count, size)
-        same = run[..., :, None] == run[..., None, :]  # [B, N, C, C]
+        index, entering = chunk_documents(doc_index, size)
+        same = index[..., :, None] == index[..., None, :]  # [B, N, C, C]
         inner = torch.einsum("bnkij,bnjkg->bnikg", lower * same[:, :, None], blocks)
-        ends = run[..., -1]
-        before = torch.cat([torch.zeros_like(ends[:, :1]), ends[:, :-1]], dim=1)
-        seen = fade.T * (run == before[..., None])[..., None]
+        ends = index[..., -1]
+        seen = fade.T * (index == entering[..., None])[..., None]
     if count == 1:
         carries = None if carry is None else carry[:, None]
     else:
@@ -137,7 +138,3 @@ def _scan(
     if carries is not None:
         inner = torch.addcmul(inner, seen[..., None], carries[:, :, None])
     return inner.reshape(batch, count * size, num_rates, width)[:, :length]
-
-
-def _pad_runs(runs: Tensor, pad: int) -> Tensor:
-    return torch.cat([runs, runs[:, -1:].expand(-1, pad)], dim=1) if pad else runs

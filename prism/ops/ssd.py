@@ -21,7 +21,7 @@ def ssd(
     b: Tensor,
     c: Tensor,
     state: Tensor | None = None,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
     chunk_size: int = 64,
 ) -> tuple[Tensor, Tensor]:
     """The chunked form: equal to :func:`ssd_loop`, parallel over time.
@@ -32,7 +32,7 @@ def ssd(
         b: ``[B, T, N]`` keys, shared by the heads.
         c: ``[B, T, N]`` queries, shared by the heads.
         state: ``[B, N, H, P]`` state carried in; None = zeros.
-        runs: ``[B, T]`` document numbers (0 = the carried document); None = one document.
+        doc_index: ``[B, T]`` document indices (0 = the carried document); None = one document.
         chunk_size: most tokens per chunk; changes speed, not results.
 
     Returns:
@@ -41,12 +41,12 @@ def ssd(
     """
     length, heads = x.shape[1:3]
     if length == 1:
-        return ssd_loop(x, log_decay, b, c, state, runs)
+        return ssd_loop(x, log_decay, b, c, state, doc_index)
     with no_autocast(x):
         dtype, wide = x.dtype, torch.promote_types(x.dtype, torch.float32)
         size = chunk_length(length, chunk_size)
         x, b, c = (to_chunks(z.to(wide), size) for z in (x, b, c))
-        decay = chunk_decay(log_decay.to(wide), runs, size)
+        decay = chunk_decay(log_decay.to(wide), doc_index, size)
         inside = ((c @ b.mT)[:, :, None] * decay.within) @ x.transpose(2, 3)
         written = b.mT @ (x * decay.to_end.transpose(2, 3)[..., None]).flatten(3)
         if state is None:
@@ -73,7 +73,7 @@ def ssd_loop(
     b: Tensor,
     c: Tensor,
     state: Tensor | None = None,
-    runs: Tensor | None = None,
+    doc_index: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The recurrence as it is written, token by token. Arguments and result as :func:`ssd`."""
     dtype, wide = x.dtype, torch.promote_types(x.dtype, torch.float32)
@@ -81,7 +81,7 @@ def ssd_loop(
     if state is None:
         state = x.new_zeros(len(x), b.shape[-1], *x.shape[2:])
     state = state.to(wide)
-    keep = log_decay.exp() * continues(runs, x)[..., None]
+    keep = log_decay.exp() * continues(doc_index, x)[..., None]
     y = []
     for t in range(x.shape[1]):
         write = b[:, t, :, None, None] * x[:, t, None]

@@ -261,8 +261,8 @@ def test_a_tiny_copy_batch_is_learned(name):
 
 def test_positions_count_from_the_start_of_each_document():
     """RoPE sees only differences, so the logits cannot show this; rounding in bf16 would."""
-    runs = torch.tensor([[0, 0, 1, 1, 1, 2], [1, 1, 1, 1, 2, 3]])
+    doc_index = torch.tensor([[0, 0, 1, 1, 1, 2], [1, 1, 1, 1, 2, 3]])
     before = torch.tensor([7, 7])
     want = torch.tensor([[7, 8, 0, 1, 2, 0], [0, 1, 2, 3, 0, 0]])
-    assert torch.equal(document_position(before, 6, runs), want)
+    assert torch.equal(document_position(before, 6, doc_index), want)
     assert document_position(before, 3, None).tolist() == [[7, 8, 9], [7, 8, 9]]

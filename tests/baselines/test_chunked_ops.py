@@ -12,7 +12,7 @@ OPS = {"ssd": (ssd, ssd_loop), "gated_delta": (gated_delta, gated_delta_loop)}
 
 
 def draw(op: str, seed: int, length: int, dtype: torch.dtype, half_life: float, packed: bool):
-    """Inputs, carried state and document numbers of one op: batch 2, 2 heads."""
+    """Inputs, carried state and document indices of one op: batch 2, 2 heads."""
     g = torch.Generator().manual_seed(seed)
 
     def normal(*shape: int) -> torch.Tensor:
@@ -28,13 +28,13 @@ def draw(op: str, seed: int, length: int, dtype: torch.dtype, half_life: float, 
         inputs = [q, k, normal(length, 2, 3), log_decay, beta]
         state = normal(2, 4, 3)
     starts = torch.rand(2, length, generator=g) < 0.15
-    runs = starts.long().cumsum(dim=1) if packed else None
+    doc_index = starts.long().cumsum(dim=1) if packed else None
     leaves = [z.to(dtype).requires_grad_() for z in (*inputs, state)]
-    return leaves[:-1], leaves[-1], runs
+    return leaves[:-1], leaves[-1], doc_index
 
 
-def results_and_gradients(op, inputs, state, runs, **options):
-    output, last = op(*inputs, state=state, runs=runs, **options)
+def results_and_gradients(op, inputs, state, doc_index, **options):
+    output, last = op(*inputs, state=state, doc_index=doc_index, **options)
     weight = torch.linspace(-1, 1, output.numel(), dtype=output.dtype).view_as(output)
     loss = (output * weight).sum() + last.square().sum()
     return [output, last, *torch.autograd.grad(loss, [*inputs, state])]
@@ -50,9 +50,9 @@ def results_and_gradients(op, inputs, state, runs, **options):
 )
 def test_chunks_equal_the_loop_in_fp64(name, seed, length, chunk, half_life, packed):
     fast, plain = OPS[name]
-    inputs, state, runs = draw(name, seed, length, torch.float64, half_life, packed)
-    got = results_and_gradients(fast, inputs, state, runs, chunk_size=chunk)
-    want = results_and_gradients(plain, inputs, state, runs)
+    inputs, state, doc_index = draw(name, seed, length, torch.float64, half_life, packed)
+    got = results_and_gradients(fast, inputs, state, doc_index, chunk_size=chunk)
+    want = results_and_gradients(plain, inputs, state, doc_index)
     for a, b in zip(got, want, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-10)
 
@@ -61,9 +61,9 @@ def test_chunks_equal_the_loop_in_fp64(name, seed, length, chunk, half_life, pac
 @pytest.mark.parametrize("half_life", [0.02, 2.0, 32.0, 4096.0])
 def test_chunks_equal_the_loop_in_fp32(name, half_life):
     fast, plain = OPS[name]
-    inputs, state, runs = draw(name, 0, 300, torch.float32, half_life, packed=False)
-    got = results_and_gradients(fast, inputs, state, runs)
-    want = results_and_gradients(plain, inputs, state, runs)
+    inputs, state, doc_index = draw(name, 0, 300, torch.float32, half_life, packed=False)
+    got = results_and_gradients(fast, inputs, state, doc_index)
+    want = results_and_gradients(plain, inputs, state, doc_index)
     for a, b in zip(got, want, strict=True):
         assert (a - b).square().mean().sqrt() <= 1e-5 * b.square().mean().sqrt()
 
@@ -71,9 +71,9 @@ def test_chunks_equal_the_loop_in_fp32(name, half_life):
 @pytest.mark.parametrize("name", OPS)
 def test_half_precision_is_computed_in_fp32(name):
     fast, _ = OPS[name]
-    inputs, state, runs = draw(name, 0, 70, torch.bfloat16, 32.0, packed=False)
-    output, last = fast(*inputs, state=state, runs=runs)
-    exact, exact_last = fast(*(z.float() for z in inputs), state=state.float(), runs=runs)
+    inputs, state, doc_index = draw(name, 0, 70, torch.bfloat16, 32.0, packed=False)
+    output, last = fast(*inputs, state=state, doc_index=doc_index)
+    exact, exact_last = fast(*(z.float() for z in inputs), state=state.float(), doc_index=doc_index)
     assert output.dtype == torch.bfloat16
     assert last.dtype == torch.float32
     assert torch.equal(output, exact.bfloat16())
@@ -83,10 +83,10 @@ def test_half_precision_is_computed_in_fp32(name):
 @pytest.mark.parametrize("name", OPS)
 def test_autocast_does_not_lower_the_precision_inside(name):
     fast, _ = OPS[name]
-    inputs, state, runs = draw(name, 0, 70, torch.float32, 32.0, packed=False)
-    exact, _ = fast(*inputs, state=state, runs=runs)
+    inputs, state, doc_index = draw(name, 0, 70, torch.float32, 32.0, packed=False)
+    exact, _ = fast(*inputs, state=state, doc_index=doc_index)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        output, _ = fast(*inputs, state=state, runs=runs)
+        output, _ = fast(*inputs, state=state, doc_index=doc_index)
     assert torch.equal(output, exact)
 
 
@@ -94,11 +94,15 @@ def test_autocast_does_not_lower_the_precision_inside(name):
 @pytest.mark.parametrize("name", OPS)
 def test_shapes_can_be_worked_out_without_memory(name, autocast):
     fast, _ = OPS[name]
-    inputs, state, runs = draw(name, 0, 70, torch.bfloat16, 32.0, packed=True)
-    want = fast(*inputs, state=state, runs=runs)
-    inputs, state, runs = [z.to("meta") for z in inputs], state.to("meta"), runs.to("meta")
+    inputs, state, doc_index = draw(name, 0, 70, torch.bfloat16, 32.0, packed=True)
+    want = fast(*inputs, state=state, doc_index=doc_index)
+    inputs, state, doc_index = (
+        [z.to("meta") for z in inputs],
+        state.to("meta"),
+        doc_index.to("meta"),
+    )
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=autocast):
-        got = fast(*inputs, state=state, runs=runs)
+        got = fast(*inputs, state=state, doc_index=doc_index)
     for x, y in zip(got, want, strict=True):
         assert (x.device.type, x.shape, x.dtype) == ("meta", y.shape, y.dtype)
 
@@ -106,8 +110,8 @@ def test_shapes_can_be_worked_out_without_memory(name, autocast):
 @pytest.mark.parametrize("name", OPS)
 def test_the_fastest_decays_stay_finite(name):
     fast, _ = OPS[name]
-    inputs, state, runs = draw(name, 0, 200, torch.float32, 0.005, packed=True)
-    assert all(z.isfinite().all() for z in results_and_gradients(fast, inputs, state, runs))
+    inputs, state, doc_index = draw(name, 0, 200, torch.float32, 0.005, packed=True)
+    assert all(z.isfinite().all() for z in results_and_gradients(fast, inputs, state, doc_index))
 
 
 def test_delta_rule_recalls_the_last_value_bound_to_a_key():

@@ -13,7 +13,7 @@ from benchmarks.levers.loop import Learner, start
 from benchmarks.levers.text import VOCABULARY, config
 from benchmarks.real_text.__main__ import MODELS, RATES
 from prism import Prism, PrismConfig
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from prism.studies.facts.measures import Row
 from prism.studies.facts.report import BARS
 from tests.compare.fakes import job, run
@@ -152,7 +152,7 @@ def write(folder: Path, **contents: dict[str, Any]) -> None:
         (results / f"{name}.json").write_text(json.dumps(content))
 
 
-def batch(step: int, rows: int = 3) -> LaneBatch:
+def batch(step: int, rows: int = 3) -> RowBatch:
     """Text in which each byte names the next; a document ends in the middle of the first row."""
     g = torch.Generator().manual_seed(step)
     begin = torch.randint(256, (rows, 1), generator=g)
@@ -162,7 +162,7 @@ def batch(step: int, rows: int = 3) -> LaneBatch:
     targets[0, LENGTH // 2] = -100
     tokens[0, LENGTH // 2] = targets[0, LENGTH // 2 - 1] = VOCABULARY - 1
     segments[0, LENGTH // 2 + 1 :] = 1
-    return LaneBatch(tokens, targets, segments, ["text"] * rows, torch.full((rows,), LENGTH))
+    return RowBatch(tokens, targets, segments, ["text"] * rows, torch.full((rows,), LENGTH))
 
 
 def learner(d_model: int = 16, layers: int = 1, peak: float = 0.01) -> Learner:

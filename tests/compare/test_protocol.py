@@ -6,7 +6,6 @@ import pytest
 
 from prism.baselines import MODELS as BUILDABLE
 from prism.compare.execute import execute
-from prism.compare.meta import RESULT_CODE, ROOT
 from prism.compare.protocol import (
     DEFAULT_RATE,
     FULL_STEPS,
@@ -16,6 +15,7 @@ from prism.compare.protocol import (
     swept_rates,
     toy_config,
 )
+from prism.record import RESULT_CODE, ROOT
 from tasks import TASKS
 from tests.compare.fakes import job
 

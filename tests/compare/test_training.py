@@ -6,19 +6,11 @@ import math
 
 import pytest
 import torch
-from torch import nn
 
 from prism.baselines import build
 from prism.compare.evaluation import evaluate, scored_loss, sequences_at
 from prism.compare.protocol import toy_config
-from prism.compare.training import (
-    RunResult,
-    TrainingPlan,
-    exploration,
-    learning_rate,
-    parameter_groups,
-    train,
-)
+from prism.compare.training import RunResult, TrainingPlan, train
 from tasks import get_task
 from tests.compare.fakes import Bigram, Echo
 
@@ -30,39 +22,6 @@ def plan(**changes: float) -> TrainingPlan:
 
 def without_times(result: RunResult) -> dict:
     return {k: v for k, v in vars(result).items() if k not in ("seconds", "tokens_per_second")}
-
-
-def test_the_rate_warms_up_over_a_tenth_and_ends_at_a_tenth_of_the_peak() -> None:
-    rates = [learning_rate(step, 100, 1.0) for step in range(100)]
-    assert rates[0] == pytest.approx(0.1)
-    assert rates[9] == 1.0 == max(rates)
-    assert rates[99] == pytest.approx(0.1)
-    assert rates[9:] == sorted(rates[9:], reverse=True)
-    halfway = learning_rate(54, 100, 1.0)
-    assert halfway == pytest.approx(0.55)
-
-
-@pytest.mark.parametrize("steps", [1, 2, 5])
-def test_a_short_run_still_warms_up_to_the_peak(steps: int) -> None:
-    assert learning_rate(0, steps, 0.5) == 0.5
-
-
-def test_exploration_falls_from_one_to_zero_in_the_first_half() -> None:
-    assert [exploration(step, 8) for step in range(8)] == [1, 0.75, 0.5, 0.25, 0, 0, 0, 0]
-
-
-def test_only_matrices_that_do_not_object_are_decayed() -> None:
-    model = nn.Linear(3, 2)
-    exempt = nn.Parameter(torch.zeros(2, 2))
-    exempt._no_weight_decay = True
-    model.exempt = exempt
-    frozen = nn.Parameter(torch.zeros(2, 2), requires_grad=False)
-    model.frozen = frozen
-    decayed, free = parameter_groups(model)
-    assert decayed["weight_decay"] == 0.1
-    assert free["weight_decay"] == 0.0
-    assert [id(p) for p in decayed["params"]] == [id(model.weight)]
-    assert {id(p) for p in free["params"]} == {id(model.bias), id(exempt)}
 
 
 def test_a_run_learns_and_reports_everything() -> None:

@@ -1,4 +1,4 @@
-"""Sources in memory, and one way to see what a lane has read."""
+"""Sources in memory, and one way to see what a stream has read."""
 
 from __future__ import annotations
 

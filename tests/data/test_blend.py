@@ -47,9 +47,9 @@ def test_a_source_of_both_has_the_sum_of_its_weights(files):
     assert found == {"a": pytest.approx(0.85), "b": pytest.approx(0.15)}
 
 
-def test_whoever_reads_a_blend_is_a_guest_in_what_only_the_shared_mix_has(files):
+def test_what_only_the_shared_mix_has_is_out_of_domain(files):
     mix = blended(mix_of(files, a=5), mix_of(files, a=1, b=1, c=2), 0.7)
-    assert {Path(s.source.name).stem: s.guest for s in mix.sources} == {
+    assert {Path(s.source.name).stem: s.out_of_domain for s in mix.sources} == {
         "a": False,
         "b": True,
         "c": True,
@@ -59,7 +59,7 @@ def test_whoever_reads_a_blend_is_a_guest_in_what_only_the_shared_mix_has(files)
 def test_one_is_at_home_in_ones_own_text_however_it_is_reached(files, monkeypatch):
     monkeypatch.chdir(files["a"].parent)
     found = blended(parse_mix("file:a.txt"), mix_of(files, a=1, b=1), 0.7)
-    assert [(s.source.name, s.guest) for s in found.sources] == [
+    assert [(s.source.name, s.out_of_domain) for s in found.sources] == [
         ("a.txt", False),
         (str(files["a"]), False),
         (str(files["b"]), True),

@@ -1,4 +1,4 @@
-"""A curriculum is a function of what a lane has read, and of nothing else."""
+"""A curriculum is a function of what a stream has read, and of nothing else."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 
 from prism.data.curriculum import Curriculum, Lengths, Points
 from prism.data.curriculum_text import parse_curriculum
-from prism.data.lanes import Lanes
 from prism.data.mix import Mix
-from prism.data.pack import LaneBatch
+from prism.data.pack import RowBatch
+from prism.data.row_streams import RowStreams
 from prism.data.tokens import ByteTokenizer
 from tests.data.fakes import documents_in, mix_of, numbered
 
 BYTES = ByteTokenizer()
-LANES, T = 4, 16
+STREAMS, T = 4, 16
 BASE = {"a": 3.0, "b": 1.0}
 
 
@@ -30,13 +30,16 @@ def two_sources() -> Mix:
     return mix_of(numbered(83, "a", 11), numbered(59, "b", 40), weights=(3, 1), held_out=0.1)
 
 
-def lanes_of(
-    course: Curriculum | None, tokens: int, mine: range | list[int] = range(LANES), seq_len: int = T
-) -> Lanes:
-    return Lanes(
+def streams_of(
+    course: Curriculum | None,
+    tokens: int,
+    mine: range | list[int] = range(STREAMS),
+    seq_len: int = T,
+) -> RowStreams:
+    return RowStreams(
         two_sources(),
         BYTES,
-        lanes=LANES,
+        streams=STREAMS,
         mine=mine,
         seq_len=seq_len,
         seed=5,
@@ -45,8 +48,8 @@ def lanes_of(
     )
 
 
-def read(lanes: Lanes, batches: int) -> list[LaneBatch]:
-    return [lanes.next() for _ in range(batches)]
+def read(streams: RowStreams, batches: int) -> list[RowBatch]:
+    return [streams.next() for _ in range(batches)]
 
 
 @st.composite
@@ -103,15 +106,15 @@ def test_any_save_point_and_any_ranks_give_the_same_rows(
     before: int, ranks: int, again: int
 ) -> None:
     run = 20 * T
-    whole = read(lanes_of(RAMPS, run), before + again + 3)
+    whole = read(streams_of(RAMPS, run), before + again + 3)
     saved: dict[str, object] = {}
     for rank in range(2):
-        part = lanes_of(RAMPS, run, range(rank, LANES, 2))
+        part = streams_of(RAMPS, run, range(rank, STREAMS, 2))
         read(part, before)
         saved |= json.loads(json.dumps(part.state()))
     for rank in range(ranks):
-        mine = list(range(rank, LANES, ranks))
-        part = lanes_of(RAMPS, run, mine)
+        mine = list(range(rank, STREAMS, ranks))
+        part = streams_of(RAMPS, run, mine)
         part.load(saved)
         for expected in whole[before:]:
             found = part.next()
@@ -120,20 +123,23 @@ def test_any_save_point_and_any_ranks_give_the_same_rows(
 
 
 def test_without_changes_a_curriculum_reads_what_the_mix_says() -> None:
-    plain = read(lanes_of(None, 1), 60)
+    plain = read(streams_of(None, 1), 60)
     for course in (Curriculum(BASE), Curriculum(BASE, {"b": ((0.0, 0.25),)})):
-        for one, other in zip(plain, read(lanes_of(course, 60 * T), 60), strict=True):
+        for one, other in zip(plain, read(streams_of(course, 60 * T), 60), strict=True):
             assert torch.equal(one.tokens, other.tokens)
             assert torch.equal(one.segment_ids, other.segment_ids)
 
 
-def test_a_run_that_was_saved_without_what_is_due_goes_on() -> None:
-    lanes = lanes_of(None, 1)
-    read(lanes, 30)
-    state = {lane: {k: v for k, v in s.items() if k != "due"} for lane, s in lanes.state().items()}
-    older = lanes_of(None, 1)
+def test_a_run_that_was_saved_without_quotas_goes_on() -> None:
+    streams = streams_of(None, 1)
+    read(streams, 30)
+    state = {
+        stream: {k: v for k, v in s.items() if k != "quota"}
+        for stream, s in streams.state().items()
+    }
+    older = streams_of(None, 1)
     older.load(state)
-    for one, other in zip(read(lanes, 30), read(older, 30), strict=True):
+    for one, other in zip(read(streams, 30), read(older, 30), strict=True):
         assert torch.equal(one.tokens, other.tokens)
 
 
@@ -146,13 +152,13 @@ def sizes(rows: torch.Tensor) -> Counter[str]:
     return found
 
 
-def test_every_lane_reads_the_shares_of_its_own_position(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("prism.data.lanes.START", 64)  # as short as the documents here
+def test_every_stream_reads_the_shares_of_its_own_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("prism.data.row_streams.START", 64)  # as short as the documents here
     run, parts = 20_000, 10
     course = Curriculum(BASE, {"b": ((0.0, 0.1), (0.5, 0.9), (1.0, 0.1))})
-    lanes = lanes_of(course, run, seq_len=run // parts)
+    streams = streams_of(course, run, seq_len=run // parts)
     for part in range(parts):
-        rows = lanes.next().tokens
+        rows = streams.next().tokens
         wanted = course.tokens(part * run // parts, (part + 1) * run // parts, run)["b"]
         for row in rows:
             found = sizes(row)
@@ -162,8 +168,8 @@ def test_every_lane_reads_the_shares_of_its_own_position(monkeypatch: pytest.Mon
 def test_a_source_may_come_in_late(monkeypatch: pytest.MonkeyPatch) -> None:
     run = 8_000
     course = Curriculum(BASE, {"b": ((0.5, 0.0), (0.6, 1.0))})
-    lanes = lanes_of(course, run, seq_len=run // 10)
-    batches = read(lanes, 10)
+    streams = streams_of(course, run, seq_len=run // 10)
+    batches = read(streams, 10)
     assert all("b" not in sizes(b.tokens.flatten()) for b in batches[:5])
     late = sizes(torch.cat([b.tokens for b in batches[7:]], dim=1).flatten())
     assert late["b"] / late.total() > 0.95  # and does not wait for the lead that it does not have
@@ -172,19 +178,19 @@ def test_a_source_may_come_in_late(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_longer_run_goes_on_from_where_it_is() -> None:
     """The shares of what is to come are those of the longer run; nothing is caught up with."""
     course = Curriculum(BASE, {"b": ((0.5, 0.0), (0.6, 1.0))})
-    short = lanes_of(course, 4_000, seq_len=3_500)
+    short = streams_of(course, 4_000, seq_len=3_500)
     assert sizes(short.next().tokens.flatten())["b"] > 0
-    longer = lanes_of(course, 14_000, seq_len=3_000)
+    longer = streams_of(course, 14_000, seq_len=3_000)
     longer.load(short.state())
     assert sizes(longer.next().tokens.flatten())["b"] < 4 * 100  # a document that was begun
 
 
 def test_a_state_of_another_curriculum_is_refused() -> None:
-    state = lanes_of(RAMPS, 100).state()
-    with pytest.raises(ValueError, match="lane0000 is of another mix"):
-        lanes_of(None, 100).load(state)
+    state = streams_of(RAMPS, 100).state()
+    with pytest.raises(ValueError, match="stream0000 is of another mix"):
+        streams_of(None, 100).load(state)
     with pytest.raises(ValueError, match=r"tokens = None: must be >= 1 with a curriculum"):
-        Lanes(two_sources(), BYTES, lanes=1, mine=[0], seq_len=4, seed=0, curriculum=RAMPS)
+        RowStreams(two_sources(), BYTES, streams=1, mine=[0], seq_len=4, seed=0, curriculum=RAMPS)
 
 
 @given(
@@ -222,7 +228,7 @@ def test_lengths_grow_by_equal_factors() -> None:
 def test_cutting_changes_segments_and_nothing_else() -> None:
     run = 60 * T
     course = Curriculum(BASE, {}, Lengths(4, 30, until=0.5, whole=0.25))
-    cut, plain = read(lanes_of(course, run), 60), read(lanes_of(None, run), 60)
+    cut, plain = read(streams_of(course, run), 60), read(streams_of(None, run), 60)
     short = whole = 0
     for i, (one, other) in enumerate(zip(cut, plain, strict=True)):
         assert torch.equal(one.tokens, other.tokens)

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.data import LaneBatch, Lanes, held_out_batches, parse_mix
+from prism.data import RowBatch, RowStreams, held_out_batches, parse_mix
 from prism.data.mix import Mix
 from prism.data.tokens import ByteTokenizer
 from tests.data.fakes import documents_in, mix_of, numbered
@@ -19,19 +19,19 @@ def mixture() -> Mix:
     return mix_of(numbered(300, "a", 20), numbered(300, "b", 70), weights=(1, 3), held_out=0.25)
 
 
-def rows(batches: list[LaneBatch], name: str) -> torch.Tensor:
-    """``[lanes, tokens]``."""
+def rows(batches: list[RowBatch], name: str) -> torch.Tensor:
+    """``[rows, tokens]``."""
     return torch.cat([getattr(batch, name) for batch in batches], dim=1)
 
 
 @pytest.mark.parametrize("data", ["pydoc", "shelves"])
 def test_no_held_out_document_is_trained_on(data: str) -> None:
     mix = parse_mix("pydoc") if data == "pydoc" else mixture()
-    held = rows(held_out_batches(mix, BYTES, 64, lanes=3), "tokens")
-    lanes = Lanes(
-        mix, BYTES, lanes=4, mine=range(4), seq_len=100_000 if data == "pydoc" else 15_000, seed=5
+    held = rows(held_out_batches(mix, BYTES, 64, rows=3), "tokens")
+    streams = RowStreams(
+        mix, BYTES, streams=4, mine=range(4), seq_len=100_000 if data == "pydoc" else 15_000, seed=5
     )
-    trained = {text for row in lanes.next().tokens for text in documents_in(row)}
+    trained = {text for row in streams.next().tokens for text in documents_in(row)}
     validated = {text for row in held for text in documents_in(row) if text}
     assert len(validated) > 5
     assert len(trained) > 200
@@ -40,10 +40,10 @@ def test_no_held_out_document_is_trained_on(data: str) -> None:
 
 @given(ranks=st.sampled_from([1, 2, 3, 6]), seq_len=st.integers(1, 50))
 def test_processes_share_the_rows_of_one_set(ranks: int, seq_len: int) -> None:
-    whole = held_out_batches(mixture(), BYTES, seq_len, lanes=6, tokens=700)
+    whole = held_out_batches(mixture(), BYTES, seq_len, rows=6, tokens=700)
     for rank in range(ranks):
         mine = range(rank, 6, ranks)
-        part = held_out_batches(mixture(), BYTES, seq_len, lanes=6, mine=mine, tokens=700)
+        part = held_out_batches(mixture(), BYTES, seq_len, rows=6, mine=mine, tokens=700)
         assert len(part) == len(whole)
         for ours, all_rows in zip(part, whole, strict=True):
             for name in ("tokens", "targets", "segment_ids", "bytes"):
@@ -51,7 +51,7 @@ def test_processes_share_the_rows_of_one_set(ranks: int, seq_len: int) -> None:
 
 
 def test_padding_has_no_target_and_a_negative_document() -> None:
-    batches = held_out_batches(mixture(), BYTES, 32, lanes=3, tokens=1000)
+    batches = held_out_batches(mixture(), BYTES, 32, rows=3, tokens=1000)
     targets, segments = rows(batches, "targets"), rows(batches, "segment_ids")
     padding = segments < 0
     assert padding.any()
@@ -60,7 +60,7 @@ def test_padding_has_no_target_and_a_negative_document() -> None:
 
 
 def test_bytes_count_every_target_once() -> None:
-    batches = held_out_batches(mixture(), BYTES, 32, lanes=3, tokens=1000)
+    batches = held_out_batches(mixture(), BYTES, 32, rows=3, tokens=1000)
     targets = rows(batches, "targets")
     assert sum(int(batch.bytes.sum()) for batch in batches) == int((targets >= 0).sum()) - int(
         (targets == 256).sum()
@@ -68,7 +68,7 @@ def test_bytes_count_every_target_once() -> None:
 
 
 def test_sources_have_their_shares_of_the_tokens() -> None:
-    batches = held_out_batches(mixture(), BYTES, 32, lanes=1, tokens=2000)
+    batches = held_out_batches(mixture(), BYTES, 32, rows=1, tokens=2000)
     texts = documents_in(rows(batches, "tokens")[0])
     sizes = {s: sum(len(t) + 1 for t in texts if t.startswith(f"<{s}")) for s in "ab"}
     assert sizes["a"] == pytest.approx(500, abs=21)
@@ -77,17 +77,17 @@ def test_sources_have_their_shares_of_the_tokens() -> None:
 
 def test_a_source_that_holds_nothing_out_says_so() -> None:
     with pytest.raises(ValueError, match=r"source shelf: none of its 10 documents is held out"):
-        held_out_batches(mix_of(numbered(10)), BYTES, 8, lanes=1)
+        held_out_batches(mix_of(numbered(10)), BYTES, 8, rows=1)
 
 
 @pytest.mark.parametrize(
     ("numbers", "says"),
     [
         ({"seq_len": 0}, "seq_len = 0: must be >= 1"),
-        ({"lanes": 0}, "lanes = 0: must be >= 1"),
+        ({"rows": 0}, "rows = 0: must be >= 1"),
         ({"tokens": 0}, "tokens = 0: must be >= 1"),
     ],
 )
 def test_bad_numbers_are_refused(numbers: dict[str, int], says: str) -> None:
     with pytest.raises(ValueError, match=says):
-        held_out_batches(mixture(), BYTES, **{"seq_len": 8, "lanes": 1, **numbers})
+        held_out_batches(mixture(), BYTES, **{"seq_len": 8, "rows": 1, **numbers})

@@ -14,7 +14,7 @@ import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from prism.engine.build import carries, make_model, model_config
 from prism.engine.logs.meter import Meter
 from prism.engine.loop.signals import Stop
@@ -29,7 +29,7 @@ SMALL = ("d_model=16", "num_layers=3", "num_rates=4", "half_life_max=32", "chunk
          "tape.num_slots=8", "tape.d_mem=4", "symbolic.units=4", "neural_hidden=96")  # fmt: skip
 TOP2 = (*SMALL, "router_topk=2")
 # gates and prices of a modular part
-APART = (*SMALL, 'router_gates="independent"', "anchor_hidden=24", "z_loss=0.5")
+APART = (*SMALL, 'router_gates="independent"', "anchor_hidden=24", "expert_output_penalty=0.5")
 
 
 def small(**values: Any) -> Settings:
@@ -72,13 +72,13 @@ class RaggedFeed:
     def __init__(self, mine: Sequence[int], length: int) -> None:
         self.mine, self.length, self.step = tuple(mine), length, 0
 
-    def next(self) -> LaneBatch:
+    def next(self) -> RowBatch:
         rows = [ragged_row(lane, self.step, self.length) for lane in self.mine]
         self.step += 1
         tokens, targets, segments = (torch.stack(part) for part in zip(*rows, strict=True))
         names = [f"source {lane}" for lane in self.mine]
         guests = (segments % 3 == 0) | (segments < 0)  # whole documents, and padding
-        return LaneBatch(tokens, targets, segments, names, (targets >= 0).sum(dim=1), guests)
+        return RowBatch(tokens, targets, segments, names, (targets >= 0).sum(dim=1), guests)
 
     def state(self) -> dict[str, Any]:
         return {f"lane{lane:04d}": {"step": self.step} for lane in self.mine}

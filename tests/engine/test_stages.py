@@ -66,7 +66,7 @@ def test_an_override_of_a_stage_stays_and_set_holds_for_all() -> None:
 
 def test_the_flags_of_a_stage_give_its_model_to_a_run_without_stages() -> None:
     for text in ("tiny@0.3,350m@1.0", *NAMED):
-        s = Settings(progressive=text, seed=5, set=("z_loss=0.01",))
+        s = Settings(progressive=text, seed=5, set=("router_z_loss=0.01",))
         for stage in stages(s, VOCAB):
             alone = dataclasses.replace(s, progressive=None, preset=stage.preset, set=stage.set)
             assert model_config(alone, VOCAB) == stage.config

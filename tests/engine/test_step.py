@@ -62,7 +62,7 @@ def reference(s: Settings) -> tuple[dict[str, torch.Tensor], float]:
         out = model(second.tokens[here], state=state, segment_ids=second.segment_ids[here])
         loss = functional.cross_entropy(out.logits[0], second.targets[row], reduction="sum") / valid
         price = None if out.price is None else out.price[0]
-        price = paid(price, second.guests[row], second.segment_ids[row])
+        price = paid(price, second.out_of_domain[row], second.segment_ids[row])
         (loss + price / real).backward()
         total += loss.item()
     return {name: p.grad for name, p in model.named_parameters()}, total

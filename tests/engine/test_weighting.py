@@ -74,7 +74,9 @@ def by_hand(s: Settings) -> tuple[Gradients, float]:
             theirs = token_losses(seen.logits, batch.targets)
             weights = excess_weights(loss.detach(), theirs.detach(), valid, 0.4)
     model.zero_grad()
-    price = paid(output.price, batch.guests, batch.segment_ids) / (batch.segment_ids >= 0).sum()
+    price = (
+        paid(output.price, batch.out_of_domain, batch.segment_ids) / (batch.segment_ids >= 0).sum()
+    )
     ((weights * loss).sum() / weights.sum() + price).backward()
     grads = {name: p.grad for name, p in model.named_parameters()}
     return grads, (loss.sum() / valid.sum()).item()

@@ -70,11 +70,11 @@ def test_training_goes_on_from_the_same_loss_and_lowers_it():
     assert sum(after[-3:]) / 3 < after[0]
 
 
-def test_copies_of_lanes_are_no_twins():
-    """New units that share a lanes with old ones for ``count`` get features of their own."""
+def test_copies_of_inputs_are_no_twins():
+    """New units that share inputs a with old ones for ``count`` get features of their own."""
     result = grow(lively(SOFT), larger(SOFT, {"units"}))
     machine = result.model.blocks[0].symbolic
     old = SOFT.symbolic.units
-    lanes = machine.read.weight.unflatten(0, (4, -1)).flatten(2).permute(1, 0, 2).flatten(1)
-    twins = torch.cdist(lanes[old:], lanes[:old]) == 0
+    inputs = machine.read.weight.unflatten(0, (4, -1)).flatten(2).permute(1, 0, 2).flatten(1)
+    twins = torch.cdist(inputs[old:], inputs[:old]) == 0
     assert not twins.any()

@@ -85,7 +85,13 @@ def test_the_method_is_known():
 
 
 def test_what_moves_no_logit_may_change():
-    free = {"z_loss": 0.0, "balance_rate": 0.1, "chunk_size": 7, "seed": 5}
+    free = {
+        "router_z_loss": 0.0,
+        "expert_output_penalty": 0.0,
+        "balance_rate": 0.1,
+        "chunk_size": 7,
+        "seed": 5,
+    }
     assert grow(lively(SOFT), dataclasses.replace(SOFT, **free)).report.exact
 
 

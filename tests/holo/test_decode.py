@@ -9,8 +9,8 @@ from prism.holo import HoloTape
 from prism.holo.capacity.evolution import decodable, safe_facts
 
 
-def filled(facts: int, size: int = 100, dim: int = 1024, method: str = "amp", **config) -> tuple:
-    tape = HoloTape(dim, dtype="int32", values=size, decoder=method, **config)
+def filled(facts: int, size: int = 100, dim: int = 1024, decoder: str = "amp", **config) -> tuple:
+    tape = HoloTape(dim, dtype="int32", values=size, decoder=decoder, **config)
     values = np.random.default_rng(1).integers(0, size, facts)
     tape.bind_many(np.arange(facts), values)
     return tape, values
@@ -20,10 +20,10 @@ def filled(facts: int, size: int = 100, dim: int = 1024, method: str = "amp", **
 def test_amp_reads_exactly_at_a_load_where_the_filter_fails(size: int, facts: int) -> None:
     tape, values = filled(facts, size)
     hashes = tape.hash(np.arange(facts))
-    assert (tape.read(hashes, method="filter").ids == values).mean() < 0.7
+    assert (tape.read(hashes, decoder="filter").ids == values).mean() < 0.7
     reading = tape.read(hashes)
     assert np.array_equal(reading.ids, values)
-    assert tape.decoder.decode(0).exact
+    assert tape.joint.decode(0).exact
     assert (reading.p_value == 0).all()
 
 
@@ -38,7 +38,7 @@ def test_cancellation_reads_three_times_what_the_filter_does() -> None:
     tape, values = filled(80, 1000, 1024, "sic")
     hashes = tape.hash(np.arange(80))
     assert np.array_equal(tape.read(hashes).ids, values)
-    assert (tape.read(hashes, method="filter").ids == values).mean() < 0.8
+    assert (tape.read(hashes, decoder="filter").ids == values).mean() < 0.8
 
 
 def test_amplitude_layers_multiply_what_fits() -> None:
@@ -47,21 +47,21 @@ def test_amplitude_layers_multiply_what_fits() -> None:
     assert decodable(100, 4) * 1024 > safe
     tape, values = filled(safe, 100, 1024, layers=4)
     assert np.array_equal(tape.read(tape.hash(np.arange(safe))).ids, values)
-    assert tape.decoder.decode(0).exact
+    assert tape.joint.decode(0).exact
 
 
 def test_beyond_the_limit_the_decoder_does_not_claim_to_be_right() -> None:
     tape, values = filled(600, 1000)
     reading = tape.read(tape.hash(np.arange(600)))
-    assert not tape.decoder.decode(0).exact
+    assert not tape.joint.decode(0).exact
     assert (reading.ids == values).mean() < 0.5
     wrong = reading.ids != values
     assert reading.accepted[wrong].mean() < 0.1
 
 
-@pytest.mark.parametrize("method", ["sic", "amp"])
-def test_a_write_is_seen_by_the_next_question(method: str) -> None:
-    tape = HoloTape(1024, 4, values=50, decoder=method)
+@pytest.mark.parametrize("decoder", ["sic", "amp"])
+def test_a_write_is_seen_by_the_next_question(decoder: str) -> None:
+    tape = HoloTape(1024, 4, values=50, decoder=decoder)
     tape.bind_many(np.arange(40), np.arange(40))
     assert tape.recall(7).value == 7
     tape.update(7, 49)
@@ -69,23 +69,23 @@ def test_a_write_is_seen_by_the_next_question(method: str) -> None:
     tape.bind("new", 3)
     found = [tape.recall(k).value for k in (7, 8, "new", 9)]
     assert found == [49, None, 3, 9]
-    assert tape.recall(7).method == method
+    assert tape.recall(7).method == decoder
 
 
 def test_an_untouched_bank_is_not_decoded_again() -> None:
     tape = HoloTape(256, 4, values=50, decoder="amp")
     tape.bind_many(np.arange(40), np.arange(40))
-    before = [tape.decoder.decode(b) for b in range(4)]
+    before = [tape.joint.decode(b) for b in range(4)]
     tape.forget(0)
-    after = [tape.decoder.decode(b) for b in range(4)]
+    after = [tape.joint.decode(b) for b in range(4)]
     assert sum(a is b for a, b in zip(before, after, strict=True)) == 3
 
 
 def test_an_empty_bank_decodes_to_nothing() -> None:
     tape = HoloTape(256, 4, values=50, decoder="amp")
-    assert tape.decoder.decode(2).exact
+    assert tape.joint.decode(2).exact
     assert tape.recall("k").value is None
-    assert tape.recall("k", method="amp").value is None
+    assert tape.recall("k", decoder="amp").value is None
 
 
 def test_sequences_decode_jointly() -> None:

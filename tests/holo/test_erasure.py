@@ -36,12 +36,12 @@ def test_answers_facts_and_register_stay_and_the_history_is_gone(
     steps: list[tuple[str, int, int]], sequence: bool
 ) -> None:
     tape, held = played(steps, sequence)
-    facts, register = list(tape.facts()), tape.register.numbers.clone()
+    facts, accumulator = list(tape.facts()), tape.accumulator.numbers.clone()
     rows = len(tape.ledger)
     dropped = tape.erase_history()
     assert dropped == rows - len(tape.ledger)
     assert list(tape.facts()) == facts
-    assert bool((tape.register.numbers == register).all())
+    assert bool((tape.accumulator.numbers == accumulator).all())
     assert {key: tape.recall(key).value for key in held} == held
     assert tape.audit().consistent
     assert tape.erase_history() == 0

@@ -1,5 +1,5 @@
-"""Forgetting, updating and merging are exact: the register is bit for bit that of a tape that never
-stored the fact, or was built at once, in any order."""
+"""Forgetting, updating and merging are exact: the accumulator is bit for bit that of a tape that
+never stored the fact, or was built at once, in any order."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def shuffled(facts: dict[int, int], seed: int = 0) -> dict[int, int]:
 
 def same(a: HoloTape, b: HoloTape) -> bool:
     listed = {(k, v) for k, v, _, _ in a.facts()} == {(k, v) for k, v, _, _ in b.facts()}
-    return torch.equal(a.register.numbers, b.register.numbers) and listed and a.count == b.count
+    return (
+        torch.equal(a.accumulator.numbers, b.accumulator.numbers) and listed and a.count == b.count
+    )
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -132,7 +134,7 @@ def test_random_matched_operations_leave_the_register_zero() -> None:
             rng.shuffle(bound)
             now, bound = bound[:n], bound[n:]
             tape.forget_many(np.array(now))
-    assert not tape.register.numbers.any()
+    assert not tape.accumulator.numbers.any()
     assert tape.count == 0
 
 
@@ -144,5 +146,5 @@ def test_without_a_ledger_the_same_algebra_is_exact() -> None:
     a.forget(2, 4)
     whole = HoloTape(64, 2, ledger=False, values=9)
     whole.bind_many([5, 1], [6, 3])
-    assert torch.equal(a.register.numbers, whole.register.numbers)
+    assert torch.equal(a.accumulator.numbers, whole.accumulator.numbers)
     assert a.count == whole.count == 2

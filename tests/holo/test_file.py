@@ -47,7 +47,7 @@ def test_everything_comes_back(shape: dict[str, Any], tmp_path: Path) -> None:
     tape.save(path)
     again = HoloTape.load(path)
     assert again.config == tape.config
-    assert torch.equal(again.register.numbers, tape.register.numbers)
+    assert torch.equal(again.accumulator.numbers, tape.accumulator.numbers)
     assert again.fingerprint == tape.fingerprint
     assert again.count == tape.count
     assert again.recall_many(["é key", 9, b"k"]) == tape.recall_many(["é key", 9, b"k"])
@@ -113,8 +113,8 @@ def rewrite(path: Path, change: Any) -> None:
         (lambda h, t: h.pop("fingerprint"), "fingerprint"),
         (lambda h, t: t.pop("register"), "register"),
         (lambda h, t: t.pop("ledger.key"), "ledger.key"),
-        (lambda h, t: t.update(register=t["register"][:1]), "register of"),
-        (lambda h, t: t.update(register=t["register"].float()), "register of"),
+        (lambda h, t: t.update(register=t["register"][:1]), "accumulator of"),
+        (lambda h, t: t.update(register=t["register"].float()), "accumulator of"),
         (lambda h, t: t.update({"ledger.key": t["ledger.key"][:1]}), "different lengths"),
         (lambda h, t: t.update({"ledger.value": t["ledger.value"].float()}), "'value'"),
         (lambda h, t: t["ledger.value"].add_(50), "value"),
@@ -155,7 +155,7 @@ def test_a_save_that_fails_leaves_the_old_file(
 def test_unlike_tapes_do_not_merge_and_stay_as_they_were() -> None:
     a = HoloTape(64, 2)
     a.bind("k", "v")
-    before = a.register.numbers.clone()
+    before = a.accumulator.numbers.clone()
     others: list[dict[str, Any]] = [
         {"dim": 128},
         {"banks": 3},
@@ -174,7 +174,7 @@ def test_unlike_tapes_do_not_merge_and_stay_as_they_were() -> None:
         a.merge(conflicting)
     with pytest.raises(ValueError, match="on_conflict = 'mine': must be one of"):
         a.merge(conflicting, "mine")
-    assert torch.equal(a.register.numbers, before)
+    assert torch.equal(a.accumulator.numbers, before)
     assert (a.count, len(a.vocabulary)) == (1, 1)
 
 

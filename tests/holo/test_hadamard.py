@@ -36,7 +36,7 @@ def test_packed_rows_are_those_of_the_matrix(log_size: int, dim: int) -> None:
     assert np.array_equal(1 - 2 * bits.astype(int), expected.int().numpy())
 
 
-def test_the_transform_fits_the_codes_and_divides_the_register() -> None:
+def test_the_transform_fits_the_codes_and_divides_the_accumulator() -> None:
     assert transform_size(8192, 1000) == 1024
     assert transform_size(1024, 10_000) == 1024
     assert transform_size(96, 1000) == 32

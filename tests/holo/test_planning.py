@@ -31,7 +31,7 @@ def test_a_planned_tape_answers_as_promised(facts: int, candidates: int, more: d
         tape = HoloTape.plan(facts, values=candidates, seed=seed, **more)
         values = np.random.default_rng(seed).integers(0, candidates, facts)
         tape.bind_many(np.arange(facts), values)
-        answers = tape.recall_many(np.arange(facts), method="filter")
+        answers = tape.recall_many(np.arange(facts), decoder="filter")
         right += sum(a.value == v for a, v in zip(answers, values, strict=True))
     n = rounds * facts
     assert right / n > promised - 4 * math.sqrt(promised * (1 - promised) / n)
@@ -41,7 +41,7 @@ def test_a_planned_tape_answers_as_promised(facts: int, candidates: int, more: d
 def test_amp_packs_the_same_facts_into_a_fraction(facts: int, layers: int) -> None:
     plain = plan(facts, 300)
     dense = HoloTape.plan(facts, values=300, decoder="amp", layers=layers)
-    assert dense.register.numbers.numel() * (3 + 2 * (layers > 1)) < plain.banks * plain.dim
+    assert dense.accumulator.numbers.numel() * (3 + 2 * (layers > 1)) < plain.banks * plain.dim
     values = np.random.default_rng(0).integers(0, 300, facts)
     dense.bind_many(np.arange(facts), values)
     answers = dense.recall_many(np.arange(facts))
@@ -93,7 +93,7 @@ def test_an_audit_says_what_is_measured_and_what_was_predicted() -> None:
     assert abs(audit.accuracy - audit.predicted) < 0.05
     assert audit.consistent
     assert tape.audit(sample=10).read == 10
-    tape.register.numbers[2, 5] += 1
+    tape.accumulator.numbers[2, 5] += 1
     assert not tape.audit().consistent
 
 

@@ -72,7 +72,7 @@ def test_the_ledger_refuses_with_certainty_and_the_register_with_its_odds() -> N
     tape, _ = filled(30)
     listed = tape.recall("never bound")
     assert (listed.value, listed.method, listed.posterior) == (None, "ledger", 1.0)
-    read = tape.recall("never bound", method="filter")
+    read = tape.recall("never bound", decoder="filter")
     assert (read.value, read.method) == (None, "filter")
     assert 0.5 < read.posterior < 1
 

@@ -6,11 +6,9 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from prism.holo import HoloTape
-from prism.holo.keys.resolver import Resolver, edit_distance
+from prism.holo.keys.resolver import Resolver
 
 PLACES = [
     "Freedonia",
@@ -130,7 +128,7 @@ def test_an_encoder_finds_what_spelling_cannot() -> None:
     index.encoder = encoder
     assert index.resolve("who is the ruler?").key == "king of Rohan"
     assert index.resolve("what to eat?") is None
-    index.remove(np.array([0], np.uint64))
+    index.forget(np.array([0], np.uint64))
     assert index.resolve("who is the ruler?") is None
 
 
@@ -140,21 +138,3 @@ def test_an_empty_resolver_knows_nothing() -> None:
 
 def test_keys_are_counted_in_bytes() -> None:
     assert resolver(["ab", "é"]).nbytes == 4
-
-
-def plain_distance(a: str, b: str) -> int:
-    if not a or not b:
-        return len(a) + len(b)
-    found = min(
-        plain_distance(a[1:], b) + 1,
-        plain_distance(a, b[1:]) + 1,
-        plain_distance(a[1:], b[1:]) + (a[0] != b[0]),
-    )
-    if len(a) > 1 and len(b) > 1 and a[0] == b[1] and a[1] == b[0]:
-        found = min(found, plain_distance(a[2:], b[2:]) + 1)
-    return found
-
-
-@given(st.text("abc", max_size=4), st.text("abc", max_size=4))
-def test_edit_distance_is_the_plain_recursion(a: str, b: str) -> None:
-    assert edit_distance(a, b) == plain_distance(a, b)

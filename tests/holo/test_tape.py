@@ -15,7 +15,12 @@ from prism import HoloTape
 
 def snapshot(tape: HoloTape) -> tuple:
     facts = list(tape.facts()) if tape.ledger is not None else None
-    return tape.register.numbers.clone().numpy().tobytes(), facts, len(tape.vocabulary), tape.count
+    return (
+        tape.accumulator.numbers.clone().numpy().tobytes(),
+        facts,
+        len(tape.vocabulary),
+        tape.count,
+    )
 
 
 def test_a_fact_is_bound_asked_updated_and_forgotten() -> None:
@@ -32,7 +37,7 @@ def test_a_fact_is_bound_asked_updated_and_forgotten() -> None:
     tape.forget("capital of Freedonia")
     gone = tape.recall("capital of Freedonia")
     assert (gone.value, gone.method, gone.source) == (None, "ledger", None)
-    assert not tape.register.numbers.any()
+    assert not tape.accumulator.numbers.any()
 
 
 @pytest.mark.parametrize(
@@ -154,9 +159,9 @@ BAD: list[tuple[str, dict[str, Any], Any, type[Exception], str]] = [
     ("a source of another type", {}, lambda t: t.bind("a", "new", source=5), TypeError, "source"),
     ("an alpha of 2", {}, lambda t: t.recall("k0", 2.0), ValueError, r"must be in \(0, 1\]"),
     (
-        "an unknown method",
+        "an unknown decoder",
         {},
-        lambda t: t.recall("k0", method="magic"),
+        lambda t: t.recall("k0", decoder="magic"),
         ValueError,
         "must be one of filter, sic, amp",
     ),
@@ -225,7 +230,7 @@ def test_what_needs_a_ledger_says_so() -> None:
         lambda: list(tape.facts()),
         lambda: tape.history("k"),
         lambda: "k" in tape,
-        lambda: tape.recall("k", method="amp"),
+        lambda: tape.recall("k", decoder="amp"),
     ):
         with pytest.raises(ValueError, match="no ledger"):
             act()
@@ -236,7 +241,7 @@ def test_what_needs_a_ledger_says_so() -> None:
 def test_an_empty_tape_knows_nothing() -> None:
     tape = HoloTape(64)
     assert tape.recall("k").value is None
-    assert tape.recall("k", method="filter").value is None
+    assert tape.recall("k", decoder="filter").value is None
     assert tape.recall_many([]) == []
     assert tape.bind_many([], []) == 0
     assert list(tape.facts()) == []
@@ -249,6 +254,6 @@ def test_it_says_its_size() -> None:
     assert "2 x 64 int8 = 128 bytes" in repr(tape)
     assert "1 facts" in repr(tape)
     capacity = tape.capacity()
-    assert (capacity.facts, capacity.register_bytes, capacity.room) == (1, 128, 127)
+    assert (capacity.facts, capacity.accumulator_bytes, capacity.room) == (1, 128, 127)
     assert capacity.loads.sum() == 1
     assert capacity.peak == 1

@@ -69,12 +69,12 @@ def test_measurement_agrees_with_the_integral(facts: int, alpha: float) -> None:
         keys = sign_codes(hash_integers(np.arange(facts), seed), dim).float()
         values = sign_codes(hash_integers(np.arange(size), seed + 1000), dim).float()
         held = torch.arange(facts) % size
-        register = (keys * values[held]).sum(0)
-        best = ((keys * register) @ values.T).max(-1)
-        z = best.values / register.norm()
+        accumulator = (keys * values[held]).sum(0)
+        best = ((keys * accumulator) @ values.T).max(-1)
+        z = best.values / accumulator.norm()
         right += int(((best.indices == held) & (z > quantile(alpha, size))).sum())
     n, p = rounds * facts, accuracy(dim, facts, size, alpha)
-    # Facts of one register share its noise, so the error is a little above the binomial one.
+    # Facts of one accumulator share its noise, so the error is a little above the binomial one.
     assert abs(right / n - p) < 4 * math.sqrt(p * (1 - p) / n) + 0.005
 
 

@@ -42,7 +42,7 @@ def test_cosines_are_those_of_the_equation_whatever_was_added_and_taken_out(
         for code, (out, text) in enumerate(steps):
             if out and texts:
                 gone = min(texts)
-                index.remove(gone, texts.pop(gone))
+                index.forget(gone, texts.pop(gone))
             else:
                 texts[code] = text
                 index.add(code, text)

@@ -43,7 +43,7 @@ def test_many_vectors_at_once_are_the_same() -> None:
     assert many.count == 0
 
 
-def test_vectors_and_named_facts_share_a_register() -> None:
+def test_vectors_and_named_facts_share_a_accumulator() -> None:
     tape = HoloTape(2048)
     key = bipolar(2048)
     tape.bind("text", "a")

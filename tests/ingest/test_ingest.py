@@ -15,9 +15,8 @@ from hypothesis import strategies as st
 
 from prism import ingest
 from prism.holo import HoloTape
-from prism.holo.ingestion import gather
+from prism.holo.ingestion import BadRow, FactRow, gather, read_rows
 from prism.holo.ingestion import ingest as bind_rows
-from prism.holo.rows import BadRow, Row, read_rows
 from tests.ingest.runs import CAPITALS, made, refused, values
 
 
@@ -36,7 +35,7 @@ def test_json_lines_say_the_same_as_csv(folder: Path) -> None:
     rows += [{"key": " capital of Sylvania", "value": "Sylvburg "}]
     Path("facts.jsonl").write_text("\n\n".join(map(json.dumps, rows)))
     ours, theirs = made(), made(file="facts.jsonl", tape="u.safetensors")
-    assert torch.equal(ours.register.numbers, theirs.register.numbers)
+    assert torch.equal(ours.accumulator.numbers, theirs.accumulator.numbers)
 
 
 def test_whole_numbers_in_json_are_their_digits(folder: Path) -> None:
@@ -98,7 +97,7 @@ def test_the_same_file_again_changes_no_number(
 ) -> None:
     before = made()
     again = made()
-    assert torch.equal(again.register.numbers, before.register.numbers)
+    assert torch.equal(again.accumulator.numbers, before.accumulator.numbers)
     assert "facts.csv: 2 known already" in capsys.readouterr().out
 
 
@@ -143,17 +142,17 @@ def test_any_text_comes_back_from_csv_and_from_json(
     (path / "x.jsonl").write_text("\n".join(objects))
     for name in ("x.csv", "x.jsonl"):
         rows = list(read_rows(path / name))
-        assert {row.key: row.value for row in rows if isinstance(row, Row)} == table
+        assert {row.key: row.value for row in rows if isinstance(row, FactRow)} == table
 
 
 @given(order=st.permutations(range(12)), cut=st.integers(1, 11))
 def test_neither_order_nor_the_number_of_files_matters(order: list[int], cut: int) -> None:
-    rows = [Row(i + 2, f"key {i}", f"value {i % 5}") for i in order]
+    rows = [FactRow(i + 2, f"key {i}", f"value {i % 5}") for i in order]
     once, twice = (HoloTape(256, dtype="int16") for _ in range(2))
     bind_rows(once, gather(rows))
     bind_rows(twice, gather(rows[cut:]))
     bind_rows(twice, gather(rows[:cut]))
-    assert torch.equal(once.register.numbers, twice.register.numbers)
+    assert torch.equal(once.accumulator.numbers, twice.accumulator.numbers)
 
 
 def test_columns_and_source_are_chosen_by_name(folder: Path) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from prism.inject import AttachedLM
-from prism.model.fingerprint import parameter_hash
+from prism.record import weights_hash
 from tests.inject import tiny
 
 FACTS = {"Freedonia": "Fredville", "Elbonia": "Mudtown", "Ruritania": "Strelsau"}
@@ -112,11 +112,11 @@ def test_a_sentence_in_a_new_wording_is_a_new_relation(lm):
 
 
 def test_no_parameter_ever_changes(lm):
-    before = parameter_hash(lm.model)
+    before = weights_hash(lm.model.state_dict())
     lm.generate(ASK, max_new_tokens=12)
     lm.unbind("Freedonia", "capital")
     lm.generate(ASK, max_new_tokens=2)
-    assert parameter_hash(lm.model) == before
+    assert weights_hash(lm.model.state_dict()) == before
     assert all(p.grad is None for p in lm.model.parameters())
 
 

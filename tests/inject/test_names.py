@@ -6,7 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from prism.inject.names import Mention, Names, Transcript, one_letter_apart
+from prism.holo.keys.typos import one_letter_apart
+from prism.inject.names import Mention, Names, Transcript
 from tests.inject.tiny import Bytes
 
 LETTERS = st.text(alphabet="abcdefgh", min_size=6, max_size=9)

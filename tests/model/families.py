@@ -38,7 +38,7 @@ def shrunk(name: str, **overrides: object) -> PrismConfig:
         units=6,
         primitives=full.symbolic.primitives,
         moduli=full.symbolic.moduli,
-        lane_rate=full.symbolic.lane_rate,
+        unit_input_rate=full.symbolic.unit_input_rate,
     )
     small = {
         "vocab_size": VOCAB,
@@ -131,7 +131,7 @@ def machines(draw: st.DrawFn) -> SymbolicConfig:
         units=draw(st.integers(1, 5)),
         primitives=draw(st.permutations(PRIMITIVES))[: draw(st.integers(1, len(PRIMITIVES)))],
         moduli=draw(st.lists(st.sampled_from((2, 3, 4, 5, 6, 8, 16)), min_size=1, max_size=4)),
-        lane_rate=draw(st.sampled_from((1.0, 0.5, 1 / 128))),
+        unit_input_rate=draw(st.sampled_from((1.0, 0.5, 1 / 128))),
     )
 
 

@@ -17,7 +17,7 @@ APART = {
     "num_layers": 2,
     "anchor_hidden": 8,
     "router_gates": "independent",
-    "z_loss": 0.5,
+    "expert_output_penalty": 0.5,
 }
 
 

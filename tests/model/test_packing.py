@@ -111,7 +111,7 @@ def test_padding_is_never_written_to_memory(name):
     tapes = [block.tape for block in state.blocks if block.tape is not None]
     assert bool(tapes) == ("memory" in model.config.expert_kinds)
     for tape in tapes:
-        assert tape.register.abs().sum() == 0
+        assert tape.fast_weights.abs().sum() == 0
         assert tape.ring.abs().sum() == 0
 
 

@@ -28,8 +28,8 @@ def test_weights_of_any_precision_read_train_and_continue(name, dtype):
 def test_what_accumulates_is_kept_in_at_least_single_precision(name):
     state = Prism(VARIANTS[name]).bfloat16()(tokens_of(0, 1, 9)).state
     for block in state.blocks:
-        sums = [block.bus, *([] if block.symbolic is None else block.symbolic.registers.values())]
-        sums += [] if block.tape is None else [block.tape.register, block.tape.ring]
+        sums = [block.bus, *([] if block.symbolic is None else block.symbolic.primitives.values())]
+        sums += [] if block.tape is None else [block.tape.fast_weights, block.tape.ring]
         assert {x.dtype for x in sums} == {torch.float32}
 
 

@@ -9,7 +9,7 @@ from prism.config import PRIMITIVES, TURN, SymbolicConfig
 from prism.model.primitives import (
     CAUSAL_LIBRARY,
     TOKEN_LIBRARY,
-    Lanes,
+    UnitInputs,
     angle_steps,
     snap_table,
     snap_width,
@@ -20,24 +20,24 @@ UNITS = 3
 MODULI = (2, 3, 5)
 
 
-def lanes_of(length: int = 40) -> Lanes:
-    """Random lanes of three units over two rows."""
+def inputs_of(length: int = 40) -> UnitInputs:
+    """Random inputs of three units over two rows."""
     g = torch.Generator().manual_seed(0)
     a, b = torch.randn(2, 2, length, 2 * UNITS, generator=g).double()
     gate = torch.randn(2, length, UNITS, generator=g).double()
     theta = torch.randn(2 * UNITS, generator=g).double()
-    return Lanes(a, b, angle_steps(a, gate, MODULI), theta, None, {})
+    return UnitInputs(a, b, angle_steps(a, gate, MODULI), theta, None, {})
 
 
-LANES = lanes_of()
-A1, A2 = LANES.a.chunk(2, dim=-1)
-B1 = LANES.b[..., :UNITS]
+INPUTS = inputs_of()
+A1, A2 = INPUTS.a.chunk(2, dim=-1)
+B1 = INPUTS.b[..., :UNITS]
 WANTED = {
-    "compare": (LANES.a > LANES.b).double(),
-    "gate": LANES.a / (1 + torch.exp(-LANES.b)),
-    "select": torch.where(torch.cat([B1, B1], -1) > 0, LANES.a, torch.cat([A2, A1], -1)),
+    "compare": (INPUTS.a > INPUTS.b).double(),
+    "gate": INPUTS.a / (1 + torch.exp(-INPUTS.b)),
+    "select": torch.where(torch.cat([B1, B1], -1) > 0, INPUTS.a, torch.cat([A2, A1], -1)),
     "shift": torch.cat([A1[..., [2, 0, 1]], A2[..., [2, 0, 1]]], dim=-1),
-    "threshold": (LANES.a > LANES.theta).double(),
+    "threshold": (INPUTS.a > INPUTS.theta).double(),
     "count": torch.cat(
         [(x > 0).double().mean(-1, keepdim=True).expand_as(x) for x in (A1, A2)], dim=-1
     ),
@@ -51,20 +51,20 @@ def test_the_library_holds_every_name_that_a_config_may_ask_for():
 
 @pytest.mark.parametrize("name", WANTED)
 def test_a_token_primitive_is_its_definition(name):
-    assert (TOKEN_LIBRARY[name](LANES) - WANTED[name]).abs().max() <= 1e-12
+    assert (TOKEN_LIBRARY[name](INPUTS) - WANTED[name]).abs().max() <= 1e-12
 
 
 def test_the_latch_changes_sign_at_every_event():
-    pair, parity = CAUSAL_LIBRARY["latch"](LANES)
+    pair, parity = CAUSAL_LIBRARY["latch"](INPUTS)
     events = (A1 > 0).long().cumsum(dim=1)
     assert torch.equal(parity, (events % 2).double())
     assert torch.equal(pair[..., :UNITS], 1.0 - 2.0 * (events % 2))
 
 
 def test_the_flipflop_keeps_what_was_written_last():
-    pair, held = CAUSAL_LIBRARY["flipflop"](LANES)
+    pair, held = CAUSAL_LIBRARY["flipflop"](INPUTS)
     state = torch.zeros(2, UNITS).double()
-    for t in range(LANES.a.shape[1]):
+    for t in range(INPUTS.a.shape[1]):
         state = torch.where(B1[:, t] > 0, A1[:, t].sign(), state)
         assert torch.equal(held[:, t], state)
     assert torch.equal(pair[..., :UNITS], held)
@@ -72,10 +72,10 @@ def test_the_flipflop_keeps_what_was_written_last():
 
 @pytest.mark.parametrize("name", ("rotor", "counter"))
 def test_the_counting_primitives_show_an_exact_count_as_a_point_on_a_circle(name):
-    pair, total = CAUSAL_LIBRARY[name](LANES)
+    pair, total = CAUSAL_LIBRARY[name](INPUTS)
     count = torch.zeros(2, UNITS).double()
-    for t in range(LANES.a.shape[1]):
-        count = count + LANES.steps[:, t]
+    for t in range(INPUTS.a.shape[1]):
+        count = count + INPUTS.steps[:, t]
         count = count % TURN if name == "rotor" else count.clamp(-TURN / 2, TURN / 2)
         assert torch.equal(total[:, t], count)
     angle = total * math.pi / TURN * (2 if name == "rotor" else 1)
@@ -127,7 +127,7 @@ def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives):
     assert y.shape == (2, 6, 10)
     assert picked.shape == (2, 6, 5)
     assert picked.max() < len(primitives)
-    assert set(state.registers) == set(primitives) & set(CAUSAL_LIBRARY)
+    assert set(state.primitives) == set(primitives) & set(CAUSAL_LIBRARY)
 
 
 def test_the_step_of_nonsense_is_nonsense_and_no_crash() -> None:

@@ -184,7 +184,9 @@ def test_the_z_loss_is_the_square_of_the_log_partition():
     router, x = skewed(PrismConfig(vocab_size=VOCAB))
     wanted = router.score(x).logsumexp(dim=-1).square()
     assert torch.allclose(router(x, None).price, wanted)
-    weights = {w: Prism(shrunk("tiny", z_loss=w))(tokens_of(0, 1, 9)).aux_loss for w in (0.0, 0.5)}
+    weights = {
+        w: Prism(shrunk("tiny", router_z_loss=w))(tokens_of(0, 1, 9)).aux_loss for w in (0.0, 0.5)
+    }
     assert weights[0.0] == 0
     assert weights[0.5] > 0
 

@@ -94,8 +94,14 @@ def test_only_a_trunk_can_have_parts():
 
 def test_a_symbolic_part_has_slow_lanes_unless_it_says_how_fast():
     trunk = trunk_of()
-    plain = dataclasses.replace(FULL, symbolic=dataclasses.replace(FULL.symbolic, lane_rate=None))
-    quick = dataclasses.replace(FULL, symbolic=dataclasses.replace(FULL.symbolic, lane_rate=1.0))
-    found = {part_of(trunk, "symbolic", like).config.symbolic.lane_rate for like in (None, plain)}
+    plain = dataclasses.replace(
+        FULL, symbolic=dataclasses.replace(FULL.symbolic, unit_input_rate=None)
+    )
+    quick = dataclasses.replace(
+        FULL, symbolic=dataclasses.replace(FULL.symbolic, unit_input_rate=1.0)
+    )
+    found = {
+        part_of(trunk, "symbolic", like).config.symbolic.unit_input_rate for like in (None, plain)
+    }
     assert found == {LANE_RATE}
-    assert part_of(trunk, "symbolic", quick).config.symbolic.lane_rate == 1.0
+    assert part_of(trunk, "symbolic", quick).config.symbolic.unit_input_rate == 1.0

@@ -18,8 +18,8 @@ def normal(seed: int, *shape: int, dtype: torch.dtype = torch.float64) -> Tensor
 
 
 @st.composite
-def run_numbers(draw: st.DrawFn, batch: int, length: int) -> Tensor | None:
-    """Run numbers ``[B, T]`` of packed rows (a first run above 0 has lost its carry), or None."""
+def document_indices(draw: st.DrawFn, batch: int, length: int) -> Tensor | None:
+    """Document indices ``[B, T]`` of packed rows, or None; one above 0 first has no carry."""
     share = draw(st.sampled_from((0.3, 0.1, 0.6, None)))
     if share is None:
         return None

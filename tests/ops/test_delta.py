@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 from torch.nn.functional import normalize
 
 from prism.ops.delta import chunk_frame, delta_rule, delta_rule_loop
-from tests.ops.references import PRECISIONS, assert_same, normal, run_numbers
+from tests.ops.references import PRECISIONS, assert_same, document_indices, normal
 
 BATCH, HEADS, SLOTS, WIDTH = 2, 2, 4, 3
 
 
 def inputs_of(layers: int, length: int, dtype: torch.dtype) -> list[torch.Tensor]:
-    """q, k, v, beta and the carried register of each layer, one after another."""
+    """q, k, v, beta and the carried state of each layer, one after another."""
     found = []
     for layer in range(layers):
         shape, seed = (BATCH, length, HEADS), 10 * layer
@@ -26,21 +26,21 @@ def inputs_of(layers: int, length: int, dtype: torch.dtype) -> list[torch.Tensor
     return [x.to(dtype) for x in found]
 
 
-def chunked(inputs, retention, runs, chunk) -> list[torch.Tensor]:
-    frame = chunk_frame(inputs[0].shape[1], retention, runs, chunk, inputs[0].dtype)
-    below, reads, registers = None, [], []
+def chunked(inputs, retention, doc_index, chunk) -> list[torch.Tensor]:
+    frame = chunk_frame(inputs[0].shape[1], retention, doc_index, chunk, inputs[0].dtype)
+    below, reads, states = None, [], []
     for layer in range(0, len(inputs), 5):
-        *qkvb, register = inputs[layer : layer + 5]
-        out, register, below = delta_rule(*qkvb, frame, register, below)
+        *qkvb, state = inputs[layer : layer + 5]
+        out, state, below = delta_rule(*qkvb, frame, state, below)
         reads.append(out)
-        registers.append(register)
-    return [*reads, *registers]
+        states.append(state)
+    return [*reads, *states]
 
 
-def looped(inputs, retention, runs) -> list[torch.Tensor]:
-    q, k, v, beta, register = (list(inputs[i::5]) for i in range(5))
-    reads, registers = delta_rule_loop(q, k, v, beta, retention, register, runs)
-    return [*reads, *registers]
+def looped(inputs, retention, doc_index) -> list[torch.Tensor]:
+    q, k, v, beta, state = (list(inputs[i::5]) for i in range(5))
+    reads, states = delta_rule_loop(q, k, v, beta, retention, state, doc_index)
+    return [*reads, *states]
 
 
 @given(
@@ -53,11 +53,11 @@ def looped(inputs, retention, runs) -> list[torch.Tensor]:
 )
 def test_the_chunked_rule_is_the_loop(layers, length, chunk, retention, precision, data):
     dtype, bar = precision
-    runs = data.draw(run_numbers(BATCH, length))
+    doc_index = data.draw(document_indices(BATCH, length))
     keep = torch.tensor(retention, dtype=torch.float64)
     assert_same(
-        lambda *x: chunked(x, keep, runs, chunk),
-        lambda *x: looped(x, keep, runs),
+        lambda *x: chunked(x, keep, doc_index, chunk),
+        lambda *x: looped(x, keep, doc_index),
         inputs_of(layers, length, dtype),
         bar,
     )
@@ -70,8 +70,8 @@ def read_back(layers: int) -> torch.Tensor:
     frame = chunk_frame(1, torch.ones(1).double(), None, 4, torch.float64)
     below = None
     for _ in range(layers):
-        out, register, below = delta_rule(key, key, value, beta, frame, None, below)
-    return torch.stack([out[0, 0, 0], register[0, 0, 0]])
+        out, state, below = delta_rule(key, key, value, beta, frame, None, below)
+    return torch.stack([out[0, 0, 0], state[0, 0, 0]])
 
 
 def test_a_layer_writes_only_what_those_below_have_not():
@@ -83,7 +83,7 @@ def test_a_layer_writes_only_what_those_below_have_not():
     assert torch.equal(own, torch.zeros(WIDTH).double())
 
 
-def test_a_lossless_register_answers_after_thousands_of_tokens():
+def test_a_lossless_state_answers_after_thousands_of_tokens():
     length = 4096
     k = torch.zeros(1, length, 1, SLOTS).double()
     k[..., 0] = 1.0
@@ -96,13 +96,13 @@ def test_a_lossless_register_answers_after_thousands_of_tokens():
 
 
 def test_a_closed_gate_writes_nothing():
-    *qkv, beta, register = inputs_of(1, 9, torch.float64)
+    *qkv, beta, state = inputs_of(1, 9, torch.float64)
     frame = chunk_frame(9, torch.ones(HEADS).double(), None, 4, torch.float64)
-    _, after, _ = delta_rule(*qkv, torch.zeros_like(beta), frame, register)
-    assert torch.equal(after, register)
+    _, after, _ = delta_rule(*qkv, torch.zeros_like(beta), frame, state)
+    assert torch.equal(after, state)
 
 
 def test_gradients_agree_with_finite_differences():
-    runs, keep = torch.tensor([[0, 0, 1, 1, 1]] * BATCH), torch.tensor([1.0, 0.8]).double()
+    doc_index, keep = torch.tensor([[0, 0, 1, 1, 1]] * BATCH), torch.tensor([1.0, 0.8]).double()
     inputs = [x.requires_grad_() for x in inputs_of(2, 5, torch.float64)]
-    assert torch.autograd.gradcheck(lambda *x: tuple(chunked(x, keep, runs, 3)), inputs)
+    assert torch.autograd.gradcheck(lambda *x: tuple(chunked(x, keep, doc_index, 3)), inputs)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.ops.scan import decay_scan, decay_scan_loop, rates
-from tests.ops.references import PRECISIONS, assert_same, normal, run_numbers
+from tests.ops.references import PRECISIONS, assert_same, document_indices, normal
 
 LIVES = (0.25, 1.0, 7.3, 300.0, 1e5)
 
@@ -20,11 +20,11 @@ LIVES = (0.25, 1.0, 7.3, 300.0, 1e5)
 )
 def test_the_chunked_scan_is_the_loop(length, chunk, lives, precision, data):
     dtype, bar = precision
-    runs = data.draw(run_numbers(2, length))
+    doc_index = data.draw(document_indices(2, length))
     z, carry = normal(0, 2, length, len(lives), 3, dtype=dtype), normal(1, 2, len(lives), 3)
     assert_same(
-        lambda z, carry: [decay_scan(z, lives, carry, runs, chunk)],
-        lambda z, carry: [decay_scan_loop(z, lives, carry, runs)],
+        lambda z, carry: [decay_scan(z, lives, carry, doc_index, chunk)],
+        lambda z, carry: [decay_scan_loop(z, lives, carry, doc_index)],
         [z, carry.to(dtype)],
         bar,
     )
@@ -59,9 +59,9 @@ def test_extreme_rates_stay_finite_over_a_long_row(dtype):
 
 
 def test_gradients_agree_with_finite_differences():
-    runs = torch.tensor([[0, 0, 0, 1, 1, 2, 2]])
+    doc_index = torch.tensor([[0, 0, 0, 1, 1, 2, 2]])
     z, carry = normal(0, 1, 7, 2, 2).requires_grad_(), normal(1, 1, 2, 2).requires_grad_()
-    assert torch.autograd.gradcheck(lambda *x: decay_scan(*x, runs, 3), (z, (0.6, 9.0), carry))
+    assert torch.autograd.gradcheck(lambda *x: decay_scan(*x, doc_index, 3), (z, (0.6, 9.0), carry))
 
 
 @pytest.mark.parametrize("chunk", (1, 2, 3))

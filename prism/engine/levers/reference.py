@@ -15,6 +15,7 @@ from prism.data import Tokenizer
 from prism.engine.store.export import tokenizer_of
 from prism.loading import load
 from prism.model.protocol import LanguageModel
+from prism.record import weights_hash
 
 
 def open_reference(
@@ -53,8 +54,4 @@ def open_reference(
 
 def weights_digest(model: LanguageModel) -> str:
     """Equal for equal weights, so that a resumed run can tell that it compares with the same."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    return digest.hexdigest()
+    return weights_hash(model.state_dict(), hashlib.blake2b(digest_size=16))

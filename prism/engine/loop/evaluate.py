@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from prism.engine.loop.step import Rows, count, row_losses
 from prism.engine.parallel.world import World, reading
 from prism.model.protocol import LanguageModel
@@ -31,7 +31,7 @@ class HeldOut:
     rates: list[float] | None
 
 
-def evaluate(model: LanguageModel, batches: Sequence[LaneBatch], carry: bool, w: World) -> HeldOut:
+def evaluate(model: LanguageModel, batches: Sequence[RowBatch], carry: bool, w: World) -> HeldOut:
     """Score this rank's ``batches``; every rank must give equally many.
 
     Args:

@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from prism.engine.loop.lanes_state import LaneStates
 from prism.engine.loop.step import accumulate
 from prism.engine.parallel.world import World
@@ -33,7 +33,7 @@ class DivergedError(Exception):
 
 def diagnose(
     model: LanguageModel,
-    batch: LaneBatch,
+    batch: RowBatch,
     states: LaneStates,
     w: World,
     step: int,

@@ -18,6 +18,7 @@ from torch.optim import AdamW, Optimizer
 
 from prism.engine.parallel.parts import as_part_of, parts
 from prism.engine.settings import Settings
+from prism.recipe import decays
 
 BETA1 = 0.9
 
@@ -42,7 +43,7 @@ class Roles:
         outer |= {id(p) for p in head.parameters()} if isinstance(head, nn.Module) else set()
         decayed, hidden = set(), set()
         for name, p in model.named_parameters():
-            if p.ndim >= 2 and not getattr(p, "_no_weight_decay", False):
+            if decays(p):
                 decayed.add(name)
                 if p.ndim == 2 and id(p) not in outer:
                     hidden.add(name)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from prism.data.pack import IGNORE, LaneBatch
+from prism.data.pack import IGNORE, RowBatch
 from prism.engine.levers.weighting import Weighting, Weights, token_losses
 from prism.engine.loop.lanes_state import LaneStates
 from prism.engine.parallel.parts import norm, scale
@@ -65,9 +65,9 @@ class Rows:
     guests: Tensor | None = None
 
     @classmethod
-    def of(cls, batch: LaneBatch, device: torch.device) -> Rows:
+    def of(cls, batch: RowBatch, device: torch.device) -> Rows:
         """Move ``batch`` to ``device``."""
-        whole = cls(batch.tokens, batch.targets, batch.segment_ids, batch.guests)
+        whole = cls(batch.tokens, batch.targets, batch.segment_ids, batch.out_of_domain)
         return cls(*(x.to(device, non_blocking=True) for x in whole._tensors()))
 
     def split(self, micro: int) -> list[Rows]:
@@ -92,7 +92,7 @@ def row_losses(logits: Tensor, targets: Tensor) -> Tensor:
     return token_losses(logits, targets).sum(dim=1)
 
 
-def count(batch: LaneBatch, device: torch.device) -> Tensor:
+def count(batch: RowBatch, device: torch.device) -> Tensor:
     """``[3]`` int64 on ``device``: valid targets, real tokens, bytes that the targets stand for."""
     parts = [(batch.targets != IGNORE).sum(), (batch.segment_ids >= 0).sum(), batch.bytes.sum()]
     return torch.stack(parts).to(device)
@@ -100,7 +100,7 @@ def count(batch: LaneBatch, device: torch.device) -> Tensor:
 
 def accumulate(
     model: LanguageModel,
-    batch: LaneBatch,
+    batch: RowBatch,
     states: LaneStates,
     w: World,
     weighting: Weighting | None = None,

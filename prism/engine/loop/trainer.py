@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from prism.config import PrismConfig
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from prism.engine.levers.weighting import weighting
 from prism.engine.logs.meter import Meter
 from prism.engine.loop import lanes_state
@@ -39,7 +39,7 @@ Write = Callable[[dict[str, Any]], None]
 class Feed(Protocol):
     """The rows of a rank's lanes, step after step, from a position that can be saved."""
 
-    def next(self) -> LaneBatch:
+    def next(self) -> RowBatch:
         """The rows of the next step."""
 
     def state(self) -> dict[str, Any]:
@@ -72,7 +72,7 @@ class Job:
     make: Callable[[], LanguageModel]
     carry: bool
     feed: Feed
-    held_out: Sequence[LaneBatch]
+    held_out: Sequence[RowBatch]
     identity: dict[str, str]
     reference: LanguageModel | None = None
     remarks: tuple[str, ...] = ()

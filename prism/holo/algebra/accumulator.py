@@ -1,12 +1,11 @@
-"""The register: B banks of D numbers that hold the sum of all facts.
+"""Accumulator of a superposition: B banks of D numbers that hold the sum of all bound pairs.
 
-    H[b] = sum over facts of bank b of  a_i k_i * v_i,        a_i = +-1 (or a layer's amplitude)
+    H[b] = sum over pairs of bank b of  a_i k_i * v_i,        a_i = +-1 (or a layer's amplitude)
 
-Integers make the sum exact: subtracting a fact leaves what never knew it, and the order of writing
-is forgotten (MAP-I; Gayler 1998). A write that would leave the range of the integers is refused as
-a whole, with nothing changed. The float form has one bank, takes vectors and is differentiable;
-:func:`sign_ste` makes them bipolar with a straight-through gradient (Bengio et al. 2013,
-arXiv 1308.3432).
+The multiply-add-permute algebra in integers (MAP-I; Gayler 1998): keys k and values v are bipolar
+codes, binding is their product, superposition the sum. Integer sums are exact, so subtracting a
+pair restores the accumulator bit for bit, and the order of writing leaves no trace. A write that
+would leave the range of the integers is refused as a whole, with nothing changed.
 """
 
 from __future__ import annotations
@@ -17,9 +16,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.codes import unpack_bits
+from prism.holo.algebra.codebook import Codebook
+from prism.holo.algebra.codes import bank_of, code_words, unpack_bits
 
-Words = Callable[[np.ndarray], np.ndarray]  # places int64 [n] among the N facts -> uint64 [n, W]
+Words = Callable[
+    [np.ndarray], np.ndarray
+]  # places int64 [n] among N products -> packed signs uint64 [n, W]
 
 DTYPES = {
     "int8": torch.int8,
@@ -38,13 +40,13 @@ WIDER = {
 BLOCK = 1 << 18  # signs unpacked at once: what stays in a core's second-level cache
 
 
-class Register:
+class Accumulator:
     """B x D numbers, sums of packed bipolar products.
 
     Args:
         banks, dim: B and D.
         dtype: one of ``DTYPES``; floats hold whole numbers exactly up to 2**24 (float64: 2**53).
-        device: where the numbers live; facts are summed on the CPU and added there.
+        device: of the numbers; pairs are summed on the CPU and added there.
     """
 
     def __init__(
@@ -77,8 +79,37 @@ class Register:
             return 2 ** {torch.float32: 24, torch.float64: 53}[self.numbers.dtype]
         return torch.iinfo(self.numbers.dtype).max
 
+    def bind(
+        self,
+        hashes: np.ndarray,
+        ids: np.ndarray,
+        codes: Codebook,
+        amplitudes: np.ndarray,
+        banks: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Add ``amplitude * key * value`` of N pairs; negative amplitudes take pairs away.
+
+        Args:
+            hashes: uint64 [N], of the keys.
+            ids: int64 [N], of the values in ``codes``.
+            amplitudes: int64 [N].
+            banks: int64 [N], to place pairs together; None = the bank of each key's hash.
+
+        Returns:
+            The banks that were written, int64 ascending.
+
+        Raises:
+            OverflowError: a sum would leave the range; nothing is written.
+        """
+
+        def words(at: np.ndarray) -> np.ndarray:
+            return code_words(hashes[at], self.dim) ^ codes.words(ids[at])
+
+        banks = bank_of(hashes, self.banks) if banks is None else banks
+        return self.add(banks, words, amplitudes)
+
     def add(self, banks: np.ndarray, words: Words, amplitudes: np.ndarray) -> np.ndarray:
-        """Add N facts, or take them away with negative amplitudes.
+        """Add N products, or take them away with negative amplitudes.
 
         Args:
             banks: int64 [N], the bank of each.
@@ -110,8 +141,8 @@ class Register:
         self.numbers = self._placed(torch.from_numpy(touched), torch.cat(pending))
         return touched
 
-    def add_register(self, other: Register) -> None:
-        """Add all of another register of the same shape; raises OverflowError as :meth:`add`."""
+    def superpose(self, other: Accumulator) -> None:
+        """Add another accumulator of the same shape; raises OverflowError as :meth:`add`."""
         total = self.numbers.to(WIDER[self.dtype]) + other.numbers.to(self.numbers.device)
         self._check(float(total.detach().abs().max()))
         self.numbers = total.to(self.numbers.dtype)
@@ -126,7 +157,7 @@ class Register:
     def _check(self, worst: float) -> None:
         if worst > self.limit:
             raise OverflowError(
-                f"register of {self.dtype}: a sum would reach {worst:.0f}: must be at most "
+                f"accumulator of {self.dtype}: a sum would reach {worst:.0f}: must be at most "
                 f"{self.limit}; nothing was written (use a wider dtype or more banks)"
             )
 
@@ -171,10 +202,3 @@ def _blocks(ends: np.ndarray, rows: int) -> Iterator[slice]:
         last = max(first + 1, int(np.searchsorted(ends, done + rows, "right")))
         yield slice(first, last)
         first = last
-
-
-def sign_ste(x: Tensor) -> Tensor:
-    """Signs +-1 of x (0 counts as +1) with the gradient of the identity where |x| <= 1."""
-    hard = torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
-    soft = x.clamp(-1, 1)
-    return hard.detach() + (soft - soft.detach())

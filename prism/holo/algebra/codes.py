@@ -18,20 +18,26 @@ import numpy as np
 import torch
 from torch import Tensor
 
-STEP = np.uint64(0x9E3779B97F4A7C15)
+from prism.splitmix import FACTORS, GAMMA, SHIFTS
+
+STEP = np.uint64(GAMMA)
+MIXERS = tuple(map(np.uint64, FACTORS))
+PLACES = tuple(map(np.uint64, SHIFTS))
 INT_TAG = np.uint64(0x6A09E667F3BCC909)
 STREAM_STEP = np.uint64(0xD1B54A32D192ED03)
 BANK_TAG = np.uint64(0xBB67AE8584CAA73B)
+LAYER_TAG = np.uint64(0x1F83D9ABFB41BD6B)
+RATIO = 3  # of the amplitudes of neighbouring layers
 KEY_STREAM, VALUE_STREAM = 0, 1
 
 Key = str | bytes | int
 
 
 def mix(words: np.ndarray) -> np.ndarray:
-    """SplitMix64's finaliser on uint64 of any shape: a bijection that looks random."""
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return words ^ (words >> np.uint64(31))
+    """:func:`prism.splitmix.mix` of uint64 of any shape."""
+    words = (words ^ (words >> PLACES[0])) * MIXERS[0]
+    words = (words ^ (words >> PLACES[1])) * MIXERS[1]
+    return words ^ (words >> PLACES[2])
 
 
 def hash_keys(keys: Iterable[Key] | np.ndarray | Tensor, seed: int = 0) -> np.ndarray:
@@ -116,6 +122,19 @@ def bank_of(hashes: np.ndarray, banks: int) -> np.ndarray:
     """Bank int64 [N] in 0..banks-1 of each hash, by the high half of a remix."""
     high = mix(hashes ^ BANK_TAG) >> np.uint64(32)
     return ((high * np.uint64(banks)) >> np.uint64(32)).astype(np.int64)
+
+
+def amplitude_of(hashes: np.ndarray, layers: int) -> np.ndarray:
+    """Amplitude int64 [N] of each hash, one of RATIO**0 .. RATIO**(layers - 1).
+
+    Facts of high amplitude are decoded first (power allocation of sparse superposition codes:
+    Barbier & Krzakala, arXiv 1503.08040). As the hash decides the layer, a tape does not depend on
+    the order of writing, and no layer need be stored.
+    """
+    if layers == 1:
+        return np.ones(len(hashes), np.int64)
+    layer = (mix(hashes ^ LAYER_TAG) >> np.uint64(32)) * np.uint64(layers) >> np.uint64(32)
+    return RATIO ** layer.astype(np.int64)
 
 
 def position_hashes(hashes: np.ndarray, position: np.ndarray | int) -> np.ndarray:

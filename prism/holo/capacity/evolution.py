@@ -5,13 +5,13 @@ e(v / a^2) = 1 - E[ posterior of the true value ], and AMP's noise obeys
 
     v  <-  (1 / D) sum_i a_i^2 e(v / a_i^2)
 
-from sweep to sweep, starting at the register's own, v_0 = (1 / D) sum_i a_i^2. It reaches zero iff
-the right side stays below v all the way down, so the limit is one minimum:
+from sweep to sweep, starting at the accumulator's own, v_0 = (1 / D) sum_i a_i^2. It reaches zero
+iff the right side stays below v all the way down, so the limit is one minimum:
 
     N* / D = min over v <= v_0 of   v / mean_j a_j^2 e(v / a_j^2)        (mean over the layers).
 
 (Bayati & Montanari, arXiv 1001.3448; Barbier & Krzakala, arXiv 1503.08040.) The waterfall is
-sharp and finite registers fall a little earlier, so :func:`safe_facts` stays below it.
+sharp and finite accumulators fall a little earlier, so :func:`safe_facts` stays below it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.amplitudes import RATIO
+from prism.holo.algebra.codes import RATIO
 
 SAFE, SAFE_SMALL = 0.9, 0.75  # share of the limit where every trial decoded exactly ...
-LARGE = 2048  # ... in registers of at least so many numbers, and in smaller ones
+LARGE = 2048  # ... in accumulators of at least so many numbers, and in smaller ones
 LOWEST, HIGHEST, PER_DECADE = 0.01, 30.0, 16  # of v: e is 0 below and does not change above
 DRAWS, BUDGET = 1000, 2_000_000  # of the wrong values' noise: at most so many times, numbers
 
 
 def safe_facts(dim: int, candidates: int, layers: int = 1) -> int:
-    """Facts that AMP is trusted to decode from one register of ``dim`` numbers."""
+    """Facts that AMP is trusted to decode from one accumulator of ``dim`` numbers."""
     share = SAFE if dim >= LARGE else SAFE_SMALL
     return int(share * decodable(candidates, layers) * dim)
 
@@ -40,7 +40,7 @@ def safe_facts(dim: int, candidates: int, layers: int = 1) -> int:
 def joint_accuracy(
     dim: int, facts: float, candidates: int, banks: int = 1, layers: int = 1
 ) -> float:
-    """Share of banks that AMP decodes whole when ``facts`` hash to ``banks`` registers.
+    """Share of banks that AMP decodes whole when ``facts`` hash to ``banks`` accumulators.
 
     A bank decodes up to :func:`safe_facts` of them; the loads are Poisson.
     """
@@ -64,7 +64,7 @@ def joint_facts_at(level: float, dim: int, candidates: int, banks: int = 1, laye
 
 
 def decodable(candidates: int, layers: int = 1) -> float:
-    """N* / D: facts per number that AMP decodes, in the limit of large registers."""
+    """N* / D: facts per number that AMP decodes, in the limit of large accumulators."""
     grid, error = posterior_errors(candidates)
     squares = RATIO ** (2.0 * torch.arange(layers, dtype=torch.float64))
     noise = _log_grid(HIGHEST * float(squares[-1]))

@@ -13,19 +13,19 @@ from dataclasses import dataclass
 import torch
 
 from prism.holo.algebra.accumulator import DTYPES
-from prism.holo.algebra.amplitudes import RATIO
+from prism.holo.algebra.codes import RATIO
 from prism.holo.capacity.evolution import joint_accuracy
 from prism.holo.capacity.theory import banked_accuracy
 
-MOST_FACTS = 10**9  # a register of some 40 GB; the loads of more banks are not worth computing
+MOST_FACTS = 10**9  # an accumulator of some 40 GB; the loads of more banks are not worth computing
 ONE_BANK = 8192  # numbers up to which a single bank is best
 CLOSE = 1.08  # a larger size must save more than this over a smaller one, which reads faster
-SIGMAS = 8.0  # a number of the register beyond this many deviations is one in 10**15
+SIGMAS = 8.0  # a number of the accumulator beyond this many deviations is one in 10**15
 
 
 @dataclass(frozen=True)
-class Plan:
-    """A register for a load; ``accuracy`` is what theory predicts for it."""
+class TapePlan:
+    """An accumulator for a load; ``accuracy`` is what theory predicts for it."""
 
     facts: int
     candidates: int
@@ -39,7 +39,7 @@ class Plan:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the register."""
+        """Bytes of the accumulator."""
         return self.banks * self.dim * torch.empty((), dtype=DTYPES[self.dtype]).element_size()
 
     def __str__(self) -> str:
@@ -58,8 +58,8 @@ def plan(
     decoder: str = "filter",
     layers: int = 1,
     dim: int | None = None,
-) -> Plan:
-    """The smallest register that answers ``facts`` with at least ``accuracy``.
+) -> TapePlan:
+    """The smallest accumulator that answers ``facts`` with at least ``accuracy``.
 
     Args:
         alpha: false-accept rate; refusals count as misses. 1 = the best value is always taken.
@@ -91,45 +91,46 @@ def plan(
     smallest = min(banks * n for banks, n in zip(options, sizes, strict=True))
     if dim is None and smallest <= ONE_BANK:
         size = 64
-        while _predict(size, facts, candidates, 1, alpha, decoder, layers) < accuracy:
+        while predicted_accuracy(size, facts, candidates, 1, alpha, decoder, layers) < accuracy:
             size *= 2 if size < 1024 else 1
             size += 1024 if size >= 1024 else 0
         banks = 1
     else:
         close = [i for i, n in enumerate(sizes) if options[i] * n <= CLOSE * smallest]
         banks, size = options[close[0]], sizes[close[0]]
-    found = _predict(size, facts, candidates, banks, alpha, decoder, layers)
+    right = predicted_accuracy(size, facts, candidates, banks, alpha, decoder, layers)
     kind = _dtype(facts / banks, layers)
-    return Plan(facts, candidates, banks, size, kind, decoder, layers, alpha, found)
+    return TapePlan(facts, candidates, banks, size, kind, decoder, layers, alpha, right)
 
 
-def _banks_of(dim: int, facts: int, *rest: object) -> int:
+def predicted_accuracy(
+    dim: int, facts: int, candidates: int, banks: int, alpha: float, decoder: str, layers: int
+) -> float:
+    """Share of ``facts`` answered right, in closed form: by the matched filter at ``alpha``, or by
+    a joint decoder, which decodes a bank whole or not."""
+    if decoder == "filter":
+        return banked_accuracy(dim, facts, candidates, banks, alpha)
+    return joint_accuracy(dim, facts, candidates, banks, layers)
+
+
+def _banks_of(
+    dim: int, facts: int, candidates: int, accuracy: float, alpha: float, decoder: str, layers: int
+) -> int:
     """The fewest banks of ``dim`` numbers that reach the accuracy."""
-    candidates, accuracy, alpha, decoder, layers = rest
+
+    def reached(banks: int) -> bool:
+        right = predicted_accuracy(dim, facts, candidates, banks, alpha, decoder, layers)
+        return right >= accuracy
+
     low, high = 0, 1
-    while _predict(dim, facts, candidates, high, alpha, decoder, layers) < accuracy:
+    while not reached(high):
         low, high = high, 2 * high
         if high > facts * 64:
             raise ValueError(f"plan dim = {dim}: too few numbers for accuracy {accuracy}")
     while high - low > max(1, high // 1000):
         middle = (low + high) // 2
-        right = _predict(dim, facts, candidates, middle, alpha, decoder, layers) >= accuracy
-        low, high = (low, middle) if right else (middle, high)
+        low, high = (low, middle) if reached(middle) else (middle, high)
     return high
-
-
-def _predict(
-    dim: int,
-    facts: int,
-    candidates: int,
-    banks: int,
-    alpha: float,
-    decoder: str,
-    layers: int,
-) -> float:
-    if decoder == "filter":
-        return banked_accuracy(dim, facts, candidates, banks, alpha)
-    return joint_accuracy(dim, facts, candidates, banks, layers)
 
 
 def _dtype(load: float, layers: int) -> str:

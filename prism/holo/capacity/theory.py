@@ -5,12 +5,12 @@ one are Gaussian, hit ~ N(D, D (N - 1)) and miss ~ N(0, D N), so with SNR^2 = D 
 
     p_corr = integral phi(z) Phi( (sqrt(D) + z sqrt(N - 1)) / sqrt(N) )^(M-1) dz
 
-(Frady, Kleyko & Sommer 2018, Neural Computation 30:1449). The noise is known from the register
+(Frady, Kleyko & Sommer 2018, Neural Computation 30:1449). The noise is known from the accumulator
 itself, tau^2 = |H|^2 / D^2, hence the threshold that an unknown key passes with probability alpha:
 
     t = tau Phi^-1( (1 - alpha)^(1/M) ).
 
-Facts hash to banks, so a fact shares its register with a Poisson number of others.
+Facts hash to banks, so a fact shares its accumulator with a Poisson number of others.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ POINTS, REACH = 8001, 9.0  # of the trapezoid over z
 
 @lru_cache(maxsize=1 << 16)
 def accuracy(dim: int, facts: float, candidates: int, alpha: float = 1.0) -> float:
-    """Probability that a stored fact of one register is answered right.
+    """Probability that a stored fact of one accumulator is answered right.
 
     Args:
-        dim: numbers D of the register.
+        dim: numbers D of the accumulator.
         facts: facts N in it, this one included; >= 1, need not be whole.
         candidates: values M to choose from.
         alpha: false-accept rate; a refusal is a miss. 1 = the best value is always answered.
@@ -50,7 +50,7 @@ def accuracy(dim: int, facts: float, candidates: int, alpha: float = 1.0) -> flo
 def banked_accuracy(
     dim: int, facts: float, candidates: int, banks: int = 1, alpha: float = 1.0
 ) -> float:
-    """:func:`accuracy` of ``facts`` hashed to ``banks`` registers of ``dim`` numbers each.
+    """:func:`accuracy` of ``facts`` hashed to ``banks`` accumulators of ``dim`` numbers each.
 
     A fact's companions are Poisson with mean (facts - 1) / banks; one bank has no chance in it.
     """

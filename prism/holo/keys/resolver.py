@@ -9,10 +9,10 @@ A candidate is near if the two have the same words up to one slip (an edit) in a
 in ten characters; it is taken if no other is within ``margin``. More would take Australia for
 Austria and "former capital of" for "capital of". Texts whose digits differ are never taken for each
 other: order 1041 is not a misspelt order 1042. With an ``encoder`` a text that has no near key is
-compared by meaning. A guess stays a guess: the false-accept rate of the register is about the key
-that is read, not about the one that was asked for.
+compared by meaning. A guess stays a guess: the false-accept rate of the accumulator is about the
+key that is read, not about the one that was asked for.
 
-Matching never happens inside the register: similar keys would share a code there, and correlated
+Matching never happens inside the accumulator: similar keys would share a code there, and correlated
 codes destroy its capacity.
 """
 
@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from prism.holo.keys.trigrams import Trigrams
+from prism.holo.keys.typos import edit_distance, is_slip
 
 SHORTLIST = 8
-EDIT_LENGTH = 10  # characters per edit that is still taken for a misspelling
 Encoder = Callable[[list[str]], Any]
 
 
@@ -74,12 +74,12 @@ class Resolver:
                 self._near.add(code, key)
         self._vectors = None
 
-    def remove(self, hashes: np.ndarray) -> None:
+    def forget(self, hashes: np.ndarray) -> None:
         """Forget keys by their hashes uint64 [N]."""
         for code in hashes.tolist():
             key = self._texts.pop(code, None)
             if key is not None:
-                self._near.remove(code, key)
+                self._near.forget(code, key)
         self._vectors = None
 
     def texts(self) -> list[str]:
@@ -123,33 +123,6 @@ class Resolver:
         if cosines[order[0]] < self.meaning or lead < self.margin:
             return None
         return Match(self.texts()[order[0]], float(cosines[order[0]]))
-
-
-def is_slip(a: str, b: str, edits: int) -> bool:
-    """Whether ``a`` can be a misspelt ``b``, ``edits`` away: one edit, or at most one per word and
-    per ``EDIT_LENGTH`` characters."""
-    if edits <= 1:
-        return True
-    words, others = a.split(), b.split()
-    if len(words) != len(others) or edits > max(len(a), len(b)) // EDIT_LENGTH:
-        return False
-    return all(edit_distance(x, y) <= 1 for x, y in zip(words, others, strict=True))
-
-
-def edit_distance(a: str, b: str) -> int:
-    """Insertions, deletions, substitutions and swaps of neighbours that turn ``a`` into ``b``
-    (Damerau 1964, restricted)."""
-    before: list[int] = []
-    row = list(range(len(b) + 1))
-    for i, x in enumerate(a, 1):
-        new = [i]
-        for j, y in enumerate(b, 1):
-            cost = min(row[j] + 1, new[j - 1] + 1, row[j - 1] + (x != y))
-            if i > 1 and j > 1 and x == b[j - 2] and a[i - 2] == y:
-                cost = min(cost, before[j - 2] + 1)
-            new.append(cost)
-        before, row = row, new
-    return row[-1]
 
 
 def _digits(text: str) -> str:

@@ -48,7 +48,7 @@ class Trigrams:
                 column.append(value)
         self._weights = None
 
-    def remove(self, code: int, text: str) -> None:
+    def forget(self, code: int, text: str) -> None:
         """Take out what :meth:`add` entered."""
         del self._rows[code]
         for gram in grams(text):

@@ -166,7 +166,7 @@ class _Study:
         trunk = trunk_config(self.sizes.config(self.seed))
         config = assembled_config(trunk, {kind: part_config(trunk, kind) for kind in OWN.values()})
         # speaking has a price so that parts leave each other room; a joint run needs none
-        return self.trained(JOINT, Prism(dataclasses.replace(config, z_loss=0.0)))
+        return self.trained(JOINT, Prism(dataclasses.replace(config, expert_output_penalty=0.0)))
 
     def measured(self, name: str, model: Prism) -> Prism:
         """``model``, read on the test rows."""

@@ -1,24 +1,25 @@
 """Train one model of the study on a mix of domains; what it cost in tokens, FLOPs and CPU seconds.
 
-AdamW with the recipe of :mod:`prism.compare.training`; only parameters that have gradients move. A
-matrix product is counted twice more for the backward pass, once for what it read and once for its
-weights; frozen weights save the second.
+The recipe of :mod:`prism.recipe` on a cosine schedule; frozen parameters stay. The backward pass
+counts as two more matrix products per product, one for the gradient of its input and one for that
+of its weights; frozen weights save the second.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import nn
 
-from prism.compare.training import CLIP_NORM, exploration, learning_rate, parameter_groups
+from prism import recipe
 from prism.engine.cost.flops import count
 from prism.model.loudness import price_of_guests
 from prism.model.prism import Prism
+from prism.recipe import StepLoss, finite, train_step
 from prism.studies.modular.domains import DOMAINS, draw, draw_mix, guests_of, row_loss
 
 OnStep = Callable[[int], None]
@@ -56,31 +57,25 @@ def train(model: Prism, phase: Phase, on_step: OnStep = lambda step: None) -> Co
         FloatingPointError: the loss is not finite.
     """
     start = time.process_time()
-    optimizer = torch.optim.AdamW(
-        parameter_groups(model), lr=phase.lr, betas=(0.9, 0.95), fused=True
-    )
-    learning = [p for p in model.parameters() if p.requires_grad]
+    optimizer = recipe.adamw(model, phase.lr)
     guests = guests_of(phase.shares, phase.home, phase.rows)
-    model.train()
-    for step in range(phase.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, phase.steps, phase.lr)
-        model.set_exploration(exploration(step, phase.steps))
-        index = phase.first + step
+
+    def loss_of(step: int) -> StepLoss:
         tokens, targets = draw_mix(
-            phase.shares, "train", phase.seed, index, phase.rows, phase.length
+            phase.shares, "train", phase.seed, phase.first + step, phase.rows, phase.length
         )
         output = model(tokens)
-        loss = row_loss(output.logits, targets)
-        optimizer.zero_grad(set_to_none=True)
-        price = output.aux_loss
+        loss, price = row_loss(output.logits, targets), output.aux_loss
         if guests is not None:
             price = price + price_of_guests(output.price, guests).mean()
-        (loss + price).backward()
-        torch.nn.utils.clip_grad_norm_(learning, CLIP_NORM)
-        optimizer.step()
-        if not math.isfinite(value := loss.item()):
-            raise FloatingPointError(f"loss is {value} at step {step + 1} of {phase.steps}")
+        return StepLoss(loss + price, loss, output.loads)
+
+    model.train()
+    for step in range(phase.steps):
+        rate = recipe.cosine(step, phase.steps, phase.lr)
+        epsilon = recipe.exploration(step, phase.steps)
+        loss = train_step(model, optimizer, partial(loss_of, step), rate, epsilon)
+        finite(loss, "loss", f" at step {step + 1} of {phase.steps}")
         on_step(step + 1)
     model.set_exploration(0.0)
     model.eval()

@@ -14,8 +14,8 @@ import torch
 
 from prism.growth import grow
 from prism.inject.token_facts import TokenFacts
-from prism.model.fingerprint import parameter_hash
 from prism.model.prism import Prism
+from prism.record import weights_hash
 from prism.studies.retrieval.measures import Exam, right
 from prism.studies.retrieval.training import Plan, default_config, tape_of, train
 from tasks.retrieval import UNKNOWN, WORDINGS, Fact, Retrieval, text
@@ -49,7 +49,7 @@ def first_axis(steps: int, steps_grown: int, seed: int, say: Say) -> tuple[Prism
 def second_axis(model: Prism, facts: int, seed: int, say: Say) -> dict[str, Any]:
     """What the frozen model says as facts are bound and forgotten."""
     say("SECOND AXIS: taught by binding, with no training")
-    exam, before = Exam(model, facts, seed=seed), parameter_hash(model)
+    exam, before = Exam(model, facts, seed=seed), weights_hash(model.state_dict())
     say(f"  SHA-256 of all weights: {before[:16]}...")
     tape, stages = tape_of([]), [_stage("none", exam, tape_of([]))]
     for i in range(STAGES):
@@ -72,7 +72,7 @@ def second_axis(model: Prism, facts: int, seed: int, say: Say) -> dict[str, Any]
     refused = _unknown(exam, never, tape)
     say(f"  Of {FORGOTTEN} facts that it never had, it refuses {refused}:")
     _quote(exam, never[:SHOWN], tape, say)
-    same = parameter_hash(model) == before
+    same = weights_hash(model.state_dict()) == before
     say(f"  SHA-256 of all weights: {before[:16]}..., {'unchanged' if same else 'CHANGED'}.")
     numbers = {"facts": facts, "stages": stages, "forgotten": lost, "kept": stayed}
     return numbers | {"refused": refused, "asked_absent": FORGOTTEN, "weights_unchanged": same}

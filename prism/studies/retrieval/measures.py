@@ -15,9 +15,9 @@ import numpy as np
 import torch
 
 from prism.inject.token_facts import TokenFacts
-from prism.model.fingerprint import parameter_hash
 from prism.model.prism import Prism
 from prism.ops.rolling import fact_key
+from prism.record import weights_hash
 from prism.studies.retrieval.asking import Reply, ask
 from prism.studies.retrieval.training import tape_of
 from tasks import SPLITS
@@ -98,13 +98,13 @@ def right(replies: Sequence[Reply], facts: Sequence[Fact]) -> list[bool]:
 
 def measure(exam: Exam) -> Iterator[Row]:
     """All figures of an exam, one by one."""
-    before = parameter_hash(exam.model)
+    before = weights_hash(exam.model.state_dict())
     yield from answers(exam)
     yield from refusals(exam)
     yield from controls(exam)
     yield from unrelated(exam)
     yield from forgetting(exam)
-    same = float(parameter_hash(exam.model) == before)
+    same = float(weights_hash(exam.model.state_dict()) == before)
     yield Row("parameters unchanged", same, 1, "SHA-256 of all weights before and after")
 
 

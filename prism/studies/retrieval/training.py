@@ -10,20 +10,18 @@ fact's subject, relation and answer stand in it.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
-import torch
-from torch import Tensor
 from torch.nn import functional as F
 
-from prism.compare.training import CLIP_NORM, learning_rate, parameter_groups
+from prism import recipe
 from prism.config import PrismConfig, TapeConfig
 from prism.inject.token_facts import TokenFacts
 from prism.model.prism import Prism
-from prism.model.protocol import PrismOutput
+from prism.recipe import StepLoss, exploration, finite, train_step
 from prism.studies.retrieval.resume import load_progress, save_progress
 from tasks.retrieval import STOP, Episode, Fact, Retrieval
 
@@ -62,13 +60,15 @@ def tape_of(facts: Sequence[Fact], dim: int = 32_768, seed: int = 0) -> TokenFac
     return tape
 
 
-def loss_of(output: PrismOutput, episode: Episode) -> Tensor:
-    """Scalar training loss of an output for an episode."""
+def loss_of(model: Prism, episode: Episode) -> StepLoss:
+    """Training loss of ``model`` on an episode whose facts are on its tape."""
+    output = model(episode.tokens, tape=tape_of(episode.facts, TRAINING_DIM))
     heard = output.holo
     words = F.cross_entropy(output.logits.flatten(0, 1).float(), episode.following.flatten())
     parts = F.cross_entropy(heard.part_logits.flatten(0, 1), episode.parts.flatten())
     asks = F.binary_cross_entropy_with_logits(heard.ask_logit, episode.asks.to(heard.ask_logit))
-    return words + parts + asks + output.aux_loss
+    total = words + parts + asks + output.aux_loss
+    return StepLoss(total, total.detach(), output.loads)
 
 
 def train(
@@ -89,29 +89,20 @@ def train(
         ValueError: the folder holds a run of another plan.
         FloatingPointError: the loss is not finite.
     """
-    groups = parameter_groups(model)
-    optimizer = torch.optim.AdamW(groups, lr=plan.lr, betas=(0.9, 0.95))
+    optimizer = recipe.adamw(model, plan.lr)
     task, losses, first = Retrieval(plan.facts), [], 0
     if folder is not None:
         first = load_progress(folder, model, optimizer, asdict(plan))
     model.train()
     for step in range(first, plan.steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, plan.steps, plan.lr)
+        rate, epsilon = recipe.cosine(step, plan.steps, plan.lr), exploration(step, plan.steps)
         episode = task.episode("train", plan.seed, step, plan.batch_size, plan.length)
-        output = model(episode.tokens, tape=tape_of(episode.facts, TRAINING_DIM))
-        loss = loss_of(output, episode)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
-        optimizer.step()
-        model.after_step(output.loads)
-        losses.append(loss.item())
-        if not math.isfinite(losses[-1]):
-            raise FloatingPointError(f"loss is {losses[-1]} at step {step + 1} of {plan.steps}")
+        loss = train_step(model, optimizer, partial(loss_of, model, episode), rate, epsilon)
+        losses.append(finite(loss, "loss", f" at step {step + 1} of {plan.steps}"))
         if folder is not None and ((step + 1) % save_every == 0 or step + 1 == plan.steps):
             save_progress(folder, model, optimizer, asdict(plan), step + 1)
         if on_progress is not None:
             on_progress(step + 1, losses[-1])
+    model.set_exploration(0.0)
     model.eval()
     return losses

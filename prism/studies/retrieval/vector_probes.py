@@ -88,9 +88,9 @@ def capacity(dim: int, seed: int) -> Iterator[Probe]:
         for trial in range(TRIALS):
             tape, keys, ids = _filled(dim, facts, seed + trial)
             hashes = tape.hash(keys)
-            right += int((tape.read(hashes, alpha=1.0, method="filter").ids == ids).sum())
+            right += int((tape.read(hashes, alpha=1.0, decoder="filter").ids == ids).sum())
             absent = tape.hash(keys + facts)
-            falsely += int(tape.read(absent, ALPHA, method="filter").accepted.sum())
+            falsely += int(tape.read(absent, ALPHA, decoder="filter").accepted.sum())
         yield Probe(
             "capacity",
             f"D = {dim}, N = {facts}, M = {CANDIDATES}",

@@ -24,16 +24,16 @@ from benchmarks.levers.loop import token_losses
 from benchmarks.levers.selection import excess, noisy, recycling
 from benchmarks.levers.text import VOCABULARY, Text, config
 from prism import Prism, PrismConfig
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from prism.data.pack import IGNORE
 from tests.benchmarks.fakes import batch
 
 
-def long_batch() -> LaneBatch:
+def long_batch() -> RowBatch:
     tokens = torch.randint(256, (8, 512), generator=torch.Generator().manual_seed(0))
     targets = torch.cat([tokens[:, 1:], tokens[:, :1]], dim=1)
     zeros = torch.zeros_like(tokens)
-    return LaneBatch(tokens, targets, zeros, ["text"] * 8, torch.full((8,), 512))
+    return RowBatch(tokens, targets, zeros, ["text"] * 8, torch.full((8,), 512))
 
 
 @given(st.sampled_from([0.1, 0.3, 0.5]), st.sampled_from([4, 16]), st.integers(0, 2**64 - 1))

@@ -8,7 +8,7 @@ import torch
 from benchmarks.levers.branches import Budget, budgets, ends
 from benchmarks.levers.loop import decay, held_out_loss, stay, train_step
 from benchmarks.levers.text import Text, TextShape, shuffled
-from prism.data import LaneBatch
+from prism.data import RowBatch
 from tests.benchmarks.fakes import batch, learner
 
 
@@ -16,7 +16,7 @@ def rates_of(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The rates of the steps that follow."""
     seen: list[float] = []
 
-    def step(learner: object, batch: LaneBatch, rate: float, weigh: object = None) -> float:
+    def step(learner: object, batch: RowBatch, rate: float, weigh: object = None) -> float:
         seen.append(rate)
         return 0.0
 

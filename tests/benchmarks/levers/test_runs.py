@@ -16,7 +16,7 @@ def search(tmp_path: Path, rates: list[float], best: float) -> tuple[float, list
     """What is chosen where the loss is least at ``best``, and what was tried for it."""
     runs = Runs(tmp_path / "levers.json", "growth", dict(META), {}, lambda line: None)
     chosen = tuned(runs, "scratch", rates, lambda rate: {"loss": max(rate / best, best / rate)})
-    return chosen, [row["lr"] for row in runs.rows]
+    return chosen, [row["lr"] for row in runs.runs]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_a_rate_that_diverges_is_passed_by_and_a_final_run_that_does_is_an_error
     runs = Runs(tmp_path / "levers.json", "growth", dict(META), {}, lambda line: None)
     found = {0.1: 1.0, 0.2: math.nan, 0.05: 2.0}
     assert tuned(runs, "scratch", [0.1, 0.2], lambda rate: {"loss": found[rate]}) == 0.1
-    assert [row["loss"] for row in runs.rows] == [1.0, None, 2.0]
+    assert [row["loss"] for row in runs.runs] == [1.0, None, 2.0]
     with pytest.raises(ValueError, match="the loss is nan"):
         runs.once({"phase": "final", "seed": 0}, lambda: {"loss": math.nan})
 
@@ -66,5 +66,5 @@ def test_runs_of_other_sizes_are_refused(tmp_path):
     Runs(tmp_path / "levers.json", "growth", dict(META), {"steps": 1}, print).once(
         {"phase": "clock"}, lambda: {"seconds": 1.0}
     )
-    with pytest.raises(ValueError, match="other sizes or text"):
+    with pytest.raises(ValueError, match="runs of growth with steps = 1, now 2"):
         Runs(tmp_path / "levers.json", "growth", dict(META), {"steps": 2}, print)

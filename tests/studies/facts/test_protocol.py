@@ -6,10 +6,10 @@ import pytest
 from torch import Tensor
 
 from prism import eval_facts
+from prism.holo.keys.typos import one_letter_apart
 from prism.inject.calibration import Calibration
-from prism.inject.names import one_letter_apart
 from prism.inject.relations import Prototypes
-from prism.model.fingerprint import parameter_hash
+from prism.record import weights_hash
 from prism.studies.facts.controls import controls
 from prism.studies.facts.measures import Exam
 from prism.studies.facts.protocol import Setting, Sizes, bound_lm, cost, measure
@@ -48,10 +48,10 @@ def bare():
 def rows(bare, case):
     lm, seconds = bound_lm(bare, case.bound)
     lm.knowledge.prepare(lm.model)
-    before = parameter_hash(lm.model)
+    before = weights_hash(lm.model.state_dict())
     found = [*cost(lm, seconds, 4), *measure(lm, Readings(lm), case, SIZES)]
     found += controls(lm, Readings(bare), case, 4)
-    assert parameter_hash(lm.model) == before
+    assert weights_hash(lm.model.state_dict()) == before
     return found
 
 

@@ -1,4 +1,4 @@
-"""The symbolic machine's lanes: where they start, and how fast they go from there."""
+"""Inputs of the symbolic units: their size at the start, and their learning rate."""
 
 import pytest
 import torch
@@ -8,12 +8,14 @@ from tests.model.families import VOCAB, tokens_of
 
 
 def machine(rate: float) -> Prism:
-    config = PrismConfig(vocab_size=VOCAB, d_model=16, symbolic=SymbolicConfig(lane_rate=rate))
+    config = PrismConfig(
+        vocab_size=VOCAB, d_model=16, symbolic=SymbolicConfig(unit_input_rate=rate)
+    )
     return Prism(config)
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.3, 1 / 128])
-def test_the_lanes_start_the_same_whatever_their_rate(rate):
+def test_the_inputs_start_the_same_whatever_their_rate(rate):
     tokens = tokens_of(0, 2, 9)
     usual, slow = machine(1.0), machine(rate)
     assert torch.allclose(slow(tokens).logits, usual(tokens).logits, atol=1e-5)

@@ -1,58 +1,19 @@
-"""A measured tape is on disk at once, a stopped command goes on, and protocols are never mixed."""
+"""The command prism.eval_facts: a measured tape is on disk at once, a stopped command continues."""
 
 from __future__ import annotations
 
 import json
 
-import pytest
-
 from prism import eval_facts
 from prism.command import STOPPED
+from prism.record import ROOT
 from prism.studies.facts.measures import Row
-from prism.studies.facts.results import FactsFile, code_fingerprint
 from prism.studies.facts.tables import Fact
 from tests.inject import tiny
 
-RUN = {"facts": 20, "seed": 0, "rows": []}
 
-
-def meta(**settings: object) -> dict:
-    return {"settings": {"asked": 50, "code": "abc", **settings}, "started": "now"}
-
-
-def test_a_file_goes_on_where_it_was_left(tmp_path):
-    path = tmp_path / "new" / "facts.json"
-    FactsFile(path, meta()).add(RUN, "later")
-    again = FactsFile(path, meta() | {"started": "afterwards"})
-    assert again.runs == [RUN]
-    assert (again.meta["started"], again.has(20, 0), again.has(20, 1)) == ("now", True, False)
-    again.add(RUN | {"seed": 1}, "at the end")
-    kept = json.loads(path.read_text())
-    assert [run["seed"] for run in kept["runs"]] == [0, 1]
-    assert kept["meta"]["finished"] == "at the end"
-    assert [p.name for p in path.parent.iterdir()] == ["facts.json"]
-
-
-@pytest.mark.parametrize("other", [{"asked": 40}, {"code": "def"}, {"layers": [1]}])
-def test_figures_of_another_protocol_are_refused_and_kept(tmp_path, other):
-    path = tmp_path / "facts.json"
-    FactsFile(path, meta()).add(RUN, "later")
-    before = path.read_bytes()
-    with pytest.raises(ValueError, match=f"{next(iter(other))} = .*another --out"):
-        FactsFile(path, meta(**other))
-    assert path.read_bytes() == before
-
-
-@pytest.mark.parametrize("text", ["no JSON", "[]", "{}", '{"meta": {"settings": 1}, "runs": [1]}'])
-def test_a_foreign_file_is_refused(tmp_path, text):
-    path = tmp_path / "facts.json"
-    path.write_text(text)
-    with pytest.raises(ValueError, match="must be a file of this command"):
-        FactsFile(path, meta())
-
-
-def test_the_code_has_a_fingerprint():
-    assert len(code_fingerprint()) == 12
+def test_every_place_of_the_fingerprint_exists():
+    assert [place for place in eval_facts.CODE if not (ROOT / place).exists()] == []
 
 
 class Small:

@@ -1,18 +1,18 @@
-"""Discrete registers: each equals the step-by-step machine, values to the bit and gradients."""
+"""Counters and flip-flops: each equals the step-by-step machine, to the bit, and its gradients."""
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.ops.registers import (
+from prism.ops.counters import (
     hold,
     machine_loop,
     running_sum,
     saturating_sum,
     straight_through,
 )
-from tests.ops.references import assert_same, normal, run_numbers
+from tests.ops.references import assert_same, document_indices, normal
 
 BOUNDS = (2, 3, 5, 16)
 UNITS = 4
@@ -35,10 +35,10 @@ SUMS = {"running": running_sum, "saturating": saturating_sum}
 @pytest.mark.parametrize("bound", BOUNDS)
 @given(length=st.integers(1, 40), seed=st.integers(0, 99), data=st.data())
 def test_a_sum_is_its_machine(kind, bound, length, seed, data):
-    runs = data.draw(run_numbers(2, length))
+    doc_index = data.draw(document_indices(2, length))
     assert_same(
-        lambda n, c: [SUMS[kind](n, c, runs, bound)],
-        lambda n, c: [machine_loop(kind, n, c, runs, bound)],
+        lambda n, c: [SUMS[kind](n, c, doc_index, bound)],
+        lambda n, c: [machine_loop(kind, n, c, doc_index, bound)],
         [steps_of(seed, length), carry_of(seed)],
         1e-10,
     )
@@ -46,11 +46,11 @@ def test_a_sum_is_its_machine(kind, bound, length, seed, data):
 
 @given(length=st.integers(1, 40), seed=st.integers(0, 99), data=st.data())
 def test_a_latch_is_its_machine(length, seed, data):
-    runs = data.draw(run_numbers(2, length))
+    doc_index = data.draw(document_indices(2, length))
     write = (normal(seed, 2, length, UNITS) > 0.5).double()
     assert_same(
-        lambda v, w, c: [hold(v, w, c, runs)],
-        lambda v, w, c: [machine_loop("hold", v, c, runs, write=w)],
+        lambda v, w, c: [hold(v, w, c, doc_index)],
+        lambda v, w, c: [machine_loop("hold", v, c, doc_index, write=w)],
         [normal(seed + 1, 2, length, UNITS), write, normal(seed + 2, 2, UNITS)],
         1e-10,
     )

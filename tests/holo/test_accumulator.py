@@ -1,4 +1,4 @@
-"""The register: exact sums in any order, and an overflow that changes nothing."""
+"""The accumulator: exact sums in any order, and an overflow that changes nothing."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.holo.algebra.accumulator import DTYPES, Register, sign_ste
+from prism.holo.algebra.accumulator import DTYPES, Accumulator
 from prism.holo.algebra.codes import code_words, hash_integers, signs
+from prism.holo.algebra.vectors import sign_ste
 
 
 def words_of(keys: np.ndarray, dim: int) -> np.ndarray:
@@ -23,77 +24,77 @@ def words_of(keys: np.ndarray, dim: int) -> np.ndarray:
 def test_sums_are_those_of_the_plain_loop(facts: list, dim: int) -> None:
     banks, keys, amplitudes = (np.array(column) for column in zip(*facts, strict=True))
     words = words_of(keys, dim)
-    register = Register(6, dim, "int16")
-    touched = register.add(banks, lambda at: words[at], amplitudes)
+    accumulator = Accumulator(6, dim, "int16")
+    touched = accumulator.add(banks, lambda at: words[at], amplitudes)
     expected = np.zeros((6, dim), int)
     for bank, code, a in zip(banks, signs(words, dim).numpy(), amplitudes, strict=True):
         expected[bank] += a * code.astype(int)
-    assert np.array_equal(register.numbers.numpy(), expected)
+    assert np.array_equal(accumulator.numbers.numpy(), expected)
     assert touched.tolist() == sorted(set(banks.tolist()))
 
 
 def test_blocks_that_cut_a_bank_in_two_add_up() -> None:
     keys, dim = np.arange(5000), 1024  # many blocks, most of one bank
     words, banks = words_of(keys, dim), np.where(keys < 4000, 0, keys % 7)
-    register = Register(7, dim, "int32")
-    register.add(banks, lambda at: words[at], np.ones(5000, int))
+    accumulator = Accumulator(7, dim, "int32")
+    accumulator.add(banks, lambda at: words[at], np.ones(5000, int))
     expected = torch.zeros(7, dim, dtype=torch.int32)
     expected.index_add_(0, torch.from_numpy(banks), signs(words, dim).int())
-    assert torch.equal(register.numbers, expected)
+    assert torch.equal(accumulator.numbers, expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_what_is_taken_back_leaves_no_trace(dtype: str) -> None:
-    register = Register(1, 64, dtype)
+    accumulator = Accumulator(1, 64, dtype)
     words, zero = words_of(np.arange(20), 64), np.zeros(20, int)
-    register.add(zero, lambda at: words[at], np.ones(20, int))
-    assert register.numbers.any()
+    accumulator.add(zero, lambda at: words[at], np.ones(20, int))
+    assert accumulator.numbers.any()
     order = np.random.default_rng(0).permutation(20)
-    register.add(zero, lambda at: words[order][at], -np.ones(20, int))
-    assert not register.numbers.any()
+    accumulator.add(zero, lambda at: words[order][at], -np.ones(20, int))
+    assert not accumulator.numbers.any()
 
 
 @pytest.mark.parametrize(("dtype", "limit"), [("int8", 127), ("int16", 32_767)])
 def test_an_overflow_is_an_error_that_changes_nothing(dtype: str, limit: int) -> None:
-    register = Register(2, 64, dtype)
+    accumulator = Accumulator(2, 64, dtype)
     one = words_of(np.array([1]), 64)
     same = lambda at: np.repeat(one, len(at), 0)  # noqa: E731
-    register.add(np.zeros(1, int), same, np.array([limit - 1]))
-    before = register.numbers.clone()
+    accumulator.add(np.zeros(1, int), same, np.array([limit - 1]))
+    before = accumulator.numbers.clone()
     with pytest.raises(OverflowError, match=f"must be at most {limit}; nothing was written"):
-        register.add(np.array([1, 0, 0]), same, np.array([1, 1, 1]))
-    assert torch.equal(register.numbers, before)
-    register.add(np.zeros(1, int), same, np.array([1]))
-    assert int(register.numbers.abs().max()) == limit
+        accumulator.add(np.array([1, 0, 0]), same, np.array([1, 1, 1]))
+    assert torch.equal(accumulator.numbers, before)
+    accumulator.add(np.zeros(1, int), same, np.array([1]))
+    assert int(accumulator.numbers.abs().max()) == limit
 
 
 def test_a_sum_that_is_within_range_at_the_end_may_pass_it_on_the_way() -> None:
-    register = Register(1, 64, "int8")
+    accumulator = Accumulator(1, 64, "int8")
     words = np.repeat(words_of(np.array([1]), 64), 400, 0)
-    register.add(np.zeros(400, int), lambda at: words[at], np.repeat([1, -1], 200))
-    assert not register.numbers.any()
+    accumulator.add(np.zeros(400, int), lambda at: words[at], np.repeat([1, -1], 200))
+    assert not accumulator.numbers.any()
 
 
 def test_a_float_register_refuses_what_it_cannot_hold_exactly() -> None:
-    register = Register(1, 8, "float32")
+    accumulator = Accumulator(1, 8, "float32")
     with pytest.raises(OverflowError, match="float32"):
-        register.add(np.zeros(1, int), lambda at: words_of(at, 8), np.array([2**24 + 2]))
+        accumulator.add(np.zeros(1, int), lambda at: words_of(at, 8), np.array([2**24 + 2]))
 
 
 def test_adding_registers_checks_the_sum() -> None:
-    a, b = Register(1, 8, "int8"), Register(1, 8, "int8")
+    a, b = Accumulator(1, 8, "int8"), Accumulator(1, 8, "int8")
     a.numbers += 100
     b.numbers += 27
-    a.add_register(b)
+    a.superpose(b)
     assert int(a.numbers.max()) == 127
     with pytest.raises(OverflowError):
-        a.add_register(b)
+        a.superpose(b)
     assert int(a.numbers.max()) == 127
 
 
 def test_an_unknown_type_is_refused() -> None:
     with pytest.raises(ValueError, match="dtype = 'int4': must be one of int8"):
-        Register(1, 8, "int4")
+        Accumulator(1, 8, "int4")
 
 
 def test_the_straight_through_sign_has_the_gradient_of_the_identity() -> None:

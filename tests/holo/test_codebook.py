@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from prism.holo import HoloTape
 from prism.holo.algebra import codebook
+from prism.holo.algebra.codebook import SignColumns
 from prism.holo.algebra.codes import hash_keys, sign_codes
-from prism.holo.algebra.integer_product import SignColumns
 
 DIM = 64
 
@@ -58,6 +58,6 @@ def test_a_tape_answers_the_same_with_and_without_products_of_bytes(
     found = []
     for fast in (True, False):
         monkeypatch.setattr(codebook, "fast_on", lambda device, fast=fast: fast)
-        found.append(tape.recall_many(list(range(250)), alpha=0.5, method="filter"))
+        found.append(tape.recall_many(list(range(250)), alpha=0.5, decoder="filter"))
     assert found[0] == found[1]
     assert any(r.value is not None for r in found[0])

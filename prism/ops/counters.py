@@ -1,4 +1,4 @@
-"""Exact discrete registers over time: what a recurrent state machine needs, without a loop.
+"""Exact counters and flip-flops over time, parallel in the length.
 
 All carry integers or bits, so their values are exact at any length, and their gradients are the
 true gradients of the step-by-step machine, obtained from one pattern: *the sum since the last
@@ -16,20 +16,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from prism.ops.documents import previous_index
+
 
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
     """The value of ``hard``, the gradient of ``soft``."""
     return hard.detach() + (soft - soft.detach())
 
 
-def _document_start(runs: Tensor | None) -> Tensor | None:
+def _document_start(doc_index: Tensor | None) -> Tensor | None:
     """``[B, T, 1]`` index of the first token of each token's document in this call; -1 = the
-    document was already open before the call (run 0). None = all of them were."""
-    if runs is None:
+    document was already open before the call (index 0). None = all of them were."""
+    if doc_index is None:
         return None
-    previous = torch.cat([torch.zeros_like(runs[:, :1]), runs[:, :-1]], dim=1)
-    index = torch.arange(runs.shape[1], device=runs.device).expand_as(runs)
-    return torch.where(runs != previous, index, -1).cummax(dim=1).values[..., None]
+    index = torch.arange(doc_index.shape[1], device=doc_index.device).expand_as(doc_index)
+    starts = doc_index != previous_index(doc_index)
+    return torch.where(starts, index, -1).cummax(dim=1).values[..., None]
 
 
 def _sum_from(x: Tensor, start: Tensor) -> Tensor:
@@ -39,19 +41,21 @@ def _sum_from(x: Tensor, start: Tensor) -> Tensor:
     return total[:, 1:] - total.gather(1, start.clamp(min=0))
 
 
-def running_sum(steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulus: int) -> Tensor:
+def running_sum(
+    steps: Tensor, carry: Tensor | None, doc_index: Tensor | None, modulus: int
+) -> Tensor:
     """Running sum modulo m.
 
     Args:
         steps: ``[B, T, U]`` integer-valued.
         carry: ``[B, U]`` count after the token before; None = 0.
-        runs: ``[B, T]`` run numbers or None.
+        doc_index: ``[B, T]`` document index of each token or None.
         modulus: m >= 2.
 
     Returns:
         ``[B, T, U]`` counts in [0, m); the carried state is the last one.
     """
-    start, whole = _document_start(runs), steps.detach().round().long()
+    start, whole = _document_start(doc_index), steps.detach().round().long()
     if start is None:
         exact, soft, mine = whole.cumsum(dim=1), steps.cumsum(dim=1), 1
     else:
@@ -63,10 +67,12 @@ def running_sum(steps: Tensor, carry: Tensor | None, runs: Tensor | None, modulu
     return straight_through((exact % modulus).to(steps.dtype), soft)
 
 
-def saturating_sum(steps: Tensor, carry: Tensor | None, runs: Tensor | None, limit: int) -> Tensor:
+def saturating_sum(
+    steps: Tensor, carry: Tensor | None, doc_index: Tensor | None, limit: int
+) -> Tensor:
     """Running sum that starts at 0 and stops at -limit and limit; otherwise as
     :func:`running_sum`."""
-    start = _document_start(runs)
+    start = _document_start(doc_index)
     with torch.no_grad():
         whole = steps.round()
         first = torch.zeros_like(steps[:, 0]) if carry is None else carry.round()
@@ -107,7 +113,7 @@ def _clamped_scan(steps: Tensor, first: Tensor, start: Tensor | None, limit: int
     return (first[:, None] + shift).maximum(low).minimum(high)
 
 
-def hold(values: Tensor, write: Tensor, carry: Tensor | None, runs: Tensor | None) -> Tensor:
+def hold(values: Tensor, write: Tensor, carry: Tensor | None, doc_index: Tensor | None) -> Tensor:
     """Set/reset latch: the value of the last write.
 
     Args:
@@ -115,12 +121,12 @@ def hold(values: Tensor, write: Tensor, carry: Tensor | None, runs: Tensor | Non
         write: ``[B, T, U]`` 0 or 1 in value; its gradient is that of
             ``c = (1 - w) c + w v``.
         carry: ``[B, U]`` held value before the call; None = 0.
-        runs: ``[B, T]`` run numbers or None.
+        doc_index: ``[B, T]`` document index of each token or None.
 
     Returns:
         ``[B, T, U]`` held values; the carried state is the last one.
     """
-    start = _document_start(runs)
+    start = _document_start(doc_index)
     index = torch.arange(values.shape[1], device=values.device)[:, None]
     event = torch.where(write.detach() > 0.5, index, -1).cummax(dim=1).values
     live = event >= (0 if start is None else start.clamp(min=0))  # written in this document
@@ -139,25 +145,25 @@ def machine_loop(
     kind: str,
     steps: Tensor,
     carry: Tensor | None,
-    runs: Tensor | None,
+    doc_index: Tensor | None,
     bound: int = 0,
     write: Tensor | None = None,
 ) -> Tensor:
-    """The plain reference of the three registers above, one token at a time.
+    """The plain reference of the three machines above, one token at a time.
 
     Args:
         kind: ``"running"``, ``"saturating"`` or ``"hold"``.
         steps: ``[B, T, U]`` steps, or the values of ``hold``.
-        carry, runs, write: as above.
+        carry, doc_index, write: as above.
         bound: the modulus of ``"running"``, the limit of ``"saturating"``.
     """
     count = torch.zeros_like(steps[:, 0]) if carry is None else carry
     before = torch.zeros_like(steps[:, 0, 0], dtype=torch.long)
     out = []
     for t in range(steps.shape[1]):
-        if runs is not None:
-            count = torch.where((runs[:, t] == before)[:, None], count, 0.0)
-            before = runs[:, t]
+        if doc_index is not None:
+            count = torch.where((doc_index[:, t] == before)[:, None], count, 0.0)
+            before = doc_index[:, t]
         if kind == "hold":
             count = (1 - write[:, t]) * count + write[:, t] * steps[:, t]
         else:

@@ -1,0 +1,193 @@
+"""Parts of a tape, and the writes that keep them in step.
+
+The accumulator holds the sum, the vocabulary the values and their codes, the ledger the list of
+what was bound, the resolver the texts of the keys. A write changes all of them or none; merging,
+reading, auditing and saving (:mod:`~prism.holo.merge`, :mod:`~prism.holo.reader`,
+:mod:`~prism.holo.audit`, :mod:`~prism.holo.file`) work on these parts.
+"""
+
+from __future__ import annotations
+
+import json
+import time as clock
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from prism.holo.algebra.accumulator import Accumulator
+from prism.holo.algebra.codes import Key, amplitude_of, hash_keys
+from prism.holo.config import HoloConfig
+from prism.holo.decode import JointDecoder
+from prism.holo.keys.resolver import Resolver
+from prism.holo.ledger import FORGOTTEN, Ledger
+from prism.holo.store import Fact
+from prism.holo.vocabulary import Bindings, Item, Vocabulary
+
+
+@dataclass(eq=False)
+class TapeParts:
+    """What a tape consists of.
+
+    Attributes:
+        ledger, resolver: None where the config wants none.
+        unlisted: facts that no row of the ledger stands for (vectors; all facts without a ledger).
+        revision: grows at every change of the accumulator.
+        joint: the joint decoder of the listed facts; None without a ledger.
+    """
+
+    config: HoloConfig
+    accumulator: Accumulator
+    vocabulary: Vocabulary
+    ledger: Ledger | None
+    resolver: Resolver | None
+    unlisted: int = 0
+    revision: int = 0
+
+    def __post_init__(self) -> None:
+        self.joint: JointDecoder | None = None
+        if self.ledger is not None:
+            codes = self.vocabulary.codes
+            self.joint = JointDecoder(self.accumulator, codes, self.ledger, self.config.layers)
+
+    @classmethod
+    def empty(
+        cls,
+        config: HoloConfig,
+        values: int | Sequence[Item] | Tensor | None = None,
+        device: str | torch.device = "cpu",
+    ) -> TapeParts:
+        """The parts of a tape that holds nothing; ``values`` as :class:`Vocabulary` takes them."""
+        c = config
+        return cls(
+            c,
+            Accumulator(c.banks, c.dim, c.dtype, device),
+            Vocabulary(c.dim, values, c.sequence, c.seed),
+            Ledger() if c.ledger else None,
+            Resolver() if c.resolver else None,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """What must agree for the accumulators of two tapes to be added."""
+        c = self.config
+        return json.dumps([c.dim, c.banks, c.layers, c.seed, self.vocabulary.fingerprint])
+
+    @property
+    def bindings(self) -> int:
+        """Bound pairs in the accumulator; a sequence is one pair per position."""
+        listed = 0 if self.ledger is None else len(self.ledger.live_rows())
+        return listed + self.unlisted
+
+    def hash(self, keys: Iterable[Key] | np.ndarray | Tensor) -> np.ndarray:
+        """Hashes uint64 [N] of keys under the seed of the config."""
+        return hash_keys(keys, self.config.seed)
+
+    def listed(self, what: str) -> Ledger:
+        """The ledger, for the operation ``what``; raises ValueError where there is none."""
+        if self.ledger is None:
+            raise ValueError(f"{what}: this tape has no ledger (ledger=False), so no list of keys")
+        return self.ledger
+
+    def value(self, row: int) -> Any:
+        """The value that the ledger lists for the fact at a root row."""
+        column = self.ledger.column("value")
+        if not self.config.sequence:
+            return self.vocabulary.value(int(column[row]))
+        rows = self.ledger.chain(np.array([row]))[0]
+        return tuple(self.vocabulary.value(int(i)) for i in column[rows[:-1]])
+
+    def fact(self, row: int) -> Fact:
+        """The fact at a root row of the ledger."""
+        column = self.ledger.column
+        key = column("key")[row]
+        text = self.resolver.text(key) if self.resolver is not None else None
+        source = self.ledger.sources[column("source")[row]]
+        name = int(key) if text is None else text
+        return Fact(name, self.value(row), source, float(column("time")[row]))
+
+    def source_ids(self, source: Any, count: int) -> np.ndarray:
+        """Ids int32 [count] of one source's name, or of one name per fact."""
+        if self.ledger is None:
+            return np.zeros(count, np.int32)
+        if source is None or isinstance(source, str):
+            return np.full(count, self.ledger.source_id(source), np.int32)
+        if not isinstance(source, Sequence):
+            raise TypeError(f"source = {source!r}: must be text, or a list of texts")
+        if len(source) != count:
+            raise ValueError(f"{len(source)} sources for {count} keys: must be one or as many")
+        return np.array([self.ledger.source_id(name) for name in source], np.int32)
+
+    def same(self, bindings: Bindings, roots: np.ndarray) -> np.ndarray:
+        """Whether bool [F] the ledger holds each fact, at the row ``roots`` [F] (-1 = none), with
+        just this value."""
+        same = roots >= 0
+        if same.any():
+            rows = self.ledger.find(bindings.hashes)
+            equal = (rows >= 0) & (self.ledger.column("value")[rows] == bindings.ids)
+            same[bindings.fact[~equal]] = False
+        return same
+
+    def write(
+        self,
+        bindings: Bindings,
+        replaced: np.ndarray,
+        source: np.ndarray,
+        time: np.ndarray | float | None,
+    ) -> None:
+        """Add bindings of F facts and take out the facts at the rows ``replaced``, in one sum.
+
+        Args:
+            source: ids int32 [F].
+            time: seconds since 1970, one or one per binding; None = now.
+
+        Raises:
+            OverflowError: the accumulator is too narrow; nothing is written.
+        """
+        ones = np.ones(len(bindings.ids), np.int64)
+        if self.ledger is None:
+            self._add(bindings.hashes, bindings.ids, ones)
+            self.unlisted += int((bindings.position == 0).sum())
+            return
+        rows, owner = self.ledger.chain(replaced)
+        column = self.ledger.column
+        self._add(
+            np.concatenate((column("key")[rows], bindings.hashes)),
+            np.concatenate((column("value")[rows], bindings.ids)),
+            np.concatenate((-np.ones(len(rows), np.int64), ones)),
+        )
+        keys = column("key")[replaced][owner]
+        now = clock.time() if time is None else time
+        self.ledger.append(
+            bindings.hashes, bindings.ids, bindings.position, source[bindings.fact], now
+        )
+        self.ledger.supersede(rows, self.ledger.latest(keys))
+
+    def forget_rows(self, roots: np.ndarray) -> None:
+        """Take out the facts at the root rows of the ledger."""
+        rows = self.ledger.chain(roots)[0]
+        column = self.ledger.column
+        self._add(column("key")[rows], column("value")[rows], -np.ones(len(rows), np.int64))
+        self.ledger.supersede(rows, FORGOTTEN)
+        if self.resolver is not None:
+            self.resolver.forget(column("key")[roots])
+
+    def forget_unlisted(self, bindings: Bindings, facts: int) -> None:
+        """Take out the bindings of ``facts`` facts that no ledger lists."""
+        self._add(bindings.hashes, bindings.ids, -np.ones(len(bindings.ids), np.int64))
+        self.unlisted -= facts
+
+    def changed(self, banks: np.ndarray) -> None:
+        """Note that the banks int64 [n] have been written."""
+        self.revision += len(banks) > 0
+        if self.joint is not None:
+            self.joint.invalidate(banks)
+
+    def _add(self, hashes: np.ndarray, ids: np.ndarray, sign: np.ndarray) -> None:
+        """Add sign * amplitude * key * value of n bindings to the accumulator."""
+        amplitudes = sign * amplitude_of(hashes, self.config.layers)
+        codes = self.vocabulary.codes
+        self.changed(self.accumulator.bind(hashes, ids, codes, amplitudes))
