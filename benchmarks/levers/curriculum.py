@@ -22,8 +22,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.levers.branches import begin, train_whole
-from benchmarks.levers.loop import held_out_loss
+from benchmarks.levers.loop import begin, held_out_loss, train_whole
 from benchmarks.levers.runs import Row, Runs, at_one_rate, every_seed, tuned_arms
 from benchmarks.levers.text import Text, TextShape, config, taken
 from prism.data import Curriculum, Mix, RowBatch

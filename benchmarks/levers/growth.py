@@ -15,10 +15,9 @@ from functools import partial
 from statistics import median
 from typing import Any
 
-from benchmarks.levers.branches import Budget, begin, budgets, ends
-from benchmarks.levers.loop import Learner, stay, train_step
+from benchmarks.levers.loop import Budget, Learner, begin, budgets, ends, stay, train_step
 from benchmarks.levers.operators import Losses, Silent, grown
-from benchmarks.levers.runs import Row, Runs, tuned
+from benchmarks.levers.runs import Row, Runs, tuned_arms
 from benchmarks.levers.text import Batches, Text, TextShape, config
 from benchmarks.page.timing import in_turns
 from prism import PrismConfig
@@ -106,23 +105,23 @@ def measure(text: Text, sizes: GrowthSizes, runs: Runs, seeds: int) -> None:
     bench = Growth(text, sizes)
     first = sizes.tuning_seed
     clock = runs.once({"phase": "clock", "seed": first}, lambda: bench.clock(first))["seconds"]
-    rates = {}
-    for arm in ARMS:
-        shares = (sizes.tuning_share,) if arm in GROWN else (1.0,)
-        rates[arm] = tuned(
-            runs,
-            arm,
-            list(sizes.rates),
-            lambda rate, arm=arm, shares=shares: bench.run(arm, first, rate, clock, shares),
-        )
+
+    def shares(arm: str, grown: tuple[float, ...]) -> tuple[float, ...]:
+        return grown if arm in GROWN else (1.0,)
+
+    rates = tuned_arms(
+        runs,
+        ARMS,
+        list(sizes.rates),
+        lambda arm, rate: bench.run(arm, first, rate, clock, shares(arm, (sizes.tuning_share,))),
+    )
     for seed in range(seeds):
         runs.once({"phase": "clock", "seed": seed}, lambda seed=seed: bench.clock(seed))
         for arm in ARMS:
-            shares = sizes.shares if arm in GROWN else (1.0,)
             runs.once(
                 {"phase": "final", "arm": arm, "seed": seed, "lr": rates[arm]},
-                lambda arm=arm, seed=seed, shares=shares: bench.run(
-                    arm, seed, rates[arm], clock, shares, watch=True
+                lambda arm=arm, seed=seed: bench.run(
+                    arm, seed, rates[arm], clock, shares(arm, sizes.shares), watch=True
                 ),
             )
 

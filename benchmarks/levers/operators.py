@@ -17,9 +17,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from benchmarks.levers.loop import Learner, held_out_loss, start, training_flops
+from benchmarks.levers.loop import Learner, held_out_loss, start
 from prism import Prism, PrismConfig, grow
 from prism.data import RowBatch
+from prism.engine.cost.flops import count
 
 New = dict[str, Tensor]  # True where an entry of the parameter is new
 OPERATORS = ("exact", "stack", "random", "pad")
@@ -53,7 +54,7 @@ def _continued(
 ) -> Learner:
     """The same run with another model."""
     changed = {"model": model, "optimizer": optimizer, "size": size, "steps": dict(learner.steps)}
-    return dataclasses.replace(learner, **changed, flops_per_token=training_flops(model, length))
+    return dataclasses.replace(learner, **changed, flops_per_token=count(model, length).training)
 
 
 @torch.no_grad()

@@ -20,13 +20,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.levers.branches import begin, budgets, ends, train_whole
-from benchmarks.levers.loop import Learner, Weigh, held_out_loss, token_losses, training_flops
+from benchmarks.levers.loop import (
+    Learner,
+    Weigh,
+    begin,
+    budgets,
+    ends,
+    held_out_loss,
+    token_losses,
+    train_whole,
+)
 from benchmarks.levers.runs import Row, Runs, every_seed, tuned_arms
 from benchmarks.levers.text import VOCABULARY, Batches, Text, TextShape, config
 from prism.data import RowBatch
 from prism.data.order import mix64
 from prism.data.pack import IGNORE
+from prism.engine.cost.flops import count
 from prism.engine.levers.selection import RecyclingWeights, excess_weights
 from prism.model.protocol import LanguageModel
 
@@ -133,7 +142,7 @@ class Selection:
             reference = self._reference(seed, clean=arm == EXCESS)
             weigh = excess(reference.model, s.kept)
             # choosing reads every token once with the reference, forward only
-            learner.flops_per_token += training_flops(reference.model, s.shape.length) / 3
+            learner.flops_per_token += count(reference.model, s.shape.length).training / 3
             loss = held_out_loss(reference.model, self._held_out)
             row["reference"] = {"loss": loss, "flops": reference.flops}
         elif arm == RECYCLING:

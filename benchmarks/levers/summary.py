@@ -1,7 +1,9 @@
 """Ratios, differences and intervals of the runs in levers.json, paired by seed.
 
 Costs are relative to the baseline of the same seed at its full budget. The target of a seed is the
-loss that its baseline ends with.
+loss that its baseline ends with. Between two budgets the loss is taken as linear in the logarithm
+of the cost; outside of them nothing is extrapolated: a target that the least budget already meets
+costs at most that, one that the largest misses is not reached.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from benchmarks.levers.branches import cost_of
 from benchmarks.levers.runs import at_one_rate
 from benchmarks.page.markdown import interval
 from prism.compare.statistics import Estimate, estimate
@@ -136,6 +137,24 @@ def _ratio(pairs: Sequence[tuple[Row, Row]], cost: Cost) -> Ratio:
             values.append(value)
             at_most |= losses[0] <= base["loss"]
     return Ratio(estimate(values) if values else None, len(values), len(pairs), at_most)
+
+
+def cost_of(target: float, costs: Sequence[float], losses: Sequence[float]) -> float | None:
+    """Least cost at which the loss comes down to ``target``; None if it never does.
+
+    Args:
+        target: a loss.
+        costs: ascending.
+        losses: at these costs.
+    """
+    if losses[0] <= target:
+        return costs[0]
+    for i in range(1, len(costs)):
+        if losses[i] <= target:
+            low, high = math.log(costs[i - 1]), math.log(costs[i])
+            part = (losses[i - 1] - target) / (losses[i - 1] - losses[i])
+            return math.exp(low + part * (high - low))
+    return None
 
 
 def after_growing(arm: Arm) -> tuple[Estimate, Estimate, Estimate]:

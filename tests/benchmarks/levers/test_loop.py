@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from benchmarks.levers.branches import Budget, budgets, ends
-from benchmarks.levers.loop import decay, held_out_loss, stay, train_step
+from benchmarks.levers.loop import Budget, budgets, decay, ends, held_out_loss, stay, train_step
 from benchmarks.levers.text import Text, TextShape, shuffled
 from prism.data import RowBatch
 from tests.benchmarks.fakes import batch, learner
