@@ -61,10 +61,7 @@ def selection(part: Part) -> list[Criterion]:
 def curriculum(part: Part) -> list[Criterion]:
     """Gain on the skill and cost elsewhere of annealing, against both constant shares."""
     runs = {} if part is None else finals(part)
-    limits = {
-        SKILL: (-BETTER, f"better by ≥ {BETTER}"),
-        ELSEWHERE: (COST, f"worse by ≤ {COST}"),
-    }
+    limits = {SKILL: (-BETTER, f"better by ≥ {BETTER}"), ELSEWHERE: (COST, f"worse by ≤ {COST}")}
     return [
         on_seeds(
             "4",

@@ -63,8 +63,7 @@ def measure(text: Text, sizes: ModularSizes, runs: Runs, seeds: int) -> None:
     rates = {name: ranked(tried, name)[0] for name in DECIDES}
     for seed in range(seeds):
         runs.once(
-            {"phase": "final", "seed": seed, **rates},
-            lambda seed=seed: run(sizes, seed, rates),
+            {"phase": "final", "seed": seed, **rates}, lambda seed=seed: run(sizes, seed, rates)
         )
     if second := ranked(tried, "lr")[1:2]:
         for seed in range(seeds):

@@ -10,15 +10,7 @@ from benchmarks.levers.curriculum import COST, ELSEWHERE, SHARE, SKILL, above_co
 from benchmarks.levers.growth import ARMS, GROWN, SHALLOW
 from benchmarks.levers.modular import AGAIN, with_better_joint
 from benchmarks.levers.selection import ALL
-from benchmarks.levers.summary import (
-    Arm,
-    after_growing,
-    arms,
-    difference,
-    finals,
-    mean_of,
-    tuning,
-)
+from benchmarks.levers.summary import Arm, after_growing, arms, difference, finals, mean_of, tuning
 from benchmarks.page.markdown import NONE, Spec, columns, interval, listed, minus
 from prism import Prism, PrismConfig
 
@@ -165,9 +157,7 @@ def selection(part: Part) -> list[str]:
         "reference reads; its training is in none of the columns, and stated below. Cost to the "
         "loss that all tokens end with, relative to theirs, and final loss, nats:",
         _costs(
-            found,
-            {"tokens": "tokens", "FLOPs": "flops", "time": "time"},
-            "loss at equal tokens",
+            found, {"tokens": "tokens", "FLOPs": "flops", "time": "time"}, "loss at equal tokens"
         ),
         f"References: {costs}." if costs else "",
         _rates_tried(part, [arm.name for arm in found]),

@@ -63,11 +63,7 @@ def run(job: Job) -> dict[str, Any]:
     torch.manual_seed(job.seed)
     model = build(job.model, toy_config(task, job.seed))
     plan = TrainingPlan(
-        steps=job.steps,
-        batch_size=job.batch_size,
-        lr=job.lr,
-        seed=job.seed,
-        evaluation=SEQUENCES,
+        steps=job.steps, batch_size=job.batch_size, lr=job.lr, seed=job.seed, evaluation=SEQUENCES
     )
     result = train(model, task, plan)
     row: dict[str, Any] = {"task": job.task, "seed": job.seed, "steps": job.steps, "lr": job.lr}

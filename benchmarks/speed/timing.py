@@ -55,9 +55,7 @@ def step_times(
         tokens = random_tokens(vocab_size, shape.batch, shape.length)
         rivals = {name: partial(training_step, m.train(), tokens) for name, m in models.items()}
         seconds = in_turns(
-            rivals,
-            shape.rounds,
-            prepare=lambda name: models[name].zero_grad(set_to_none=True),
+            rivals, shape.rounds, prepare=lambda name: models[name].zero_grad(set_to_none=True)
         )
         rows += [
             {"model": name, "batch": shape.batch, "length": shape.length}
