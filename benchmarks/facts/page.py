@@ -67,7 +67,7 @@ def _by_facts(rows: list[dict[str, Any]], line: str, corner: str) -> str:
         rows,
         line,
         "{facts:,} facts",
-        lambda found: interval([row["value"] for row in found], "{:.4f}"),
+        lambda rows: interval([row["value"] for row in rows], "{:.4f}"),
         corner,
         order=lambda row: row["facts"],
     )

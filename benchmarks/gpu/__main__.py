@@ -163,10 +163,10 @@ def _wait(device: torch.device, reset: bool = False) -> None:
 def _profile(step: Any) -> None:
     kinds = [ProfilerActivity.CPU]
     kinds += [ProfilerActivity.CUDA] if torch.cuda.is_available() else []
-    with profile(activities=kinds) as found:
+    with profile(activities=kinds) as profiled:
         step()
     key = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
-    print(found.key_averages().table(sort_by=key, row_limit=25, max_name_column_width=70))
+    print(profiled.key_averages().table(sort_by=key, row_limit=25, max_name_column_width=70))
 
 
 if __name__ == "__main__":

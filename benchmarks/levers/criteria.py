@@ -26,7 +26,7 @@ Part = dict[str, Any] | None
 
 def growth(part: Part) -> list[Criterion]:
     """Time to scratch's loss, loss at equal time, and the state right after growing."""
-    found = _by_name(part, "scratch")
+    by_name = _by_name(part, "scratch")
     criteria = []
 
     def in_time(ratio: Ratio) -> bool:
@@ -36,24 +36,24 @@ def growth(part: Part) -> list[Criterion]:
         asks = f"{name}: time to scratch's final loss ≤ {TIME:.2f} ×, upper end < {TIME_HIGH:.2f}"
         worse = f"{name}: at equal time the final loss is no worse"
         criteria += [
-            _cost("1", asks, found.get(name), "time", in_time),
-            _equal("1", worse, found.get(name), lambda loss: loss.mean <= 0),
+            _cost("1", asks, by_name.get(name), "time", in_time),
+            _equal("1", worse, by_name.get(name), lambda loss: loss.mean <= 0),
         ]
     for name in EXACT:
-        criteria += _after(name, found.get(name))
+        criteria += _after(name, by_name.get(name))
     return criteria
 
 
 def selection(part: Part) -> list[Criterion]:
     """Tokens to the loss without selection, and loss at equal tokens."""
-    found = _by_name(part, ALL)
+    by_name = _by_name(part, ALL)
     criteria = []
     for name in (EXCESS, STAGE):
         fewer = f"{name}: ≥ {1 - FEWER:.0%} fewer tokens to equal unweighted loss, noisy text"
         worse = f"{name}: never worse at the end (upper end ≤ 0)"
         criteria += [
-            _cost("4", fewer, found.get(name), "tokens", lambda ratio: ratio.within(FEWER)),
-            _equal("4", worse, found.get(name), lambda loss: loss.high <= 0),
+            _cost("4", fewer, by_name.get(name), "tokens", lambda ratio: ratio.within(FEWER)),
+            _equal("4", worse, by_name.get(name), lambda loss: loss.high <= 0),
         ]
     return criteria
 

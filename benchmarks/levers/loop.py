@@ -141,7 +141,7 @@ def held_out_loss(model: LanguageModel, batches: Sequence[RowBatch]) -> float:
 
 @dataclass(frozen=True)
 class Budget:
-    """``share`` of the baseline's budget; the held rate ends at step ``until``, ``steps`` of decay."""
+    """``share`` of the baseline's budget: held rate to step ``until``, then ``steps`` of decay."""
 
     share: float
     until: int
@@ -173,14 +173,14 @@ def budgets(shares: Sequence[float], total: int, done: int, decay_share: float) 
     Raises:
         ValueError: nothing of the least budget is left for the held rate.
     """
-    found = []
+    budgeted = []
     for share in shares:
         steps = max(1, round(decay_share * share * total))
         until = round(share * total) - done - steps
         if until < 0:
             raise ValueError(f"share = {share:g}: leaves {until} steps; must leave some")
-        found.append(Budget(share, until, steps))
-    return found
+        budgeted.append(Budget(share, until, steps))
+    return budgeted
 
 
 def ends(
@@ -191,7 +191,7 @@ def ends(
     weigh: Weigh | None = None,
     watch: Watch | None = None,
 ) -> list[dict[str, Any]]:
-    """Train at the held rate and end a copy at every budget; ``until`` counts from the learner's step.
+    """Train at the held rate, a decayed copy per budget; ``until`` counts from the learner's step.
 
     Returns:
         per budget ``share, loss, steps`` (by size)``, tokens, flops, cpu_seconds``.

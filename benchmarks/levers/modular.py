@@ -84,7 +84,7 @@ def ranked(tried: Sequence[Row], name: str) -> list[float]:
 def with_better_joint(part: Row) -> dict[int, Row]:
     """The final runs by seed; where the second joint run is the better one, with that."""
     again = {row["seed"]: row for row in part["runs"] if row["phase"] == AGAIN}
-    found = {}
+    rows = {}
     for seed, row in finals(part).get("", {}).items():
         other = again.get(seed)
         if other is not None and fmean(other["losses"].values()) < row["loss"]:
@@ -92,8 +92,8 @@ def with_better_joint(part: Row) -> dict[int, Row]:
             # the cost stays: the same shapes, and seconds of one hour are compared with each other
             said = measures(losses, row["cost"])
             row = row | {"losses": losses, "measures": said, "loss": said["mean"]["joint"]}
-        found[seed] = row
-    return found
+        rows[seed] = row
+    return rows
 
 
 def run(sizes: ModularSizes, seed: int, rates: dict[str, float]) -> Row:

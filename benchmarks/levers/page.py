@@ -29,10 +29,10 @@ GROWTH_SCALE = (
 
 def growth(part: Part) -> list[str]:
     """Paragraphs and tables about growing."""
-    found = {arm.name: arm for arm in arms(part, "scratch")}
-    if not found:
+    by_name = {arm.name: arm for arm in arms(part, "scratch")}
+    if not by_name:
         return [_rates_tried(part, ARMS)]
-    s, shallow = part["sizes"], found.get(SHALLOW)
+    s, shallow = part["sizes"], by_name.get(SHALLOW)
     parameters = next(r["parameters"] for r in part["runs"] if r["phase"] == "clock")
     return [
         f"Bytes of {s['text']['name']}. Parameters: "
@@ -45,7 +45,7 @@ def growth(part: Part) -> list[str]:
         "growing included, and final loss at equal time against scratch and against *shallow*, "
         "nats:",
         _costs(
-            [found[name] for name in ARMS if name in found],
+            [by_name[name] for name in ARMS if name in by_name],
             {"time": "time", "FLOPs": "flops", "tokens": "tokens"},
             "loss at equal time",
             {
@@ -62,7 +62,7 @@ def growth(part: Part) -> list[str]:
         "constant rate moves the loss up and down by itself; how far it took the model that went "
         "on above its start is shown beside. Dead are new weights that have had no gradient after "
         "two steps.",
-        columns([found[name] for name in GROWN if name in found], AFTER),
+        columns([by_name[name] for name in GROWN if name in by_name], AFTER),
         "### What a tuned baseline leaves of it",
         _survives(part),
         _rates_tried(part, ARMS),
@@ -71,7 +71,7 @@ def growth(part: Part) -> list[str]:
 
 
 def _costs(
-    found: Sequence[Arm], units: dict[str, str], equal: str, more: dict[str, Spec] | None = None
+    chosen: Sequence[Arm], units: dict[str, str], equal: str, more: dict[str, Spec] | None = None
 ) -> str:
     """Cost to the baseline's loss by unit (heading: unit), and the loss at equal budget."""
 
@@ -84,7 +84,7 @@ def _costs(
     specs: dict[str, Spec] = {"arm": lambda arm: arm.name, "rate": lambda arm: f"{arm.lr:g}"}
     specs |= {head: ratio(unit) for head, unit in units.items()}
     specs |= {equal: loss, "seeds": lambda arm: str(arm.seeds)}
-    return columns(found, specs | (more or {}))
+    return columns(chosen, specs | (more or {}))
 
 
 def _alone(shallow: Arm) -> str:
@@ -135,15 +135,15 @@ def _survives(part: Part) -> str:
 
 def selection(part: Part) -> list[str]:
     """Paragraphs and tables about choosing tokens."""
-    found = arms(part, ALL)
-    if not found:
+    chosen = arms(part, ALL)
+    if not chosen:
         return [_rates_tried(part, [ALL])]
-    s, whole = part["sizes"], next(arm for arm in found if arm.name == ALL)
+    s, whole = part["sizes"], next(arm for arm in chosen if arm.name == ALL)
     flops = sum(row["ends"][-1]["flops"] for row in whole.rows.values()) / len(whole.rows)
     costs = "; ".join(
         f"{arm.name}: loss {mean_of(arm.rows, 'reference', 'loss'):.3f}, training it took "
         f"{mean_of(arm.rows, 'reference', 'flops') / flops:.0%} of the FLOPs of {ALL}"
-        for arm in found
+        for arm in chosen
         if "reference" in next(iter(arm.rows.values()))
     )
     return [
@@ -157,10 +157,10 @@ def selection(part: Part) -> list[str]:
         "reference reads; its training is in none of the columns, and stated below. Cost to the "
         "loss that all tokens end with, relative to theirs, and final loss, nats:",
         _costs(
-            found, {"tokens": "tokens", "FLOPs": "flops", "time": "time"}, "loss at equal tokens"
+            chosen, {"tokens": "tokens", "FLOPs": "flops", "time": "time"}, "loss at equal tokens"
         ),
         f"References: {costs}." if costs else "",
-        _rates_tried(part, [arm.name for arm in found]),
+        _rates_tried(part, [arm.name for arm in chosen]),
         "*excess* is reported to help where the text is noisy and the reference was trained "
         "on what is wanted (continued training on mathematics at 1 to 7 billion parameters, "
         "[2404.07965](https://arxiv.org/abs/2404.07965)); weighting hard tokens was found not to "

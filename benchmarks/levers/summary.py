@@ -80,13 +80,13 @@ def finals(content: Row) -> dict[str, dict[int, Row]]:
     Raises:
         ValueError: an arm has some at one rate and some at another.
     """
-    found: dict[str, dict[int, Row]] = {}
+    by_arm: dict[str, dict[int, Row]] = {}
     for row in content["runs"]:
         if row["phase"] == "final":
-            rows = found.setdefault(row.get("arm", ""), {})
+            rows = by_arm.setdefault(row.get("arm", ""), {})
             at_one_rate(row.get("arm", ""), [row, *rows.values()])
             rows[row["seed"]] = row
-    return found
+    return by_arm
 
 
 def arms(content: Row, baseline: str) -> list[Arm]:
@@ -94,7 +94,7 @@ def arms(content: Row, baseline: str) -> list[Arm]:
     runs = finals(content)
     base = runs.get(baseline, {})
     clocks = {r["seed"]: r["seconds"] for r in content["runs"] if r["phase"] == "clock"}
-    found = []
+    compared = []
     for name, rows in runs.items():
         seeds = sorted(rows.keys() & base.keys())
         if not seeds:
@@ -105,8 +105,8 @@ def arms(content: Row, baseline: str) -> list[Arm]:
         equal = None if name == baseline else difference(rows, base, "loss")
         loss = estimate([rows[s]["loss"] for s in seeds])
         kept = {s: rows[s] for s in seeds}
-        found.append(Arm(name, rows[seeds[0]]["lr"], len(seeds), ratios, equal, loss, kept))
-    return found
+        compared.append(Arm(name, rows[seeds[0]]["lr"], len(seeds), ratios, equal, loss, kept))
+    return compared
 
 
 def _time(clocks: dict[int, dict[str, float]]) -> Cost:

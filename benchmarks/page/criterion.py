@@ -50,10 +50,10 @@ Criteria = Callable[[Any], list[Criterion]]  # of the content of a file, None = 
 def judge(criteria: Criteria, content: dict[str, Any] | None) -> list[Criterion]:
     """The criteria for ``content``. A quick run meets and misses none: its sizes are not those that
     the criteria are about."""
-    found = criteria(content)
+    judged = criteria(content)
     if content is None or content["meta"]["profile"] == "full":
-        return found
-    return [dataclasses.replace(criterion, met=None) for criterion in found]
+        return judged
+    return [dataclasses.replace(criterion, met=None) for criterion in judged]
 
 
 def at_most(

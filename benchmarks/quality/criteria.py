@@ -72,17 +72,17 @@ def _lead(summary: TaskSummary, times: float = 1, least: float = -math.inf) -> V
 
 
 def _not_behind(summary: TaskSummary) -> Verdict:
-    found = summary.estimates(summary.train_length)
+    estimates = summary.estimates(summary.train_length)
     sign = 1 if HIGHER_IS_BETTER[summary.metric] else -1
     text = _beside_best(summary, summary.train_length)
-    others = [found[name] for name in BASELINES if name in found]
-    if OURS not in found or not others:
+    others = [estimates[name] for name in BASELINES if name in estimates]
+    if OURS not in estimates or not others:
         return text, None
     behind = [
         other
         for other in others
-        if sign * (other.mean - found[OURS].mean) > 0
-        and (other.low > found[OURS].high or other.high < found[OURS].low)
+        if sign * (other.mean - estimates[OURS].mean) > 0
+        and (other.low > estimates[OURS].high or other.high < estimates[OURS].low)
     ]
     return text, not behind
 
@@ -119,12 +119,12 @@ def _loss_at_length(summary: TaskSummary, times: float, points: float) -> Verdic
 def _sparse(summary: TaskSummary) -> Verdict:
     """The best sparse variant (models called ``prism-top...``) against PRISM itself."""
     ours = summary.models[OURS].scores(summary.train_length)
-    found = {
+    gaps = {
         name: paired_difference(model.scores(summary.train_length), ours)
         for name, model in summary.models.items()
         if name.startswith(f"{OURS}-top")
     }
-    known = {name: e for name, e in found.items() if e is not None}
+    known = {name: e for name, e in gaps.items() if e is not None}
     if not known:
         return NOT_MEASURED, None
     best = min(known, key=lambda name: known[name].mean)
@@ -134,11 +134,11 @@ def _sparse(summary: TaskSummary) -> Verdict:
 
 def _beside_best(summary: TaskSummary, length: int) -> str:
     """``0.998 ±0.001, next ssm 0.702 ±0.020``."""
-    found = summary.estimates(length)
-    if OURS not in found:
+    estimates = summary.estimates(length)
+    if OURS not in estimates:
         return NOT_MEASURED
-    text = number(found[OURS])
-    others: dict[str, Estimate] = {k: e for k, e in found.items() if k in BASELINES}
+    text = number(estimates[OURS])
+    others: dict[str, Estimate] = {k: e for k, e in estimates.items() if k in BASELINES}
     if not others:
         return text
     sign = 1 if HIGHER_IS_BETTER[summary.metric] else -1

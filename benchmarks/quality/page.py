@@ -68,10 +68,10 @@ def differences(summaries: list[TaskSummary]) -> str:
     others = [name for name in model_names(summaries) if name != OURS]
     rows = [
         [s.title, str(length), unit(s.metric)]
-        + [number(found[o], sign="+") if o in found else NONE for o in others]
+        + [number(gaps[o], sign="+") if o in gaps else NONE for o in others]
         for s in summaries
         for length in s.headline_lengths
-        if (found := s.differences(length))
+        if (gaps := s.differences(length))
     ]
     head = ["task", "T", "metric", *(f"{OURS} − {name}" for name in others)]
     return table(head, rows, left=3) if rows else ""

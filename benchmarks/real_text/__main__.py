@@ -92,9 +92,9 @@ def measure(data: str, work: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
     flags |= {"--warmup": f"{WARM_UP:g}"}
     sweep, rates, runs = [], {}, []
     for model in MODELS:
-        found = _search(work, model, plan, flags)
-        rates[model] = min(found, key=lambda rate: found[rate])
-        sweep += [{"model": model, "lr": r, "held_out_loss": x} for r, x in sorted(found.items())]
+        losses = _search(work, model, plan, flags)
+        rates[model] = min(losses, key=lambda rate: losses[rate])
+        sweep += [{"model": model, "lr": r, "held_out_loss": x} for r, x in sorted(losses.items())]
     for model in MODELS:
         where = work / f"run-{model}"
         records = _train(where, model, rates[model], plan["steps"], flags)
@@ -111,19 +111,19 @@ def _search(
     steps = int(plan["sweep_steps"])
     # as many steps of warming up as the long run has, which so short a run has to be told
     warm = flags | {"--warmup": f"{min(1.0, WARM_UP * plan['steps'] / steps):g}"}
-    found: dict[float, float] = {}
+    losses: dict[float, float] = {}
 
     def measure_at(rate: float) -> None:
         records = _train(work / f"sweep-{model}-{rate:g}", model, rate, steps, warm)
-        found[rate] = records[-1]["held_out_loss"]
+        losses[rate] = records[-1]["held_out_loss"]
 
     for rate in RATES:
         measure_at(rate)
     while True:
-        best = min(found, key=lambda rate: found[rate])
-        further = 2 * best if best == max(found) else best / 2 if best == min(found) else None
+        best = min(losses, key=lambda rate: losses[rate])
+        further = 2 * best if best == max(losses) else best / 2 if best == min(losses) else None
         if further is None or not EXTREMES[0] <= further <= EXTREMES[1]:
-            return found
+            return losses
         measure_at(further)
 
 
