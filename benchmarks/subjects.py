@@ -1,6 +1,6 @@
 """Registry of the subjects: every chapter of RESULTS.md and RESULTS_LEVERS.md, in page order.
 
-A new chapter is a folder beside this file and one entry here; benchmarks/README.md says how.
+A new chapter is a folder beside this file and one entry here; how: benchmarks/README.md.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.page.markdown import Row, Spec, columns, listed, percent
+from benchmarks.page.markdown import Spec, columns, listed, percent
 
 
 def holo_sections(content: dict[str, Any]) -> list[str]:
@@ -27,11 +27,6 @@ def holo_sections(content: dict[str, Any]) -> list[str]:
     ]
 
 
-def _share(row: Row) -> str:
-    """The row itself as a share with its interval."""
-    return percent("row")({"row": row})
-
-
 def _megabytes(field: str) -> Spec:
     return lambda row: f"{row[field] / 1e6:,.1f} MB"
 
@@ -40,16 +35,16 @@ def _real_keys(row: dict[str, Any] | None) -> str:
     if row is None:
         return "Real keys were not measured: the `facts` extra was not installed."
     return (
-        f"{row['keys']} real keys (country and relation): {_share(row['exact'])}% right; with one "
-        f"typo {_share(row['one_typo'])}%, {100 * row['one_typo_refused']:.2f}% refused."
+        f"{row['keys']} real keys (country and relation): {percent(row['exact'])}% right; with one "
+        f"typo {percent(row['one_typo'])}%, {100 * row['one_typo_refused']:.2f}% refused."
     )
 
 
 GRID: dict[str, Spec] = {
     "candidates": "{candidates:,}",
     "facts": "{facts:,}",
-    "right % [95%]": _share,
-    "theory %": percent("predicted"),
+    "right % [95%]": percent,
+    "theory %": lambda row: percent(row["predicted"]),
     "sigmas apart": "{sigmas:.1f}",
     "seeds": "{seeds:,}",
 }
@@ -64,8 +59,8 @@ DENSITY: dict[str, Spec] = {
 }
 MANY: dict[str, Spec] = {
     "facts and keys": "{facts:,} {keys}",
-    "top-1 % [95%]": percent("top1"),
-    "theory %": percent("predicted"),
+    "top-1 % [95%]": lambda row: percent(row["top1"]),
+    "theory %": lambda row: percent(row["predicted"]),
     "register": "{banks:,} × {dim:,} {dtype}",
     "bytes": _megabytes("register_bytes"),
     "ledger": _megabytes("ledger_bytes"),
@@ -76,8 +71,8 @@ MANY: dict[str, Spec] = {
 CALIBRATION: dict[str, Spec] = {
     "facts": "{facts:,}",
     "alpha": "{alpha:g}",
-    "known answered right %": percent("answered_right"),
-    "theory %": percent("predicted_right"),
-    "unknown answered %": percent("false_accepts"),
+    "known answered right %": lambda row: percent(row["answered_right"]),
+    "theory %": lambda row: percent(row["predicted_right"]),
+    "unknown answered %": lambda row: percent(row["false_accepts"]),
     "ECE": "{ece:.4f}",
 }

@@ -1,7 +1,7 @@
 """Curriculum: more of the wanted text while the learning rate decays.
 
 The last source of the mix is the skill, the others are elsewhere. Rows of a batch are of the one or
-the other, drawn so that their shares are what the curriculum says at that point of the run. Arms:
+the other, drawn with the shares that the curriculum has at that point of the run. Arms:
 
     constant     ``share`` of the tokens are of the skill, all the time
     annealed     the same, but more of them while the rate decays

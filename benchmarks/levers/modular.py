@@ -90,8 +90,8 @@ def with_better_joint(part: Row) -> dict[int, Row]:
         if other is not None and fmean(other["losses"].values()) < row["loss"]:
             losses = row["losses"] | {"joint": other["losses"]}
             # the cost stays: the same shapes, and seconds of one hour are compared with each other
-            said = measures(losses, row["cost"])
-            row = row | {"losses": losses, "measures": said, "loss": said["mean"]["joint"]}
+            measured = measures(losses, row["cost"])
+            row = row | {"losses": losses, "measures": measured, "loss": measured["mean"]["joint"]}
         rows[seed] = row
     return rows
 

@@ -73,17 +73,12 @@ def interval(value: Estimate | Sequence[float] | None, form: str) -> str:
     return f"{mean} [{minus(form.format(value.low))}, {minus(form.format(value.high))}]"
 
 
-def percent(field: str) -> Spec:
-    """Cell of a share in percent, ``12.34``; a share with a 95% interval is shown with it."""
-
-    def cell(row: Row) -> str:
-        value = row[field]
-        if not isinstance(value, Mapping):
-            return f"{100 * value:.2f}"
-        low, high = 100 * value["low"], 100 * value["high"]
-        return f"{100 * value['share']:.2f} [{low:.2f}, {high:.2f}]"
-
-    return cell
+def percent(value: float | Row) -> str:
+    """A share in percent, ``12.34``; of a row with a share and its interval ``12.34 [11, 13]``."""
+    if not isinstance(value, Mapping):
+        return f"{100 * value:.2f}"
+    low, high = 100 * value["low"], 100 * value["high"]
+    return f"{100 * value['share']:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def seconds(value: float) -> str:

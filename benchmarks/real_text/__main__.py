@@ -109,7 +109,7 @@ def _search(
 ) -> dict[float, float]:
     """Held-out loss by rate: the best one has a worse one on either side, or is extreme."""
     steps = int(plan["sweep_steps"])
-    # as many steps of warming up as the long run has, which so short a run has to be told
+    # as many steps of warm-up as the long run has: a share of the short one would be too few
     warm = flags | {"--warmup": f"{min(1.0, WARM_UP * plan['steps'] / steps):g}"}
     losses: dict[float, float] = {}
 

@@ -10,7 +10,7 @@ is set to 0 there, in all layers at once; state updates go on untouched:
     harm(S) = (loss with the kind off at S - loss) * scored positions / n      nats per decision
     ratio   = harm(won) / harm(others)
 
-1 would mean that the router's choice says nothing about what a kind is for. Harm is counted where
+1 would mean that the router's choice is unrelated to what a kind is for. Harm is counted where
 it shows, at any later scored position. Read over all tokens a ratio can be large because a kind
 wins the tokens that matter to the task at all; so it is also measured with the draw restricted to
 scored positions, which all matter.

@@ -10,7 +10,7 @@ from benchmarks.page.criterion import NOT_MEASURED, Criterion
 from benchmarks.page.markdown import minus
 
 LIMIT = 3.0
-RESOLUTION = 1e-6  # nats; less is rounding, and the ratio of two such numbers says nothing
+RESOLUTION = 1e-6  # nats; less is rounding, and the ratio of two such numbers means nothing
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,7 @@ def measure(size: SpeedSizes, console: Console) -> dict[str, Any]:
     peaks = [
         memory.peak_memory(config, name, length)
         for name in LONG_RUNNERS
-        for length in (size.memory_lengths if memory.available() else ())
+        for length in (size.memory_lengths if memory.STATUS.exists() else ())
     ]
     console.print("share of the neural kind")
     share = neural_share((1, 2), size.share_widths, size.share_rows, size.share_rounds)

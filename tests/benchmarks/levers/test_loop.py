@@ -1,4 +1,4 @@
-"""One loop for all arms: the same rates, the same batches, copies that leave the trunk alone."""
+"""One loop for all arms: the same rates, the same batches, copies leave the original unchanged."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_target_of_weight_zero_teaches_nothing() -> None:
     assert torch.equal(head[unused], before[0][unused])
 
 
-def test_a_branch_leaves_the_trunk_as_it_would_have_been() -> None:
+def test_a_branch_leaves_the_original_as_it_would_have_been() -> None:
     branched, straight = learner(), learner()
     rows = ends(branched, batch, [batch(1000)], [Budget(0.5, 2, 2), Budget(1.0, 4, 2)])
     stay(straight, batch, 4)
