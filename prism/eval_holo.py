@@ -1,5 +1,5 @@
-"""``python -m prism.eval_holo``: what a register holds, against theory, and what a trained model
-gets out of one."""
+"""``python -m prism.eval_holo``: capacity and cosines of a register against theory, and the answers
+that a trained model reads from one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from rich.table import Table
 
 from prism.command import Parser, output, reason
 from prism.model.prism import Prism
-from prism.studies.retrieval import model_probes, vector_probes
-from prism.studies.retrieval.report import write_json
-from prism.studies.retrieval.vector_probes import Probe
+from prism.record import write_json
+from prism.studies.retrieval.probes import PROBES, ProbeResult, trained
 
-PROBES = ("vsa", "specificity", "capacity")
 LETTERS = "abcdefgh"
 EXAMPLES = """\
 examples:
@@ -51,8 +49,8 @@ def main(argv: list[str] | None = None) -> int:
             raise ValueError(f"--dim {args.dim}: must be in 64..{2**24 - 1}")
         if not 0 <= args.seed < 2**32:
             raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
-        model = None if args.checkpoint is None else model_probes.trained(args.checkpoint)
-        chosen = PROBES if args.probe == "all" else (args.probe,)
+        model = None if args.checkpoint is None else trained(args.checkpoint)
+        chosen = tuple(PROBES) if args.probe == "all" else (args.probe,)
         found = [row for name in chosen for row in rows(name, args.dim, args.seed, model)]
         console.print(table(found))
         for line in legend(found):
@@ -68,14 +66,15 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def rows(name: str, dim: int, seed: int, model: Prism | None) -> Iterator[Probe]:
-    """The figures of the probe ``name``, those that take a model only where there is one."""
-    yield from getattr(vector_probes, name)(dim, seed)
-    if model is not None and name != "vsa":
-        yield from getattr(model_probes, name)(model, seed)
+def rows(name: str, dim: int, seed: int, model: Prism | None) -> Iterator[ProbeResult]:
+    """The figures of the probe ``name``; those of a model only where there is one."""
+    of_vectors, of_model = PROBES[name]
+    yield from of_vectors(dim, seed)
+    if model is not None and of_model is not None:
+        yield from of_model(model, seed)
 
 
-def table(found: list[Probe]) -> Table:
+def table(found: list[ProbeResult]) -> Table:
     """One line per figure, with its theory and its control; the letters are those of
     :func:`legend`."""
     shown = Table(title="probes")
@@ -90,12 +89,12 @@ def table(found: list[Probe]) -> Table:
     return shown
 
 
-def legend(found: list[Probe]) -> list[str]:
-    """What the figures of each letter measure, and their control."""
+def legend(found: list[ProbeResult]) -> list[str]:
+    """Quantity and control behind each letter."""
     return [f"{letter}  {words}" for letter, words in zip(LETTERS, _kinds(found), strict=False)]
 
 
-def _kinds(found: list[Probe]) -> list[str]:
+def _kinds(found: list[ProbeResult]) -> list[str]:
     return list(dict.fromkeys(row.measures for row in found))
 
 

@@ -10,7 +10,6 @@ import json
 import sys
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -19,10 +18,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from benchmarks.page.command import RESULTS
 from benchmarks.subjects import QUALITY
 from prism.command import Parser
+from prism.compare.page import plot_style
 from prism.compare.plots import COLOURS, DASHES
-from prism.compare.plots import STYLE as PLOT_STYLE
-from prism.compare.summary import TaskSummary, label, model_names, summarise
-from prism.compare.table import unit
+from prism.compare.summary import TaskSummary, label, model_names, summarise, unit
 from renders.drawing import DPI, GREY, HERE, INK, STYLE, folder, save
 
 WIDTH = 900
@@ -41,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     summaries = [s for s in summarise(content["runs"]) if s.lengths]
     if not summaries:
         p.error(f"--results {args.results}: must hold at least one run that did not fail")
-    with matplotlib.rc_context({**PLOT_STYLE, **STYLE}):
+    with plot_style(**STYLE):
         paths = save(
             results_figure(summaries, label(content["meta"], summaries)), args.out, "results"
         )

@@ -21,8 +21,7 @@ from benchmarks.levers.summary import finals
 from benchmarks.levers.text import Text
 from prism.model.loudness import GUEST_COST
 from prism.modular.trunk import LANE_RATE, SPEECH_COST
-from prism.studies.modular.experiment import QUICK, experiment, joint_run
-from prism.studies.modular.experiment import Sizes as StudySizes
+from prism.studies.modular.experiment import QUICK, StudySizes, experiment, joint_run
 from prism.studies.modular.measures import measures
 
 AGAIN = "joint again"

@@ -6,20 +6,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from prism.compare.plots import COLOURS, DASHES, STYLE
+from prism.compare.page import plot_style
+from prism.compare.plots import COLOURS, DASHES
 
 
 def draw(
     make: Callable[[dict[str, Any]], Figure], content: dict[str, Any], json_path: Path
 ) -> list[Path]:
     """Write what ``make`` draws of ``content`` beside ``json_path``, as SVG and PNG; the paths."""
-    with matplotlib.rc_context({**STYLE, "svg.fonttype": "path", "svg.hashsalt": "prism"}):
+    with plot_style(**{"svg.fonttype": "path", "svg.hashsalt": "prism"}):
         figure = make(content)
         paths = [json_path.with_suffix(suffix) for suffix in (".svg", ".png")]
         figure.savefig(paths[0], metadata={"Date": None})

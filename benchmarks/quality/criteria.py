@@ -15,8 +15,7 @@ from typing import Any
 from benchmarks.page.criterion import NOT_MEASURED, Criterion
 from prism.compare.evaluation import HIGHER_IS_BETTER
 from prism.compare.statistics import Estimate, estimate, paired_difference, winner
-from prism.compare.summary import OURS, TaskSummary, summarise
-from prism.compare.table import number
+from prism.compare.summary import OURS, TaskSummary, number, summarise
 
 BASELINES = ("transformer", "ssm", "gdn")
 SEEDS = 5

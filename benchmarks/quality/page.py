@@ -7,8 +7,18 @@ from typing import Any
 
 from benchmarks.page.markdown import NONE, listed, table
 from prism.compare.protocol import LEARNING_RATES, SWEEP_SEEDS
-from prism.compare.summary import OURS, TaskSummary, label, model_names, remarks, summarise
-from prism.compare.table import cell, markdown_table, number, unit
+from prism.compare.summary import (
+    OURS,
+    TaskSummary,
+    cell,
+    label,
+    markdown_table,
+    model_names,
+    number,
+    remarks,
+    summarise,
+    unit,
+)
 
 
 def quality_sections(content: dict[str, Any]) -> list[str]:

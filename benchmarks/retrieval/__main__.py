@@ -13,10 +13,10 @@ from typing import Any
 from benchmarks.page.command import parse, parser, provenance, write_json
 from prism.command import output
 from prism.model.prism import Prism
-from prism.studies.retrieval import model_probes, vector_probes
-from prism.studies.retrieval.cost import cost
-from prism.studies.retrieval.measures import Exam, measure
-from prism.studies.retrieval.training import Plan, default_config, train
+from prism.studies.retrieval.measures import RetrievalEvalSet, measure
+from prism.studies.retrieval.probes import model_capacity, model_specificity, vector_specificity
+from prism.studies.retrieval.report import cost
+from prism.studies.retrieval.training import RetrievalPlan, default_config, train
 
 PROGRAM = "benchmarks.retrieval"
 STEPS, QUICK_STEPS = 600, 3
@@ -45,14 +45,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def one_seed(seed: int, quick: bool) -> dict[str, Any]:
     """Training, the exam of the frozen model, the probes, and what the ability costs."""
-    plan = Plan(steps=QUICK_STEPS if quick else STEPS, seed=seed)
+    plan = RetrievalPlan(steps=QUICK_STEPS if quick else STEPS, seed=seed)
     model = Prism(default_config(seed))
     losses = train(model, plan)
     model.eval().requires_grad_(False)
-    exam = Exam(model, QUICK_FACTS if quick else FACTS, DIM, seed)
-    probes = list(vector_probes.specificity(PROBE_DIM, seed))
+    exam = RetrievalEvalSet(model, QUICK_FACTS if quick else FACTS, DIM, seed)
+    probes = list(vector_specificity(PROBE_DIM, seed))
     if not quick:
-        probes += [*model_probes.specificity(model, seed), *model_probes.capacity(model, seed)]
+        probes += [*model_specificity(model, seed), *model_capacity(model, seed)]
     return {
         "seed": seed,
         "plan": asdict(plan),

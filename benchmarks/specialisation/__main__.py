@@ -17,7 +17,7 @@ from benchmarks.page.command import parse, parser, provenance, write_json
 from benchmarks.specialisation.ablation import read, specialisation
 from prism.baselines import build
 from prism.compare.evaluation import EVALUATION_SEED
-from prism.compare.protocol import Job, Plan, toy_config
+from prism.compare.protocol import ComparisonPlan, Job, toy_config
 from prism.compare.training import TrainingPlan, train
 from tasks import TASKS
 
@@ -35,7 +35,9 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=f"default {SEEDS}")
     p.add_argument("--threads", type=int, help="of torch; default all cores")
     args, given = parse(p, argv, counts=("steps", "seeds", "threads"), check=_check)
-    plan = Plan(tasks=tuple(args.tasks), models=("prism",), seeds=args.seeds, steps=args.steps)
+    plan = ComparisonPlan(
+        tasks=tuple(args.tasks), models=("prism",), seeds=args.seeds, steps=args.steps
+    )
     content = {"meta": provenance(PROGRAM, given, args.steps is not None), "runs": []}
     console = Console(soft_wrap=True, highlight=False)
     for job in plan.jobs(phase="final"):

@@ -13,8 +13,7 @@ from benchmarks.page.subject import read_files
 from benchmarks.quality.thin import LARGEST, thin
 from benchmarks.results import BEGIN, END, main
 from benchmarks.subjects import PAGES, SUBJECTS
-from prism.compare.summary import summarise
-from prism.compare.table import markdown_table
+from prism.compare.summary import markdown_table, summarise
 from tests.benchmarks.fakes import (
     compare,
     facts,

@@ -14,7 +14,7 @@ from benchmarks.levers.curriculum import ELSEWHERE, above_constant, affordable
 from benchmarks.results import main as results
 from benchmarks.subjects import SUBJECTS
 from prism.command import STOPPED
-from prism.studies.modular.experiment import Sizes as StudySizes
+from prism.studies.modular.experiment import StudySizes
 
 
 def fake_study(seed: int, sizes: StudySizes) -> dict[str, Any]:

@@ -1,12 +1,16 @@
-"""The study in a table and in plain sentences."""
+"""The study reported as a table, in plain sentences and as a picture."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from rich.table import Table
 
+from prism.compare.page import plot_style
 from prism.studies.modular.domains import DOMAINS, OWN
 
 BARS = {
@@ -14,6 +18,16 @@ BARS = {
     "closed": 0.9,
     "critical_path": 0.5,
     "total": 1.1,
+}
+GREY = "#9a9a94"
+COLOURS = {
+    "trunk": "#d9d7cf",
+    "neural": "#2b5c8a",
+    "memory": "#b8782a",
+    "symbolic": "#7a4f8a",
+    "assembled": "#8fbf9f",
+    "calibrated": "#3f7f56",
+    "joint": "#222222",
 }
 MODELS = {
     "trunk": "trunk",
@@ -75,3 +89,44 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
 
 def _verdict(met: bool, bar: str) -> str:
     return f"(bar {bar}: {'met' if met else 'MISSED'})"
+
+
+def draw(result: Mapping[str, Any], path: Path) -> None:
+    """Write the losses and gates of one seed as a PNG."""
+    with plot_style(**{"axes.grid": False, "axes.titlepad": 12}):
+        figure = Figure(figsize=(10.4, 4.2))
+        left, right = figure.subplots(1, 2, width_ratios=(1.7, 1))
+        _losses(left, result)
+        _gates(right, result)
+        figure.tight_layout(w_pad=3)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
+
+
+def _losses(axes: Axes, result: Mapping[str, Any]) -> None:
+    width = 0.8 / len(MODELS)
+    for i, (name, words) in enumerate(MODELS.items()):
+        at = [d + (i - (len(MODELS) - 1) / 2) * width for d in range(len(DOMAINS))]
+        heights = [result["losses"][name][domain] for domain in DOMAINS]
+        axes.bar(at, heights, 0.92 * width, color=COLOURS[name], label=words)
+        for x, height in zip(at, heights, strict=True):
+            axes.text(x, height, f"{height:.2f}", ha="center", va="bottom", fontsize=6.5)
+    axes.set_xticks(range(len(DOMAINS)), [f"{d}\n({OWN[d]} part's own)" for d in DOMAINS])
+    axes.set_ylabel("nats per scored token, unseen text")
+    # below the axes: between the bars there is no room that is free in every run
+    axes.legend(ncols=4, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    axes.set_title("Loss of each model")
+
+
+def _gates(axes: Axes, result: Mapping[str, Any]) -> None:
+    gates, width = result["gates"]["calibrated"], 0.26
+    for i, kind in enumerate(OWN.values()):
+        at = [d + (i - 1) * width for d in range(len(DOMAINS))]
+        heights = [gates[domain][kind] for domain in DOMAINS]
+        axes.bar(at, heights, 0.92 * width, color=COLOURS[kind], label=kind)
+    axes.axhline(0.5, color=GREY, lw=0.8, ls=(0, (4, 3)))
+    axes.set_ylim(0, 1)
+    axes.set_xticks(range(len(DOMAINS)), DOMAINS)
+    axes.set_ylabel("mean gate, 0 shut to 1 open")
+    axes.legend(fontsize=8)
+    axes.set_title("Gates by domain, once calibrated")
