@@ -14,7 +14,7 @@ import torch
 from rich.console import Console
 
 from benchmarks.page.command import parse, parser, provenance, write_json
-from benchmarks.specialisation.ablation import read, specialisation
+from benchmarks.specialisation.ablation import routed, specialisation
 from prism.baselines import build
 from prism.compare.evaluation import EVALUATION_SEED
 from prism.compare.protocol import ComparisonPlan, Job, toy_config
@@ -73,9 +73,9 @@ def run(job: Job) -> dict[str, Any]:
     if result.error is not None:
         return row | {"test": None, "kinds": []}
     batch = task.batch("test", EVALUATION_SEED, 0, SEQUENCES)
-    reading = read(model, batch.tokens, batch.targets)
+    batch = routed(model, batch.tokens, batch.targets)
     kinds = [
-        specialisation(model, reading, kind, scored_only, DRAWS, job.seed)
+        specialisation(model, batch, kind, scored_only, DRAWS, job.seed)
         for scored_only in (False, True)
         for kind in model.config.expert_kinds
     ]

@@ -35,7 +35,7 @@ LEAST = 64  # decisions on either side, below which a ratio would be noise
 
 
 @dataclass(frozen=True)
-class Reading:
+class RoutedBatch:
     """Test sequences and the routing decisions on them.
 
     Attributes:
@@ -53,7 +53,7 @@ class Reading:
 
 
 @torch.no_grad()
-def read(model: Prism, tokens: Tensor, targets: Tensor) -> Reading:
+def routed(model: Prism, tokens: Tensor, targets: Tensor) -> RoutedBatch:
     """Run ``model`` on ``tokens [B, T]`` and note which kind wins each decision."""
     model.eval()
     output = model(tokens, routing=True)
@@ -62,7 +62,7 @@ def read(model: Prism, tokens: Tensor, targets: Tensor) -> Reading:
         layers = [_wins(routing.kinds, routing.probability, kind) for routing in output.routing]
         won[kind] = torch.stack(layers)
         held[kind] = torch.tensor([kind in routing.kinds for routing in output.routing])
-    return Reading(tokens, targets, float(scored_loss(output.logits, targets)), won, held)
+    return RoutedBatch(tokens, targets, float(scored_loss(output.logits, targets)), won, held)
 
 
 def _wins(kinds: Sequence[str], probability: Tensor, kind: str) -> Tensor:
@@ -94,7 +94,7 @@ def without(model: Prism, kind: str, where: Tensor) -> Iterator[None]:
 
 
 def specialisation(
-    model: Prism, reading: Reading, kind: str, scored_only: bool, draws: int, seed: int
+    model: Prism, batch: RoutedBatch, kind: str, scored_only: bool, draws: int, seed: int
 ) -> dict[str, Any]:
     """Harm of switching ``kind`` off where it wins and where it does not.
 
@@ -108,10 +108,10 @@ def specialisation(
         said, because there are fewer than ``LEAST`` decisions on a side or (ratio) because
         switching it off elsewhere does no harm.
     """
-    eligible = reading.held[kind][:, None, None].expand_as(reading.won[kind])
+    eligible = batch.held[kind][:, None, None].expand_as(batch.won[kind])
     if scored_only:
-        eligible = eligible & (reading.targets != NOT_SCORED)
-    won, others = eligible & reading.won[kind], eligible & ~reading.won[kind]
+        eligible = eligible & (batch.targets != NOT_SCORED)
+    won, others = eligible & batch.won[kind], eligible & ~batch.won[kind]
     n = int(min(won.sum(), others.sum()))
     row: dict[str, Any] = {"kind": kind, "where": "scored" if scored_only else "all"}
     row |= {"wins": float(won.sum() / eligible.sum().clamp(min=1)), "decisions": n}
@@ -119,7 +119,7 @@ def specialisation(
         return row | {"harm_won": None, "harm_others": None, "ratio": None}
     generator = torch.Generator().manual_seed(seed)
     at_won, at_others = (
-        sum(_harm(model, reading, kind, _draw(among, n, generator)) for _ in range(draws)) / draws
+        sum(_harm(model, batch, kind, _draw(among, n, generator)) for _ in range(draws)) / draws
         for among in (won, others)
     )
     ratio = at_won / at_others if at_others > 0 else None
@@ -127,12 +127,12 @@ def specialisation(
 
 
 @torch.no_grad()
-def _harm(model: Prism, reading: Reading, kind: str, where: Tensor) -> float:
+def _harm(model: Prism, batch: RoutedBatch, kind: str, where: Tensor) -> float:
     """Nats lost in total per decision of ``where [L, B, T]``."""
     with without(model, kind, where):
-        loss = float(scored_loss(model(reading.tokens).logits, reading.targets))
-    scored = int((reading.targets != NOT_SCORED).sum())
-    return (loss - reading.loss) * scored / int(where.sum())
+        loss = float(scored_loss(model(batch.tokens).logits, batch.targets))
+    scored = int((batch.targets != NOT_SCORED).sum())
+    return (loss - batch.loss) * scored / int(where.sum())
 
 
 def _draw(among: Tensor, n: int, generator: torch.Generator) -> Tensor:
