@@ -22,15 +22,15 @@ from prism.inject.addresses import AddressRegister
 from prism.pretrained.smollm2 import load_smollm2
 from prism.record import ResultsFile, code_fingerprint, describe, weights_hash
 from prism.studies.facts.controls import controls
+from prism.studies.facts.measures import FactsEvalSet
 from prism.studies.facts.protocol import (
     FULL,
     QUICK,
-    Setting,
-    Sizes,
+    FactsSizes,
     bound_lm,
     cost,
+    eval_set,
     measure,
-    setting,
 )
 from prism.studies.facts.replay import Readings
 from prism.studies.facts.report import plot, table
@@ -102,7 +102,7 @@ def _measure(
     lm: AttachedLM,
     facts: dict[str, list[Any]],
     cases: list[tuple[int, int]],
-    sizes: Sizes,
+    sizes: FactsSizes,
     file: ResultsFile,
     console: Console,
 ) -> None:
@@ -114,22 +114,22 @@ def _measure(
         if kept:
             continue
         start = time.perf_counter()
-        run = _run(lm, readings, setting(facts, number, seed, sizes.asked), sizes, console)
+        run = _run(lm, readings, eval_set(facts, number, seed, sizes.asked), sizes, console)
         run["seconds"] = round(time.perf_counter() - start, 1)
         file.add(run | {"parameters after": weights_hash(lm.model.state_dict())})
 
 
 def _run(
-    bare: AttachedLM, readings: Readings, case: Setting, sizes: Sizes, console: Console
+    bare: AttachedLM, readings: Readings, exam: FactsEvalSet, sizes: FactsSizes, console: Console
 ) -> dict[str, Any]:
     """All rows of one tape, said as they come."""
-    lm, seconds = bound_lm(bare, case.bound)
+    lm, seconds = bound_lm(bare, exam.bound)
     lm.knowledge.prepare(lm.model)
     rows = []
     parts = (
-        cost(lm, seconds, case.number),
-        measure(lm, readings, case, sizes),
-        controls(lm, readings, case, sizes.asked // 2),
+        cost(lm, seconds, len(exam.bound)),
+        measure(lm, readings, exam, sizes),
+        controls(lm, readings, exam, sizes.asked // 2),
     )
     for row in itertools.chain(*parts):
         if not row.count:
@@ -137,7 +137,7 @@ def _run(
         rows.append(row.to_dict())
         said = f"  {row.control}: {row.metric} {row.value:.4g} of {row.count}"
         console.print(said, markup=False)
-    return {"facts": case.number, "seed": case.seed, "rows": rows}
+    return {"facts": len(exam.bound), "seed": exam.seed, "rows": rows}
 
 
 def _open(out: Path, console: Console) -> AttachedLM:
@@ -169,7 +169,7 @@ def _plan(args: argparse.Namespace) -> list[tuple[int, int]]:
     return [(number, seed) for number in dict.fromkeys(numbers) for seed in range(seeds)]
 
 
-def _meta(args: argparse.Namespace, sizes: Sizes, lm: AttachedLM) -> tuple[dict, dict]:
+def _meta(args: argparse.Namespace, sizes: FactsSizes, lm: AttachedLM) -> tuple[dict, dict]:
     """What was run, and the settings that every figure depends on; without ``--out``."""
     flags = [f"--facts {args.facts}"] * bool(args.facts)
     flags += [f"--seeds {args.seeds}"] * bool(args.seeds) + ["--quick"] * args.quick

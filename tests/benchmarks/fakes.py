@@ -14,7 +14,7 @@ from benchmarks.levers.text import VOCABULARY, config
 from benchmarks.real_text.__main__ import MODELS, RATES
 from prism import Prism, PrismConfig
 from prism.data import RowBatch
-from prism.studies.facts.measures import Row
+from prism.studies.facts.measures import FactsRow
 from prism.studies.facts.report import BARS
 from tests.compare.fakes import job, run
 
@@ -92,8 +92,8 @@ def specialisation(won: float = 0.5, others: float = 0.1) -> dict[str, Any]:
 def facts_tape(facts: int, seed: int, **values: float) -> dict[str, Any]:
     """A tape on which everything is as good as the criteria ask, but for ``values``."""
     shares = BARS[1000] | BARS[100] | {metric: high for metric, (high, _) in AT_MOST.items()}
-    rows = [Row(m, values.get(m, v), 40, f"how {m}") for m, v in (shares | values).items()]
-    rows.append(Row("written", 0.1, 20, "how", "no tape"))
+    rows = [FactsRow(m, values.get(m, v), 40, f"how {m}") for m, v in (shares | values).items()]
+    rows.append(FactsRow("written", 0.1, 20, "how", "no tape"))
     rows = [row.to_dict() for row in rows]
     return {"facts": facts, "seed": seed, "rows": rows, "parameters after": "abc"}
 

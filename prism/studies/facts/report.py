@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
 from rich.table import Table
+
+from prism.compare.page import plot_style
 
 BARS = {
     20: {},
@@ -66,30 +69,25 @@ def table(runs: Sequence[dict[str, Any]]) -> Table:
 
 
 def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
-    """The main metrics against the number of facts, one faint point per seed."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    """Write the main metrics against the number of facts as a PNG, one faint point per seed."""
     values = averaged(runs)
-    for metric in PLOTTED:
-        points = values.get(("tape", metric), {})
-        sizes = sorted(points)
-        means = [sum(points[n]) / len(points[n]) for n in sizes]
-        (line,) = axes.plot(sizes, means, marker="o", label=metric)
-        for n in sizes:
-            axes.plot([n] * len(points[n]), points[n], ".", color=line.get_color(), alpha=0.3)
-    axes.set_xscale("log")
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("facts bound")
-    axes.set_ylabel("share")
-    axes.legend(fontsize=8, loc="lower left")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+    with plot_style(**{"axes.grid": False}):
+        figure = Figure(figsize=(7, 4.2), layout="tight")
+        axes = figure.subplots()
+        for metric in PLOTTED:
+            points = values.get(("tape", metric), {})
+            sizes = sorted(points)
+            means = [sum(points[n]) / len(points[n]) for n in sizes]
+            (line,) = axes.plot(sizes, means, marker="o", label=metric)
+            for n in sizes:
+                axes.plot([n] * len(points[n]), points[n], ".", color=line.get_color(), alpha=0.3)
+        axes.set_xscale("log")
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel("facts bound")
+        axes.set_ylabel("share")
+        axes.legend(fontsize=8, loc="lower left")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)
 
 
 def _cell(values: list[float] | None, control: str, metric: str, size: int) -> str:

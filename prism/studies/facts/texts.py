@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from prism.inject.reading import Tokenizer
 from prism.studies.facts.sentences import NEWS
-from prism.studies.facts.tables import Fact, subject_kind
+from prism.studies.facts.tables import Fact
 
 CALIBRATION, PROSE = slice(100_000, 130_000), slice(200_000, None)  # characters of the manual
 
@@ -34,7 +34,7 @@ def news(tokenizer: Tokenizer, facts: Sequence[Fact], tokens: int, seed: int) ->
     draw = random.Random(seed)
     by_kind: dict[str, list[str]] = {}
     for fact in facts:
-        by_kind.setdefault(subject_kind(fact), []).append(fact.subject)
+        by_kind.setdefault(fact.kind, []).append(fact.subject)
     kinds = sorted(kind for kind, names in by_kind.items() if len(set(names)) > 1)
     text: list[int] = []
     while len(text) < tokens:

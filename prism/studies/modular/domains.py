@@ -73,8 +73,8 @@ def out_of_domain_rows(shares: Mapping[str, float], domain: str | None, rows: in
 
 
 def row_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean over rows of each row's mean cross-entropy over its scored positions, nats: a domain with
-    few scored positions counts as much as one that scores all."""
+    """Mean over rows of each row's mean cross-entropy over scored positions, nats: a domain that
+    scores few positions counts as much as one that scores all."""
     each = functional.cross_entropy(
         promote(logits).flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="none"
     ).view_as(targets)

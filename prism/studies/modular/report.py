@@ -30,8 +30,8 @@ COLOURS = {
     "joint": "#222222",
 }
 MODELS = {
-    "trunk": "trunk",
-    **{kind: f"trunk + {kind}" for kind in OWN.values()},
+    "trunk": "backbone",
+    **{kind: f"backbone + {kind}" for kind in OWN.values()},
     "assembled": "assembled",
     "calibrated": "assembled + calibrated",
     "joint": "joint training",
@@ -39,7 +39,7 @@ MODELS = {
 
 
 def losses_table(result: Mapping[str, Any]) -> Table:
-    """One row per model: nats by domain, and what its phase cost."""
+    """One row per model: nats by domain, and the cost of its phase."""
     shown = Table(title="nats per scored token on text that no model was trained on")
     for name, side in [("", "left"), *((d, "right") for d in (*DOMAINS, "mean"))]:
         shown.add_column(name, justify=side)
@@ -56,14 +56,14 @@ def losses_table(result: Mapping[str, Any]) -> Table:
 
 
 def sentences(result: Mapping[str, Any]) -> list[str]:
-    """What it says, each figure beside its bar."""
+    """Summary in plain sentences, each figure beside its criterion."""
     found = result["measures"]
     worst = max(DOMAINS, key=found["interference"].__getitem__)
     gap = found["mean"]["assembled"] - found["mean"]["joint"]
     way, total = found["critical_path"], found["total"]["flops"]
     lines = [
-        f"Put together without any training in common, the parts are at most "
-        f"{found['worst_interference']:+.3f} nats from the best single part, on {worst} "
+        f"Summed without joint training, the branches are at most "
+        f"{found['worst_interference']:+.3f} nats above the best single branch, on {worst} "
         f"{_verdict(found['worst_interference'] <= BARS['worst_interference'], '<= 0.05')}.",
         f"Calibrating gates on {found['calibration_tokens']:.1%} of the tokens moves the mean from "
         f"{found['mean']['assembled']:.3f} to {found['mean']['calibrated']:.3f}; joint training "
@@ -73,14 +73,14 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
         met = found["closed"] >= BARS["closed"]
         lines.append(
             f"The calibration closes {found['closed']:.0%} of what is left to the joint run "
-            f"{_verdict(met, '>= 90%')}; from the trunk on, "
-            f"{found['closed_of_trunk']:.1%} of the way is gone."
+            f"{_verdict(met, '>= 90%')}, and {found['closed_of_trunk']:.1%} of the gap between the "
+            "backbone and the joint run."
         )
     else:
         lines.append("Nothing is left between the assembled model and the joint run.")
     lines.append(
-        f"Trunk, longest part and calibration take {way['seconds']:.2f} of the joint run's CPU "
-        f"seconds {_verdict(way['seconds'] <= BARS['critical_path'], '<= 0.5')} and "
+        f"Backbone, longest branch and calibration take {way['seconds']:.2f} of the joint run's "
+        f"CPU seconds {_verdict(way['seconds'] <= BARS['critical_path'], '<= 0.5')} and "
         f"{way['flops']:.2f} of its FLOPs, all phases together {total:.2f} of its FLOPs "
         f"{_verdict(total <= BARS['total'], '<= 1.1')}."
     )
@@ -88,45 +88,40 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
 
 
 def _verdict(met: bool, bar: str) -> str:
-    return f"(bar {bar}: {'met' if met else 'MISSED'})"
+    return f"(criterion {bar}: {'met' if met else 'MISSED'})"
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:
     """Write the losses and gates of one seed as a PNG."""
+    losses, gates = result["losses"], result["gates"]["calibrated"]
     with plot_style(**{"axes.grid": False, "axes.titlepad": 12}):
         figure = Figure(figsize=(10.4, 4.2))
         left, right = figure.subplots(1, 2, width_ratios=(1.7, 1))
-        _losses(left, result)
-        _gates(right, result)
+        _bars(left, {name: [losses[name][d] for d in DOMAINS] for name in MODELS}, MODELS)
+        for bar in left.patches:
+            x, y = bar.get_x() + bar.get_width() / 2, bar.get_height()
+            left.text(x, y, f"{y:.2f}", ha="center", va="bottom", fontsize=6.5)
+        left.set_xticks(range(len(DOMAINS)), [f"{d}\n(domain of {OWN[d]})" for d in DOMAINS])
+        left.set_ylabel("nats per scored token, unseen text")
+        # below the axes: between the bars there is no room that is free in every run
+        left.legend(ncols=4, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+        left.set_title("Loss of each model")
+        kinds = {kind: kind for kind in OWN.values()}
+        _bars(right, {kind: [gates[d][kind] for d in DOMAINS] for kind in kinds}, kinds)
+        right.axhline(0.5, color=GREY, lw=0.8, ls=(0, (4, 3)))
+        right.set_ylim(0, 1)
+        right.set_xticks(range(len(DOMAINS)), DOMAINS)
+        right.set_ylabel("mean gate, 0 closed to 1 open")
+        right.legend(fontsize=8)
+        right.set_title("Gates by domain, once calibrated")
         figure.tight_layout(w_pad=3)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, dpi=150)
 
 
-def _losses(axes: Axes, result: Mapping[str, Any]) -> None:
-    width = 0.8 / len(MODELS)
-    for i, (name, words) in enumerate(MODELS.items()):
-        at = [d + (i - (len(MODELS) - 1) / 2) * width for d in range(len(DOMAINS))]
-        heights = [result["losses"][name][domain] for domain in DOMAINS]
-        axes.bar(at, heights, 0.92 * width, color=COLOURS[name], label=words)
-        for x, height in zip(at, heights, strict=True):
-            axes.text(x, height, f"{height:.2f}", ha="center", va="bottom", fontsize=6.5)
-    axes.set_xticks(range(len(DOMAINS)), [f"{d}\n({OWN[d]} part's own)" for d in DOMAINS])
-    axes.set_ylabel("nats per scored token, unseen text")
-    # below the axes: between the bars there is no room that is free in every run
-    axes.legend(ncols=4, fontsize=8, loc="upper center", bbox_to_anchor=(0.5, -0.16))
-    axes.set_title("Loss of each model")
-
-
-def _gates(axes: Axes, result: Mapping[str, Any]) -> None:
-    gates, width = result["gates"]["calibrated"], 0.26
-    for i, kind in enumerate(OWN.values()):
-        at = [d + (i - 1) * width for d in range(len(DOMAINS))]
-        heights = [gates[domain][kind] for domain in DOMAINS]
-        axes.bar(at, heights, 0.92 * width, color=COLOURS[kind], label=kind)
-    axes.axhline(0.5, color=GREY, lw=0.8, ls=(0, (4, 3)))
-    axes.set_ylim(0, 1)
-    axes.set_xticks(range(len(DOMAINS)), DOMAINS)
-    axes.set_ylabel("mean gate, 0 shut to 1 open")
-    axes.legend(fontsize=8)
-    axes.set_title("Gates by domain, once calibrated")
+def _bars(axes: Axes, heights: Mapping[str, list[float]], labels: Mapping[str, str]) -> None:
+    """One group of bars per domain, one bar per name of ``heights``."""
+    width = 0.8 / len(heights)
+    for i, (name, values) in enumerate(heights.items()):
+        at = [d + (i - (len(heights) - 1) / 2) * width for d in range(len(values))]
+        axes.bar(at, values, 0.92 * width, color=COLOURS[name], label=labels[name])

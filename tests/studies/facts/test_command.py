@@ -7,7 +7,7 @@ import json
 from prism import eval_facts
 from prism.command import STOPPED
 from prism.record import ROOT
-from prism.studies.facts.measures import Row
+from prism.studies.facts.measures import FactsRow
 from prism.studies.facts.tables import Fact
 from tests.inject import tiny
 
@@ -33,12 +33,15 @@ class Small:
         lands = ("Elbonia", "Freedonia", "Genovia", "Latveria", "Ruritania", "Zamunda")
         return {"capital": [Fact(land, "capital", f"Town{i}") for i, land in enumerate(lands)]}
 
-    def measure(self, lm, readings, case, sizes):
+    def measure(self, lm, readings, exam, sizes):
         if not self.left:
             raise KeyboardInterrupt
         self.left -= 1
-        self.measured.append((case.number, case.seed))
-        return [Row("written", 1.0, sizes.asked, "as told"), Row("alias", 0.0, 0, "nobody")]
+        self.measured.append((len(exam.bound), exam.seed))
+        return [
+            FactsRow("written", 1.0, sizes.asked, "as told"),
+            FactsRow("alias", 0.0, 0, "nobody"),
+        ]
 
 
 def test_ctrl_c_keeps_what_was_measured_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):

@@ -11,8 +11,8 @@ from prism.inject.calibration import Calibration
 from prism.inject.relations import Prototypes
 from prism.record import weights_hash
 from prism.studies.facts.controls import controls
-from prism.studies.facts.measures import Exam
-from prism.studies.facts.protocol import Setting, Sizes, bound_lm, cost, measure
+from prism.studies.facts.measures import FactsEvalSet
+from prism.studies.facts.protocol import FactsSizes, bound_lm, cost, measure
 from prism.studies.facts.replay import Readings, answer
 from prism.studies.facts.report import averaged, plot, table
 from prism.studies.facts.tables import Fact
@@ -21,13 +21,13 @@ from tests.inject import tiny
 LANDS = ("Freedonia", "Elbonia", "Ruritania", "Zamunda", "Latveria", "Genovia")
 TOWNS = ("Fredville", "Mudtown", "Strelsau", "Lionsgate", "Doomstadt", "Pyrus")
 FACTS = [Fact(land, "capital", town) for land, town in zip(LANDS, TOWNS, strict=True)]
-SIZES = Sizes(asked=4, text=512, generated=2)
+SIZES = FactsSizes(asked=4, text=512, generated=2)
 
 
 @pytest.fixture(scope="module")
-def case() -> Setting:
+def case() -> FactsEvalSet:
     bound, rest = FACTS[:4], FACTS[4:]
-    return Setting(len(bound), 0, bound, rest, Exam(bound, rest, SIZES.asked, 0))
+    return FactsEvalSet(bound, rest, SIZES.asked, 0)
 
 
 class Open(Calibration):
@@ -101,7 +101,7 @@ def test_an_answer_ends_with_its_full_stop(bare, case):
 
 
 def test_typos_are_one_letter_away_and_keep_the_first(case):
-    prompts = case.exam.misspelt()
+    prompts = case.misspelt()
     for asked in prompts:
         typed = asked.prompt.removeprefix("The capital of ").removesuffix(" is")
         assert one_letter_apart(typed.encode(), asked.fact.subject.encode())
