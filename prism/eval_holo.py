@@ -51,22 +51,22 @@ def main(argv: list[str] | None = None) -> int:
             raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
         model = None if args.checkpoint is None else trained(args.checkpoint)
         chosen = tuple(PROBES) if args.probe == "all" else (args.probe,)
-        found = [row for name in chosen for row in rows(name, args.dim, args.seed, model)]
-        console.print(table(found))
-        for line in legend(found):
+        results = [row for name in chosen for row in probe_rows(name, args.dim, args.seed, model)]
+        console.print(table(results))
+        for line in legend(results):
             console.print(line, markup=False)
         if model is None and args.probe != "vsa":
             console.print("no model took part; --checkpoint DIR asks a trained one as well")
         settings = {"probe": args.probe, "dim": args.dim, "seed": args.seed}
         settings["checkpoint"] = None if args.checkpoint is None else str(args.checkpoint)
-        write_json(args.out, settings | {"rows": [row.to_dict() for row in found]})
+        write_json(args.out, settings | {"rows": [row.to_dict() for row in results]})
     except (ValueError, OSError) as error:
         p.error(reason(error))
     console.print(f"results: {args.out}")
     return 0
 
 
-def rows(name: str, dim: int, seed: int, model: Prism | None) -> Iterator[ProbeResult]:
+def probe_rows(name: str, dim: int, seed: int, model: Prism | None) -> Iterator[ProbeResult]:
     """The figures of the probe ``name``; those of a model only where there is one."""
     of_vectors, of_model = PROBES[name]
     yield from of_vectors(dim, seed)
@@ -74,7 +74,7 @@ def rows(name: str, dim: int, seed: int, model: Prism | None) -> Iterator[ProbeR
         yield from of_model(model, seed)
 
 
-def table(found: list[ProbeResult]) -> Table:
+def table(rows: list[ProbeResult]) -> Table:
     """One line per figure, with its theory and its control; the letters are those of
     :func:`legend`."""
     shown = Table(title="probes")
@@ -82,20 +82,20 @@ def table(found: list[ProbeResult]) -> Table:
         shown.add_column(name)
     for name in ("measured", "theory", "control", "expected"):
         shown.add_column(name, justify="right")
-    for row in found:
+    for row in rows:
         figures = (f"{x:.4f}" for x in (row.measured, row.theory, row.control))
-        letter = LETTERS[_kinds(found).index(row.measures)]
+        letter = LETTERS[_kinds(rows).index(row.measures)]
         shown.add_row(letter, row.probe, row.setting, *figures, f"{row.expected:g}")
     return shown
 
 
-def legend(found: list[ProbeResult]) -> list[str]:
+def legend(rows: list[ProbeResult]) -> list[str]:
     """Quantity and control behind each letter."""
-    return [f"{letter}  {words}" for letter, words in zip(LETTERS, _kinds(found), strict=False)]
+    return [f"{letter}  {words}" for letter, words in zip(LETTERS, _kinds(rows), strict=False)]
 
 
-def _kinds(found: list[ProbeResult]) -> list[str]:
-    return list(dict.fromkeys(row.measures for row in found))
+def _kinds(rows: list[ProbeResult]) -> list[str]:
+    return list(dict.fromkeys(row.measures for row in rows))
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def _run(plan: RetrievalPlan, args: argparse.Namespace) -> int:
 
 
 def _plan(args: argparse.Namespace) -> RetrievalPlan:
-    """What to train.
+    """The plan that the flags ask for.
 
     Raises:
         ValueError: a bad value, in one line.

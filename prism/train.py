@@ -86,7 +86,8 @@ def main(argv: list[str] | None = None) -> int:
             return _report_again(args.report, console)
         plan, mode = plan_of(args)
         device = _device(args.device)
-        results = Results(args.out or Path("runs") / _default_folder(args, mode))
+        name = f"train-{args.model}" if mode == "single" else f"compare-{mode}"
+        results = Results(args.out or Path("runs") / name)
     except ValueError as error:
         p.error(str(error))
     workers = args.workers or (1 if device == "cuda" else cpu_count())
@@ -137,12 +138,6 @@ def _device(name: str) -> str:
     if name != "auto":
         return name
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _default_folder(args: argparse.Namespace, mode: str) -> str:
-    if mode == "single":
-        return f"train-{args.model}"
-    return f"compare-{mode}"
 
 
 if __name__ == "__main__":

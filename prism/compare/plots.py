@@ -71,8 +71,8 @@ def length_curves(summaries: Sequence[TaskSummary]) -> Figure | None:
     for ax, summary in zip(axes, panels, strict=True):
         ax.set_xscale("log", base=2)
         for name, model in summary.models.items():
-            found = {length: model.estimate(length) for length in summary.lengths}
-            known = {length: value for length, value in found.items() if value is not None}
+            estimates = {length: model.estimate(length) for length in summary.lengths}
+            known = {length: value for length, value in estimates.items() if value is not None}
             if known:
                 _line(ax, name, list(known), list(known.values()), marker="o")
         ax.axvline(summary.train_length, color="#999999", linewidth=0.8, zorder=0)
@@ -118,13 +118,13 @@ def _finish(ax: Axes, summary: TaskSummary, title: str, xlabel: str) -> None:
 
 def _legend(figure: Figure, summaries: Sequence[TaskSummary]) -> None:
     """One legend above all panels, in the usual order of the models."""
-    found = {}
+    handles = {}
     for ax in figure.axes:
         for handle, name in zip(*ax.get_legend_handles_labels(), strict=True):
-            found.setdefault(name, handle)
-    names = [name for name in model_names(summaries) if name in found]
+            handles.setdefault(name, handle)
+    names = [name for name in model_names(summaries) if name in handles]
     figure.legend(
-        [found[name] for name in names], names, loc="outside upper left", ncols=len(names)
+        [handles[name] for name in names], names, loc="outside upper left", ncols=len(names)
     )
 
 

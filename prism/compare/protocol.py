@@ -72,8 +72,8 @@ class Job:
         batch_size: sequences per step.
         evaluation: sequences of the final validation and test sets at the training length.
         corpus: file that ``mini_lm`` reads; None = the built-in corpus, and for other tasks.
-        phase: what the run is for: "single", "quick", "sweep" or "final".
-        rate_source: where ``lr`` comes from: "given", "swept", "grid" or "default".
+        phase: purpose of the run: "single", "quick", "sweep" or "final".
+        rate_source: origin of ``lr``: "given", "swept", "grid" or "default".
     """
 
     task: str
@@ -89,7 +89,7 @@ class Job:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What makes two jobs the same run: all that can change its result."""
+        """Identity of a run: all that can change its result."""
         return run_key(dataclasses.asdict(self))
 
 
@@ -99,7 +99,7 @@ def run_key(run: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def setting_of(run: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What runs must share to be compared: task, steps, batch size, evaluation and corpus."""
+    """Setting that compared runs share: task, steps, batch size, evaluation and corpus."""
     return tuple(run[name] for name in SETTING)
 
 

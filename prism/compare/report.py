@@ -38,7 +38,7 @@ def write_report(results: Results) -> Path:
 def render(results: Results) -> str:
     """The page as HTML."""
     summaries = summarise(results.runs)
-    examples = [(s, found) for s in summaries if (found := _example(results, s)) is not None]
+    examples = [(s, example) for s in summaries if (example := _example(results, s)) is not None]
     sections = [
         _results(summaries),
         _differences(summaries),
@@ -54,8 +54,8 @@ def render(results: Results) -> str:
 def _example(results: Results, summary: TaskSummary) -> dict[str, Any] | None:
     if OURS not in summary.models:
         return None
-    found = (results.example(run) for run in summary.models[OURS].good)
-    return next((example for example in found if example is not None), None)
+    examples = (results.example(run) for run in summary.models[OURS].good)
+    return next((example for example in examples if example is not None), None)
 
 
 def _head(meta: dict[str, Any], summaries: list[TaskSummary], sections: list[str]) -> str:
@@ -109,8 +109,8 @@ def _differences(summaries: list[TaskSummary]) -> str:
         first = length == summary.headline_lengths[0]
         if first:
             starts.append(i)
-        found = summary.differences(length)
-        cells = [number(found[m], sign="+") if m in found else "–" for m in others]
+        differences = summary.differences(length)
+        cells = [number(differences[m], sign="+") if m in differences else "–" for m in others]
         name = summary.title if first else ""
         rows.append([name, str(length), unit(summary.metric), *cells])
     if not others or not any(OURS in s.models for s in summaries):
@@ -182,7 +182,7 @@ def _inside(examples: list[tuple[TaskSummary, dict[str, Any]]]) -> list[str]:
         return []
     sections = [
         '<h2 id="inside">Inside PRISM</h2>'
-        "<p>What one trained PRISM does on test sequences. <b>Routing</b>: how much of each "
+        "<p>The inside of one trained PRISM on test sequences. <b>Routing</b>: how much of each "
         "token's computation the router gives to each kind of expert. <b>Bus gates</b>: how far "
         "each time scale is turned up (above 1) or down (below 1). <b>Tape load</b>: root mean "
         "square of what the content memory answers at each token; it rises as facts are written "

@@ -87,7 +87,7 @@ def run_jobs(
         execute: does one job in a worker, as :func:`execute`; must be importable there (a
             module-level function).
         workers: processes at once, >= 1.
-        device: what ``execute`` is told to train on.
+        device: that ``execute`` trains on.
 
     Raises:
         KeyboardInterrupt: the user pressed Ctrl-C; the workers have been ended.

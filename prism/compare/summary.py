@@ -43,8 +43,8 @@ class ModelSummary:
 
     def scores(self, length: int) -> dict[int, float]:
         """Test metric by seed at a length; seeds that failed there are missing."""
-        found = {run["seed"]: run["test"]["by_length"].get(str(length)) for run in self.good}
-        return {seed: score for seed, score in found.items() if score is not None}
+        by_seed = {run["seed"]: run["test"]["by_length"].get(str(length)) for run in self.good}
+        return {seed: score for seed, score in by_seed.items() if score is not None}
 
     def estimate(self, length: int) -> Estimate | None:
         """Test metric at a length; None when every seed failed."""
@@ -86,8 +86,8 @@ class TaskSummary:
 
     def estimates(self, length: int) -> dict[str, Estimate]:
         """By model, those that have any score at ``length``."""
-        found = {name: m.estimate(length) for name, m in self.models.items()}
-        return {name: e for name, e in found.items() if e is not None}
+        by_model = {name: m.estimate(length) for name, m in self.models.items()}
+        return {name: e for name, e in by_model.items() if e is not None}
 
     def winner(self, length: int) -> str | None:
         """The model whose interval is disjoint from all others on the better side; a model of
@@ -102,12 +102,12 @@ class TaskSummary:
         if OURS not in self.models:
             return {}
         ours = self.models[OURS].scores(length)
-        found = {
+        by_model = {
             name: paired_difference(ours, m.scores(length))
             for name, m in self.models.items()
             if name != OURS
         }
-        return {name: e for name, e in found.items() if e is not None}
+        return {name: e for name, e in by_model.items() if e is not None}
 
 
 def summarise(runs: Iterable[Run]) -> list[TaskSummary]:
@@ -136,8 +136,8 @@ def _title(run: Run, repeated: bool) -> str:
 
 def model_names(summaries: Iterable[TaskSummary]) -> list[str]:
     """Every model of any task, in the usual order."""
-    found = {name: None for summary in summaries for name in summary.models}
-    return [m for m in MODELS if m in found] + [m for m in found if m not in MODELS]
+    names = {name: None for summary in summaries for name in summary.models}
+    return [m for m in MODELS if m in names] + [m for m in names if m not in MODELS]
 
 
 def label(meta: dict[str, Any], summaries: list[TaskSummary]) -> str:
@@ -184,14 +184,14 @@ def unit(metric: str) -> str:
 
 def cell(summary: TaskSummary, model: str, length: int) -> str:
     """One number as text: mean, half interval, and how many seeds if some failed."""
-    found = summary.models.get(model)
-    if found is None:
+    shown = summary.models.get(model)
+    if shown is None:
         return "–"
-    value = found.estimate(length)
+    value = shown.estimate(length)
     if value is None:
         return "failed"
     text = number(value)
-    return text if value.n == len(found.runs) else f"{text} ({value.n} of {len(found.runs)})"
+    return text if value.n == len(shown.runs) else f"{text} ({value.n} of {len(shown.runs)})"
 
 
 def number(value: Estimate, sign: str = "") -> str:

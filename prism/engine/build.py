@@ -27,7 +27,7 @@ def model_config(s: Settings, vocab_size: int) -> PrismConfig:
     if unknown:
         known = ", ".join(sorted(PrismConfig.__dataclass_fields__))
         raise ValueError(f"--set {unknown[0]}: must be one of {known}")
-    config = presets.by_name(s.preset, **flat).to_dict()
+    config = presets.get(s.preset, **flat).to_dict()
     for key, value in nested.items():
         part, _, field = key.partition(".")
         if not isinstance(config.get(part), dict) or field not in config[part]:

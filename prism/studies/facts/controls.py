@@ -105,10 +105,10 @@ class NearestStates:
 
     def matches(self, cases: Sequence[Case]) -> list[bool]:
         """Whether each answer comes out, strictly."""
-        found = [False] * len(cases)
+        right = [False] * len(cases)
         for i, states, logits, wanted in _answers(self._lm, cases, self._layer):
-            found[i] = self._mixed(states, logits).argmax(dim=-1).tolist() == wanted
-        return found
+            right[i] = self._mixed(states, logits).argmax(dim=-1).tolist() == wanted
+        return right
 
     def keeps(self, cases: Sequence[Case]) -> list[bool]:
         """Whether the likeliest next token after each prompt is the bare model's."""

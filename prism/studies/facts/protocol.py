@@ -7,12 +7,15 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 import torch
 
 from prism.inject.addresses import AddressRegister
 from prism.inject.attached import AttachedLM, attach
 from prism.inject.reading import read
+from prism.record import code_fingerprint, weights_hash
+from prism.studies.facts.controls import controls
 from prism.studies.facts.measures import (
     FORGOTTEN,
     Case,
@@ -27,6 +30,13 @@ from prism.studies.facts.sentences import FORMS, NO_SHARED_WORD, RELATIONS, sent
 from prism.studies.facts.tables import Fact, choose, exchanged
 from prism.studies.facts.texts import news, prose
 
+CODE = (
+    "prism/eval_facts.py",
+    "prism/studies/facts",
+    "prism/inject",
+    "prism/holo",
+    "prism/pretrained",
+)
 PER_BANK = 100  # facts
 WINDOW = 256  # tokens of running text read at once
 STEPS = 48  # of decoding, timed
@@ -73,6 +83,51 @@ def bound_lm(bare: AttachedLM, facts: list[Fact]) -> tuple[AttachedLM, float]:
     for fact in facts:
         lm.bind(fact.subject, fact.relation, fact.object, source="tables")
     return lm, time.process_time() - start
+
+
+def settings_of(lm: AttachedLM, sizes: FactsSizes) -> dict[str, Any]:
+    """Whatever a figure depends on, as JSON: weights, code, sizes, calibration."""
+    calibration = lm.knowledge.calibration
+    return {
+        "model": "SmolLM2-135M-Instruct, Q4_1 as fp32",
+        "parameters": weights_hash(lm.model.state_dict()),
+        "code": code_fingerprint(CODE),
+        "torch": torch.__version__,
+        "asked": sizes.asked,
+        "text tokens": sizes.text,
+        "generated": sizes.generated,
+        "layers": calibration.layers,
+        "heads": [list(h) for h in calibration.heads],
+    }
+
+
+def measured_tape(
+    bare: AttachedLM,
+    readings: Readings,
+    exam: FactsEvalSet,
+    sizes: FactsSizes,
+    say: Callable[[FactsRow], None],
+) -> dict[str, Any]:
+    """All rows of one tape on the model of ``bare``, passed to ``say`` as they come; then the
+    seconds that it took, and the hash of the weights after it."""
+    begin = time.perf_counter()
+    lm, seconds = bound_lm(bare, exam.bound)
+    lm.knowledge.prepare(lm.model)
+    rows = []
+    parts = (
+        cost(lm, seconds, len(exam.bound)),
+        measure(lm, readings, exam, sizes),
+        controls(lm, readings, exam, sizes.asked // 2),
+    )
+    for row in itertools.chain(*parts):
+        if row.count:
+            rows.append(row.to_dict())
+            say(row)
+    return {
+        "rows": rows,
+        "seconds": round(time.perf_counter() - begin, 1),
+        "parameters after": weights_hash(bare.model.state_dict()),
+    }
 
 
 def measure(

@@ -1,4 +1,4 @@
-"""What a tape would do with text the model has read once.
+"""Replay of a tape on text that the model has read once.
 
 Up to the first token that a fact puts there the logits are the bare model's, so hidden states and
 attention are those of the bare model and can be kept: many tapes are tried on one reading. When a

@@ -46,12 +46,12 @@ PLOTTED = (
 
 def averaged(runs: Sequence[dict[str, Any]]) -> dict[tuple[str, str], dict[int, list[float]]]:
     """Values over seeds by (control, metric) and number of facts, in the order measured."""
-    found: dict[tuple[str, str], dict[int, list[float]]] = {}
+    values: dict[tuple[str, str], dict[int, list[float]]] = {}
     for run in runs:
         for row in run["rows"]:
-            places = found.setdefault((row["control"], row["metric"]), {})
+            places = values.setdefault((row["control"], row["metric"]), {})
             places.setdefault(run["facts"], []).append(row["value"])
-    return found
+    return values
 
 
 def table(runs: Sequence[dict[str, Any]]) -> Table:

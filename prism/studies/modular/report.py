@@ -57,23 +57,23 @@ def losses_table(result: Mapping[str, Any]) -> Table:
 
 def sentences(result: Mapping[str, Any]) -> list[str]:
     """Summary in plain sentences, each figure beside its criterion."""
-    found = result["measures"]
-    worst = max(DOMAINS, key=found["interference"].__getitem__)
-    gap = found["mean"]["assembled"] - found["mean"]["joint"]
-    way, total = found["critical_path"], found["total"]["flops"]
+    m = result["measures"]
+    worst = max(DOMAINS, key=m["interference"].__getitem__)
+    gap = m["mean"]["assembled"] - m["mean"]["joint"]
+    way, total = m["critical_path"], m["total"]["flops"]
     lines = [
         f"Summed without joint training, the branches are at most "
-        f"{found['worst_interference']:+.3f} nats above the best single branch, on {worst} "
-        f"{_verdict(found['worst_interference'] <= BARS['worst_interference'], '<= 0.05')}.",
-        f"Calibrating gates on {found['calibration_tokens']:.1%} of the tokens moves the mean from "
-        f"{found['mean']['assembled']:.3f} to {found['mean']['calibrated']:.3f}; joint training "
-        f"reaches {found['mean']['joint']:.3f}.",
+        f"{m['worst_interference']:+.3f} nats above the best single branch, on {worst} "
+        f"{_verdict(m['worst_interference'] <= BARS['worst_interference'], '<= 0.05')}.",
+        f"Calibrating gates on {m['calibration_tokens']:.1%} of the tokens moves the mean from "
+        f"{m['mean']['assembled']:.3f} to {m['mean']['calibrated']:.3f}; joint training "
+        f"reaches {m['mean']['joint']:.3f}.",
     ]
     if gap > 0:
-        met = found["closed"] >= BARS["closed"]
+        met = m["closed"] >= BARS["closed"]
         lines.append(
-            f"The calibration closes {found['closed']:.0%} of what is left to the joint run "
-            f"{_verdict(met, '>= 90%')}, and {found['closed_of_trunk']:.1%} of the gap between the "
+            f"The calibration closes {m['closed']:.0%} of what is left to the joint run "
+            f"{_verdict(met, '>= 90%')}, and {m['closed_of_trunk']:.1%} of the gap between the "
             "backbone and the joint run."
         )
     else:

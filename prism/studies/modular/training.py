@@ -103,7 +103,7 @@ def losses(model: Prism, rows: int, length: int, split: str = "test") -> dict[st
 @torch.no_grad()
 def openness(model: Prism, rows: int, length: int) -> dict[str, dict[str, float]]:
     """Mean gate by domain and kind, 0 (closed) to 1 (open)."""
-    found: dict[str, dict[str, float]] = {}
+    mean: dict[str, dict[str, float]] = {}
     for domain in DOMAINS:
         tokens, _ = draw(domain, "test", 0, 0, rows, length)
         layers = model(tokens, routing=True).routing
@@ -112,5 +112,5 @@ def openness(model: Prism, rows: int, length: int) -> dict[str, dict[str, float]
             k: [x.probability[..., x.kinds.index(k)].mean() for x in layers if k in x.kinds]
             for k in kinds
         }
-        found[domain] = {k: float(sum(each) / len(each)) for k, each in gates.items()}
-    return found
+        mean[domain] = {k: float(sum(each) / len(each)) for k, each in gates.items()}
+    return mean

@@ -54,7 +54,7 @@ def first_axis(steps: int, steps_grown: int, seed: int, say: Say) -> tuple[Prism
 
 
 def second_axis(model: Prism, facts: int, seed: int, say: Say) -> dict[str, Any]:
-    """What the frozen model says as facts are bound and forgotten."""
+    """Answers of the frozen model as facts are bound and forgotten."""
     say("SECOND AXIS: taught by binding, with no training")
     exam, before = RetrievalEvalSet(model, facts, seed=seed), weights_hash(model.state_dict())
     say(f"  SHA-256 of all weights: {before[:16]}...")

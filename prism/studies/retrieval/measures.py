@@ -82,12 +82,12 @@ class RetrievalEvalSet:
     def unseen_facts(self, sibling: bool) -> list[Fact]:
         """As many facts that are not on the tape, about subjects that have another one, or none."""
         known = {subject for subject, _ in self.world.known}
-        found: list[Fact] = []
-        while len(found) < len(self.facts):
+        unseen: list[Fact] = []
+        while len(unseen) < len(self.facts):
             subject, relation = self.world.subject(sibling), self.world.relation()
             if (subject, relation) not in self.world.known and (subject in known) == sibling:
-                found.append(Fact(subject, relation, (UNKNOWN,)))
-        return found
+                unseen.append(Fact(subject, relation, (UNKNOWN,)))
+        return unseen
 
     def refused(self, facts: Sequence[Fact], tape: TokenFacts) -> list[bool]:
         """Whether the reply to the first wording of each fact is "unknown"."""
@@ -121,24 +121,24 @@ def measure(exam: RetrievalEvalSet) -> Iterator[RetrievalRow]:
 def answers(exam: RetrievalEvalSet) -> Iterator[RetrievalRow]:
     """Facts on the tape, in the wordings of the training text and in others."""
     for name, forms in (("answered", WORDINGS), ("answered, unseen wording", UNSEEN_WORDINGS)):
-        found = [
+        correct = [
             ok
             for form in forms
             for ok in right(exam.replies(form, exam.facts, exam.tape), exam.facts)
         ]
         how = f"{len(exam.facts)} facts never seen in training, {len(forms)} wordings, exact match"
-        yield RetrievalRow.share(name, found, how)
+        yield RetrievalRow.share(name, correct, how)
 
 
 def refusals(exam: RetrievalEvalSet) -> Iterator[RetrievalRow]:
     """Facts that are not on the tape: the reply is "unknown"."""
     for name, sibling in (("its subject is known", True), ("its subject is not", False)):
         absent = exam.unseen_facts(sibling)
-        found = [
+        correct = [
             ok for form in WORDINGS for ok in right(exam.replies(form, absent, exam.tape), absent)
         ]
         yield RetrievalRow.share(
-            f"refused, {name}", found, f"{len(absent)} absent facts, {len(WORDINGS)} wordings"
+            f"refused, {name}", correct, f"{len(absent)} absent facts, {len(WORDINGS)} wordings"
         )
 
 
@@ -176,8 +176,8 @@ def forgetting(exam: RetrievalEvalSet) -> Iterator[RetrievalRow]:
     protocol = f"{len(gone)} of {len(exam.facts)} taken out"
     yield RetrievalRow.share("forgotten facts refused", exam.refused(gone, tape), protocol)
     if kept:
-        found = right(exam.replies(WORDINGS[0], kept, tape), kept)
-        yield RetrievalRow.share("the others answered", found, f"{len(kept)} facts")
+        correct = right(exam.replies(WORDINGS[0], kept, tape), kept)
+        yield RetrievalRow.share("the others answered", correct, f"{len(kept)} facts")
     never = tape_of(kept, exam.dim) if kept else TokenFacts(tape.vocab_size, tape.stop, exam.dim)
     same = bool((never.tape.H == tape.tape.H).all())
     protocol = "integers equal those of a new tape"

@@ -157,8 +157,8 @@ def trained(folder: Path) -> Prism:
     model = load(folder)
     config = model.config
     if not config.holo_mode or config.vocab_size != Retrieval.vocab_size:
-        found = f"holo_mode = {config.holo_mode}, vocab_size = {config.vocab_size}"
-        raise ValueError(f"{folder}: {found}: must be a model of prism.run_holo_train")
+        has = f"holo_mode = {config.holo_mode}, vocab_size = {config.vocab_size}"
+        raise ValueError(f"{folder}: {has}: must be a model of prism.run_holo_train")
     return model.eval().requires_grad_(False)
 
 

@@ -80,10 +80,10 @@ def tape_of(facts: Sequence[Fact], dim: int = 32_768, seed: int = 0) -> TokenFac
 def loss_of(model: Prism, episode: Episode) -> StepLoss:
     """Training loss of ``model`` on an episode whose facts are on its tape."""
     output = model(episode.tokens, tape=tape_of(episode.facts, TRAINING_DIM))
-    heard = output.holo
+    holo = output.holo
     words = F.cross_entropy(output.logits.flatten(0, 1).float(), episode.following.flatten())
-    parts = F.cross_entropy(heard.part_logits.flatten(0, 1), episode.parts.flatten())
-    asks = F.binary_cross_entropy_with_logits(heard.ask_logit, episode.asks.to(heard.ask_logit))
+    parts = F.cross_entropy(holo.part_logits.flatten(0, 1), episode.parts.flatten())
+    asks = F.binary_cross_entropy_with_logits(holo.ask_logit, episode.asks.to(holo.ask_logit))
     total = words + parts + asks + output.aux_loss
     return StepLoss(total, total.detach(), output.loads)
 
