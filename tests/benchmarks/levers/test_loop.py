@@ -1,15 +1,14 @@
-"""One loop for all arms: the same rates, the same batches, copies that leave the trunk alone."""
+"""One loop for all arms: the same rates, the same batches, copies leave the original unchanged."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from benchmarks.levers.branches import Budget, budgets, ends
-from benchmarks.levers.loop import decay, held_out_loss, stay, train_step
-from benchmarks.levers.text import Shape, Text
+from benchmarks.levers.loop import Budget, budgets, decay, ends, held_out_loss, stay, train_step
+from benchmarks.levers.text import Text, TextShape, shuffled
 from prism.data import RowBatch
-from tests.benchmarks.levers_fakes import batch, learner
+from tests.benchmarks.fakes import batch, learner
 
 
 def rates_of(monkeypatch: pytest.MonkeyPatch) -> list[float]:
@@ -65,7 +64,7 @@ def test_a_target_of_weight_zero_teaches_nothing() -> None:
     assert torch.equal(head[unused], before[0][unused])
 
 
-def test_a_branch_leaves_the_trunk_as_it_would_have_been() -> None:
+def test_a_branch_leaves_the_original_as_it_would_have_been() -> None:
     branched, straight = learner(), learner()
     rows = ends(branched, batch, [batch(1000)], [Budget(0.5, 2, 2), Budget(1.0, 4, 2)])
     stay(straight, batch, 4)
@@ -84,8 +83,37 @@ def test_budgets_hold_what_was_spent_before_and_the_decay() -> None:
 
 
 def test_a_seed_gives_the_same_text_to_all_and_another_seed_other_text() -> None:
-    text, shape = Text("pydoc", "pydoc"), Shape(rows=2, length=8, held_out=64)
+    text, shape = Text("pydoc", "pydoc"), TextShape(rows=2, length=8, held_out=64)
     first, again, other = (text.batches(shape, seed) for seed in (0, 0, 1))
     assert torch.equal(first(3).tokens, again(3).tokens)
     assert torch.equal(first(0).tokens, again(0).tokens)
     assert not torch.equal(first(3).tokens, other(3).tokens)
+
+
+def rows_of(batches) -> list[tuple]:
+    """Every row with all that belongs to it."""
+    return sorted(
+        (tuple(t.tolist()), tuple(y.tolist()), tuple(s.tolist()), source, int(count))
+        for b in batches
+        for t, y, s, source, count in zip(
+            b.tokens, b.targets, b.segment_ids, b.sources, b.bytes, strict=True
+        )
+    )
+
+
+def test_every_row_is_there_once_and_whole():
+    batches = [batch(i) for i in range(6)]
+    other = shuffled(batches, seed=3)
+    assert rows_of(other) == rows_of(batches)
+    assert [b.tokens.shape for b in other] == [b.tokens.shape for b in batches]
+
+
+def test_the_order_is_another_and_the_seed_decides_it():
+    batches = [batch(i) for i in range(6)]
+    orders = {
+        seed: torch.cat([b.tokens for b in shuffled(batches, seed)]).flatten().tolist()
+        for seed in (1, 2)
+    }
+    assert orders[1] != orders[2] != torch.cat([b.tokens for b in batches]).flatten().tolist()
+    again = torch.cat([b.tokens for b in shuffled(batches, 1)]).flatten().tolist()
+    assert orders[1] == again

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.gpu``: training speed on the GPU that is here, PRISM beside a Transformer.
+"""``python -m benchmarks.gpu``: training speed on this GPU, PRISM beside a Transformer.
 
 Tokens per second, MFU and peak memory of the trainer's own step, on random tokens, for each model
 and row length in turn; MFU is taken of the card's *measured* rate of large bf16 products, and also
@@ -7,17 +7,16 @@ of its data sheet where that is known. ``--profile`` prints the slowest kernels 
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.page.command import RESULTS, at_least, provenance, write_json
-from prism.command import Parser
+from benchmarks.page.command import parse, parser, provenance, write_json
 from prism.data import RowBatch
 from prism.engine.build import carries, make_model, model_config
 from prism.engine.cost.flops import count, device_peak
@@ -38,9 +37,7 @@ WARM_UP = 3
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    p = Parser(prog=f"python -m {PROGRAM}", description=__doc__)
-    p.add_argument("--out", type=Path, default=RESULTS / "gpu.json", help="the JSON to write")
+    p = parser(PROGRAM, __doc__)
     p.add_argument("--preset", default="350m")
     p.add_argument("--lengths", type=int, nargs="+", default=[2048, 8192], help="tokens per row")
     p.add_argument("--tokens", type=int, default=16_384, help="tokens per step")
@@ -48,20 +45,20 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--recompute", action="store_true", help="keep the blocks' inputs only")
     p.add_argument("--compile", action="store_true", help="compile every block")
     p.add_argument("--profile", action="store_true", help="print the slowest kernels")
-    p.add_argument("--quick", action="store_true", help="tiny sizes, also on a CPU")
-    args = p.parse_args(argv)
+    args, given = parse(p, argv, counts=("steps", "tokens"), check=_check)
+    content = {"meta": provenance(PROGRAM, given, args.quick)}
     try:
-        at_least(1, "--steps", args.steps)
-        at_least(1, "--tokens", args.tokens)
-        if not (torch.cuda.is_available() or args.quick):
-            raise ValueError("torch finds no GPU; --quick shows on a CPU that the script works")
-        rows = measure(args)
+        content |= measure(args)
     except ValueError as error:
         p.error(str(error))
-    content = {"meta": provenance(PROGRAM, argv, "quick" if args.quick else "full")}
-    write_json(args.out, content | rows)
+    write_json(args.out, content)
     print(args.out)
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if not (torch.cuda.is_available() or args.quick):
+        raise ValueError("torch finds no GPU; --quick shows on a CPU that the script works")
 
 
 def measure(args: Any) -> dict[str, Any]:
@@ -87,12 +84,8 @@ def measure(args: Any) -> dict[str, Any]:
             rows.append(row)
             print(", ".join(f"{k} {v:.4g}" if isinstance(v, float) else f"{k} {v}"
                             for k, v in row.items()), flush=True)  # fmt: skip
-    return {"matmul_flops_per_second": rate, "device": device_name(), "rows": rows}
-
-
-def device_name() -> str:
-    """The GPU, or the CPU where there is none."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+    return {"matmul_flops_per_second": rate, "device": device, "rows": rows}
 
 
 def _one(s: Settings, w: World, steps: int, rate: float, detail: bool) -> dict[str, Any]:
@@ -170,10 +163,10 @@ def _wait(device: torch.device, reset: bool = False) -> None:
 def _profile(step: Any) -> None:
     kinds = [ProfilerActivity.CPU]
     kinds += [ProfilerActivity.CUDA] if torch.cuda.is_available() else []
-    with profile(activities=kinds) as found:
+    with profile(activities=kinds) as profiled:
         step()
     key = "self_cuda_time_total" if torch.cuda.is_available() else "self_cpu_time_total"
-    print(found.key_averages().table(sort_by=key, row_limit=25, max_name_column_width=70))
+    print(profiled.key_averages().table(sort_by=key, row_limit=25, max_name_column_width=70))
 
 
 if __name__ == "__main__":

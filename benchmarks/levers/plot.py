@@ -1,8 +1,7 @@
-"""The levers in one picture: final loss of every arm against its tuned baseline, with intervals."""
+"""Figure of levers.json: final loss of every arm against its tuned baseline, with intervals."""
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -18,8 +17,8 @@ INK, GREY, BLUE, OCHRE = "#222222", "#9a9a94", "#2b5c8a", "#b8782a"
 Rows = list[tuple[str, Estimate, str]]  # words, nats, colour
 
 
-def levers_figure(content: dict[str, Any]) -> Figure:
-    """One panel per lever that has been measured."""
+def methods_figure(content: dict[str, Any]) -> Figure:
+    """One panel per training method that has been measured."""
     panels = [(title, rows_of(content[part])) for part, title, rows_of in PANELS if part in content]
     panels = [(title, rows) for title, rows in panels if rows]
     figure = Figure(figsize=(9, 0.6 + 2.4 * -(-len(panels) // 2)), layout="constrained")
@@ -42,7 +41,7 @@ def _curriculum(part: dict[str, Any]) -> Rows:
     runs, rows = finals(part), []
     for arm in (SPREAD, ANNEALED):
         for domain, colour in ((SKILL, BLUE), (ELSEWHERE, OCHRE)):
-            value = difference(runs.get(arm, {}), runs.get(CONSTANT, {}), domain)
+            value = difference(runs.get(arm, {}), runs.get(CONSTANT, {}), "domains", domain)
             if value is not None:
                 rows.append((f"{arm}, {domain}", value, colour))
     return rows
@@ -62,8 +61,8 @@ def _modular(part: dict[str, Any]) -> Rows:
 
 
 PANELS = (
-    ("growth", "Growth, against scratch at equal time", partial(_arms, baseline="scratch")),
-    ("selection", "Token selection, against all tokens", partial(_arms, baseline=ALL)),
+    ("growth", "Growth, against scratch at equal time", lambda part: _arms(part, "scratch")),
+    ("selection", "Token selection, against all tokens", lambda part: _arms(part, ALL)),
     ("curriculum", "Curriculum, against constant shares", _curriculum),
     ("modular", "Modular, against the best single part", _modular),
 )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.levers.loop import held_out_loss, stay, training_flops
-from benchmarks.levers.operators import OPERATORS, grown
-from benchmarks.levers.sizes import config
-from benchmarks.levers.watch import Losses, Silent
+from benchmarks.levers.loop import held_out_loss, stay
+from benchmarks.levers.operators import OPERATORS, Losses, Silent, grown
+from benchmarks.levers.text import config
 from prism import PrismConfig
-from tests.benchmarks.levers_fakes import LENGTH, batch, learner
+from prism.engine.cost.flops import count
+from tests.benchmarks.fakes import LENGTH, batch, learner
 
 DEEPER, WIDER = (PrismConfig.from_dict(config(d, layers)) for d, layers in ((16, 3), (32, 1)))
 CASES = [("exact", DEEPER), ("exact", WIDER), ("stack", DEEPER), ("random", DEEPER), ("pad", WIDER)]
@@ -24,7 +24,7 @@ def test_every_way_trains_on_at_the_new_size_and_leaves_the_small_one(
     before = held_out_loss(small.model, [batch(1000)])
     large, new = grown(small, target, "target", operator, LENGTH)
     assert large.model.config == target
-    assert large.flops_per_token == training_flops(large.model, LENGTH) > small.flops_per_token
+    assert large.flops_per_token == count(large.model, LENGTH).training > small.flops_per_token
     assert {name: m.shape for name, m in new.items()} == {
         name: p.shape for name, p in large.model.named_parameters()
     }

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from benchmarks.levers import modular as levers_modular
-from benchmarks.levers.__main__ import PARTS, main
-from benchmarks.levers.bars import levers_bars
+from benchmarks.levers import modular, text
+from benchmarks.levers.__main__ import METHODS, main
 from benchmarks.levers.curriculum import ELSEWHERE, above_constant, affordable
-from benchmarks.levers.page import main as page
+from benchmarks.results import main as results
+from benchmarks.subjects import SUBJECTS
 from prism.command import STOPPED
 from prism.studies.modular.experiment import StudySizes
 
@@ -43,23 +43,27 @@ def mix(tmp_path: Path) -> str:
 def test_every_part_runs_and_the_same_command_has_nothing_left_to_do(
     tmp_path: Path, mix: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(levers_modular, "experiment", fake_study)
+    monkeypatch.setattr(modular, "experiment", fake_study)
+    monkeypatch.setattr(text, "WINDOW", 16)  # shuffling over 1,024 batches takes seconds
+    monkeypatch.setattr("benchmarks.results.draw", lambda *arguments: [])
     out = tmp_path / "benchmarks" / "results" / "levers.json"
     command = ["--quick", "--seeds", "1", "--data", mix, "--name", "a text", "--out", str(out)]
     assert main(command) == 0
     assert "growth: phase final" in capsys.readouterr().out
     content = json.loads(out.read_text())
-    assert set(PARTS) == set(content)
+    assert set(METHODS) == set(content)
     assert str(tmp_path / "first") not in out.read_text()
-    assert {bar.verdict for bar in levers_bars(content)} == {"not judged"}
-    assert page(["--root", str(tmp_path)]) == 0
+    files = {subject.file: content for subject in SUBJECTS}
+    judged = [c for s in SUBJECTS if s.name in METHODS for c in s.judged(files)]
+    assert {criterion.verdict for criterion in judged} == {"not judged"}
+    assert results(["--root", str(tmp_path)]) == 0
     rows = content["curriculum"]["runs"]
     late = {row.get("annealed") for row in rows if row["phase"] == "final"}
     assert late == {None, affordable(above_constant(rows, ELSEWHERE))}
 
     assert main(command) == 0
     assert "phase" not in capsys.readouterr().out
-    for part in PARTS:
+    for part in METHODS:
         assert json.loads(out.read_text())[part]["runs"] == content[part]["runs"]
 
 
@@ -75,7 +79,7 @@ def test_what_was_interrupted_goes_on(
         return fake_study(seed, sizes)
 
     command = ["--quick", "--part", "modular", "--seeds", "2", "--out", str(out)]
-    monkeypatch.setattr(levers_modular, "experiment", stops)
+    monkeypatch.setattr(modular, "experiment", stops)
     assert main(command) == STOPPED
     assert "goes on" in capsys.readouterr().err
     assert main(command) == 0

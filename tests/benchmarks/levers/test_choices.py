@@ -1,4 +1,4 @@
-"""Noise, choice of tokens and curricula are what they say they are."""
+"""Noise, token selection and curricula do what their definitions say."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from benchmarks.levers.curriculum import (
     ANNEALED,
     CONSTANT,
     COST,
+    SIZES,
     SKILL,
     SPREAD,
     above_constant,
@@ -21,12 +22,11 @@ from benchmarks.levers.curriculum import (
 )
 from benchmarks.levers.loop import token_losses
 from benchmarks.levers.selection import excess, noisy, recycling
-from benchmarks.levers.sizes import CURRICULUM, config
-from benchmarks.levers.text import VOCABULARY, Text
+from benchmarks.levers.text import VOCABULARY, Text, config
 from prism import Prism, PrismConfig
 from prism.data import RowBatch
 from prism.data.document import IGNORE
-from tests.benchmarks.levers_fakes import batch
+from tests.benchmarks.fakes import batch
 
 
 def long_batch() -> RowBatch:
@@ -79,7 +79,7 @@ def test_recycling_weighs_every_target_the_same_before_it_has_seen_any() -> None
 
 
 def test_spread_reads_as_much_of_the_skill_as_annealed() -> None:
-    sizes = CURRICULUM["full"]
+    sizes = SIZES["full"]
     read = {
         arm: curriculum(arm, 0.4, sizes).tokens(0, sizes.steps, sizes.steps)[SKILL]
         for arm in (CONSTANT, SPREAD, ANNEALED)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.levers.branches import cost_of
+from benchmarks.levers.summary import cost_of
 
 COSTS = (0.5, 0.75, 1.0)
 falling = st.lists(st.floats(0.01, 1.0), min_size=3, max_size=3).map(

@@ -1,4 +1,4 @@
-"""Bar 6: whether a kind of expert hurts at least three times as much where it wins, per task."""
+"""Criterion 6: per task, a kind of expert hurts at least three times as much where it wins."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from benchmarks.page.bars import NOT_MEASURED, Bar
+from benchmarks.page.criterion import NOT_MEASURED, Criterion
+from benchmarks.page.markdown import minus
 
 LIMIT = 3.0
-RESOLUTION = 1e-6  # nats; less is rounding, and the ratio of two such numbers says nothing
+RESOLUTION = 1e-6  # nats; less is rounding, and the ratio of two such numbers means nothing
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Harm:
             return "wins too few or too many"
         if self.ratio is None:
             return "no harm elsewhere" if self.won > 0 else "no harm at all"
-        return f"{self.ratio:.1f}".replace("-", "−")
+        return minus(f"{self.ratio:.1f}")
 
 
 def harms(content: dict[str, Any]) -> list[Harm]:
@@ -57,30 +58,34 @@ def harms(content: dict[str, Any]) -> list[Harm]:
     for run in content["runs"]:
         for row in run["kinds"]:
             groups.setdefault((run["task"], row["where"], row["kind"]), []).append(row)
-    return [_harm(*key, rows) for key, rows in groups.items()]
+    means = []
+    for (task, where, kind), rows in groups.items():
+        wins = fmean(row["wins"] for row in rows)
+        known = sum(row["harm_won"] is not None for row in rows)
+        won, others = _mean(rows, "harm_won"), _mean(rows, "harm_others")
+        means.append(Harm(task, kind, where, wins, known, len(rows), won, others))
+    return means
 
 
-def _harm(task: str, where: str, kind: str, rows: list[dict[str, Any]]) -> Harm:
-    known = [row for row in rows if row["harm_won"] is not None]
-    won = _resolved(fmean(row["harm_won"] for row in known)) if known else None
-    others = _resolved(fmean(row["harm_others"] for row in known)) if known else None
-    wins = fmean(row["wins"] for row in rows)
-    return Harm(task, kind, where, wins, len(known), len(rows), won, others)
+def _mean(rows: list[dict[str, Any]], field: str) -> float | None:
+    """Mean over the seeds that measured it, 0 below the resolution; None if none did."""
+    known = [row[field] for row in rows if row[field] is not None]
+    if not known:
+        return None
+    mean = fmean(known)
+    return mean if abs(mean) >= RESOLUTION else 0.0
 
 
-def _resolved(harm: float) -> float:
-    return harm if abs(harm) >= RESOLUTION else 0.0
-
-
-def specialisation_bars(content: dict[str, Any]) -> list[Bar]:
-    """One bar per task: met if every kind that could be measured meets it."""
-    found = [harm for harm in harms(content) if harm.where == "all"]
-    bars = []
+def specialisation_criteria(content: dict[str, Any] | None) -> list[Criterion]:
+    """One criterion per task: met if every kind that could be measured meets it."""
+    if content is None:
+        return [Criterion("6", f"a kind hurts ≥ {LIMIT:g} × as much where it wins")]
+    everywhere = [harm for harm in harms(content) if harm.where == "all"]
+    criteria = []
     for task in dict.fromkeys(run["task"] for run in content["runs"]):
-        mine = [harm for harm in found if harm.task == task]
+        mine = [harm for harm in everywhere if harm.task == task]
         known = [harm.met for harm in mine if harm.met is not None]
         reached = ", ".join(f"{harm.kind} {harm.text}" for harm in mine) or NOT_MEASURED
         asks = f"{task}: switching a kind off hurts ≥ {LIMIT:g} × as much where it wins"
-        met = all(known) if known and content["meta"]["profile"] == "full" else None
-        bars.append(Bar("6", asks, reached, met))
-    return bars
+        criteria.append(Criterion("6", asks, reached, all(known) if known else None))
+    return criteria
