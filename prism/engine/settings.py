@@ -8,12 +8,13 @@ change keeps the mathematics of the run (steps, machine, saving, logging) may be
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from prism.config import PrismConfig
 from prism.engine.flags import check, flag, flag_name
-from prism.engine.levers.selection import parse_share
 
 PHASES = ("pretrain", "instruct")
 SCHEDULES = ("cosine", "wsd")
@@ -27,6 +28,7 @@ MODULAR_PHASES = ("trunk", "neural", "memory", "symbolic", "assemble")
 WHAT, MODEL, DATA = "what to do", "model", "data"
 OPTIM, MACHINE, RUN = "optimisation", "machine", "saving and logging"
 LEVERS = "levers"  # to train cheaper; counted apart from the core flags
+SHARE = 0.6  # of the targets that excess keeps when none is given; the source keeps 0.6 to 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,3 +223,95 @@ def renewed(saved: Settings, flags: Mapping[str, Any]) -> Settings:
 def renewable() -> Sequence[str]:
     """The flags that ``--resume`` accepts."""
     return [flag_name(f.name) for f in dataclasses.fields(Settings) if f.metadata["renew"]]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Condition under which some flags change anything.
+
+    Attributes:
+        flags: names of fields.
+        when: of the settings of the run, and of a function that gives the config of its model.
+        needs: for the error: what the flags need, or why they have no effect.
+    """
+
+    flags: Collection[str]
+    when: Callable[[Settings, Callable[[], PrismConfig]], bool]
+    needs: str
+
+
+def _anneals_by_decay(s: Settings) -> bool:
+    return any(part.startswith("anneal:") and "@" not in part for part in s.curriculum)
+
+
+def _explores(s: Settings, config: Callable[[], PrismConfig]) -> bool:
+    if not s.model.startswith("prism"):
+        return False
+    if s.progressive is not None:
+        return True  # each stage has a model of its own
+    model = config()
+    return model.topk < len(model.expert_kinds) or model.router_gates == "independent"
+
+
+ALL = frozenset(f.name for f in dataclasses.fields(Settings))
+EFFECTS = (
+    Effect(
+        ("decay",),
+        lambda s, _: s.schedule == "wsd" or _anneals_by_decay(s),
+        "needs --schedule wsd, or --curriculum anneal:SOURCE=SHARE without a start",
+    ),
+    Effect(("mfu", "gpu"), lambda s, _: s.dry_run, "needs --dry-run"),
+    Effect(
+        ("exploration",),
+        _explores,
+        "needs a router that chooses: --set router_topk=K below the number of kinds, or "
+        'router_gates="independent"',
+    ),
+    Effect(
+        ("preset",),
+        lambda s, _: s.progressive in (None, "jump"),
+        "--progressive names the presets itself",
+    ),
+    Effect(ALL - {"smoke"}, lambda s, _: not s.smoke, "--smoke has settings of its own"),
+    Effect(
+        ALL - {"resume", "export"},
+        lambda s, _: s.export is None,
+        "--export writes the weights as they are, and does nothing else",
+    ),
+)
+
+
+def check_effects(s: Settings, given: Mapping[str, Any], config: Callable[[], PrismConfig]) -> None:
+    """Nothing if every flag that was ``given`` has an effect in a run of the settings ``s``.
+
+    Args:
+        given: the flags on the command line; what a resumed run was saved with is not among them.
+        config: gives the config of the model of ``s``.
+
+    Raises:
+        ValueError: one has none; names it and what it needs.
+    """
+    for effect in EFFECTS:
+        for name in given:
+            if name in effect.flags and not effect.when(s, config):
+                value = given[name]
+                text = " ".join(map(str, value)) if isinstance(value, tuple) else value
+                raise ValueError(f"{flag_name(name)} {text}: has no effect; {effect.needs}")
+
+
+def parse_share(text: str) -> float:
+    """The share of the targets that ``excess`` or ``excess:SHARE`` keeps.
+
+    Raises:
+        ValueError: another rule, or a share outside (0, 1].
+    """
+    rule, colon, number = text.partition(":")
+    try:
+        share = float(number) if colon else SHARE
+    except ValueError:
+        share = math.nan
+    if rule != "excess" or not 0 < share <= 1:
+        raise ValueError(
+            f"--token-selection {text}: must be excess or excess:SHARE, SHARE in (0, 1]"
+        )
+    return share

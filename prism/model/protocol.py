@@ -62,6 +62,8 @@ class PrismOutput:
         price: ``[B, T]``, what every token would pay alone, padding too; its mean over real tokens
             is ``aux_loss``. Without what guests pay on top (prism/model/loudness.py). None for
             baselines.
+        hidden: ``[B, T, D]``, what the head was applied to: ``logits = hidden head^T`` (before any
+            fact is mixed in).
     """
 
     logits: Tensor
@@ -71,6 +73,7 @@ class PrismOutput:
     loads: Tensor | None = field(default=None, repr=False)
     holo: FactQueries | None = field(default=None, repr=False)
     price: Tensor | None = field(default=None, repr=False)
+    hidden: Tensor | None = field(default=None, repr=False)
 
 
 class LanguageModel(nn.Module):

@@ -11,9 +11,9 @@ from safetensors import safe_open
 
 import prism
 from prism.data import ByteTokenizer
-from prism.engine.levers.reference import open_reference, weights_digest
-from prism.engine.logs.curves import draw
+from prism.engine.levers.token_weights import open_reference, weights_digest
 from prism.engine.logs.log import read
+from prism.engine.logs.report import draw
 from prism.engine.store import checkpoint, folder
 from prism.run_scale import main
 

@@ -91,7 +91,7 @@ def test_a_part_is_told_where_it_is_a_guest_and_pays_for_it(
     flags += ("--data", f"file:{text}")
     found = []
     for cost in (1.0, 1e6):
-        with patch.object(loudness, "GUEST_COST", cost):
+        with patch.object(loudness, "OUT_OF_DOMAIN_FACTOR", cost):
             assert phase(tmp_path, "memory", *ckpt(runs, "trunk"), *flags, out=f"at {cost}") == 0
         assert "guest in: pydoc" in capsys.readouterr().out
         found.append(weights(tmp_path / f"at {cost}")["blocks.0.memory.write.weight"])

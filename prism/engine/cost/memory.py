@@ -7,7 +7,7 @@ N parameters over S shards, n rows of T tokens per forward:
     compute copy        2 N in bf16 where a rank holds all; the two largest blocks where sharded
     activations         what the backward pass keeps, read off the autograd graph of a few tokens
     logits              n T V (compute + fp32 + its gradient)
-    states              the recurrent states of the rank's lanes, before and after
+    states              the recurrent states of the rank's row streams, before and after
 
 The activations are counted, not guessed: a few tokens are run and every tensor that autograd saves
 is added up; with ``--recompute`` it is the blocks' inputs and one block's inside.
@@ -23,9 +23,9 @@ from torch import Tensor, nn
 
 from prism.baselines.stack import ResidualStack
 from prism.config import PrismConfig
-from prism.engine.build import carries, make_model
 from prism.engine.loop.optimizer import Roles
-from prism.engine.parallel.meta import parameters_on_meta
+from prism.engine.models import carries, make_model
+from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
 from prism.model.protocol import LanguageModel, map_state
 
