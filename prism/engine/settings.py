@@ -272,11 +272,11 @@ EFFECTS = (
         lambda s, _: s.progressive in (None, "jump"),
         "--progressive names the presets itself",
     ),
-    Effect(ALL - {"smoke"}, lambda s, _: not s.smoke, "--smoke has settings of its own"),
+    Effect(ALL - {"smoke"}, lambda s, _: not s.smoke, "has no effect, --smoke has settings of its own"),
     Effect(
         ALL - {"resume", "export"},
         lambda s, _: s.export is None,
-        "--export writes the weights as they are, and does nothing else",
+        "has no effect, --export writes the weights and does nothing else",
     ),
 )
 
@@ -296,7 +296,7 @@ def check_effects(s: Settings, given: Mapping[str, Any], config: Callable[[], Pr
             if name in effect.flags and not effect.when(s, config):
                 value = given[name]
                 text = " ".join(map(str, value)) if isinstance(value, tuple) else value
-                raise ValueError(f"{flag_name(name)} {text}: has no effect; {effect.needs}")
+                raise ValueError(f"{flag_name(name)} {text}: {effect.needs}")
 
 
 def parse_share(text: str) -> float:
