@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from prism.config import PrismConfig
-from prism.engine.flags import check, flag, flag_name
+from prism.engine.flags import Effect, check, check_effect, flag, flag_name
 
 PHASES = ("pretrain", "instruct")
 SCHEDULES = ("cosine", "wsd")
@@ -225,21 +225,6 @@ def renewable() -> Sequence[str]:
     return [flag_name(f.name) for f in dataclasses.fields(Settings) if f.metadata["renew"]]
 
 
-@dataclass(frozen=True)
-class Effect:
-    """Condition under which some flags change anything.
-
-    Attributes:
-        flags: names of fields.
-        when: of the settings of the run, and of a function that gives the config of its model.
-        needs: for the error: what the flags need, or why they have no effect.
-    """
-
-    flags: Collection[str]
-    when: Callable[[Settings, Callable[[], PrismConfig]], bool]
-    needs: str
-
-
 def _anneals_by_decay(s: Settings) -> bool:
     return any(part.startswith("anneal:") and "@" not in part for part in s.curriculum)
 
@@ -272,11 +257,27 @@ EFFECTS = (
         lambda s, _: s.progressive in (None, "jump"),
         "--progressive names the presets itself",
     ),
-    Effect(ALL - {"smoke"}, lambda s, _: not s.smoke, "has no effect, --smoke has settings of its own"),
+    Effect(
+        ALL - {"smoke"}, lambda s, _: not s.smoke, "has no effect, --smoke has settings of its own"
+    ),
     Effect(
         ALL - {"resume", "export"},
         lambda s, _: s.export is None,
         "has no effect, --export writes the weights and does nothing else",
+    ),
+)
+
+
+FIELD_EFFECTS = (  # of the fields of the model's config that --set names
+    Effect(
+        ("num_rates", "half_life_min", "half_life_max"),
+        lambda config: config.half_lives is None,
+        "has no effect, half_lives are given",
+    ),
+    Effect(
+        ("balance_rate", "balance_target"),
+        lambda config: config.topk < len(config.expert_kinds),
+        "needs router_topk below the number of kinds, all are on",
     ),
 )
 
@@ -291,12 +292,14 @@ def check_effects(s: Settings, given: Mapping[str, Any], config: Callable[[], Pr
     Raises:
         ValueError: one has none; names it and what it needs.
     """
-    for effect in EFFECTS:
-        for name in given:
-            if name in effect.flags and not effect.when(s, config):
-                value = given[name]
-                text = " ".join(map(str, value)) if isinstance(value, tuple) else value
-                raise ValueError(f"{flag_name(name)} {text}: {effect.needs}")
+    for name, value in given.items():
+        text = " ".join(map(str, value)) if isinstance(value, tuple) else value
+        check_effect(EFFECTS, name, f"{flag_name(name)} {text}", s, config)
+    pairs = [pair for pair in given.get("set", ()) if "=" in pair]
+    fields = {name for effect in FIELD_EFFECTS for name in effect.names}
+    for pair in pairs:
+        if (name := pair.partition("=")[0]) in fields and s.progressive is None:
+            check_effect(FIELD_EFFECTS, name, f"--set {pair}", config())
 
 
 def parse_share(text: str) -> float:
