@@ -36,6 +36,7 @@ from prism.engine.settings import Settings, check_effects, renewed
 from prism.engine.smoke import smoke
 from prism.engine.store import checkpoint, folder
 from prism.engine.store.export import export
+from prism.record import write_json
 
 DIVERGED, HOOK_FAILED = 3, 4  # exit codes
 GROWING = "growing.tmp"  # a folder that is there while a run crosses a growth point
@@ -236,7 +237,7 @@ class _Run:
             wandb = WandB(self.folder, s, trainer.notes.get("wandb"))
             trainer.notes["wandb"] = wandb.id
             sinks.append(wandb)
-        folder.write_json(self.folder / "settings.json", s.saved())
+        write_json(self.folder / "settings.json", s.saved())
         terminal.settings(s.to_dict() | {"data": s.mix} | self.flags)
         size = trainer.model.num_parameters()
         terminal.say(f"{s.model}: {size:,} parameters on {self.w.size} x {self.w.device.type}")

@@ -15,6 +15,7 @@ from prism.engine.loop.optimizer import Optimizers, Roles
 from prism.engine.loop.stream_states import StreamStates
 from prism.engine.settings import Settings
 from prism.engine.store import checkpoint, folder
+from prism.record import write_json
 from tests.growth.pairs import pairs
 from tests.model.families import lively, tokens_of
 
@@ -47,8 +48,8 @@ def written(
     checkpoint.write_tensors(temporary, tensors | {"hardness.mean": torch.arange(4.0)})
     values = {"settings": s.saved(), "config": model.config.to_dict(), "carries": True}
     values |= {"format": checkpoint.FORMAT, "step": 2, "norms": [1.0], "tokens": 7}
-    folder.write_json(temporary / checkpoint.RUN, values)
-    folder.write_json(temporary / "rank0000.json", {"lanes": {"lane0000": 5}})
+    write_json(temporary / checkpoint.RUN, values)
+    write_json(temporary / "rank0000.json", {"lanes": {"lane0000": 5}})
     return folder.commit(temporary)
 
 

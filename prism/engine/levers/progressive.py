@@ -44,11 +44,12 @@ from prism.engine.loop.optimizer import Optimizers, Roles
 from prism.engine.loop.stream_states import StreamStates, template
 from prism.engine.models import make_model, model_config
 from prism.engine.settings import Settings
-from prism.engine.store import checkpoint, folder
+from prism.engine.store import checkpoint
 from prism.engine.store.export import load_checkpoint
 from prism.growth import METHODS, GrowResult, layer_mapping, grow, related
 from prism.growth.moments import grown_state
 from prism.model.protocol import LanguageModel
+from prism.record import write_json
 
 JUMP = "jump"
 JUMP_AT, JUMP_DEPTH = 0.5, 4
@@ -211,7 +212,7 @@ def grown_checkpoint(start: Path, target: Path, s: Settings, stage: Stage) -> Gr
     target.mkdir(parents=True)
     checkpoint.write_tensors(target, tensors)
     values |= {"config": stage.config.to_dict(), "norms": []}
-    folder.write_json(target / checkpoint.RUN, values)
+    write_json(target / checkpoint.RUN, values)
     for file in start.glob("rank*.json"):
         shutil.copy(file, target)
     return result

@@ -32,6 +32,7 @@ from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceSt
 from prism.config import PrismConfig
 from prism.engine.parallel.world import World
 from prism.engine.store import folder
+from prism.record import write_json
 
 FORMAT = 1
 RUN = "run.json"
@@ -68,9 +69,9 @@ class Saver:
             return
         if self.w.first:
             folder.begin(self.run, step)
-            folder.write_json(temporary / RUN, {"format": FORMAT, "step": step, **common})
+            write_json(temporary / RUN, {"format": FORMAT, "step": step, **common})
         self.w.barrier()
-        folder.write_json(temporary / f"rank{self.w.rank:04d}.json", mine)
+        write_json(temporary / f"rank{self.w.rank:04d}.json", mine)
         writer = HuggingFaceStorageWriter(str(temporary), save_distributed=True)
         state = {key: _at_least_1d(value) for key, value in tensors.items()}
         if self.group is None:
