@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,7 +57,7 @@ class Settings:
     )
     tokenizer: str = flag("bytes", DATA, "bytes, or the file of a tokenizer", metavar="FILE")
     seq_len: int = flag(1024, DATA, "tokens per row and step", low=2)
-    global_batch_size: int = flag(8, DATA, "rows (lanes) per step over all ranks", low=1)
+    global_batch_size: int = flag(8, DATA, "rows per step over all ranks", low=1)
     micro_batch_size: int | None = flag(
         None, DATA, "rows per forward; default all of the rank", low=1, renew=True
     )
@@ -210,23 +210,16 @@ def renewed(saved: Settings, flags: Mapping[str, Any]) -> Settings:
     Raises:
         ValueError: a flag that would make it another run.
     """
-    for f in dataclasses.fields(Settings):
+    fields = dataclasses.fields(Settings)
+    renewable = [flag_name(f.name) for f in fields if f.metadata["renew"]]
+    for f in fields:
         same = f.name not in flags or flags[f.name] == getattr(saved, f.name)
         if not (f.metadata["renew"] or same):
             raise ValueError(
                 f"{flag_name(f.name)} {flags[f.name]}: the run was started with "
-                f"{getattr(saved, f.name)}; --resume can change only {', '.join(renewable())}"
+                f"{getattr(saved, f.name)}; --resume can change only {', '.join(renewable)}"
             )
     return dataclasses.replace(saved, **flags)
-
-
-def renewable() -> Sequence[str]:
-    """The flags that ``--resume`` accepts."""
-    return [flag_name(f.name) for f in dataclasses.fields(Settings) if f.metadata["renew"]]
-
-
-def _anneals_by_decay(s: Settings) -> bool:
-    return any(part.startswith("anneal:") and "@" not in part for part in s.curriculum)
 
 
 def _explores(s: Settings, config: Callable[[], PrismConfig]) -> bool:
@@ -242,7 +235,10 @@ ALL = frozenset(f.name for f in dataclasses.fields(Settings))
 EFFECTS = (
     Effect(
         ("decay",),
-        lambda s, _: s.schedule == "wsd" or _anneals_by_decay(s),
+        lambda s, _: (
+            s.schedule == "wsd"
+            or any(part.startswith("anneal:") and "@" not in part for part in s.curriculum)
+        ),
         "needs --schedule wsd, or --curriculum anneal:SOURCE=SHARE without a start",
     ),
     Effect(("mfu", "gpu"), lambda s, _: s.dry_run, "needs --dry-run"),

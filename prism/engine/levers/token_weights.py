@@ -215,9 +215,10 @@ def _build(_: None, spec: TrainSpec, w: World) -> Parts:
     if s.reference is None:
         return Parts(loss=weighted_loss(spec, w, None))
     reference = open_reference(s.reference, open_tokenizer(s.tokenizer), s.dtype, w.device)
+    digest = hashlib.blake2b(digest_size=16)
     return Parts(
         loss=weighted_loss(spec, w, reference),
-        identity={"reference": weights_digest(reference)},
+        identity={"reference": weights_hash(reference.state_dict(), digest)},
         remarks=(f"reference: {s.reference}, {reference.num_parameters():,} parameters",),
     )
 
@@ -257,8 +258,3 @@ def open_reference(
         for parameter in model.parameters():  # buffers hold rates, which stay exact
             parameter.data = parameter.data.bfloat16()
     return model.requires_grad_(False).eval()
-
-
-def weights_digest(model: LanguageModel) -> str:
-    """Equal for equal weights, so that a resumed run can tell that it compares with the same."""
-    return weights_hash(model.state_dict(), hashlib.blake2b(digest_size=16))

@@ -46,10 +46,12 @@ def render(run: Path) -> str:
     for record in records:
         last |= record
     numbers = {k: v for k, v in last.items() if not isinstance(v, dict)}
+    buffer = io.StringIO()
+    draw(records).savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return PAGE.format(
         title=html.escape(f"{settings['model']} {settings['preset']}: {run.name}"),
         last=_rows(numbers),
-        figure=_svg(draw(records)),
+        figure=re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.DOTALL),
         settings=_rows(settings),
     )
 
@@ -92,13 +94,6 @@ def draw(records: Records) -> Figure:
         if len(ax.get_legend_handles_labels()[0]) > 1:
             ax.legend(fontsize=7)
     return figure
-
-
-def _svg(figure: Figure) -> str:
-    """The figure as an SVG element, to be put into a page."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.DOTALL)
 
 
 def _points(records: Records, name: str) -> tuple[list[int], list[float]]:

@@ -75,18 +75,17 @@ class Optimizers:
         here = zip(self.parameters.items(), local_shards(self.parameters.values()), strict=True)
         self.updated = {n: p if n in muon else nn.Parameter(mine) for (n, p), mine in here}
         self.partial = [n for n in self.parameters if n not in muon]
-        rest = [name for name in self.parameters if name not in muon]
         groups = [
-            self._group([n for n in rest if n in roles.decayed], s.weight_decay),
-            self._group([n for n in rest if n not in roles.decayed], 0.0),
+            self._group([n for n in self.partial if n in roles.decayed], s.weight_decay),
+            self._group([n for n in self.partial if n not in roles.decayed], 0.0),
         ]
         groups = [group for group in groups if group["params"]]
-        self.parts: list[Optimizer] = [
+        self.members: list[Optimizer] = [
             AdamW(groups, lr=s.lr, betas=(BETA1, s.beta2), fused=True),
         ]
         if muon:
             matrices = self._group([n for n in self.parameters if n in muon], s.weight_decay)
-            self.parts.append(
+            self.members.append(
                 torch.optim.Muon([matrices], lr=s.lr, momentum=0.95, adjust_lr_fn="match_rms_adamw")
             )
 
@@ -95,19 +94,19 @@ class Optimizers:
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the next step."""
-        for optimizer in self.parts:
+        for optimizer in self.members:
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
     def step(self) -> None:
         """One step on the gradients that are there."""
         self._follow()
-        for optimizer in self.parts:
+        for optimizer in self.members:
             optimizer.step()
 
     def _follow(self) -> None:
-        """Give the parts the gradients of the parameters, and their present memory: the first
-        forward may move a part, to pad it."""
+        """Give the local shards the gradients of the parameters, and their present memory: the
+        first forward may move a shard, to pad it."""
         spread = [(self.parameters[n], self.updated[n]) for n in self.partial]
         for (_, mine), now in zip(spread, local_shards(p for p, _ in spread), strict=True):
             mine.data = now
@@ -142,7 +141,7 @@ class Optimizers:
     def _moments(self) -> Iterable[tuple[str, Tensor]]:
         for name, p in self.parameters.items():
             mine = self.updated[name]
-            for optimizer in self.parts:
+            for optimizer in self.members:
                 for moment, value in optimizer.state.get(mine, {}).items():
                     partial = mine is not p and value.shape == mine.shape
                     yield f"{name}.{moment}", from_local_shard(value, p) if partial else value

@@ -18,6 +18,7 @@ import copy
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -136,22 +137,16 @@ def _shard(model: nn.Module, s: Settings, w: World) -> None:
     fsdp_args(model, stream=lambda output: (output.logits, output.hidden))
 
 
-class _Wrapped:
-    """A value that the hooks in between do not look into."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
 def fsdp_args(module: nn.Module, stream: Callable[[Any], Any]) -> None:
     """Let the hooks of ``fully_shard`` see the first argument and ``stream(output)`` only.
 
     They look for every tensor that needs a gradient in a call, and to do so *copy* the dataclasses
     that hold them (since torch 2.13; before, they did not look inside). A block's other arguments
     are the object that the blocks of a call share and write to, so a copy would silently cut the
-    tape between the layers. They pass through the hooks inside a wrapper instead. Nothing is lost:
-    autograd runs the nodes of a block, latest first, between the arrival of the gradient of its
-    output stream and the departure of that of its input stream, whichever way the gradients came.
+    tape between the layers. They pass through the hooks inside a plain object, which these do not
+    look into. Nothing is lost: autograd runs the nodes of a block, latest first, between the
+    arrival of the gradient of its output stream and the departure of that of its input stream,
+    whichever way the gradients came.
 
     Args:
         module: after ``fully_shard``, whose hooks must be the inner ones.
@@ -159,15 +154,15 @@ def fsdp_args(module: nn.Module, stream: Callable[[Any], Any]) -> None:
     """
     inner = module.forward
 
-    def forward(*args: Any, rest: _Wrapped) -> tuple[Any, _Wrapped]:
+    def forward(*args: Any, rest: SimpleNamespace) -> tuple[Any, SimpleNamespace]:
         more, named = rest.value
         output = inner(*args, *more, **named)
-        return stream(output), _Wrapped(output)
+        return stream(output), SimpleNamespace(value=output)
 
     def wrap(_: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        return args[:1], {"rest": _Wrapped((args[1:], kwargs))}
+        return args[:1], {"rest": SimpleNamespace(value=(args[1:], kwargs))}
 
-    def unwrap(_: nn.Module, args: tuple[Any, ...], output: tuple[Any, _Wrapped]) -> Any:
+    def unwrap(_: nn.Module, args: tuple[Any, ...], output: tuple[Any, SimpleNamespace]) -> Any:
         return output[1].value
 
     module.forward = forward  # type: ignore[method-assign]

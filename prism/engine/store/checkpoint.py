@@ -113,7 +113,15 @@ def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor], alone: bool = 
     """
     state = {key: _at_least_1d(value) for key, value in tensors.items()}
     reader = HuggingFaceStorageReader(str(checkpoint))
-    _check(checkpoint, reader, state)
+    found = reader.read_metadata().state_dict_metadata
+    for key, value in state.items():
+        if key not in found:
+            raise ValueError(f"{checkpoint}: tensor {key!r} is missing")
+        if found[key].size != value.shape:
+            raise ValueError(
+                f"{checkpoint}: shape of {key!r} is {tuple(found[key].size)}: "
+                f"must be {tuple(value.shape)}"
+            )
     with _alone():
         dcp.load(state, storage_reader=reader, no_dist=alone)
 
@@ -147,18 +155,6 @@ def _alone() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
         yield
-
-
-def _check(checkpoint: Path, reader: Any, wanted: Mapping[str, Tensor]) -> None:
-    found = reader.read_metadata().state_dict_metadata
-    for key, value in wanted.items():
-        if key not in found:
-            raise ValueError(f"{checkpoint}: tensor {key!r} is missing")
-        if found[key].size != value.shape:
-            raise ValueError(
-                f"{checkpoint}: shape of {key!r} is {tuple(found[key].size)}: "
-                f"must be {tuple(value.shape)}"
-            )
 
 
 def read_run(checkpoint: Path) -> dict[str, Any]:
