@@ -56,9 +56,8 @@ def build_spec(
         curriculum = parse_curriculum(s.curriculum, mix, s.decay)
         remarks.append(f"curriculum: {curriculum.describe()}")
     if outside := [weighted.source.name for weighted in mix.sources if weighted.out_of_domain]:
-        remarks.append(
-            f"out of domain: {', '.join(outside)}; output-norm penalty x {OUT_OF_DOMAIN_FACTOR:g} there"
-        )
+        factor = f"output-norm penalty x {OUT_OF_DOMAIN_FACTOR:g} there"
+        remarks.append(f"out of domain: {', '.join(outside)}; {factor}")
     spec = TrainSpec(
         s=s,
         config=stage.config,

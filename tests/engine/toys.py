@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prism.data import Mix, parse_mix
-from prism.data import IGNORE
+from prism.data import IGNORE, Mix, parse_mix
 from prism.engine.extension import Extension, Parts
 from prism.engine.flags import flag
 from prism.engine.loop.loss import Ahead, Logs, Loss, Rows, token_losses

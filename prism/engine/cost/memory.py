@@ -54,8 +54,7 @@ def per_rank(s: Settings, config: PrismConfig, ranks: int) -> dict[str, float]:
         "weights": master * total / shards,
         "gradients": master * total / shards,
         "moments": master * moments / shards,
-        "compute copy": compute
-        * (total if shards == 1 else total - sum(blocks) + sum(blocks[-2:])),
+        "compute copy": compute * gathered,
         "activations": tokens * (graph / config.num_layers + inputs if s.recompute else graph),
         "logits": tokens * config.vocab_size * (compute + 2 * max(4, compute)),
     }

@@ -46,7 +46,7 @@ from prism.engine.models import make_model, model_config
 from prism.engine.settings import Settings
 from prism.engine.store import checkpoint
 from prism.engine.store.export import load_checkpoint
-from prism.growth import METHODS, GrowResult, layer_mapping, grow, related
+from prism.growth import METHODS, GrowResult, grow, layer_mapping, related
 from prism.growth.moments import grown_state
 from prism.model.protocol import LanguageModel
 from prism.record import write_json

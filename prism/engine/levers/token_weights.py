@@ -24,8 +24,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from prism.data import Tokenizer, open_tokenizer
-from prism.data import IGNORE
+from prism.data import IGNORE, Tokenizer, open_tokenizer
 from prism.engine.extension import Extension, Parts
 from prism.engine.levers.token_rules import RecyclingWeights, excess_weights
 from prism.engine.loop import stream_states

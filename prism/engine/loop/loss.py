@@ -23,9 +23,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from prism.data import IGNORE, RowBatch
-from prism.modular.output_penalty import out_of_domain_penalty
 from prism.model.norm import promote
 from prism.model.protocol import PrismOutput
+from prism.modular.output_penalty import out_of_domain_penalty
 
 
 @dataclass(frozen=True)
@@ -157,8 +157,8 @@ class CrossEntropy(Loss):
 
 
 class ModelPenalties(Loss):
-    """What the model adds to the loss itself, over the real tokens: its ``aux_loss``, and on
-    out-of-domain rows what the output-norm penalty has on top (:mod:`prism.modular.output_penalty`)."""
+    """Penalties of the model itself, over the real tokens: its ``aux_loss``, and the rest of the
+    output-norm penalty of out-of-domain tokens (:mod:`prism.modular.output_penalty`)."""
 
     def count(self, rows: Rows, step: int, ahead: Ahead) -> Tensor:
         return (rows.segments >= 0).sum()
