@@ -14,7 +14,6 @@ from unittest.mock import patch
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
-from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR
 
 from prism.data import RowBatch
 from prism.engine.levers.token_weights import weighted_loss
@@ -27,6 +26,7 @@ from prism.engine.models import carries, make_model, model_config
 from prism.engine.parallel import fsdp
 from prism.engine.parallel.world import World, world
 from prism.engine.settings import Settings
+from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR
 
 VOCAB = 17
 SMALL = ("d_model=16", "num_layers=3", "num_rates=4", "half_life_max=32", "chunk_size=8",

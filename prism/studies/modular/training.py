@@ -17,8 +17,8 @@ from torch import nn
 
 from prism import recipe
 from prism.engine.cost.flops import count
-from prism.model.loudness import price_of_guests
 from prism.model.prism import Prism
+from prism.modular.output_penalty import out_of_domain_penalty
 from prism.recipe import StepLoss, finite, train_step
 from prism.studies.modular.domains import DOMAINS, draw, draw_mix, guests_of, row_loss
 
@@ -67,7 +67,7 @@ def train(model: Prism, phase: Phase, on_step: OnStep = lambda step: None) -> Co
         output = model(tokens)
         loss, price = row_loss(output.logits, targets), output.aux_loss
         if guests is not None:
-            price = price + price_of_guests(output.price, guests).mean()
+            price = price + out_of_domain_penalty(output.penalty, guests).mean()
         return StepLoss(loss + price, loss, output.loads)
 
     model.train()
