@@ -18,15 +18,16 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.page.command import parse, parser, provenance, write_json
 from prism.data import RowBatch
-from prism.engine.build import carries, make_model, model_config
 from prism.engine.cost.flops import count, device_peak
 from prism.engine.cost.memory import per_rank
-from prism.engine.loop.lanes_state import LaneStates
-from prism.engine.loop.optimizer import Optimizers
+from prism.engine.loop.optimizer import Optimizers, Roles
 from prism.engine.loop.step import accumulate, clip, gradient_norm
-from prism.engine.parallel.meta import parameters_on_meta
-from prism.engine.parallel.world import World, sharded, world
+from prism.engine.loop.stream_states import StreamStates
+from prism.engine.models import carries, make_model, model_config
+from prism.engine.parallel.fsdp import parameters_on_meta, sharded
+from prism.engine.parallel.world import World, world
 from prism.engine.settings import Settings
+from prism.model.protocol import LanguageModel
 from prism.presets import VOCABULARY
 
 PROGRAM = "benchmarks.gpu"
@@ -90,11 +91,15 @@ def measure(args: Any) -> dict[str, Any]:
 
 def _one(s: Settings, w: World, steps: int, rate: float, detail: bool) -> dict[str, Any]:
     config = model_config(s, 300 if s.preset == "tiny" else VOCABULARY)
-    model, roles = sharded(lambda: make_model(s.model, config), s, w, weights=True)
-    optimizers = Optimizers(model, roles, s)
+
+    def make() -> LanguageModel:
+        return make_model(s.model, config)
+
+    model = sharded(make, s, w, weights=True)
+    optimizers = Optimizers(model, Roles.made_by(make), s)
     batch = random_batch(s, config.vocab_size)
     rows = s.global_batch_size
-    states = LaneStates(range(rows), s.micro_batch_size or rows, carries(s))
+    states = StreamStates(range(rows), s.micro_batch_size or rows, carries(s))
 
     def step() -> None:
         accumulate(model, batch, states, w)

@@ -36,7 +36,7 @@ from prism.data import RowBatch
 from prism.data.document import IGNORE
 from prism.data.order import mix64
 from prism.engine.cost.flops import count
-from prism.engine.levers.selection import RecyclingWeights, excess_weights
+from prism.engine.levers.token_rules import RecyclingWeights, excess_weights
 from prism.model.protocol import LanguageModel
 
 ALL, EXCESS, STAGE, RECYCLING = "all tokens", "excess", "excess, stage", "recycling"

@@ -27,11 +27,10 @@ from torch.optim import AdamW
 from benchmarks.page.command import parse, parser, provenance, write_json
 from prism.data import RowBatch
 from prism.data.document import IGNORE
-from prism.engine.builders import open_job
+from prism.engine.builders import build_spec
 from prism.engine.logs.meter import Meter
-from prism.engine.loop.optimizer import BETA1, Roles
-from prism.engine.loop.schedule import learning_rate
-from prism.engine.loop.trainer import Job, Trainer
+from prism.engine.loop.optimizer import BETA1, Roles, learning_rate
+from prism.engine.loop.trainer import Trainer, TrainSpec
 from prism.engine.parallel.world import world
 from prism.engine.settings import Settings
 from prism.model.protocol import detach_state
@@ -66,9 +65,9 @@ def main(argv: list[str] | None = None) -> int:
 def measure(s: Settings, rounds: int) -> dict[str, Any]:
     """Seconds of every step of both, and the overhead."""
     with world(s) as w, tempfile.TemporaryDirectory() as scratch:
-        trainer = Trainer(open_job(s, w), w, Path(scratch))
-        meter = Meter(w, trainer.job.config.expert_kinds, 0.0, None)
-        bare, ready = bare_step(trainer.job), open_job(s, w).feed
+        trainer = Trainer(build_spec(s, w), w, Path(scratch))
+        meter = Meter(w, trainer.spec.config.expert_kinds, 0.0, None)
+        bare, ready = bare_step(trainer.spec), build_spec(s, w).feed
         steps = {"bare": bare, "trainer": lambda batch: trainer._train_step(meter)}
         wall: dict[str, list[float]] = {name: [] for name in steps}
         busy: dict[str, list[float]] = {name: [] for name in steps}
@@ -100,9 +99,9 @@ def median_interval(ordered: Sequence[float]) -> tuple[float, float]:
     return ordered[low], ordered[n - 1 - low]
 
 
-def bare_step(job: Job) -> Callable[[RowBatch], None]:
+def bare_step(spec: TrainSpec) -> Callable[[RowBatch], None]:
     """A function that takes one step on the rows given, with nothing but torch."""
-    model, s = job.make(), job.s
+    model, s = spec.make(), spec.s
     decayed = Roles.of(model).decayed
     groups = [
         {"params": [p for n, p in model.named_parameters() if (n in decayed) == decay],
@@ -115,7 +114,7 @@ def bare_step(job: Job) -> Callable[[RowBatch], None]:
     def step(batch: RowBatch) -> None:
         nonlocal state
         output = model(batch.tokens, state=state, segment_ids=batch.segment_ids)
-        state = detach_state(output.state) if job.carry else None
+        state = detach_state(output.state) if spec.carry else None
         flat = output.logits.flatten(0, 1)
         loss = cross_entropy(flat, batch.targets.flatten(), ignore_index=IGNORE)
         (loss + output.aux_loss).backward()

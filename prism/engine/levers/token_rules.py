@@ -1,4 +1,4 @@
-"""Weights of single tokens in the loss: which targets are worth learning from.
+"""Rules that weigh single targets: which of them are worth learning from.
 
 Two rules, each a pure function of the losses of the whole global batch.
 
@@ -25,29 +25,10 @@ import math
 import torch
 from torch import Tensor
 
-SHARE = 0.6  # of the targets, when none is given; the source keeps 0.6 to 0.7
 DECAY = 0.99  # of the running sums, per step
 PRIOR = 32.0  # occurrences of "all tokens together" that every token's moments start from
 LARGEST = 4.0  # weight before normalisation; its inverse is the smallest
 SMALLEST_VARIANCE = 1e-6  # nats^2
-
-
-def parse_share(text: str) -> float:
-    """The share of the targets that ``excess`` or ``excess:SHARE`` keeps.
-
-    Raises:
-        ValueError: another rule, or a share outside (0, 1].
-    """
-    rule, colon, number = text.partition(":")
-    try:
-        share = float(number) if colon else SHARE
-    except ValueError:
-        share = math.nan
-    if rule != "excess" or not 0 < share <= 1:
-        raise ValueError(
-            f"--token-selection {text}: must be excess or excess:SHARE, SHARE in (0, 1]"
-        )
-    return share
 
 
 def excess_weights(loss: Tensor, reference_loss: Tensor, valid: Tensor, share: float) -> Tensor:

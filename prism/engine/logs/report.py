@@ -1,17 +1,67 @@
-"""The figures of a run, from its ``metrics.jsonl``: losses, speed, routing, time scales."""
+"""Page of a run, from its ``metrics.jsonl``: losses, speed, routing, time scales, settings."""
 
 from __future__ import annotations
 
+import html
 import io
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from prism.engine.logs.log import read
+from prism.engine.store.folder import read_json
+
 Records = Sequence[dict[str, Any]]
 WIDTH, ROW = 10.0, 2.625  # inches
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
+<style>
+body {{ font: 15px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
+svg {{ max-width: 100%; height: auto }}
+td {{ padding: 0 1.5rem 0 0; vertical-align: top }}
+</style></head><body>
+<h1>{title}</h1>
+<table>{last}</table>
+{figure}
+<h2>Settings</h2>
+<table>{settings}</table>
+</body></html>
+"""
+
+
+def render(run: Path) -> str:
+    """The page of a run, self-contained HTML.
+
+    Raises:
+        ValueError: the folder holds no run, or nothing was logged yet.
+    """
+    settings, records = read_json(run / "settings.json"), read(run)
+    if not records:
+        raise ValueError(f"{run}: nothing has been logged yet")
+    last: dict[str, Any] = {}
+    for record in records:
+        last |= record
+    numbers = {k: v for k, v in last.items() if not isinstance(v, dict)}
+    buffer = io.StringIO()
+    draw(records).savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return PAGE.format(
+        title=html.escape(f"{settings['model']} {settings['preset']}: {run.name}"),
+        last=_rows(numbers),
+        figure=re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.DOTALL),
+        settings=_rows(settings),
+    )
+
+
+def _rows(values: dict[str, Any]) -> str:
+    def show(value: Any) -> str:
+        return html.escape(f"{value:.5g}" if isinstance(value, float) else str(value))
+
+    rows = (f"<tr><td>{html.escape(k)}</td><td>{show(v)}</td></tr>" for k, v in values.items())
+    return "".join(rows)
 
 
 def draw(records: Records) -> Figure:
@@ -44,13 +94,6 @@ def draw(records: Records) -> Figure:
         if len(ax.get_legend_handles_labels()[0]) > 1:
             ax.legend(fontsize=7)
     return figure
-
-
-def svg(figure: Figure) -> str:
-    """The figure as an SVG element, to be put into a page."""
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.DOTALL)
 
 
 def _points(records: Records, name: str) -> tuple[list[int], list[float]]:
