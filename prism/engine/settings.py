@@ -22,8 +22,10 @@ OPTIMIZERS = ("adamw", "muon")
 DTYPES = ("fp32", "bf16", "fp64")
 DEVICES = ("auto", "cpu", "cuda")
 GPUS = ("a100", "h100")
-MODULAR_PHASES = ("trunk", "neural", "memory", "symbolic", "assemble")
+MODULAR_PHASES = ("backbone", "neural", "memory", "symbolic", "assemble")
 
+
+RENAMED = {"modular_trunk_ckpt": "modular_backbone_ckpt"}  # in the settings of older runs
 
 WHAT, MODEL, DATA = "what to do", "model", "data"
 OPTIM, MACHINE, RUN = "optimisation", "machine", "saving and logging"
@@ -120,23 +122,23 @@ class Settings:
     modular_phase: str | None = flag(
         None,
         LEVERS,
-        "train in parts: a trunk, one kind on it, or their sum",
+        "train in phases: a backbone, one kind on it, or their sum",
         choices=MODULAR_PHASES,
     )
-    modular_trunk_ckpt: str | None = flag(
-        None, LEVERS, "run of the trunk that a part or a sum stands on", metavar="DIR"
+    modular_backbone_ckpt: str | None = flag(
+        None, LEVERS, "run of the backbone that a branch or a sum stands on", metavar="DIR"
     )
     modular_neural_ckpt: str | None = flag(
-        None, LEVERS, "run of the neural part, to assemble", metavar="DIR"
+        None, LEVERS, "run of the neural branch, to assemble", metavar="DIR"
     )
     modular_memory_ckpt: str | None = flag(
-        None, LEVERS, "run of the memory part, to assemble", metavar="DIR"
+        None, LEVERS, "run of the memory branch, to assemble", metavar="DIR"
     )
     modular_symbolic_ckpt: str | None = flag(
-        None, LEVERS, "run of the symbolic part, to assemble", metavar="DIR"
+        None, LEVERS, "run of the symbolic branch, to assemble", metavar="DIR"
     )
     modular_shared: str | None = flag(
-        None, LEVERS, "30% of a part's data; default what the trunk was trained on", metavar="MIX"
+        None, LEVERS, "30% of a branch's data; default the backbone's", metavar="MIX"
     )
     token_recycling: bool = flag(
         False, LEVERS, "weigh targets by how hard they are for their token"
@@ -191,12 +193,15 @@ class Settings:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:
-        """The settings that :meth:`to_dict` wrote.
+        """The settings that :meth:`to_dict` wrote, also in an older version.
 
         Raises:
             ValueError: a field that this version does not know, or a bad value.
         """
         known = {f.name for f in dataclasses.fields(cls)}
+        values = {RENAMED.get(name, name): value for name, value in values.items()}
+        if values.get("modular_phase") == "trunk":  # its name in older runs
+            values["modular_phase"] = "backbone"
         for name in values:
             if name not in known:
                 raise ValueError(f"settings: {name!r} is unknown; known: {sorted(known)}")

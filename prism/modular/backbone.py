@@ -78,6 +78,6 @@ def check_backbone(config: PrismConfig) -> None:
     if config.expert_kinds or config.anchor_hidden is None:
         raise ValueError(
             f"modular backbone: expert_kinds = {config.expert_kinds!r}, anchor_hidden = "
-            f"{config.anchor_hidden!r}: must be a model of --modular-phase trunk, which has an "
+            f"{config.anchor_hidden!r}: must be a model of --modular-phase backbone, which has an "
             "anchor and no kinds"
         )

@@ -1,4 +1,4 @@
-"""``--modular-phase`` from the command line: trunk, parts, assembly, and what is refused."""
+"""``--modular-phase`` from the command line: backbone, branches, assembly, refusals."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def ckpt(runs: Path, *names: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A trunk and two parts of it."""
+    """A backbone and two branches on it."""
     where = tmp_path_factory.mktemp("modular")
-    assert phase(where, "trunk", "--data", "pydoc", "--steps", "20", "--set", *SMALL) == 0
+    assert phase(where, "backbone", "--data", "pydoc", "--steps", "20", "--set", *SMALL) == 0
     for kind in ("neural", "memory"):
-        assert phase(where, kind, *ckpt(where, "trunk"), "--steps", "10") == 0
+        assert phase(where, kind, *ckpt(where, "backbone"), "--steps", "10") == 0
     return where
 
 
@@ -46,7 +46,7 @@ def weights(run: Path) -> dict[str, torch.Tensor]:
 
 
 def test_a_run_of_each_phase_is_a_plain_model(runs: Path) -> None:
-    kinds = {"trunk": (), "neural": ("neural",), "memory": ("memory",)}
+    kinds = {"backbone": (), "neural": ("neural",), "memory": ("memory",)}
     for name, wanted in kinds.items():
         model = prism.load(runs / name)
         assert isinstance(model, Prism)
@@ -54,13 +54,13 @@ def test_a_run_of_each_phase_is_a_plain_model(runs: Path) -> None:
         assert model.config.d_model == 16
 
 
-def test_a_part_has_moved_and_its_trunk_has_not(runs: Path) -> None:
-    trunk = weights(runs / "trunk")
+def test_a_branch_has_moved_and_its_backbone_has_not(runs: Path) -> None:
+    backbone = weights(runs / "backbone")
     for kind in ("neural", "memory"):
         found = weights(runs / kind)
         for name, x in found.items():
             if parameter_group(name) == "backbone":
-                assert torch.equal(x, trunk[name]), name
+                assert torch.equal(x, backbone[name]), name
         assert found[f"blocks.0.{kind}.write.weight"].abs().sum() > 0
 
 
@@ -74,10 +74,10 @@ def test_only_what_learns_has_moments(runs: Path) -> None:
     }
 
 
-def test_a_part_reads_mostly_its_own_data_and_the_trunks(runs: Path, tmp_path: Path) -> None:
+def test_a_branch_reads_mostly_its_own_data_and_the_backbones(runs: Path, tmp_path: Path) -> None:
     text = tmp_path / "own.txt"
     text.write_text("\n\n".join(f"line {i} of my own" for i in range(500)))
-    flags = {"modular_phase": "memory", "modular_trunk_ckpt": str(runs / "trunk")}
+    flags = {"modular_phase": "memory", "modular_backbone_ckpt": str(runs / "backbone")}
     s = settings_of({**flags, "data": f"file:{text}"})
     assert (s.mix, s.modular_shared) == (f"file:{text}", "pydoc")
     other = settings_of({**flags, "modular_shared": f"file:{text}"})
@@ -94,16 +94,16 @@ def test_out_of_domain_sources_are_printed_and_penalised(
     found = []
     for cost in (1.0, 1e6):
         with patch.object(output_penalty, "OUT_OF_DOMAIN_FACTOR", cost):
-            assert phase(tmp_path, "memory", *ckpt(runs, "trunk"), *flags, out=f"at {cost}") == 0
+            assert phase(tmp_path, "memory", *ckpt(runs, "backbone"), *flags, out=f"at {cost}") == 0
         assert "out of domain: pydoc" in capsys.readouterr().out
         found.append(weights(tmp_path / f"at {cost}")["blocks.0.memory.write.weight"])
     assert found[1].norm() < 0.9 * found[0].norm()
-    assert phase(tmp_path, "memory", *ckpt(runs, "trunk"), "--steps", "1", out="alone") == 0
+    assert phase(tmp_path, "memory", *ckpt(runs, "backbone"), "--steps", "1", out="alone") == 0
     assert "out of domain" not in capsys.readouterr().out
 
 
 def test_the_assembled_run_is_the_sum_of_its_parts(runs: Path, capsys) -> None:
-    assert phase(runs, "assemble", *ckpt(runs, "trunk", "neural", "memory")) == 0
+    assert phase(runs, "assemble", *ckpt(runs, "backbone", "neural", "memory")) == 0
     said = capsys.readouterr().out
     model = prism.load(runs / "assemble")
     parts = {kind: weights(runs / kind) for kind in ("neural", "memory")}
@@ -112,7 +112,7 @@ def test_the_assembled_run_is_the_sum_of_its_parts(runs: Path, capsys) -> None:
         if parameter_group(name) in parts:
             assert torch.equal(x, parts[parameter_group(name)][name]), name
     report = (runs / "assemble" / "assemble.txt").read_text()
-    digest = backbone_hash(prism.load(runs / "trunk"))
+    digest = backbone_hash(prism.load(runs / "backbone"))
     assert report.startswith(f"backbone {digest[:16]} with neural, memory: ")
     assert report.splitlines()[0] in said
     assert "memory  blocks.0.memory.write.weight" in report
@@ -121,34 +121,34 @@ def test_the_assembled_run_is_the_sum_of_its_parts(runs: Path, capsys) -> None:
     assert saved.steps == (20 + 10 + 10) * 5 // 100
 
 
-def test_a_part_goes_on_without_the_run_of_its_trunk(runs: Path, tmp_path: Path) -> None:
+def test_a_branch_goes_on_without_the_run_of_its_backbone(runs: Path, tmp_path: Path) -> None:
     shutil.copytree(runs / "memory", tmp_path / "memory")
-    shutil.copytree(runs / "trunk", tmp_path / "trunk")
-    shutil.rmtree(tmp_path / "trunk")
+    shutil.copytree(runs / "backbone", tmp_path / "backbone")
+    shutil.rmtree(tmp_path / "backbone")
     assert main(["--resume", str(tmp_path / "memory"), "--steps", "12"]) == 0
     before, after = weights(runs / "memory"), weights(tmp_path / "memory")
     moved = {parameter_group(name) for name, x in after.items() if not torch.equal(x, before[name])}
     assert moved == {"memory", "router"}
 
 
-def test_a_part_of_another_trunk_is_one_clear_line(runs: Path, tmp_path: Path, capsys) -> None:
+def test_a_branch_of_another_backbone_is_one_clear_line(runs: Path, tmp_path: Path, capsys) -> None:
     flags = ("--data", "pydoc", "--steps", "10", "--seed", "5", "--set", *SMALL)
-    assert phase(tmp_path, "trunk", *flags) == 0
+    assert phase(tmp_path, "backbone", *flags) == 0
     capsys.readouterr()
-    where = [*ckpt(tmp_path, "trunk"), *ckpt(runs, "memory")]
+    where = [*ckpt(tmp_path, "backbone"), *ckpt(runs, "memory")]
     with pytest.raises(SystemExit) as caught:
         phase(tmp_path, "assemble", *where, "--steps", "1", out="sum")
     said = capsys.readouterr().err
     assert caught.value.code == 2
     assert said.count("\n") == 1
     for place in (tmp_path, runs):
-        assert backbone_hash(prism.load(place / "trunk")) in said
+        assert backbone_hash(prism.load(place / "backbone")) in said
     assert not list((tmp_path / "sum").glob("step-*"))
 
 
 def test_gates_may_see_a_twentieth_of_the_tokens(runs: Path) -> None:
     flags = {"modular_phase": "assemble", "seq_len": 16, "global_batch_size": 2}
-    flags |= {f"modular_{name}_ckpt": str(runs / name) for name in ("trunk", "memory")}
+    flags |= {f"modular_{name}_ckpt": str(runs / name) for name in ("backbone", "memory")}
     with pytest.raises(ValueError, match=r"--steps 2: gates may see 5% of the 960 tokens .* <= 1"):
         modular_flags({**flags, "steps": 2})
     with pytest.raises(ValueError, match=r"--steps 1: .*must be <= 0 at this batch size"):
@@ -156,20 +156,20 @@ def test_gates_may_see_a_twentieth_of_the_tokens(runs: Path) -> None:
 
 
 BAD = {
-    "--modular-trunk-ckpt x: needs --modular-phase": {"modular_trunk_ckpt": "x"},
+    "--modular-backbone-ckpt x: needs --modular-phase": {"modular_backbone_ckpt": "x"},
     "--modular-shared pydoc: needs --modular-phase neural": {"modular_shared": "pydoc"},
-    "--modular-phase memory: needs --modular-trunk-ckpt DIR": {"modular_phase": "memory"},
+    "--modular-phase memory: needs --modular-backbone-ckpt DIR": {"modular_phase": "memory"},
     "--modular-phase assemble: needs --modular-KIND-ckpt": {
         "modular_phase": "assemble",
-        "modular_trunk_ckpt": "x",
+        "modular_backbone_ckpt": "x",
     },
     "--modular-memory-ckpt y: must not be given with --modular-phase memory": {
         "modular_phase": "memory",
-        "modular_trunk_ckpt": "x",
+        "modular_backbone_ckpt": "x",
         "modular_memory_ckpt": "y",
     },
-    "--progressive jump: --modular-phase trunk begins elsewhere": {
-        "modular_phase": "trunk",
+    "--progressive jump: --modular-phase backbone begins elsewhere": {
+        "modular_phase": "backbone",
         "progressive": "jump",
     },
 }
@@ -183,12 +183,12 @@ def test_flags_that_do_not_fit_are_one_clear_line(message: str) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_part_takes_size_and_tokenizer_from_its_trunk(runs: Path) -> None:
-    flags = {"modular_phase": "memory", "modular_trunk_ckpt": str(runs / "trunk")}
-    with pytest.raises(ValueError, match="--preset 350m: the trunk has tiny; must be it"):
+def test_a_branch_takes_size_and_tokenizer_from_its_backbone(runs: Path) -> None:
+    flags = {"modular_phase": "memory", "modular_backbone_ckpt": str(runs / "backbone")}
+    with pytest.raises(ValueError, match="--preset 350m: the backbone has tiny; must be it"):
         modular_flags({**flags, "preset": "350m"})
     with pytest.raises(ValueError, match=r"modular backbone: expert_kinds = .'memory',."):
-        modular_flags({**flags, "modular_trunk_ckpt": str(runs / "memory")})
+        modular_flags({**flags, "modular_backbone_ckpt": str(runs / "memory")})
     wide = settings_of({**flags, "set": ("tape.d_mem=8",)})
     assert "tape.d_mem=8" in wide.set
 

@@ -26,7 +26,7 @@ skip-outliers smoke steps tensorboard tokenizer wandb warmup weight-decay
 
 LEVER_FLAGS = """
 curriculum modular-memory-ckpt modular-neural-ckpt modular-phase modular-shared
-modular-symbolic-ckpt modular-trunk-ckpt progressive reference token-recycling token-selection
+modular-symbolic-ckpt modular-backbone-ckpt progressive reference token-recycling token-selection
 """
 
 
@@ -112,6 +112,12 @@ def test_a_resume_may_change_the_machine_but_not_the_mathematics() -> None:
     assert renewed(saved, {"lr": 0.01}) == saved
     with pytest.raises(ValueError, match=r"--lr 0.1: the run was started with 0.01; --resume can"):
         renewed(saved, {"lr": 0.1})
+
+
+def test_the_settings_of_an_older_run_are_read() -> None:
+    old = {"modular_phase": "trunk", "modular_trunk_ckpt": "runs/trunk"}
+    s = Settings.from_dict(old)
+    assert (s.modular_phase, s.modular_backbone_ckpt) == ("backbone", "runs/trunk")
 
 
 def test_the_default_data_depend_on_the_phase() -> None:

@@ -1,8 +1,9 @@
-"""``--modular-phase``: the model of a phase, what it starts from, and what of it learns.
+"""``--modular-phase``: model, initial weights, trainable parameters and data of each phase.
 
-    trunk       --data                        everything
-    a kind      70% --data, 30% the trunk's   the kind and its gates; --modular-trunk-ckpt
-    assemble    the trunk's data              the gates; --modular-trunk-ckpt, --modular-KIND-ckpt
+    phase       data                             trainable            starts from --modular-X-ckpt
+    backbone    --data                           everything           the seed
+    a kind      70% --data, 30% the backbone's   the kind, its gates  X = backbone
+    assemble    the backbone's                   the gates            X = backbone, and each kind
 
 A phase is an ordinary run. Its model is written into ``--set``, so that the run can be resumed
 without the runs that it came from; its first weights are a checkpoint that is there to be read
@@ -43,8 +44,8 @@ from prism.modular import (
     report_of,
 )
 
-TRUNK, ASSEMBLE = "trunk", "assemble"
-OF_THE_TRUNK = ("model", "preset", "tokenizer")  # the same in all phases
+BACKBONE, ASSEMBLE = "backbone", "assemble"
+SHARED_FIELDS = ("model", "preset", "tokenizer")  # the same in all phases
 ELSEWHERE = ("init_from", "progressive")
 
 
@@ -69,7 +70,7 @@ class Source:
 
 
 def ckpt_field(name: str) -> str:
-    """The setting that holds the checkpoint of the trunk or of a kind."""
+    """The setting that holds the checkpoint of the backbone or of a kind."""
     return f"modular_{name}_ckpt"
 
 
@@ -77,7 +78,7 @@ def modular_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
     """The flags of a new run with all that its modular phase decides; without one, as they are.
 
     Raises:
-        ValueError: a flag is missing, is of another phase, or contradicts the trunk.
+        ValueError: a flag is missing, is of another phase, or contradicts the backbone.
     """
     phase = flags.get("modular_phase")
     _check_ckpts(flags, phase)
@@ -89,27 +90,27 @@ def modular_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
                 f"{flag_name(name)} {flags[name]}: --modular-phase {phase} begins elsewhere; must "
                 "not be given"
             )
-    if phase == TRUNK:
+    if phase == BACKBONE:
         return {**flags, "set": _written(flags, backbone_config(_config(flags)))}
-    trunk = Source.at(flags[ckpt_field(TRUNK)])
-    check_backbone(trunk.config)
-    for name in OF_THE_TRUNK:
-        if flags.get(name, has := getattr(trunk.settings, name)) != has:
-            raise ValueError(f"{flag_name(name)} {flags[name]}: the trunk has {has}; must be it")
-    flags = {**{name: getattr(trunk.settings, name) for name in OF_THE_TRUNK}, **flags}
+    backbone = Source.at(flags[ckpt_field(BACKBONE)])
+    check_backbone(backbone.config)
+    for name in SHARED_FIELDS:
+        if flags.get(name, has := getattr(backbone.settings, name)) != has:
+            raise ValueError(f"{flag_name(name)} {flags[name]}: the backbone has {has}; must be it")
+    flags = {**{name: getattr(backbone.settings, name) for name in SHARED_FIELDS}, **flags}
     if phase == ASSEMBLE:
-        return _assembly_flags(flags, trunk)
-    part = branch_config(trunk.config, phase, _like(flags, trunk, phase))
+        return _assembly_flags(flags, backbone)
+    branch = branch_config(backbone.config, phase, _like(flags, backbone, phase))
     return {
-        "modular_shared": trunk.settings.mix,
+        "modular_shared": backbone.settings.mix,
         **flags,
-        "set": _written(flags, part),
+        "set": _written(flags, branch),
     }
 
 
 def _check_ckpts(flags: Mapping[str, Any], phase: str | None) -> None:
-    wanted = {TRUNK: (), ASSEMBLE: (TRUNK, *KINDS), None: ()}.get(phase, (TRUNK,))
-    for name in (TRUNK, *KINDS):
+    wanted = {BACKBONE: (), ASSEMBLE: (BACKBONE, *KINDS), None: ()}.get(phase, (BACKBONE,))
+    for name in (BACKBONE, *KINDS):
         field = ckpt_field(name)
         if field in flags and name not in wanted:
             with_it = f"must not be given with --modular-phase {phase}"
@@ -119,14 +120,14 @@ def _check_ckpts(flags: Mapping[str, Any], phase: str | None) -> None:
         raise ValueError(
             f"--modular-shared {flags['modular_shared']}: needs --modular-phase {', '.join(KINDS)}"
         )
-    if wanted and ckpt_field(TRUNK) not in flags:
+    if wanted and ckpt_field(BACKBONE) not in flags:
         raise ValueError(
-            f"--modular-phase {phase}: needs --modular-trunk-ckpt DIR, a run of --modular-phase "
-            "trunk"
+            f"--modular-phase {phase}: needs --modular-backbone-ckpt DIR, a run of --modular-phase "
+            "backbone"
         )
     if phase == ASSEMBLE and not any(ckpt_field(kind) in flags for kind in KINDS):
         raise ValueError(
-            "--modular-phase assemble: needs --modular-KIND-ckpt DIR of a part or more"
+            "--modular-phase assemble: needs --modular-KIND-ckpt DIR of a branch or more"
         )
 
 
@@ -137,9 +138,9 @@ def _config(flags: Mapping[str, Any]) -> PrismConfig:
     return model_config(s, open_tokenizer(s.tokenizer).vocab_size)
 
 
-def _like(flags: Mapping[str, Any], trunk: Source, kind: str) -> PrismConfig:
-    """The trunk with this kind's fields as the preset and ``--set`` have them."""
-    kept = [pair for pair in trunk.settings.set if not pair.startswith("memory_layers=")]
+def _like(flags: Mapping[str, Any], backbone: Source, kind: str) -> PrismConfig:
+    """The backbone with this kind's fields as the preset and ``--set`` have them."""
+    kept = [pair for pair in backbone.settings.set if not pair.startswith("memory_layers=")]
     pairs = (*kept, f'expert_kinds=["{kind}"]', *flags.get("set", ()))
     return _config({**flags, "set": pairs})
 
@@ -156,7 +157,7 @@ def _written(flags: Mapping[str, Any], config: PrismConfig) -> tuple[str, ...]:
 
 
 def _flat(config: PrismConfig) -> dict[str, Any]:
-    """Every field as a plain JSON value, those of a part under ``part.field``."""
+    """Every field as a plain JSON value, those of a nested one under ``name.field``."""
     flat: dict[str, Any] = {}
     for name, value in json.loads(json.dumps(config.to_dict())).items():
         inner = value.items() if isinstance(value, dict) else ()
@@ -164,19 +165,21 @@ def _flat(config: PrismConfig) -> dict[str, Any]:
     return flat
 
 
-def _assembly_flags(flags: Mapping[str, Any], trunk: Source) -> dict[str, Any]:
+def _assembly_flags(flags: Mapping[str, Any], backbone: Source) -> dict[str, Any]:
     if "set" in flags:
-        raise ValueError(f"--set {' '.join(flags['set'])}: the parts decide; must not be given")
-    parts = {k: Source.at(flags[ckpt_field(k)]) for k in KINDS if ckpt_field(k) in flags}
-    config = assembled_config(trunk.config, {kind: part.config for kind, part in parts.items()})
-    found = {"data": trunk.settings.mix, **flags, "set": _written(flags, config)}
-    trained = trunk.tokens + sum(part.tokens for part in parts.values())
+        raise ValueError(f"--set {' '.join(flags['set'])}: the branches decide; must not be given")
+    branches = {k: Source.at(flags[ckpt_field(k)]) for k in KINDS if ckpt_field(k) in flags}
+    config = assembled_config(
+        backbone.config, {kind: branch.config for kind, branch in branches.items()}
+    )
+    found = {"data": backbone.settings.mix, **flags, "set": _written(flags, config)}
+    trained = backbone.tokens + sum(branch.tokens for branch in branches.values())
     s = Settings.from_dict(found)
     most = largest_budget(trained) // (s.global_batch_size * s.seq_len)
     if most < 1 or ("steps" in flags and flags["steps"] > most):
         raise ValueError(
             f"--steps {flags.get('steps', 1)}: gates may see {LARGEST_SHARE:.0%} of the {trained:,}"
-            f" tokens of trunk and parts; must be <= {most} at this batch size"
+            f" tokens of backbone and branches; must be <= {most} at this batch size"
         )
     return {**found, "steps": flags.get("steps", most)}
 
@@ -188,13 +191,13 @@ def learning(model: LanguageModel, phase: str | None) -> LanguageModel:
     return only_gates(model) if phase == ASSEMBLE else model
 
 
-def starts_from_parts(s: Settings) -> bool:
+def starts_from_phases(s: Settings) -> bool:
     """Whether the run begins with weights of other phases."""
-    return s.modular_phase not in (None, TRUNK) and s.resume is None
+    return s.modular_phase not in (None, BACKBONE) and s.resume is None
 
 
 def data_of(s: Settings) -> Mix:
-    """What the run reads: ``--data``, or 70% of it and 30% of what the trunk was trained on.
+    """What the run reads: ``--data``, or 70% of it and 30% of what the backbone was trained on.
 
     Raises:
         ValueError: a mix cannot be had.
@@ -213,16 +216,16 @@ def starting_checkpoint(s: Settings, target: Path) -> str:
         The report: the first line says what was put together.
 
     Raises:
-        ValueError: parts that do not belong together; names both trunks.
+        ValueError: branches that do not belong together; names both backbones.
     """
-    trunk = load_checkpoint(s.modular_trunk_ckpt)
+    backbone = load_checkpoint(s.modular_backbone_ckpt)
     if s.modular_phase == ASSEMBLE:
         paths = {kind: getattr(s, ckpt_field(kind)) for kind in KINDS}
-        assembly = assemble(trunk, {k: load_checkpoint(p) for k, p in paths.items() if p})
+        assembly = assemble(backbone, {k: load_checkpoint(p) for k, p in paths.items() if p})
         model, report = assembly.model, str(assembly.report)
     else:
         like = model_config(s, open_tokenizer(s.tokenizer).vocab_size)
-        model = branch_of(trunk, s.modular_phase, like)
+        model = branch_of(backbone, s.modular_phase, like)
         report = str(report_of(model))
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
