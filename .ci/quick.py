@@ -43,7 +43,12 @@ def tests_of(file: str) -> set[Path]:
         if (TESTS / inner).is_dir():
             return {TESTS / inner}
         inner = inner.parent
-    return set(TESTS.glob(f"test_{path.stem}*.py")) if path.suffix == ".py" else set()
+    if path.suffix != ".py":
+        return set()
+    if (TESTS / path.stem).is_dir():  # prism/ingest.py: tests/ingest
+        return {TESTS / path.stem}
+    own = set(TESTS.glob(f"test_{path.stem}*.py"))
+    return own or set(TESTS.rglob(f"test_{path.parts[0]}.py"))  # renders/figures.py
 
 
 def main(parts: list[str]) -> int:

@@ -13,7 +13,7 @@ from rich.text import Text
 from prism.command import STOPPED, Parser, output, reason
 from prism.data.tokens import Tokenizer
 from prism.holo import HoloTape
-from prism.inject import AttachedLM, Injection, Skipped, attach
+from prism.inject import AttachedLM, Injection, attach
 from prism.inject.probes import calibration_text
 from prism.loading import load_with_tokenizer
 from prism.model.generate import model_step, stream_text
@@ -67,11 +67,15 @@ def main(argv: list[str] | None = None) -> int:
     try:
         check(args)
         tape = None if args.tape is None else HoloTape.load(args.tape)
-        model, tokenizer = _open(args)
-        if tape is None:
-            pieces = bare_pieces(model, tokenizer, args)
+        if args.checkpoint == "smollm2":
+            model, tokenizer = load_smollm2()
         else:
-            pieces = attached_pieces(taught(model, tokenizer, tape, args, errors), args)
+            model, tokenizer = load_with_tokenizer(args.checkpoint, args.tokenizer)
+        how = (args.prompt, args.max_new_tokens, args.temperature, args.seed, args.top_k)
+        if tape is None:
+            pieces = bare_pieces(model, tokenizer, *how)
+        else:
+            pieces = taught(model, tokenizer, tape, args, errors).stream(*how)
         injections = write(args.prompt, pieces)
     except KeyboardInterrupt:
         print("", flush=True)
@@ -106,13 +110,6 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError("--tokenizer: smollm2 has its own")
 
 
-def _open(args: argparse.Namespace) -> tuple[LanguageModel, Tokenizer]:
-    """The model in evaluation mode and its tokenizer; raises as the readers do."""
-    if args.checkpoint == "smollm2":
-        return load_smollm2()
-    return load_with_tokenizer(args.checkpoint, args.tokenizer)
-
-
 def taught(
     model: LanguageModel,
     tokenizer: Tokenizer,
@@ -126,8 +123,12 @@ def taught(
         ValueError: it can be given none.
     """
     lm = attach(model, tokenizer, tape)
-    _show_skipped(lm.skipped, errors)
-    if len(lm.skipped) == len(tape):
+    skipped = lm.skipped
+    for fact in skipped[:SHOWN]:
+        errors.print(f"skipped: {fact.key!r}: {fact.why}", markup=False, soft_wrap=True)
+    if len(skipped) > SHOWN:
+        errors.print(f"skipped: {len(skipped) - SHOWN:,} more", markup=False)
+    if len(skipped) == len(tape):
         raise ValueError(f"--tape {args.tape}: holds no fact that can be given to a model")
     known = args.cache if args.cache.is_dir() else f"{args.cache}, made now: a minute or two"
     errors.print(f"calibration of the model: {known}", markup=False, soft_wrap=True)
@@ -135,24 +136,19 @@ def taught(
     return lm
 
 
-def _show_skipped(skipped: list[Skipped], errors: Console) -> None:
-    for fact in skipped[:SHOWN]:
-        errors.print(f"skipped: {fact.key!r}: {fact.why}", markup=False, soft_wrap=True)
-    if len(skipped) > SHOWN:
-        errors.print(f"skipped: {len(skipped) - SHOWN:,} more", markup=False)
-
-
-def bare_pieces(model: LanguageModel, tokenizer: Tokenizer, args: argparse.Namespace) -> Pieces:
+def bare_pieces(
+    model: LanguageModel,
+    tokenizer: Tokenizer,
+    prompt: str,
+    max_new_tokens: int,
+    temperature: float,
+    seed: int,
+    top_k: int | None,
+) -> Pieces:
     """The continuation without a tape."""
-    how = (args.max_new_tokens, args.temperature, args.top_k, args.seed)
-    for text, _, _ in stream_text(model_step(model), tokenizer, args.prompt, *how):
+    how = (max_new_tokens, temperature, top_k, seed)
+    for text, _, _ in stream_text(model_step(model), tokenizer, prompt, *how):
         yield text, None
-
-
-def attached_pieces(lm: AttachedLM, args: argparse.Namespace) -> Pieces:
-    """The continuation with a tape, each piece with the fact that put it there."""
-    how = (args.max_new_tokens, args.temperature, args.seed, args.top_k)
-    return lm.stream(args.prompt, *how)
 
 
 def write(prompt: str, pieces: Pieces) -> list[Injection]:

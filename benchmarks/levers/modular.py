@@ -19,8 +19,8 @@ from typing import Any
 from benchmarks.levers.runs import Row, Runs
 from benchmarks.levers.summary import finals
 from benchmarks.levers.text import Text
-from prism.model.loudness import GUEST_COST
-from prism.modular.trunk import LANE_RATE, SPEECH_COST
+from prism.modular.backbone import UNIT_INPUT_RATE
+from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR, OUTPUT_PENALTY
 from prism.studies.modular.experiment import StudySizes, experiment, joint_run
 from prism.studies.modular.measures import measures
 
@@ -36,9 +36,9 @@ class Sizes:
     study: StudySizes
     rates: tuple[float, ...]
     tuning_seeds: tuple[int, ...]
-    speech_cost: float = SPEECH_COST
-    guest_cost: float = GUEST_COST
-    lane_rate: float = LANE_RATE
+    speech_cost: float = OUTPUT_PENALTY
+    guest_cost: float = OUT_OF_DOMAIN_FACTOR
+    lane_rate: float = UNIT_INPUT_RATE
 
 
 def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:

@@ -35,12 +35,12 @@ def grown(
         _speak(result.model, config, result.report.blocks)
     new = {}
     for name, parameter in result.model.named_parameters():
-        move = result.transplants[name]
+        move = result.tensors[name]
         if move.source is None:
             new[name] = torch.ones_like(parameter, dtype=torch.bool)
         else:
             old = learner.model.get_parameter(move.source)
-            new[name] = move.moment(torch.ones_like(old), 1) == 0
+            new[name] = move.rule.moment(torch.ones_like(old), 1) == 0
     return _continued(learner, result.model, result.optimizer, size, length), new
 
 

@@ -1,4 +1,8 @@
-"""The models PRISM is measured against, in pure PyTorch, parameter-matched, with the same call."""
+"""Baselines: a Transformer, Mamba-2 and Gated DeltaNet in pure PyTorch, with PRISM's call.
+
+``build(name, config)`` makes one with as many parameters as ``Prism(config)`` (within 2%): every
+mixer has its paper's size, the width of the SwiGLU MLP is what is matched.
+"""
 
 from prism.baselines.factory import BASELINES, MODELS, build, build_with_budget
 

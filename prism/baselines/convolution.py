@@ -1,4 +1,4 @@
-"""Short causal depthwise convolution with its last inputs as state.
+"""Short causal depthwise convolution, and the state of a layer that has it before a recurrence.
 
 ``y_t = bias + sum_j w_j * x_{t - (W-1) + j}``, j = 0..W-1: every channel mixes its own last W
 tokens. Mamba-2 and Gated DeltaNet put one of width 4 before their recurrence; without it neither
@@ -7,8 +7,23 @@ can compare neighbouring tokens, which costs both a large part of their recall.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
+
+
+@dataclass
+class RecurrentState:
+    """State of one Mamba-2 or Gated DeltaNet layer.
+
+    Attributes:
+        conv: ``[B, 3, C]`` last inputs of the convolution.
+        memory: state of the recurrence, ``[B, N, H, P]`` or ``[B, H, K, V]``.
+    """
+
+    conv: Tensor
+    memory: Tensor
 
 
 class CausalConv(nn.Module):

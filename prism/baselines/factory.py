@@ -1,4 +1,4 @@
-"""Models by name, made equal in size: the MLP width is what gives.
+"""Models by name, matched in size by the width of their MLP.
 
 Every mixer keeps the size its paper gives it; the width of the SwiGLU MLP is then the integer that
 brings the number of parameters nearest to the model it is compared with.
@@ -54,17 +54,13 @@ def build(name: str, config: PrismConfig, **overrides: Any) -> LanguageModel:
     if overrides:
         config = PrismConfig.from_dict({**config.to_dict(), **overrides})
     if name in PRISMS:
-        return Prism(_variant(config, PRISMS[name]))
+        values = config.to_dict()
+        for field, change in PRISMS[name].items():
+            values[field] = values[field] | change if isinstance(change, dict) else change
+        return Prism(PrismConfig.from_dict(values))
     with torch.device("meta"):
         parameters = Prism(config).num_parameters()
     return build_with_budget(name, config, parameters)
-
-
-def _variant(config: PrismConfig, changes: dict[str, Any]) -> PrismConfig:
-    values = config.to_dict()
-    for field, value in changes.items():
-        values[field] = {**values[field], **value} if isinstance(value, dict) else value
-    return PrismConfig.from_dict(values)
 
 
 def build_with_budget(name: str, config: PrismConfig, parameters: int) -> LanguageModel:
@@ -73,7 +69,7 @@ def build_with_budget(name: str, config: PrismConfig, parameters: int) -> Langua
     Args:
         name: one of ``BASELINES``.
         config: vocab_size, d_model, num_layers, chunk_size, tie_embeddings and seed are used.
-        parameters: the wanted number of trainable numbers.
+        parameters: the wanted ``num_parameters()``.
 
     Raises:
         ValueError: an unknown name, or the nearest size is more than 2% away.

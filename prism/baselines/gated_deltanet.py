@@ -14,32 +14,18 @@ beyond 512, where larger heads measured better in the paper): key size K is 3/4 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prism.baselines.convolution import CausalConv
+from prism.baselines.convolution import CausalConv, RecurrentState
 from prism.baselines.mamba2 import initial_step_bias
 from prism.baselines.stack import ResidualStack, divisor_near
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
 from prism.ops.gated_delta import gated_delta
-
-
-@dataclass
-class GatedDeltaState:
-    """State of one layer.
-
-    Attributes:
-        conv: ``[B, 3, C]`` last inputs of the convolution.
-        memory: ``[B, H, K, V]`` state of the recurrence.
-    """
-
-    conv: Tensor
-    memory: Tensor
 
 
 class GatedDeltaMixer(nn.Module):
@@ -68,8 +54,8 @@ class GatedDeltaMixer(nn.Module):
         self.out_proj = nn.Linear(values, width, bias=False)
 
     def forward(
-        self, x: Tensor, state: GatedDeltaState | None, doc_index: Tensor | None
-    ) -> tuple[Tensor, GatedDeltaState]:
+        self, x: Tensor, state: RecurrentState | None, doc_index: Tensor | None
+    ) -> tuple[Tensor, RecurrentState]:
         """``x [B, T, D]`` to ``[B, T, D]``; ``doc_index [B, T]`` are document indices or None."""
         qkv, gate, rate, strength = self.in_proj(x).split(self.widths, dim=-1)
         qkv, conv = self.conv(qkv, state and state.conv, doc_index)
@@ -88,7 +74,7 @@ class GatedDeltaMixer(nn.Module):
             chunk_size=self.chunk_size,
         )
         o = self.norm(o).flatten(2) * F.silu(gate)
-        return self.out_proj(o), GatedDeltaState(conv, memory)
+        return self.out_proj(o), RecurrentState(conv, memory)
 
 
 class GatedDeltaNet(ResidualStack):

@@ -14,32 +14,18 @@ parameter budget. This keeps depth equal over the models that are compared.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prism.baselines.convolution import CausalConv
+from prism.baselines.convolution import CausalConv, RecurrentState
 from prism.baselines.stack import ResidualStack, divisor_near
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
 from prism.ops.ssd import ssd
 
 EXPANSION = 2
-
-
-@dataclass
-class Mamba2State:
-    """State of one layer.
-
-    Attributes:
-        conv: ``[B, 3, C]`` last inputs of the convolution.
-        memory: ``[B, N, H, P]`` state of the recurrence.
-    """
-
-    conv: Tensor
-    memory: Tensor
 
 
 class Mamba2Mixer(nn.Module):
@@ -63,8 +49,8 @@ class Mamba2Mixer(nn.Module):
         self.out_proj = nn.Linear(inner, width, bias=False)
 
     def forward(
-        self, x: Tensor, state: Mamba2State | None, doc_index: Tensor | None
-    ) -> tuple[Tensor, Mamba2State]:
+        self, x: Tensor, state: RecurrentState | None, doc_index: Tensor | None
+    ) -> tuple[Tensor, RecurrentState]:
         """``x [B, T, D]`` to ``[B, T, D]``; ``doc_index [B, T]`` are document indices or None."""
         z, values, dt = self.in_proj(x).split(self.widths, dim=-1)
         values, conv = self.conv(values, state and state.conv, doc_index)
@@ -81,7 +67,7 @@ class Mamba2Mixer(nn.Module):
             chunk_size=self.chunk_size,
         )
         y = (y + values * self.D[:, None]).flatten(2).to(z.dtype)
-        return self.out_proj(self.norm(y * F.silu(z))), Mamba2State(conv, memory)
+        return self.out_proj(self.norm(y * F.silu(z))), RecurrentState(conv, memory)
 
 
 class Mamba2(ResidualStack):

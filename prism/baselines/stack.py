@@ -1,7 +1,7 @@
-"""The frame that all baselines share: a pre-norm residual stack with SwiGLU and a tied head.
+"""Residual stack of all baselines: pre-norm blocks with SwiGLU, and a tied head.
 
 ``x = x + mixer(norm(x)); x = x + mlp(norm(x))`` per block, ``logits = E norm(x)`` with the
-embedding E. A baseline is this frame with its own mixer, so two baselines differ in how tokens
+embedding E. A baseline is this stack with its own mixer, so two baselines differ in how tokens
 are mixed and in the width of the MLP that makes their sizes equal, and in nothing else. Weights
 start at N(0, 0.02) and what writes to the residual stream at N(0, 0.02 / sqrt(2 L)), as in GPT-2.
 """
@@ -32,7 +32,7 @@ class StackState:
     Attributes:
         layers: one state per block, as its mixer defines it.
         last_segment: ``[B]`` segment id of the last token; None while none was ever given.
-        shared: what the mixers share between calls (see :meth:`ResidualStack.view`).
+        shared: kept for the mixers between calls (see :meth:`ResidualStack.view`).
     """
 
     layers: tuple[Any, ...]
@@ -112,15 +112,15 @@ class ResidualStack(LanguageModel):
             for branch in (block.mixer, block.mlp):
                 branch.out_proj.weight.div_(math.sqrt(2 * len(self.blocks)))
         for parameter in self.parameters():
-            if parameter.dim() < 2:  # norms, biases, gains, rates: decay would move what they mean
+            if parameter.dim() < 2:  # norms, biases, gains, rates: decay would change their meaning
                 parameter._no_weight_decay = True
 
     def view(self, tokens: Tensor, shared: Any, doc_index: Tensor | None) -> tuple[Any, Any]:
-        """What every mixer of this call is given, and what is kept of it for the next call.
+        """Argument of every mixer of this call, and the part of it to keep for the next call.
 
         Args:
             tokens: ``[B, T]``.
-            shared: what the call before kept; None at the start.
+            shared: kept by the call before; None at the start.
             doc_index: ``[B, T]`` document indices or None.
         """
         return doc_index, None

@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -28,7 +29,7 @@ INITIAL_GAIN = 2.0
 
 @dataclass
 class CacheIndex:
-    """Where the cached tokens stand.
+    """Positions and documents of the cached tokens.
 
     Attributes:
         length: cached tokens S per row.
@@ -43,12 +44,12 @@ class CacheIndex:
 
 @dataclass
 class AttentionView:
-    """What the attention of every layer needs to know about one call.
+    """Rotation and mask of one call, for the attention of every layer.
 
     Attributes:
         cos: ``[B or 1, 1, T, d / 2]`` cosine of the rotation angles.
         sin: the same of the sine.
-        mask: ``[B or 1, 1, T, S]`` True where a token may look; None = no mask but ``causal``.
+        mask: ``[B or 1, 1, T, S]`` True where a token may attend; None = no mask but ``causal``.
         causal: queries and keys are the same tokens, all of one document.
     """
 
@@ -87,7 +88,7 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, KeyValueCache]:
         """``x [B, T, D]`` to ``[B, T, D]`` and the cache with these T tokens added."""
         q, k, v = (
-            z.unflatten(-1, (-1, self.head_dim)).transpose(1, 2)
+            rearrange(z, "b t (h d) -> b h t d", d=self.head_dim)
             for z in self.qkv_proj(x).chunk(3, dim=-1)
         )
         q = rotate(self.q_norm(q) * self.gain[:, None, None], view).to(v.dtype)
@@ -96,7 +97,7 @@ class Attention(nn.Module):
             k = torch.cat([cache.keys, k], dim=2)
             v = torch.cat([cache.values, v], dim=2)
         y = F.scaled_dot_product_attention(q, k, v, attn_mask=view.mask, is_causal=view.causal)
-        return self.out_proj(y.transpose(1, 2).flatten(2)), KeyValueCache(k, v)
+        return self.out_proj(rearrange(y, "b h t d -> b t (h d)")), KeyValueCache(k, v)
 
 
 class Transformer(ResidualStack):
@@ -173,7 +174,7 @@ def _cached_documents(
 
 
 def _mask(documents: Tensor | None, length: int, total: int, device: torch.device) -> Tensor | None:
-    """Which of the ``total`` cached tokens each of the newest ``length`` may look at."""
+    """Mask of the ``total`` cached tokens that each of the newest ``length`` may attend to."""
     if length == 1 and documents is None:
         return None
     order = torch.ones(length, total, dtype=torch.bool, device=device).tril(total - length)

@@ -20,8 +20,8 @@ from prism.engine.levers.stages import Stage, stages
 from prism.engine.loop.trainer import Job
 from prism.engine.parallel.world import World
 from prism.engine.settings import Settings
-from prism.model.loudness import GUEST_COST
 from prism.model.protocol import LanguageModel
+from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR
 
 
 def stages_of(s: Settings) -> tuple[Stage, ...]:
@@ -74,7 +74,9 @@ def open_job(s: Settings, w: World, stage: Stage | None = None) -> Job:
         curriculum = parse_curriculum(s.curriculum, mix, s.decay)
         remarks.append(f"curriculum: {curriculum.describe()}")
     if guests := [weighted.source.name for weighted in mix.sources if weighted.out_of_domain]:
-        remarks.append(f"guest in: {', '.join(guests)}; speaking costs {GUEST_COST:g} x there")
+        remarks.append(
+            f"guest in: {', '.join(guests)}; speaking costs {OUT_OF_DOMAIN_FACTOR:g} x there"
+        )
     reference = reference_of(s, w.device)
     if reference is not None:
         identity["reference"] = weights_digest(reference)

@@ -1,21 +1,25 @@
-"""Growth: a larger model that goes on where the smaller one stood.
+"""Growth: a larger model that computes what the smaller one did, and trains on from there.
 
-from prism import grow
-grown = grow(model, larger_config, optimizer)
-print(grown.report)
+    grown = grow(model, larger_config, optimizer)
+    print(grown.report)
+
+:func:`layer_mapping` says before there is any model whether and where blocks would go;
+:func:`related` makes a small config of the family of a large one.
 """
 
-from prism.growth.family import related
-from prism.growth.grow import GrowResult, block_sources, grow
-from prism.growth.placement import METHODS
-from prism.growth.report import GrowthReport, TensorGrowth
+from prism.growth.bounds import related
+from prism.growth.grow import GrowResult, grow
+from prism.growth.layer_mapping import METHODS, layer_mapping
+from prism.growth.report import GrowthReport, TensorReport
+from prism.growth.rules import TensorGrowth
 
 __all__ = [
     "METHODS",
     "GrowResult",
     "GrowthReport",
     "TensorGrowth",
-    "block_sources",
+    "TensorReport",
     "grow",
+    "layer_mapping",
     "related",
 ]

@@ -1,4 +1,4 @@
-"""Where the entries of an axis go when it gets longer.
+"""Places of the entries of an axis after growing.
 
 Axes of weights are built from groups: the bus has K rates of G channels, the tape H heads of M
 values. A group that grows must grow in place, so new entries stand at the end of every group and
@@ -11,6 +11,7 @@ Padding at the end instead would move channels from rate to rate and values from
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -42,6 +43,11 @@ class Axis:
 def longer(old: int, new: int) -> Axis:
     """``old`` entries, then ``new - old`` more."""
     return Axis(tuple(range(old)), new)
+
+
+def fixed(size: int) -> Axis:
+    """An axis that does not grow."""
+    return longer(size, size)
 
 
 def nested(outer: Axis, inner: Axis) -> Axis:
@@ -98,5 +104,11 @@ class Axes:
 
 
 def repeated(count: int, axis: Axis) -> Axis:
-    """``count`` copies of ``axis`` side by side, such as the lanes of all units."""
-    return nested(longer(count, count), axis)
+    """``count`` copies of ``axis`` side by side, such as the inputs of all units."""
+    return nested(fixed(count), axis)
+
+
+def placed(grown: Tensor, part: Tensor, axes: Sequence[Axis]) -> Tensor:
+    """``grown`` with the old entries ``part`` in their places, one of ``axes`` per dimension."""
+    places = torch.meshgrid(*(axis.index.to(grown.device) for axis in axes), indexing="ij")
+    return grown.index_put(places, part)

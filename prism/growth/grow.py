@@ -1,9 +1,10 @@
 """``grow``: a larger model that computes what the smaller one did, and trains on from there.
 
 Growing is the *scale* axis: it makes training cheaper and adds no fact; a tape of facts is outside
-the weights and stays bound. Width and depth in one go: every old block goes to its place
-(``placement``), every tensor grows by its rule (``rules``), the optimiser's moments with it
-(``moments``). Net2Net (arXiv 1511.05641) and LEMON (2310.07999) with zeros in place of copies.
+the weights and stays bound. Width and depth in one go: every old block gets its place
+(``layer_mapping``), every tensor grows by its rule (``rules``), the optimiser's moments with it
+(``moments``), and so does the state of sequences that the smaller model has begun to read. Net2Net
+(arXiv 1511.05641) and LEMON (2310.07999) with zeros in place of copies.
 """
 
 from __future__ import annotations
@@ -15,45 +16,56 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.optim import Optimizer
 
 from prism.config import PrismConfig
-from prism.growth.bounds import check_bounds
-from prism.growth.moments import grown_optimizer, overshoot
-from prism.growth.placement import placement
+from prism.growth.axes import Axes, Axis, fixed, placed
+from prism.growth.layer_mapping import layer_mapping
+from prism.growth.moments import grown_optimizer, warm_up_bound
 from prism.growth.report import GrowthReport, tensors_report
-from prism.growth.rules import block_rules, outer_rules
-from prism.growth.state import carried_state
-from prism.growth.transplant import Transplant
+from prism.growth.rules import TensorGrowth, block_rules, outer_rules
 from prism.model.prism import Prism
-from prism.model.state import PrismState
+from prism.model.protocol import map_state
+from prism.model.state import BlockState, PrismState
 
 BLOCK = "blocks."
 
 
 @dataclass(frozen=True)
 class GrowResult:
-    """What :func:`grow` gives; the model and the optimiser it was given are left as they were.
+    """Result of :func:`grow`, whose arguments are left as they were.
 
     Attributes:
         model: of the new config, with dtype, device, mode, exploration and frozen parameters of
             the old one.
         optimizer: of the grown parameters; None if none was given.
-        report: what became of every tensor.
-        transplants: by name of parameter or buffer, to grow what else is kept per parameter.
+        report: the change of every tensor.
+        tensors: by name of parameter or buffer, to grow what else is kept per parameter.
         before: the config that the model had.
     """
 
     model: Prism
     optimizer: Optimizer | None
     report: GrowthReport
-    transplants: dict[str, Transplant]
+    tensors: dict[str, TensorGrowth]
     before: PrismConfig
 
     def state(self, carried: PrismState) -> PrismState:
-        """What the old model carried of B sequences, for the grown one to go on with: with
-        ``exact`` its logits go on as the old model's would."""
-        return carried_state(carried, self.before, self.model, self.report.blocks)
+        """State of B sequences under the old model, ``carried``, for the grown one.
+
+        With ``exact`` the logits continue as the old model's would. Old entries go where their
+        weights went, the bus scaled by ``c`` as the stream is (``prism.growth.rules``); normalised
+        features, codes, fast weights and counts have the same values in both models. New entries
+        are 0, as at the start of a document.
+        """
+        axes = Axes(self.before, self.model.config)
+        with torch.no_grad():
+            blocks = _empty_states(self.model, carried.blocks[0].bus)
+            for block, source in zip(blocks, self.report.blocks, strict=True):
+                if source is not None:
+                    _fill_state(block, carried.blocks[source], axes)
+        return PrismState(blocks, carried.segment, carried.holo)
 
 
 def grow(
@@ -79,35 +91,26 @@ def grow(
     if not isinstance(model, Prism):
         raise ValueError(f"model = {type(model).__name__}: must be a Prism")
     old_config = model.config
-    sources = block_sources(old_config, new_config, method)
+    sources = layer_mapping(old_config, new_config, method)
     with torch.random.fork_rng(devices=[]):
         seed = _seed(old_config, new_config)
-        grown = _drawn(new_config, seed).to(model.embedding.weight.dtype)
+        grown = Prism(dataclasses.replace(new_config, seed=seed))
+        grown.config = new_config
+        grown.to(model.embedding.weight.dtype)
         torch.manual_seed(seed + 1)
-        transplants = _transplants(grown, sources, model)
-        _fill(grown, model, transplants)
-    _dress(grown, model, transplants)
-    moved = None if optimizer is None else grown_optimizer(optimizer, model, grown, transplants)
+        tensors = _tensor_growth(grown, sources, model)
+        _fill(grown, model, tensors)
+    copy_module_state(grown, model, tensors)
+    moved = None if optimizer is None else grown_optimizer(optimizer, model, grown, tensors)
     report = GrowthReport(
         method=method,
         exact=method == "exact" or len(sources) == old_config.num_layers,
         parameters=(model.num_parameters(), grown.num_parameters()),
         blocks=tuple(sources),
-        tensors=tensors_report(transplants, model, grown, optimizer),
-        overshoot=None if moved is None else overshoot(moved),
+        tensors=tensors_report(tensors, model, grown, optimizer),
+        warm_up_bound=None if moved is None else warm_up_bound(moved),
     )
-    return GrowResult(grown, moved, report, transplants, old_config)
-
-
-def block_sources(old: PrismConfig, new: PrismConfig, method: str = "exact") -> list[int | None]:
-    """Old block of each block of ``new``, None for a new one, before there is any model.
-
-    Raises:
-        ValueError: a model of ``old`` cannot become one of ``new``; names the field, its value
-            and what is allowed.
-    """
-    check_bounds(old, new)
-    return placement(old, new, method)
+    return GrowResult(grown, moved, report, tensors, old_config)
 
 
 def _seed(old: PrismConfig, new: PrismConfig) -> int:
@@ -131,45 +134,41 @@ def _first_names(config: PrismConfig) -> dict[str, Any]:
     return values
 
 
-def _drawn(config: PrismConfig, seed: int) -> Prism:
-    model = Prism(dataclasses.replace(config, seed=seed))
-    model.config = config
-    return model
-
-
-def _transplants(grown: Prism, sources: list[int | None], model: Prism) -> dict[str, Transplant]:
+def _tensor_growth(
+    grown: Prism, sources: list[int | None], model: Prism
+) -> dict[str, TensorGrowth]:
     """One per parameter (tied ones once) and persistent buffer."""
     had, old = model.state_dict().keys(), model.config
     outer = outer_rules(old, grown.config)
     kept = {source for source in sources if source is not None}
     inner = {source: block_rules(old, grown.config, source) for source in kept}
     once = {name for name, _ in (*grown.named_parameters(), *grown.named_buffers())}
-    found = {}
+    tensors = {}
     for name in (name for name in grown.state_dict() if name in once):
         if not name.startswith(BLOCK):
-            found[name] = Transplant(name, name, outer[name])
+            tensors[name] = TensorGrowth(name, outer[name])
             continue
         layer, leaf = name.removeprefix(BLOCK).split(".", 1)
         source = f"{BLOCK}{sources[int(layer)]}.{leaf}"
         if source in had:
-            found[name] = Transplant(name, source, inner[sources[int(layer)]][leaf])
+            tensors[name] = TensorGrowth(source, inner[sources[int(layer)]][leaf])
         else:  # a new block, or the first head of its sort in an old one
-            found[name] = Transplant(name, None, None)
-    return found
+            tensors[name] = TensorGrowth(None, None)
+    return tensors
 
 
 @torch.no_grad()
-def _fill(grown: Prism, model: Prism, transplants: dict[str, Transplant]) -> None:
+def _fill(grown: Prism, model: Prism, tensors: dict[str, TensorGrowth]) -> None:
     """Weights into ``grown``, which holds those of a new model."""
     old, new = model.state_dict(), grown.state_dict()
-    for name, transplant in transplants.items():
-        if transplant.source is not None:
-            new[name].copy_(transplant.weight(old[transplant.source], new[name]))
+    for name, growth in tensors.items():
+        if growth.source is not None:
+            new[name].copy_(growth.rule.weight(old[growth.source], new[name]))
         elif name.endswith(".write.weight"):
             new[name].zero_()  # a new block adds nothing to the stream
 
 
-def _dress(grown: Prism, model: Prism, transplants: dict[str, Transplant]) -> None:
+def copy_module_state(grown: Prism, model: Prism, tensors: dict[str, TensorGrowth]) -> None:
     """Device, mode, exploration and what is frozen, as in ``model``."""
     grown.to(model.embedding.weight.device).train(model.training)
     for block in model.blocks:
@@ -177,5 +176,39 @@ def _dress(grown: Prism, model: Prism, transplants: dict[str, Transplant]) -> No
             grown.set_exploration(block.router.epsilon)
     trained = {name: p.requires_grad for name, p in model.named_parameters()}
     for name, parameter in grown.named_parameters():
-        source = transplants[name].source
+        source = tensors[name].source
         parameter.requires_grad_(source is None or trained[source])
+
+
+def _empty_states(grown: Prism, like: Tensor) -> tuple[BlockState, ...]:
+    """States of all blocks at the start of B documents, with the batch and device of ``like``."""
+    parameter = next(grown.parameters())
+    state = grown(torch.zeros(1, 1, dtype=torch.long, device=parameter.device)).state
+    batch = like.shape[0]
+    return map_state(state.blocks, lambda x: x.new_zeros(batch, *x.shape[1:]).to(like.device))
+
+
+def _fill_state(new: BlockState, old: BlockState, axes: Axes) -> None:
+    """The entries of ``old`` into their places in ``new``."""
+    new.bus = _put(new.bus, axes.stretch * old.bus, axes.rates, axes.group)
+    if old.last is not None:
+        new.last = _put(new.last, old.last, axes.stream)
+    if old.tape is not None:
+        tape, was = new.tape, old.tape
+        if axes.content.places:
+            tape.fast_weights = _put(
+                tape.fast_weights, was.fast_weights, axes.content, axes.slots, axes.width
+            )
+            tape.code = _put(tape.code, was.code, axes.content, axes.slots)
+        if axes.position.places:
+            tape.ring = _put(tape.ring, was.ring, axes.lags, axes.position, axes.width)
+    if old.symbolic is not None:
+        machine, its = new.symbolic, old.symbolic
+        machine.gate = _put(machine.gate, its.gate, axes.units)
+        for name, value in its.primitives.items():
+            machine.primitives[name] = _put(machine.primitives[name], value, axes.units)
+
+
+def _put(new: Tensor, old: Tensor, *axes: Axis) -> Tensor:
+    """``old [B, ...]`` in the places of ``axes``, among zeros in the shape of ``new``."""
+    return placed(torch.zeros_like(new, dtype=old.dtype), old, (fixed(new.shape[0]), *axes))

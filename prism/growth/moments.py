@@ -1,6 +1,6 @@
-"""An optimiser that goes on with the grown model.
+"""Optimiser of the grown model: moments move with their weights.
 
-The moments move with their weights and are 0 for new entries. Adam keeps one step count per tensor,
+Moments are 0 for new entries. Adam keeps one step count per tensor,
 which goes on for a tensor that was padded; so the new entries get no bias correction, and k steps
 after growing their update under a steady gradient is
 
@@ -21,7 +21,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from prism.growth.transplant import Transplant
+from prism.growth.rules import TensorGrowth
+from prism.recipe import decays
 
 # power of the gradient that a moment averages
 POWERS = {"exp_avg": 1, "exp_avg_sq": 2, "max_exp_avg_sq": 2, "momentum_buffer": 1}
@@ -31,7 +32,7 @@ Named = dict[str, nn.Parameter]
 
 
 def grown_optimizer(
-    optimizer: Optimizer, old: nn.Module, new: nn.Module, transplants: Mapping[str, Transplant]
+    optimizer: Optimizer, old: nn.Module, new: nn.Module, tensors: Mapping[str, TensorGrowth]
 ) -> Optimizer:
     """An optimiser of the same type and settings for the parameters of ``new``.
 
@@ -44,8 +45,8 @@ def grown_optimizer(
     home = _groups(optimizer, was)
     members: list[list[nn.Parameter]] = [[] for _ in optimizer.param_groups]
     for name, parameter in now.items():
-        group = home.get(transplants[name].source or "")
-        if transplants[name].source is None:
+        group = home.get(tensors[name].source or "")
+        if tensors[name].source is None:
             group = _group_of_namesakes(name, parameter, home, was)
         if group is not None:
             members[group].append(parameter)
@@ -55,13 +56,13 @@ def grown_optimizer(
     defaults = {k: v for k, v in optimizer.defaults.items() if k in accepted}
     grown = type(optimizer)(groups, **defaults)
     for name, parameter in now.items():
-        source = transplants[name].source
+        source = tensors[name].source
         if source is not None and was[source] in optimizer.state:
-            grown.state[parameter] = grown_state(transplants[name], optimizer.state[was[source]])
+            grown.state[parameter] = grown_state(tensors[name], optimizer.state[was[source]])
     return grown
 
 
-def grown_state(transplant: Transplant, state: Mapping[str, Any]) -> dict[str, Any]:
+def grown_state(tensor: TensorGrowth, state: Mapping[str, Any]) -> dict[str, Any]:
     """One parameter's optimiser state, ``{"exp_avg": [...], ..., "step": scalar}``, grown.
 
     Raises:
@@ -72,16 +73,16 @@ def grown_state(transplant: Transplant, state: Mapping[str, Any]) -> dict[str, A
         if not isinstance(value, Tensor) or value.dim() == 0:
             grown[key] = value.clone() if isinstance(value, Tensor) else value
         elif key in POWERS:
-            grown[key] = transplant.moment(value, POWERS[key]).to(value.device)
+            grown[key] = tensor.rule.moment(value, POWERS[key]).to(value.device)
         else:
-            what = f"optimizer state {key!r} of {transplant.source}"
+            what = f"optimizer state {key!r} of {tensor.source}"
             raise ValueError(f"{what}: cannot be grown; must be one of {sorted(POWERS)}")
     return grown
 
 
-def overshoot(optimizer: Optimizer) -> float | None:
-    """Largest update of a new entry under a steady gradient, in learning rates; None if the
-    optimiser has no betas."""
+def warm_up_bound(optimizer: Optimizer) -> float | None:
+    """Adam warm-up bound: the largest update of a new entry under a steady gradient, in learning
+    rates; None if the optimiser has no betas."""
     worst = None
     steps = torch.arange(1, HORIZON + 1, dtype=torch.float64)
     for group in optimizer.param_groups:
@@ -111,7 +112,7 @@ def _group_of_namesakes(name: str, p: nn.Parameter, home: dict[str, int], was: N
     for other, group in home.items():
         if _in_block(other) == _in_block(name):
             return group
-    alike = [other for other in home if _decays(was[other]) == _decays(p)]
+    alike = [other for other in home if decays(was[other]) == decays(p)]
     if not alike:
         raise ValueError(f"optimizer: none of its groups holds a tensor like the new {name}")
     return home[min(alike, key=lambda other: abs(was[other].dim() - p.dim()))]
@@ -120,7 +121,3 @@ def _group_of_namesakes(name: str, p: nn.Parameter, home: dict[str, int], was: N
 def _in_block(name: str) -> str:
     """Name of a tensor inside its block; the whole name outside of blocks."""
     return name.split(".", 2)[2] if name.startswith("blocks.") else name
-
-
-def _decays(p: nn.Parameter) -> bool:
-    return p.dim() >= 2 and not getattr(p, "_no_weight_decay", False)

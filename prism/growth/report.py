@@ -1,4 +1,4 @@
-"""What growing did to every tensor."""
+"""Report of growth: the change of every tensor and of its moments."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from prism.growth.transplant import Transplant
+from prism.growth.rules import TensorGrowth
 
 
 @dataclass(frozen=True)
-class TensorGrowth:
+class TensorReport:
     """One tensor.
 
     Attributes:
@@ -61,7 +61,7 @@ class GrowthReport:
         parameters: trainable numbers before and after.
         blocks: old block of each new block, None for a new one.
         tensors: in the order of the grown model.
-        overshoot: largest ratio of a new entry's update to the learning rate while its moments
+        warm_up_bound: largest ratio of a new entry's update to the learning rate while its moments
             fill up, for the optimiser's betas; None without an Adam.
     """
 
@@ -69,37 +69,37 @@ class GrowthReport:
     exact: bool
     parameters: tuple[int, int]
     blocks: tuple[int | None, ...]
-    tensors: tuple[TensorGrowth, ...]
-    overshoot: float | None = None
+    tensors: tuple[TensorReport, ...]
+    warm_up_bound: float | None = None
 
     def __str__(self) -> str:
         before, after = self.parameters
         kept = "the same function" if self.exact else "NOT the same function: blocks were repeated"
         lines = [f"{self.method}: {before:,} -> {after:,} parameters, {kept}"]
-        if self.overshoot is not None:
-            times = f"{self.overshoot:.2g} times the learning rate"
+        if self.warm_up_bound is not None:
+            times = f"{self.warm_up_bound:.2g} times the learning rate"
             lines.append(f"updates of new entries reach {times} while their moments fill up")
         return "\n".join([*lines, *(tensor.line() for tensor in self.tensors)])
 
 
 def tensors_report(
-    transplants: Mapping[str, Transplant],
+    tensors: Mapping[str, TensorGrowth],
     old: nn.Module,
     new: nn.Module,
     optimizer: Optimizer | None,
-) -> tuple[TensorGrowth, ...]:
-    """What became of every tensor of ``new``; ``optimizer`` is that of ``old``."""
+) -> tuple[TensorReport, ...]:
+    """Change of every tensor of ``new``; ``optimizer`` is that of ``old``."""
     before, after = old.state_dict(), new.state_dict()
     parameters = dict(old.named_parameters())
     rows = []
-    for name, transplant in transplants.items():
-        shape, source, rule = tuple(after[name].shape), transplant.source, transplant.rule
+    for name, growth in tensors.items():
+        shape, source, rule = tuple(after[name].shape), growth.source, growth.rule
         if source is None or rule is None:
-            silent = "zero" if name.endswith(".write.weight") else "as in a new model"
+            note = "zero" if name.endswith(".write.weight") else "as in a new model"
             moments = "" if optimizer is None else "no moments yet"
             rows.append(
-                TensorGrowth(
-                    name, "fresh", None, None, shape, (), after[name].numel(), silent, moments
+                TensorReport(
+                    name, "fresh", None, None, shape, (), after[name].numel(), note, moments
                 )
             )
             continue
@@ -107,7 +107,7 @@ def tensors_report(
         scale = torch.as_tensor(rule.scale).unique().tolist()
         state = {} if optimizer is None else optimizer.state.get(parameters.get(source), {})
         rows.append(
-            TensorGrowth(
+            TensorReport(
                 name,
                 "padded" if added else "copied",
                 source,
@@ -123,7 +123,7 @@ def tensors_report(
 
 
 def _moments(state: Mapping[str, object], added: int) -> str:
-    """What became of one parameter's optimiser ``state``."""
+    """Change of one parameter's optimiser ``state``, in words."""
     if not state:
         return ""
     said = "moments moved, 0 for new entries" if added else "moments moved"

@@ -1,4 +1,4 @@
-"""How every tensor of a model grows without changing what the model computes.
+"""Growth rules: one per tensor, such that the grown model computes the same function.
 
 The stream gets D' - D new coordinates that are exactly 0 at first. RMSNorm would notice, because
 its mean runs over D' numbers; so the old part of the stream is stretched,
@@ -10,13 +10,13 @@ The bus norm inside a block gets the same treatment on its channels h' = [c h, 0
 
     scaled by c      embedding and head (tau' = tau / c undoes it), all that write to the stream,
                      the rows of the bus that make h
-    scaled by 1 / c  gains, and the lanes of the symbolic machine, which read the stream unnormed
+    scaled by 1 / c  gains, and the input projection of the symbolic expert, which reads unnormed
     as they are      all other readers
 
-Of every new path one side is zero and the other random, so that nothing is heard at first and both
-sides have a gradient after one step: writers get zeros, readers are drawn as in a new model. In the
-bus it is the other way round (h' must be 0 inside the norm): its new z rows are zeros, the columns
-that read the new channels are random.
+Of every new path one side is zero and the other random, so that the new path adds nothing at first
+and both sides have a gradient after one step: writers get zeros, readers are drawn as in a new
+model. In the bus it is the other way round (h' must be 0 inside the norm): its new z rows are
+zeros, the columns that read the new channels are random.
 """
 
 from __future__ import annotations
@@ -26,14 +26,28 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prism.config import PrismConfig
-from prism.growth.axes import Axes, Axis, longer, repeated
-from prism.growth.lanes import LaneCopies, lane_copies
+from prism.config import PrismConfig, SymbolicConfig
+from prism.growth.axes import Axes, Axis, fixed, placed, repeated
+
+
+@dataclass(frozen=True)
+class InputCopies:
+    """Rows of the old unit-input matrix ``[4 U, D]`` that new units share on the old columns.
+
+    Attributes:
+        target: rows of the grown matrix ``[4 U', D']``.
+        source: the row of the old matrix that each is a copy of.
+        note: the same in words.
+    """
+
+    target: tuple[int, ...]
+    source: tuple[int, ...]
+    note: str
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How one tensor is made from its smaller self.
+    """Growth of one tensor from its smaller self.
 
     Attributes:
         axes: where the old entries of each axis go.
@@ -51,13 +65,52 @@ class Rule:
     zero: tuple[tuple[int, Tensor], ...] = ()
     value: float | None = None
     std: float | None = None
-    copies: LaneCopies | None = None
+    copies: InputCopies | None = None
     note: str = ""
 
+    def weight(self, old: Tensor, drawn: Tensor) -> Tensor:
+        """The grown tensor.
 
-def fixed(size: int) -> Axis:
-    """An axis that does not grow."""
-    return longer(size, size)
+        Args:
+            old: ``[...]`` the smaller tensor.
+            drawn: ``[...]`` the tensor of a new model of the new size, for the new entries.
+        """
+        grown = drawn.double()
+        if self.std is not None:
+            grown = self.std * torch.randn(drawn.shape, dtype=torch.float64)
+        if self.value is not None:
+            grown = torch.full_like(grown, self.value)
+        for axis, indices in self.zero:
+            grown = grown.index_fill(axis, indices, 0.0)
+        part = old.detach().cpu().double() * self.scale
+        grown = placed(grown, part, self.axes)
+        if self.copies is not None:
+            rows, columns = torch.tensor(self.copies.target), self.axes[1].index
+            grown[rows[:, None], columns] = part[list(self.copies.source)]
+        return grown.to(old.dtype)
+
+    def moment(self, old: Tensor, power: int) -> Tensor:
+        """The grown moment of an optimiser; new entries are 0.
+
+        A weight that was scaled by s has gradients 1/s as large: a moment of the gradient's power
+        p is scaled by ``s^-p``.
+        """
+        shape = [axis.size for axis in self.axes]
+        part = old.detach().cpu().double() * self.scale**-power
+        return placed(torch.zeros(shape, dtype=torch.float64), part, self.axes).to(old.dtype)
+
+
+@dataclass(frozen=True)
+class TensorGrowth:
+    """Growth of one tensor of a model.
+
+    Attributes:
+        source: name of the tensor that it comes from; None = there was none.
+        rule: how it grows; None for a tensor that is wholly new.
+    """
+
+    source: str | None
+    rule: Rule | None
 
 
 def outer_rules(old: PrismConfig, new: PrismConfig) -> dict[str, Rule]:
@@ -125,7 +178,7 @@ def _bus(axes: Axes) -> dict[str, Rule]:
 
 
 def _writer(axes: Axes, source: Axis) -> Rule:
-    """Features to the stream: nothing new is heard at first."""
+    """Features to the stream: new ones add nothing at first."""
     zero = ((0, axes.stream.added), (1, source.added))
     return Rule((axes.stream, source), axes.stretch, zero=zero, note="new entries zero")
 
@@ -155,7 +208,7 @@ def _memory(axes: Axes) -> dict[str, Rule]:
 def _symbolic(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
     units, library = axes.units, fixed(len(old.symbolic.primitives))
     pairs = repeated(2, units)
-    copies = lane_copies(old.symbolic, units.size)
+    copies = input_copies(old.symbolic, units.size)
     note = "random" if copies is None else f"random, but {copies.note}"
     return {
         "symbolic.read.weight": Rule(
@@ -167,3 +220,37 @@ def _symbolic(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
         "symbolic.preference": Rule((library, units), note="the next first choices"),
         "symbolic.write.weight": _writer(axes, pairs),
     }
+
+
+def input_copies(old: SymbolicConfig, units: int) -> InputCopies | None:
+    """Unit inputs that the new ones among ``units`` units must share with old ones; None if none.
+
+    Two primitives read other units. ``shift`` gives a unit the inputs a of the unit before it, and
+    the first one those of the last; ``count`` gives every unit the share of units with a > 0. So
+
+        shift   the last new unit has both inputs a of the last old one
+        count   the new units' inputs a are m times a permutation of the old units': the share of
+                m + 1 equal parts is the share of one
+
+    For ``count``, a1 and a2 are permuted differently: in the m-th group of copies, a2 of all but
+    the last unit moves m places round. So a new unit turns by angles that no old one has; its
+    inputs b, its choice and its output weights are its own anyway.
+    """
+    before = old.units
+    if units == before:
+        return None
+    if "count" in old.primitives:
+        new = range(before, units)
+        first = [unit % before for unit in new]
+        second = [
+            u if u == before - 1 else (u + unit // before) % (before - 1)
+            for unit, u in zip(new, first, strict=True)
+        ]
+        note = "inputs a are permuted copies"
+    elif "shift" in old.primitives:
+        new, first, second = range(units - 1, units), [before - 1], [before - 1]
+        note = "inputs a of the last unit are a copy"
+    else:
+        return None
+    target = (*new, *(units + unit for unit in new))
+    return InputCopies(target, (*first, *(before + unit for unit in second)), note)

@@ -26,7 +26,8 @@ from prism.holo import FactStore, HoloTape
 from prism.holo.capacity import theory
 from prism.inject import calibration
 from prism.inject.addresses import AddressRegister, register_for
-from prism.inject.knowledge import Knowledge, SpokenFacts, key_for, locate
+from prism.inject.knowledge import Knowledge, SpokenFacts
+from prism.inject.names import SLOT
 from prism.inject.probes import calibration_text
 from prism.inject.reading import read
 from prism.inject.sync import SMALLEST, Skipped
@@ -114,13 +115,16 @@ class AttachedLM:
         for text in what:
             if not isinstance(text, str) or not text.strip():
                 raise ValueError(f"bind{what!r}: {text!r} must be a text that is not empty")
-        fact = locate(self.knowledge, what[0]) if len(what) == 2 else (what[0], what[1])
+        fact = self.knowledge.locate(what[0]) if len(what) == 2 else (what[0], what[1])
         answer = what[-1].strip()
         if self._view is None:
             self.knowledge.bind(*fact, self.tokenizer.encode(f" {answer}{ending}"), source)
             return
         self.knowledge.names.check(fact[0], fact[0])
-        key = self._view.key_of(fact) or (what[0] if len(what) == 2 else key_for(*fact))
+        key = what[0] if len(what) == 2 else f"{fact[1]} of {fact[0]}"
+        if SLOT in fact[1]:  # a wording is its own relation
+            key = fact[1].replace(SLOT, fact[0])
+        key = self._view.key_of(fact) or key
         self._view.given[key] = (*fact, ending)
         self._view.write(key, answer, source)
 
@@ -130,7 +134,7 @@ class AttachedLM:
         Raises:
             KeyError: no such fact is bound.
         """
-        fact = locate(self.knowledge, what[0]) if len(what) == 2 else what[:2]
+        fact = self.knowledge.locate(what[0]) if len(what) == 2 else what[:2]
         self._bound(*fact)
         self.bind(*what, source=source)
 
@@ -144,7 +148,7 @@ class AttachedLM:
         Raises:
             KeyError: no such fact is bound.
         """
-        fact = locate(self.knowledge, about) if relation is None else (about, relation)
+        fact = self.knowledge.locate(about) if relation is None else (about, relation)
         self._bound(*fact)
         if self._view is None:
             self.knowledge.forget(*fact)

@@ -169,14 +169,10 @@ def choose_heads(states: ProbeStates, heads: Sequence[Head]) -> tuple[list[Head]
             for w, (_, s) in zip(mean, pairs, strict=True)
         ]
     )
-    return [heads[int(i)] for i in best], _best_cut(ratio[:, 0], ratio[:, 1])
-
-
-def _best_cut(above: Tensor, below: Tensor) -> float:
-    """The number that most of ``above`` reach and most of ``below`` do not."""
-    cuts = torch.cat([above, below]).sort().values
-    right = (above[:, None] >= cuts).float().mean(0) + (below[:, None] < cuts).float().mean(0)
-    return float(cuts[right.argmax()])
+    above, below = ratio.T
+    cuts = ratio.flatten().sort().values  # the share that most of above reach, most of below do not
+    kept = (above[:, None] >= cuts).float().mean(0) + (below[:, None] < cuts).float().mean(0)
+    return [heads[int(i)] for i in best], float(cuts[kept.argmax()])
 
 
 def calibration_folder() -> Path:

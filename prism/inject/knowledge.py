@@ -135,6 +135,11 @@ class Knowledge:
         if not any(subject in relation.subjects for relation in self.relations.values()):
             self.names.remove(subject)
 
+    def locate(self, prompt: str) -> tuple[str, str]:
+        """Subject and relation of a sentence; raises ValueError where it has no subject."""
+        subject = subject_of(prompt, self.names)
+        return subject, self.relation_of(prompt, subject)
+
     def relation_of(self, prompt: str, subject: str) -> str:
         """The relation whose wording a sentence is, or the wording itself as a new one's name."""
         wording = wording_of(prompt, subject)
@@ -240,7 +245,7 @@ class SpokenFacts(LiveView):
         if key in self.given:
             return self.given[key][:2]
         texts = parts(key)
-        return locate(self.knowledge, texts[0]) if len(texts) == 1 else texts
+        return self.knowledge.locate(texts[0]) if len(texts) == 1 else texts
 
     def add(self, address: tuple[str, str], answer: str, source: str | None) -> None:
         given = self.given.get(self.key_of(address))
@@ -257,17 +262,6 @@ class SpokenFacts(LiveView):
             for subject in before - {subject for subject, _ in self._keys}:
                 self.knowledge.forget_names(subject)
         return changed
-
-
-def locate(knowledge: Knowledge, prompt: str) -> tuple[str, str]:
-    """Subject and relation of a sentence; raises ValueError where it has no subject."""
-    subject = subject_of(prompt, knowledge.names)
-    return subject, knowledge.relation_of(prompt, subject)
-
-
-def key_for(subject: str, relation: str) -> str:
-    """The key of a fact on a tape: "relation of subject", or the relation's wording filled in."""
-    return relation.replace(SLOT, subject) if SLOT in relation else f"{relation} of {subject}"
 
 
 def fill_in(wording: str, subject: str) -> str:

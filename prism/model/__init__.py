@@ -1,0 +1,25 @@
+"""The PRISM model: a residual stack of blocks, each a multi-rate bus and a router over experts.
+
+``Prism(config)(tokens, state=None)`` gives a :class:`PrismOutput`; state is an explicit value that
+continues a sequence exactly. README.md has the equations of a block and the file of each.
+"""
+
+from prism.model.prism import Prism
+from prism.model.protocol import (
+    LanguageModel,
+    LayerRouting,
+    PrismOutput,
+    detach_state,
+    map_state,
+)
+from prism.model.state import PrismState
+
+__all__ = [
+    "LanguageModel",
+    "LayerRouting",
+    "Prism",
+    "PrismOutput",
+    "PrismState",
+    "detach_state",
+    "map_state",
+]

@@ -1,4 +1,4 @@
-"""One block: the bus mixes tokens, then the router weighs the kinds of expert.
+"""One block: the bus mixes tokens, then the router weighs the experts.
 
     o = norm(x);   x = x + bus(o)
     i = norm(x);   x = x + w_neural neural(i(t), i(t-1)) + w_memory memory(i, tape)
@@ -6,12 +6,15 @@
 
 With an anchor there is ``+ anchor(i(t), i(t-1))``, a neural expert that no gate weighs.
 
-The neural kind hears the token before as well; the symbolic kind reads the token itself (its
-normalised embedding e) in every block: what is counted for ever must not depend on context.
+The neural expert also reads the token before; the symbolic expert reads the token's normalised
+embedding e in every block, so that its counts do not depend on context.
 
-The recurrent parts of the memory and symbolic kinds see every token (a state that skipped tokens
-would depend on the routing of the past); what routing saves and what it gates is the token-wise
-part of a kind: the whole neural expert, and the output projections of the other two.
+The recurrences of the memory and symbolic experts see every token (a state that skipped tokens
+would depend on the routing of the past). Routing saves and gates the token-wise part: the whole
+neural expert, and the output projections of the other two.
+
+With independent gates the penalty of a token is the squared norm of what the experts add, relative
+to that of the stream; with softmax gates it is the router's z-loss.
 """
 
 from __future__ import annotations
@@ -23,7 +26,6 @@ from torch import Tensor, nn
 
 from prism.config import PrismConfig
 from prism.model.bus import MultiRateBus
-from prism.model.loudness import loudness
 from prism.model.neural import NeuralExpert
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LayerRouting
@@ -35,17 +37,26 @@ from prism.ops.delta import ChunkFrame, Written
 from prism.ops.dispatch import dispatch
 from prism.ops.documents import shift_right
 
+LEAST_SQUARE = 1e-12  # smallest mean square of the stream in a ratio
+
 
 @dataclass
 class Pass:
-    """What the blocks of one call share: the tokens' normalised embeddings ``[B, T, D]``, document
-    document indices, padding, the tape written so far."""
+    """Values shared by the blocks of one call: normalised embeddings ``[B, T, D]``, document
+    indices, padding, and the tape written so far."""
 
     symbols: Tensor
     doc_index: Tensor | None
     valid: Tensor | None
     frame: ChunkFrame | None = None
     written: Written | None = None
+
+
+def output_norm_ratio(added: Tensor, x: Tensor) -> Tensor:
+    """``|added|^2 / |x|^2`` of every token, ``[B, T]``, of ``[B, T, D]`` each. No gradient reaches
+    ``x``: the ratio must not shrink by a growing stream."""
+    stream = x.detach().square().mean(dim=-1).clamp(min=LEAST_SQUARE)
+    return added.to(stream.dtype).square().mean(dim=-1) / stream
 
 
 class Block(nn.Module):
@@ -104,7 +115,9 @@ class Block(nn.Module):
             )
         if features:
             added = self._mix(features, decision).to(x.dtype)
-            decision = self._priced(decision, added, x)
+            if self.router.independent:  # while exploring, an untrained expert costs nothing
+                ratio = output_norm_ratio(added, x) * (1 - self.router.epsilon)
+                decision = dataclasses.replace(decision, penalty=ratio)
             x = x + added
         routing = None
         if want_routing:
@@ -112,13 +125,6 @@ class Block(nn.Module):
             shown = (decision.probability, decision.ran, gates, primitive, write_gates, loads)
             routing = LayerRouting(self.kinds, *shown)
         return x, BlockState(bus, last, tape, symbolic), decision, routing
-
-    def _priced(self, decision: Decision, added: Tensor, x: Tensor) -> Decision:
-        """``decision``, where gates are independent with the price of what the kinds add."""
-        if not self.router.independent:
-            return decision
-        price = loudness(added, x) * (1 - self.router.epsilon)
-        return dataclasses.replace(decision, price=price)
 
     def _remember(
         self, x: Tensor, state: BlockState | None, shared: Pass
@@ -138,7 +144,7 @@ class Block(nn.Module):
         return read, tape, write_gates
 
     def _mix(self, features: dict[str, Tensor], decision: Decision) -> Tensor:
-        """Sum over kinds of weight times output, each kind on the tokens that chose it."""
+        """Sum over experts of weight times output, each on the tokens that chose it."""
         total: Tensor | None = None
         for i, kind in enumerate(self.kinds):
             emit = getattr(self, kind).emit

@@ -3,13 +3,14 @@
     h_k(t) = a_k h_k(t-1) + sqrt(1 - a_k^2) z_k(t)               a_k = 2^(-1 / half_life_k)
     y(t)   = W_o ( rmsnorm( concat_k g_k(t) h_k(t) ) * silu(u(t)) )     g = 2 sigmoid(W_g x)
 
-``[z, u, g] = W x``; each of the K rates owns D/K channels. The scale gate g says which time scales
-a token listens to. The normalisation after the gate keeps the output bounded at any length.
+``[z, u, g] = W x``; each of the K rates owns D/K channels. The scale gate g weighs the time
+scales that a token reads. The normalisation after the gate keeps the output bounded at any length.
 """
 
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from prism.model.norm import RMSNorm, promote
@@ -28,17 +29,17 @@ class MultiRateBus(nn.Module):
         self.write = nn.Linear(dim, dim, bias=False)
         nn.init.normal_(self.read.weight, std=dim**-0.5)
         nn.init.normal_(self.gate.weight, std=0.1 * dim**-0.5)
-        nn.init.zeros_(self.write.weight)  # the bus starts silent
+        nn.init.zeros_(self.write.weight)  # the bus adds nothing at first
 
     def forward(
         self, x: Tensor, carry: Tensor | None, doc_index: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """``x [B, T, D]`` to the output ``[B, T, D]``, the carry ``[B, K, D/K]`` and the gates
         ``[B, T, K]``."""
-        batch, length, dim = x.shape
         z, u = self.read(x).chunk(2, dim=-1)
         gates = 2 * torch.sigmoid(promote(self.gate(x)))
-        z = promote(z).reshape(batch, length, len(self.half_lives), -1)
+        z = rearrange(promote(z), "b t (k g) -> b t k g", k=len(self.half_lives))
         h = decay_scan(z, self.half_lives, carry, doc_index, self.chunk)
-        mixed = self.norm((h * gates[..., None]).reshape(batch, length, dim)).to(u.dtype)
+        gated = rearrange(h * gates[..., None], "b t k g -> b t (k g)")
+        mixed = self.norm(gated).to(u.dtype)
         return self.write(mixed * nn.functional.silu(u)), h[:, -1], gates

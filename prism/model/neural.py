@@ -1,4 +1,4 @@
-"""The neural expert: SwiGLU whose value branch also hears the token before.
+"""The neural expert: SwiGLU whose value branch also reads the token before.
 
     y = W_2 ( silu(W_1 x(t)) * W_3 ((1 - m) x(t) + m x(t-1)) )
 

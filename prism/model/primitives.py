@@ -42,8 +42,8 @@ def snap_width(q: int) -> float:
 
 @lru_cache(maxsize=16)
 def snap_table(moduli: tuple[int, ...]) -> Tensor:
-    """What to add to step n (mod 240) to reach the nearest p/q of a turn, q in ``moduli``, if that
-    is near enough; ``[240]`` fp64."""
+    """Correction of step n (mod 240) to the nearest p/q of a turn, q in ``moduli``, where that is
+    within :func:`snap_width`; ``[240]`` fp64."""
     reach: dict[int, float] = {}
     for q in sorted(moduli):
         for p in range(q):

@@ -86,7 +86,7 @@ class Prism(LanguageModel):
         x = promote(self.first_norm(self.embedding(tokens)))
         shared = Pass(x, doc_index, None if segment_ids is None else segment_ids >= 0)
         x, states, decisions, details = self._through_blocks(x, state, shared, routing)
-        price = self.config.penalty_weight * sum(d.price for d in decisions) / len(self.blocks)
+        penalty = self.config.penalty_weight * sum(d.penalty for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
         logits = self.head((last * self.temper).to(self.head.weight.dtype))
         queries = holo = None
@@ -102,13 +102,13 @@ class Prism(LanguageModel):
         return PrismOutput(
             logits,
             PrismState(states, segment, holo),
-            mean_of_real(price, shared.valid),
+            mean_of_real(penalty, shared.valid),
             details if routing else None,
             torch.stack(
                 [self._load_row(*both) for both in zip(self.blocks, decisions, strict=True)]
             ),
             queries,
-            price,
+            penalty,
         )
 
     def _through_blocks(

@@ -1,4 +1,4 @@
-"""What every language model here looks like from outside: one call, one output, explicit state.
+"""Protocol of every language model here: one call, one output, explicit state.
 
 ``model(tokens, state=None, segment_ids=None)`` gives a :class:`PrismOutput`. The trainer, the
 benchmarks and the tests see only this, so PRISM and its baselines are measured by the same code.
@@ -22,7 +22,7 @@ from prism.model.holo_read import FactQueries
 
 @dataclass
 class LayerRouting:
-    """What one block decided, per token. E kinds, K rates, U symbolic units.
+    """Decisions of one block, per token. E expert kinds, K rates, U symbolic units.
 
     Attributes:
         kinds: the E kinds of this block, in the order of the last axis below.
@@ -53,15 +53,14 @@ class PrismOutput:
     Attributes:
         logits: ``[B, T, V]``; position t predicts token t + 1.
         state: everything needed to continue the sequences exactly.
-        aux_loss: scalar to add to the training loss (the router's z-loss or the kinds' loudness; 0
-            for baselines).
+        aux_loss: scalar to add to the training loss: the router's z-loss or the output-norm penalty
+            of the experts; 0 for baselines.
         routing: one :class:`LayerRouting` per block when asked for with ``routing=True``.
         loads: ``[L, E]`` share of real tokens that ran each kind of ``expert_kinds`` in each
             block, for the balance controller; None for baselines.
         holo: when and for which fact a tape was asked, with ``holo_mode``.
-        price: ``[B, T]``, what every token would pay alone, padding too; its mean over real tokens
-            is ``aux_loss``. Without what guests pay on top (prism/model/loudness.py). None for
-            baselines.
+        penalty: ``[B, T]``, penalty of every token, padding too; its mean over real tokens is
+            ``aux_loss``. None for baselines.
     """
 
     logits: Tensor
@@ -70,7 +69,7 @@ class PrismOutput:
     routing: list[LayerRouting] | None = field(default=None, repr=False)
     loads: Tensor | None = field(default=None, repr=False)
     holo: FactQueries | None = field(default=None, repr=False)
-    price: Tensor | None = field(default=None, repr=False)
+    penalty: Tensor | None = field(default=None, repr=False)
 
 
 class LanguageModel(nn.Module):
@@ -91,9 +90,13 @@ class LanguageModel(nn.Module):
                 document per row, continuing the carried one.
         """
 
-    def num_parameters(self) -> int:
-        """Trainable numbers, shared ones counted once."""
-        return sum(p.numel() for p in self.parameters())
+    def num_parameters(self, trainable_only: bool = False) -> int:
+        """Number of parameter elements, shared ones counted once.
+
+        Args:
+            trainable_only: leave out those of frozen parameters.
+        """
+        return sum(p.numel() for p in self.parameters() if p.requires_grad or not trainable_only)
 
     def set_exploration(self, epsilon: float) -> None:
         """Weight in [0, 1] that kinds which lost a token still get; nothing to do without a

@@ -1,4 +1,4 @@
-"""The polymorphic router: which kinds of computation does this token get, and how much?
+"""The polymorphic router: choice and weight of the expert kinds for each token.
 
     p = softmax(W x)                     in at least fp32
     chosen = top-k of (p + bias)         bias selects, p weighs; k = E runs every kind
@@ -15,8 +15,8 @@ is moved only by :meth:`Router.balance`, after an optimiser step, toward *target
 batches that are already past (arXiv 2408.15664); a forward never touches it. ``epsilon`` in [0, 1]
 lets the kinds that lost run at that fraction of their weight, so a run can anneal from a soft
 mixture (1) to a hard choice (0). The z-loss of a token, ``logsumexp(logits)^2``, keeps logits small
-(arXiv 2202.08906). Independent gates pay for what comes through them instead, which the block
-knows (:mod:`prism.model.loudness`).
+(arXiv 2202.08906). With independent gates the penalty is computed in ``prism.model.block`` from
+what the experts add to the stream.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from prism.model.norm import promote
 @dataclass
 class Decision:
     """``probability``, ``weight``: ``[B, T, E]``; ``chosen``: ``[B, T, E]`` bool, or None when
-    every kind runs; ``load``: ``[E]`` share of real tokens per kind; ``price``: ``[B, T]``, the
-    z-loss or, of independent gates, the loudness, which the block knows."""
+    every kind runs; ``load``: ``[E]`` share of real tokens per kind; ``penalty``: ``[B, T]``,
+    the z-loss or, of independent gates, the output-norm penalty, which the block sets."""
 
     probability: Tensor
     weight: Tensor
     chosen: Tensor | None
     load: Tensor
-    price: Tensor
+    penalty: Tensor
 
     @property
     def ran(self) -> Tensor:
@@ -99,11 +99,11 @@ class Router(nn.Module):
         if self.independent:
             probability = logits.sigmoid()
             weight = probability * 2
-            price = torch.zeros_like(logits[..., 0])
+            penalty = torch.zeros_like(logits[..., 0])
         else:
             probability = logits.softmax(dim=-1)
             weight = probability * len(self.kinds)
-            price = logits.logsumexp(dim=-1).square()
+            penalty = logits.logsumexp(dim=-1).square()
         if self.topk == len(self.kinds):
             chosen, ran = None, torch.ones_like(probability, dtype=torch.bool)
         else:
@@ -114,8 +114,8 @@ class Router(nn.Module):
             if self.epsilon > 0:
                 weight = torch.where(ran, weight, self.epsilon * weight)
                 chosen = None
-        load = mean_of_real(ran.to(price.dtype), valid)
-        return Decision(probability, weight, chosen, load.detach(), price)
+        load = mean_of_real(ran.to(penalty.dtype), valid)
+        return Decision(probability, weight, chosen, load.detach(), penalty)
 
     @torch.no_grad()
     def balance(self, load: Tensor) -> None:

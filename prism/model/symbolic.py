@@ -23,6 +23,7 @@ input projection are noise, which AdamW turns into whole steps.
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from prism.config import SymbolicConfig
@@ -111,7 +112,7 @@ class SymbolicMachine(nn.Module):
     def _scores(self, raw: Tensor) -> Tensor:
         """Score of each primitive for each unit, ``[B, T, P, U]``, from its own four inputs."""
         # one matrix with the units on its diagonals: a plain product is faster than U small ones
-        weight = torch.diag_embed(self.choice).permute(1, 2, 0, 3).flatten(2).flatten(0, 1)
+        weight = rearrange(torch.diag_embed(self.choice), "p i u v -> (i u) (p v)")
         score = torch.tanh(raw) @ weight.to(raw.dtype) + self.preference.flatten().to(raw.dtype)
         return score.unflatten(-1, self.preference.shape)
 

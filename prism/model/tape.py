@@ -1,4 +1,4 @@
-"""The memory expert: read and write heads on the tape that all layers share.
+"""The memory expert: read and write heads on a fast-weight tape that all layers share.
 
 Content heads are addressed by what was read. Query and key come from one encoder E and the key
 is (mostly) the token *before*, so "what followed this token last time?" can be answered almost
@@ -15,6 +15,7 @@ projection starts as the transpose of the value projection: what is read comes b
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 
 from prism.config import TapeConfig
@@ -55,7 +56,7 @@ class TapeHeads(nn.Module):
             self.steer = nn.Linear(dim, position * slots, bias=False)
             nn.init.normal_(self.steer.weight, std=0.1 * dim**-0.5)
             offsets = [offset_query(slots, (1 + i) % slots) for i in range(position)]
-            self.offset = nn.Parameter(torch.stack(offsets).float())
+            self.offset = nn.Parameter(torch.stack(offsets).to(self.value.weight))
             self.offset._no_weight_decay = True
 
     def frame(self, length: int, doc_index: Tensor | None, x: Tensor) -> ChunkFrame:
@@ -80,20 +81,19 @@ class TapeHeads(nn.Module):
             doc_index: ``[B, T]`` document index of each token or None.
             valid: ``[B, T]`` False at padding, or None.
             frame: :meth:`frame` of this call; None without content heads.
-            below: what the layers below wrote in this call; None = nothing.
+            below: writes of the layers below in this call; None = nothing.
 
         Returns:
             Reads ``[B, T, H * M]``, the new state, what was written so far, and the write gates
             ``[B, T, H]``.
         """
         content, heads = self.config.content_heads, self.config.heads
-        batch, length, _ = x.shape
-        value = promote(self.value(x)).view(batch, length, heads, -1)
+        value = rearrange(promote(self.value(x)), "b t (h m) -> b t h m", h=heads)
         beta = 2 * torch.sigmoid(promote(self.beta(x)))
         if valid is not None:
             beta = beta * valid[..., None]
         reads = []
-        code = fast_weights = ring = value.new_zeros(batch, 0)
+        code = fast_weights = ring = value.new_zeros(len(x), 0)
         if content:
             mine = slice(0, content)
             query, key, code = self._codes(x, state, doc_index)
@@ -116,7 +116,7 @@ class TapeHeads(nn.Module):
                 doc_index,
             )
             reads.append(o)
-        read = torch.cat(reads, dim=2).flatten(2)
+        read = rearrange(torch.cat(reads, dim=2), "b t h m -> b t (h m)")
         return read, TapeState(fast_weights, code, ring), below, beta
 
     def emit(self, read: Tensor) -> Tensor:

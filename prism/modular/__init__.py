@@ -1,29 +1,52 @@
-"""A model trained in parts: a frozen trunk, one kind of expert at a time, joined by name."""
+"""Modular training: experts trained apart on one frozen backbone, then summed in one model.
 
-from prism.modular.assembly import Assembly, assemble
-from prism.modular.gates import LARGEST_SHARE, largest_budget, only_gates
-from prism.modular.owners import KINDS, owner, trunk_hash
-from prism.modular.part import OWN_SHARE, freeze_trunk, part_of
-from prism.modular.report import ModularReport, TensorSource, report_of
-from prism.modular.trunk import assembled_config, check_trunk, part_config, trunk_config
+A backbone (:mod:`.backbone`) is trained on all data and frozen; a branch (:mod:`.branch`) adds one
+expert kind to it and trains that alone; :func:`assemble` puts branches together by tensor name.
+"""
+
+from prism.modular.assembly import Assembly, ModularReport, TensorSource, assemble, report_of
+from prism.modular.backbone import (
+    assembled_config,
+    backbone_config,
+    branch_config,
+    check_backbone,
+)
+from prism.modular.branch import OWN_SHARE, branch_of
+from prism.modular.output_penalty import (
+    OUT_OF_DOMAIN_FACTOR,
+    OUTPUT_PENALTY,
+    out_of_domain_penalty,
+)
+from prism.modular.parameter_groups import (
+    KINDS,
+    LARGEST_SHARE,
+    backbone_hash,
+    freeze_backbone,
+    largest_budget,
+    only_gates,
+    parameter_group,
+)
 
 __all__ = [
     "KINDS",
     "LARGEST_SHARE",
+    "OUTPUT_PENALTY",
+    "OUT_OF_DOMAIN_FACTOR",
     "OWN_SHARE",
     "Assembly",
     "ModularReport",
     "TensorSource",
     "assemble",
     "assembled_config",
-    "check_trunk",
-    "freeze_trunk",
+    "backbone_config",
+    "backbone_hash",
+    "branch_config",
+    "branch_of",
+    "check_backbone",
+    "freeze_backbone",
     "largest_budget",
     "only_gates",
-    "owner",
-    "part_config",
-    "part_of",
+    "out_of_domain_penalty",
+    "parameter_group",
     "report_of",
-    "trunk_config",
-    "trunk_hash",
 ]

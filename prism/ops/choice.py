@@ -19,7 +19,7 @@ def hard_choice(score: Tensor, candidates: list[Tensor]) -> tuple[Tensor, Tensor
 
     Args:
         score: ``[..., P, U]``.
-        candidates: P of ``[..., 2 U]``, the two lanes of unit u at u and U + u.
+        candidates: P of ``[..., 2 U]``, the two numbers of unit u at u and U + u.
 
     Returns:
         The chosen candidates ``[..., 2 U]`` and their index ``[..., U]``.

@@ -1,4 +1,4 @@
-"""How much of a token is left at another token, for one scalar decay per head and token.
+"""Chunked decay factors between tokens, for one scalar decay per head and token.
 
 With the running sum ``G_i = g_1 + ... + g_i`` of the log decays (all <= 0) inside a chunk, what
 token j left in the state is worth ``exp(G_i - G_j)`` at a later token i. The sum starts anew in
@@ -10,6 +10,7 @@ written as ``g = -inf`` would give ``inf - inf``.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -102,3 +103,14 @@ def continues(doc_index: Tensor | None, like: Tensor) -> Tensor:
     if doc_index is None:
         return like.new_ones(like.shape[:2])
     return (doc_index == previous_index(doc_index)).to(like.dtype)
+
+
+def no_autocast(x: Tensor) -> AbstractContextManager[None]:
+    """Context in which operations on the device of ``x`` run in the dtypes of their inputs.
+
+    The meta device has no automatic casting, and asking to switch it off there is an error.
+    """
+    device = x.device.type
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)

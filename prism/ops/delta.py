@@ -24,7 +24,7 @@ from prism.ops.documents import chunk_documents
 
 @dataclass
 class Written:
-    """What some layers have written in this call, by chunk (N chunks of C tokens).
+    """Writes of some layers in this call, by chunk (N chunks of C tokens).
 
     Attributes:
         keys: ``[B, N, H, l * C, S]`` keys of l layers, layer after layer.
@@ -136,7 +136,7 @@ def delta_rule(
         beta: ``[B, T, H]`` write gates in (0, 2); 0 writes nothing.
         frame: :func:`chunk_frame` of this call.
         state: ``[B, H, S, M]`` this layer's own fast-weight state before the call; None = zeros.
-        below: what the layers below wrote in this call; None = there are none.
+        below: writes of the layers below in this call; None = there are none.
 
     Returns:
         Reads ``[B, T, H, M]``, its own state after the call ``[B, H, S, M]``, and what this

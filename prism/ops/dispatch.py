@@ -24,6 +24,8 @@ def dispatch(fn: Callable[[Tensor], Tensor], x: Tensor, chosen: Tensor, weight: 
     Returns:
         ``[N, D]``.
     """
+    if chosen.is_meta:  # no values to choose by: every row runs
+        return dispatch_loop(fn, x, chosen, weight)
     rows = chosen.nonzero().squeeze(-1)
     y = fn(x.index_select(0, rows)) * weight.index_select(0, rows)[:, None]
     return y.new_zeros(x.shape[0], y.shape[-1]).index_add(0, rows, y)

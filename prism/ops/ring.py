@@ -2,9 +2,9 @@
 
 A position head's keys are pure phases, ``k(t) = [cos w_f t, sin w_f t] / sqrt(n)`` at the n = S/2
 uniform frequencies ``w_f = pi (f + 1/2) / n``. Keys at lags 1 .. S-1 are exactly orthogonal and
-the key at lag S is the same slot again (``k(t - S) = -k(t)``), so a fast-weight state with such keys
-that overwrites the slot it writes is a ring buffer of the last S tokens, and a query that turns
-with the position, ``q(t) = rot_t(p(t))``, reads it with weights that depend on the lag alone:
+the key at lag S is the same slot again (``k(t - S) = -k(t)``). A fast-weight state with such keys
+that overwrites the slot it writes is therefore a ring buffer of the last S tokens, and a query that
+turns with the position, ``q(t) = rot_t(p(t))``, reads it with weights that depend on the lag alone:
 
     o(t) = sum_{lag < S} taps(t)[lag] c(t - lag),     taps(t) = Phi p(t),     c = beta v
 
@@ -66,7 +66,8 @@ def ring_read(
     taps = taps.view(batch, count, size, heads, slots).transpose(2, 3)
     band = _skew(taps.flip(-1), window)  # [B, N, H, C, C + S - 1]
     if doc_index is not None:
-        band = band * _same_document(doc_index, slots, size, count, pad)[:, :, None]
+        documents = torch.nn.functional.pad(doc_index, (slots - 1, 0))  # carried contents: 0
+        band = band * _same_document(documents, slots, size, pad)[:, :, None]
     padded = torch.nn.functional.pad(line, (0, 0, 0, 0, 0, pad)) if pad else line
     if count == 1:
         pieces = padded[:, None]
@@ -78,8 +79,7 @@ def ring_read(
     out = out.reshape(batch, count * size, heads, -1)[:, :length]
     kept = line[:, length:]
     if doc_index is not None:
-        owner = _slot_documents(doc_index, slots)
-        kept = kept * (owner[:, length:] == doc_index[:, -1:])[..., None, None]
+        kept = kept * (documents[:, length:] == doc_index[:, -1:])[..., None, None]
     return out, kept
 
 
@@ -90,17 +90,12 @@ def _skew(rows: Tensor, window: int) -> Tensor:
     return flat[..., : size * window].reshape(*batch, size, window)
 
 
-def _same_document(doc_index: Tensor, slots: int, size: int, count: int, pad: int) -> Tensor:
-    """``[B, N, C, C + S - 1]``: token and slot belong to the same document."""
-    owner = _slot_documents(doc_index, slots)
-    owner = torch.cat([owner, owner[:, -1:].expand(-1, pad)], dim=1)
-    reader = owner[:, slots - 1 :].reshape(-1, count, size)
-    return reader[..., None] == owner.unfold(1, size + slots - 1, size)[:, :, None]
-
-
-def _slot_documents(doc_index: Tensor, slots: int) -> Tensor:
-    """``[B, S - 1 + T]`` document of each carried and each new content; carried ones are of 0."""
-    return torch.nn.functional.pad(doc_index, (slots - 1, 0))
+def _same_document(documents: Tensor, slots: int, size: int, pad: int) -> Tensor:
+    """``[B, N, C, C + S - 1]`` bool of ``documents [B, S - 1 + T]``: token and slot belong to the
+    same document."""
+    documents = torch.cat([documents, documents[:, -1:].expand(-1, pad)], dim=1)
+    reader = documents[:, slots - 1 :].unflatten(1, (-1, size))
+    return reader[..., None] == documents.unfold(1, size + slots - 1, size)[:, :, None]
 
 
 def ring_read_loop(

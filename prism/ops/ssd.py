@@ -11,8 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from prism.ops.decay import chunk_decay, chunk_length, continues, to_chunks
-from prism.ops.precision import no_autocast
+from prism.ops.decay import chunk_decay, chunk_length, continues, no_autocast, to_chunks
 
 
 def ssd(

@@ -1,4 +1,4 @@
-"""What every baseline promises, whichever mixer it has: the same promises as PRISM's."""
+"""Invariants of every baseline, the same as PRISM's."""
 
 from itertools import pairwise
 

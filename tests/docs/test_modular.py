@@ -2,8 +2,7 @@
 
 import re
 
-from prism.model import loudness
-from prism.modular import KINDS, trunk
+from prism.modular import KINDS, backbone, output_penalty
 from tests.docs import pages
 
 PAGE = "docs/MODULAR.md"
@@ -15,6 +14,7 @@ def test_every_kind_has_its_flag_on_the_page():
 
 
 def test_its_constants_are_those_of_the_code():
-    for name in ("SPEECH_COST", "LANE_RATE"):
-        assert name in pages.text(PAGE) and 0 < getattr(trunk, name) < 1
-    assert "GUEST_COST" in pages.text(PAGE) and loudness.GUEST_COST > 1
+    text = pages.text(PAGE)
+    assert "OUTPUT_PENALTY" in text and 0 < output_penalty.OUTPUT_PENALTY < 1
+    assert "UNIT_INPUT_RATE" in text and 0 < backbone.UNIT_INPUT_RATE < 1
+    assert "OUT_OF_DOMAIN_FACTOR" in text and output_penalty.OUT_OF_DOMAIN_FACTOR > 1

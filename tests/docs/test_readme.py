@@ -18,7 +18,8 @@ NOT_RUN = {
     "python -m prism.train --compare --full --out runs/full": "hours; tests/compare do it small",
     "python -m benchmarks.results --import runs/full/results.json": "needs the run before it; "
     "tests/benchmarks/test_results.py imports a small one",
-    "python -m benchmarks.speed": "long; run below with --quick",
+    "python -m benchmarks.speed": "long; tests/benchmarks/test_speed.py runs --quick",
+    "python -m benchmarks.speed --quick --threads 1 --out runs/speed.json": "as above",
     "python -m benchmarks.specialisation": "long; tests/benchmarks/test_ablation.py does it small",
     "python -m benchmarks.results": "rewrites pages of the checkout; run below with --check",
     "python -m renders.figures": "needs the full run; tests/benchmarks/test_renders.py draws one",

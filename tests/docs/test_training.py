@@ -22,7 +22,7 @@ COMMANDS = [
     if command.startswith(("python", "torchrun"))
 ]
 TOY = {
-    "--seq-len": "32",
+    "--seq-len": "256",  # validation reads a whole document: eight forward passes, not sixty
     "--global-batch-size": "4",
     "--steps": "2",
     "--eval-tokens": "256",
@@ -32,6 +32,7 @@ TOY = {
 NARROW = ("d_model=32", "num_layers=2", "num_rates=4")
 SMALLER = {  # a model or its stages -> the same at a size that is built in a moment
     "350m": "tiny",
+    "1b": "tiny",
     "tiny:d_model=64:num_layers=2@0.3,tiny@1.0": "tiny:d_model=16:num_layers=1@0.5,tiny@1.0",
     "tiny@0.3,350m@1.0": "tiny@0.3,tiny:num_layers=6@1.0",
 }

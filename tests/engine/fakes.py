@@ -22,7 +22,7 @@ from prism.engine.loop.trainer import Job, Trainer
 from prism.engine.parallel import world as parallel
 from prism.engine.parallel.world import World, world
 from prism.engine.settings import Settings
-from prism.model.loudness import GUEST_COST
+from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR
 
 VOCAB = 17
 SMALL = ("d_model=16", "num_layers=3", "num_rates=4", "half_life_max=32", "chunk_size=8",
@@ -91,7 +91,7 @@ def paid(price: torch.Tensor | None, guests: torch.Tensor, segments: torch.Tenso
     """What is paid for speaking, by hand: summed over the tokens ``[...]`` that are not padding."""
     if price is None:
         return torch.zeros(())
-    times = torch.where(guests, GUEST_COST, 1.0).to(price.dtype)
+    times = torch.where(guests, OUT_OF_DOMAIN_FACTOR, 1.0).to(price.dtype)
     return (price * times)[segments >= 0].sum()
 
 

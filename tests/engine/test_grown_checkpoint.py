@@ -17,7 +17,7 @@ from prism.engine.loop.optimizer import Optimizers, Roles
 from prism.engine.settings import Settings
 from prism.engine.store import checkpoint, folder
 from tests.growth.pairs import pairs
-from tests.model.families import lively, tokens_of
+from tests.model.families import perturbed, tokens_of
 
 LANES = 3
 few_draws = settings(max_examples=max(1, settings().max_examples // 3))  # files are slow
@@ -25,7 +25,7 @@ few_draws = settings(max_examples=max(1, settings().max_examples // 3))  # files
 
 def trained(config: PrismConfig, s: Settings) -> tuple[Prism, Optimizers, LaneStates]:
     """A model after two steps, its optimizers and what its lanes carry."""
-    model = lively(config).train()
+    model = perturbed(config).train()
     optimizers = Optimizers(model, Roles.of(model), s)
     states = LaneStates(range(LANES), LANES, carry=True)
     for seed in range(2):

@@ -14,8 +14,7 @@ from prism import Prism
 from prism.engine.levers.modular import modular_flags
 from prism.engine.run import settings_of
 from prism.engine.store import checkpoint, folder
-from prism.model import loudness
-from prism.modular import owner, trunk_hash
+from prism.modular import backbone_hash, output_penalty, parameter_group
 from prism.run_scale import main
 from tests.engine.fakes import SMALL
 
@@ -60,7 +59,7 @@ def test_a_part_has_moved_and_its_trunk_has_not(runs: Path) -> None:
     for kind in ("neural", "memory"):
         found = weights(runs / kind)
         for name, x in found.items():
-            if owner(name) == "trunk":
+            if parameter_group(name) == "backbone":
                 assert torch.equal(x, trunk[name]), name
         assert found[f"blocks.0.{kind}.write.weight"].abs().sum() > 0
 
@@ -69,7 +68,10 @@ def test_only_what_learns_has_moments(runs: Path) -> None:
     saved = checkpoint.read_tensors(folder.newest(runs / "memory"))
     names = [name for name in saved if name.startswith("optimizer.")]
     assert names
-    assert {owner(name.removeprefix("optimizer.")) for name in names} == {"memory", "router"}
+    assert {parameter_group(name.removeprefix("optimizer.")) for name in names} == {
+        "memory",
+        "router",
+    }
 
 
 def test_a_part_reads_mostly_its_own_data_and_the_trunks(runs: Path, tmp_path: Path) -> None:
@@ -91,7 +93,7 @@ def test_a_part_is_told_where_it_is_a_guest_and_pays_for_it(
     flags += ("--data", f"file:{text}")
     found = []
     for cost in (1.0, 1e6):
-        with patch.object(loudness, "GUEST_COST", cost):
+        with patch.object(output_penalty, "OUT_OF_DOMAIN_FACTOR", cost):
             assert phase(tmp_path, "memory", *ckpt(runs, "trunk"), *flags, out=f"at {cost}") == 0
         assert "guest in: pydoc" in capsys.readouterr().out
         found.append(weights(tmp_path / f"at {cost}")["blocks.0.memory.write.weight"])
@@ -107,14 +109,14 @@ def test_the_assembled_run_is_the_sum_of_its_parts(runs: Path, capsys) -> None:
     parts = {kind: weights(runs / kind) for kind in ("neural", "memory")}
     assert model.config.expert_kinds == ("neural", "memory")
     for name, x in model.state_dict().items():
-        if owner(name) in parts:
-            assert torch.equal(x, parts[owner(name)][name]), name
+        if parameter_group(name) in parts:
+            assert torch.equal(x, parts[parameter_group(name)][name]), name
     report = (runs / "assemble" / "assemble.txt").read_text()
-    digest = trunk_hash(prism.load(runs / "trunk"))
-    assert report.startswith(f"trunk {digest[:16]} with neural, memory: ")
+    digest = backbone_hash(prism.load(runs / "trunk"))
+    assert report.startswith(f"backbone {digest[:16]} with neural, memory: ")
     assert report.splitlines()[0] in said
     assert "memory  blocks.0.memory.write.weight" in report
-    assert trunk_hash(model) == digest
+    assert backbone_hash(model) == digest
     saved = settings_of({"resume": str(runs / "assemble")})
     assert saved.steps == (20 + 10 + 10) * 5 // 100
 
@@ -125,7 +127,7 @@ def test_a_part_goes_on_without_the_run_of_its_trunk(runs: Path, tmp_path: Path)
     shutil.rmtree(tmp_path / "trunk")
     assert main(["--resume", str(tmp_path / "memory"), "--steps", "12"]) == 0
     before, after = weights(runs / "memory"), weights(tmp_path / "memory")
-    moved = {owner(name) for name, x in after.items() if not torch.equal(x, before[name])}
+    moved = {parameter_group(name) for name, x in after.items() if not torch.equal(x, before[name])}
     assert moved == {"memory", "router"}
 
 
@@ -140,7 +142,7 @@ def test_a_part_of_another_trunk_is_one_clear_line(runs: Path, tmp_path: Path, c
     assert caught.value.code == 2
     assert said.count("\n") == 1
     for place in (tmp_path, runs):
-        assert trunk_hash(prism.load(place / "trunk")) in said
+        assert backbone_hash(prism.load(place / "trunk")) in said
     assert not list((tmp_path / "sum").glob("step-*"))
 
 
@@ -185,7 +187,7 @@ def test_a_part_takes_size_and_tokenizer_from_its_trunk(runs: Path) -> None:
     flags = {"modular_phase": "memory", "modular_trunk_ckpt": str(runs / "trunk")}
     with pytest.raises(ValueError, match="--preset 350m: the trunk has tiny; must be it"):
         modular_flags({**flags, "preset": "350m"})
-    with pytest.raises(ValueError, match=r"modular trunk: expert_kinds = .'memory',."):
+    with pytest.raises(ValueError, match=r"modular backbone: expert_kinds = .'memory',."):
         modular_flags({**flags, "modular_trunk_ckpt": str(runs / "memory")})
     wide = settings_of({**flags, "set": ("tape.d_mem=8",)})
     assert "tape.d_mem=8" in wide.set

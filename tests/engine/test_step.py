@@ -61,7 +61,7 @@ def reference(s: Settings) -> tuple[dict[str, torch.Tensor], float]:
             state = None
         out = model(second.tokens[here], state=state, segment_ids=second.segment_ids[here])
         loss = functional.cross_entropy(out.logits[0], second.targets[row], reduction="sum") / valid
-        price = None if out.price is None else out.price[0]
+        price = None if out.penalty is None else out.penalty[0]
         price = paid(price, second.out_of_domain[row], second.segment_ids[row])
         (loss + price / real).backward()
         total += loss.item()

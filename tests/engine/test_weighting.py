@@ -75,7 +75,8 @@ def by_hand(s: Settings) -> tuple[Gradients, float]:
             weights = excess_weights(loss.detach(), theirs.detach(), valid, 0.4)
     model.zero_grad()
     price = (
-        paid(output.price, batch.out_of_domain, batch.segment_ids) / (batch.segment_ids >= 0).sum()
+        paid(output.penalty, batch.out_of_domain, batch.segment_ids)
+        / (batch.segment_ids >= 0).sum()
     )
     ((weights * loss).sum() / weights.sum() + price).backward()
     grads = {name: p.grad for name, p in model.named_parameters()}

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from prism import Prism, grow
 from tests.growth.pairs import PARTS, SOFT, SPARSE, larger
-from tests.model.families import VARIANTS, VOCAB, lively, shrunk
+from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk
 from tests.model.test_no_dead_weights import may_be_silent
 
 
@@ -41,7 +41,7 @@ CASES = {part: (SOFT, {part}) for part in PARTS} | {
 @pytest.mark.parametrize("case", CASES)
 def test_every_new_entry_is_alive_within_two_steps(case):
     old, parts = CASES[case]
-    small = Prism(old).double() if case == "all_fresh" else lively(old)
+    small = Prism(old).double() if case == "all_fresh" else perturbed(old)
     grown = grow(small, larger(old, parts, amount=2)).model
     touched = {name: torch.zeros_like(p) != 0 for name, p in grown.named_parameters()}
     symbolic = grown.config.symbolic
@@ -72,7 +72,7 @@ def test_training_goes_on_from_the_same_loss_and_lowers_it():
 
 def test_copies_of_inputs_are_no_twins():
     """New units that share inputs a with old ones for ``count`` get features of their own."""
-    result = grow(lively(SOFT), larger(SOFT, {"units"}))
+    result = grow(perturbed(SOFT), larger(SOFT, {"units"}))
     machine = result.model.blocks[0].symbolic
     old = SOFT.symbolic.units
     inputs = machine.read.weight.unflatten(0, (4, -1)).flatten(2).permute(1, 0, 2).flatten(1)

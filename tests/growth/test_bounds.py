@@ -1,4 +1,4 @@
-"""What cannot grow exactly is refused in one line: the field, its value and what is allowed."""
+"""Bounds of growth: refused in one line with the field, its value and what is allowed."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pytest
 from prism import SymbolicConfig, TapeConfig, grow
 from prism.baselines.transformer import Transformer
 from tests.growth.pairs import SOFT, larger
-from tests.model.families import lively, shrunk
+from tests.model.families import perturbed, shrunk
 
 EVERYWHERE = shrunk("tiny", anchor_hidden=5)
 TAPE, MACHINE = EVERYWHERE.tape, EVERYWHERE.symbolic
@@ -51,27 +51,27 @@ REFUSED = {
 def test_a_refusal_names_the_field_the_value_and_what_is_allowed(field):
     new = dataclasses.replace(EVERYWHERE, **REFUSED[field])
     with pytest.raises(ValueError, match=rf"^PrismConfig\.{field} = .*: must be ") as refusal:
-        grow(lively(EVERYWHERE), new)
+        grow(perturbed(EVERYWHERE), new)
     assert "\n" not in str(refusal.value)
 
 
 def test_more_rates_need_the_channels_that_the_others_have():
     new = dataclasses.replace(EVERYWHERE, half_lives=(*EVERYWHERE.bus_half_lives, *range(5, 13)))
     with pytest.raises(ValueError, match="d_model = 16: must be at least 32: 16 rates of 2"):
-        grow(lively(EVERYWHERE), new)
+        grow(perturbed(EVERYWHERE), new)
 
 
 def test_a_new_memory_block_below_an_old_one_would_erase_what_it_reads():
     old = shrunk("tiny", num_layers=2, memory_layers=(1,))
     new = dataclasses.replace(old, num_layers=4, memory_layers=(0, 3))
     with pytest.raises(ValueError, match=r"memory_layers = \(0, 3\): must be .* block 0 would"):
-        grow(lively(old), new)
+        grow(perturbed(old), new)
 
 
 def test_a_tape_of_each_layer_alone_lets_memory_blocks_in_below():
     old = shrunk("tiny", num_layers=2, memory_layers=(1,), **tape(scope="layer"))
     new = dataclasses.replace(old, num_layers=4, memory_layers=(0, 3))
-    assert grow(lively(old), new).report.blocks == (None, 0, None, 1)
+    assert grow(perturbed(old), new).report.blocks == (None, 0, None, 1)
 
 
 def test_only_a_prism_grows():
@@ -81,7 +81,7 @@ def test_only_a_prism_grows():
 
 def test_the_method_is_known():
     with pytest.raises(ValueError, match="method = 'magic': must be one of"):
-        grow(lively(SOFT), larger(SOFT, {"depth"}), method="magic")
+        grow(perturbed(SOFT), larger(SOFT, {"depth"}), method="magic")
 
 
 def test_what_moves_no_logit_may_change():
@@ -92,9 +92,9 @@ def test_what_moves_no_logit_may_change():
         "chunk_size": 7,
         "seed": 5,
     }
-    assert grow(lively(SOFT), dataclasses.replace(SOFT, **free)).report.exact
+    assert grow(perturbed(SOFT), dataclasses.replace(SOFT, **free)).report.exact
 
 
 def test_the_tape_of_a_model_without_memory_does_not_matter():
     old = shrunk("tiny", expert_kinds=("neural",), memory_layers=None)
-    assert grow(lively(old), dataclasses.replace(old, **tape(num_slots=2))).report.exact
+    assert grow(perturbed(old), dataclasses.replace(old, **tape(num_slots=2))).report.exact

@@ -13,7 +13,7 @@ from tests.growth.pairs import PARTS, SOFT, SPARSE, larger, pairs
 from tests.model.families import (
     VARIANTS,
     VOCAB,
-    lively,
+    perturbed,
     read_in_pieces,
     segments_of,
     shrunk,
@@ -33,14 +33,14 @@ def difference(model: Prism, grown: Prism, length: int = 21) -> float:
 @given(pairs())
 def test_any_growth_keeps_the_function(pair):
     old, new = pair
-    model = lively(old)
+    model = perturbed(old)
     assert difference(model, grow(model, new).model) <= 1e-10
 
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("config", [SOFT, SPARSE], ids=["soft", "top1"])
 def test_every_part_alone_keeps_the_function(part, config):
-    model = lively(config)
+    model = perturbed(config)
     result = grow(model, larger(config, {part}))
     assert result.report.parameters[1] > result.report.parameters[0]
     assert difference(model, result.model) <= 1e-10
@@ -48,13 +48,13 @@ def test_every_part_alone_keeps_the_function(part, config):
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_everything_at_once_keeps_the_function(name):
-    model = lively(VARIANTS[name])
+    model = perturbed(VARIANTS[name])
     grown = grow(model, larger(VARIANTS[name], PARTS, amount=2)).model
     assert difference(model, grown) <= 1e-10
 
 
 def test_half_soft_routing_stays_half_soft():
-    model = lively(SPARSE, epsilon=0.3)
+    model = perturbed(SPARSE, epsilon=0.3)
     grown = grow(model, larger(SPARSE, PARTS)).model
     assert difference(model, grown) <= 1e-10
 
@@ -67,14 +67,14 @@ def test_single_precision_is_kept_to_its_rounding(kinds):
 
 
 def test_growing_twice_keeps_the_function():
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     middle = grow(model, larger(SOFT, PARTS)).model
     last = grow(middle, larger(middle.config, PARTS)).model
     assert difference(model, last) <= 1e-10
 
 
 def test_a_grown_model_is_the_same_after_saving(tmp_path):
-    model = lively(SPARSE)
+    model = perturbed(SPARSE)
     grown = grow(model, larger(SPARSE, PARTS)).model
     grown.save(tmp_path)
     again = load(tmp_path)
@@ -84,7 +84,7 @@ def test_a_grown_model_is_the_same_after_saving(tmp_path):
 
 
 def test_growing_to_the_same_config_is_a_copy():
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     result = grow(model, SOFT)
     assert {tensor.how for tensor in result.report.tensors} == {"copied"}
     for name, value in model.state_dict().items():
@@ -92,7 +92,7 @@ def test_growing_to_the_same_config_is_a_copy():
 
 
 def test_the_stream_keeps_its_root_mean_square():
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     grown = grow(model, larger(SOFT, {"width"}, amount=2)).model
     tokens = tokens_of(0, 2, 5)
     small, large = (m.first_norm(m.embedding(tokens)) for m in (model, grown))
@@ -102,7 +102,7 @@ def test_the_stream_keeps_its_root_mean_square():
 def test_new_blocks_come_between_old_ones_where_the_memory_pattern_asks_for_it():
     old = shrunk("tiny", num_layers=2, memory_layers=(1,))
     new = dataclasses.replace(old, num_layers=5, memory_layers=(2, 4))
-    model = lively(old)
+    model = perturbed(old)
     result = grow(model, new)
     assert result.report.blocks == (0, None, 1, None, None)
     assert difference(model, result.model) <= 1e-10
@@ -114,7 +114,7 @@ def test_any_number_of_units_can_be_added_where_units_are_not_counted(units, mor
     old = shrunk("tiny", num_layers=1, expert_kinds=("symbolic",), symbolic=symbolic)
     old = dataclasses.replace(old, memory_layers=None)
     new = dataclasses.replace(old, symbolic=dataclasses.replace(symbolic, units=units + more))
-    model = lively(old)
+    model = perturbed(old)
     assert difference(model, grow(model, new).model) <= 1e-10
 
 
@@ -122,14 +122,14 @@ def test_the_presets_700m_and_1b_differ_by_growth_alone():
     old, new = shrunk("700m", num_layers=20), shrunk("1b", num_layers=24)
     old = dataclasses.replace(old, memory_layers=(2, 7, 12, 17))
     new = dataclasses.replace(new, memory_layers=(3, 9, 15, 21))
-    sources = grow(lively(old), new).report.blocks
+    sources = grow(perturbed(old), new).report.blocks
     assert sources.count(None) == 4
     assert [sources.index(layer) for layer in (2, 7, 12, 17)] == [3, 9, 15, 21]
 
 
 def test_the_head_that_asks_a_tape_hears_the_same():
     config = PrismConfig(vocab_size=VOCAB, d_model=16, holo_mode=True, tape=TapeConfig(d_mem=4))
-    model = lively(config)
+    model = perturbed(config)
     grown = grow(model, dataclasses.replace(config, d_model=24)).model
     tokens = tokens_of(3, 2, 12)
     before, after = model(tokens).holo, grown(tokens).holo
@@ -138,7 +138,7 @@ def test_the_head_that_asks_a_tape_hears_the_same():
 
 
 def test_growing_leaves_model_and_generator_alone():
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     generator = torch.random.get_rng_state()
     first = grow(model, larger(SOFT, PARTS)).model

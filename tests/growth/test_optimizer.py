@@ -8,9 +8,9 @@ from hypothesis import given
 from torch.nn import functional as F
 
 from prism import Prism, PrismConfig, grow
-from prism.growth.moments import overshoot
+from prism.growth.moments import warm_up_bound
 from tests.growth.pairs import PARTS, SOFT, WIDTH, larger, pairs
-from tests.model.families import lively, shrunk, tokens_of
+from tests.model.families import perturbed, shrunk, tokens_of
 
 
 def step(model: Prism, optimizer: torch.optim.Optimizer, seed: int = 0) -> None:
@@ -54,7 +54,7 @@ def same_moments(model: Prism, new: PrismConfig, make) -> None:
             if value.dim() == 0:
                 assert value == target
                 continue
-            rule = moved.transplants[name].rule
+            rule = moved.tensors[name].rule
             old = torch.meshgrid(*(axis.index for axis in rule.axes), indexing="ij")
             if rule.copies is None:
                 torch.testing.assert_close(value[old], target[old], rtol=1e-8, atol=1e-12)
@@ -68,7 +68,7 @@ def same_moments(model: Prism, new: PrismConfig, make) -> None:
 # width alone: a further block changes the mean of the z-loss
 @pytest.mark.parametrize("kind", OPTIMIZERS)
 def test_moments_are_those_that_the_grown_model_would_have_had(kind):
-    same_moments(lively(SOFT), larger(SOFT, WIDTH, amount=2), OPTIMIZERS[kind])
+    same_moments(perturbed(SOFT), larger(SOFT, WIDTH, amount=2), OPTIMIZERS[kind])
 
 
 @given(pairs())
@@ -76,11 +76,11 @@ def test_so_they_are_whatever_grows(pair):
     old, new = (
         dataclasses.replace(config, router_z_loss=0.0, expert_output_penalty=0.0) for config in pair
     )
-    same_moments(lively(old), new, OPTIMIZERS["adamw"])
+    same_moments(perturbed(old), new, OPTIMIZERS["adamw"])
 
 
 def test_groups_keep_their_settings_and_take_the_new_tensors_of_their_sort():
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     optimizer = torch.optim.AdamW(grouped(model), lr=1e-3, betas=(0.8, 0.9))
     optimizer.param_groups[0]["lr"] = 5e-4
     result = grow(model, larger(SOFT, PARTS), optimizer)
@@ -94,7 +94,7 @@ def test_groups_keep_their_settings_and_take_the_new_tensors_of_their_sort():
 
 
 def test_a_padded_tensor_counts_on_and_a_fresh_one_begins():
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     for seed in range(3):
         step(model, optimizer, seed)
@@ -109,7 +109,7 @@ def test_a_padded_tensor_counts_on_and_a_fresh_one_begins():
 
 
 def test_frozen_parameters_stay_frozen_and_out_of_the_optimizer():
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     model.embedding.weight.requires_grad_(False)
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-3)
     result = grow(model, larger(SOFT, {"width"}), optimizer)
@@ -119,7 +119,7 @@ def test_frozen_parameters_stay_frozen_and_out_of_the_optimizer():
 
 
 def test_router_biases_mode_and_exploration_survive():
-    model = lively(shrunk("300m"), epsilon=0.25).eval()
+    model = perturbed(shrunk("300m"), epsilon=0.25).eval()
     grown = grow(model, larger(model.config, PARTS)).model
     assert not grown.training
     for block, kept in zip(model.blocks, grown.blocks, strict=False):
@@ -129,9 +129,9 @@ def test_router_biases_mode_and_exploration_survive():
 
 @pytest.mark.parametrize(("betas", "peak"), [((0.9, 0.95), 1.1), ((0.9, 0.999), 6.6)])
 def test_the_report_says_how_far_updates_of_new_entries_overshoot(betas, peak):
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     optimizer = torch.optim.AdamW(model.parameters(), betas=betas)
-    assert overshoot(optimizer) == pytest.approx(peak, rel=0.02)
+    assert warm_up_bound(optimizer) == pytest.approx(peak, rel=0.02)
     assert "times the learning rate" in str(grow(model, larger(SOFT, PARTS), optimizer).report)
 
 
@@ -149,13 +149,13 @@ def test_the_new_entries_of_an_old_tensor_move_as_far_as_the_formula_says():
 
 
 def test_an_optimizer_of_another_model_is_refused():
-    other = torch.optim.AdamW(lively(SOFT).parameters())
+    other = torch.optim.AdamW(perturbed(SOFT).parameters())
     with pytest.raises(ValueError, match=r"optimizer: a parameter .* is not one of the model's"):
-        grow(lively(SOFT), larger(SOFT, PARTS), other)
+        grow(perturbed(SOFT), larger(SOFT, PARTS), other)
 
 
 def test_a_state_of_unknown_meaning_is_refused():
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     optimizer = torch.optim.Adagrad(model.parameters())
     with pytest.raises(ValueError, match=r"optimizer state 'sum' of embedding\.weight: cannot"):
         grow(model, larger(SOFT, PARTS), optimizer)

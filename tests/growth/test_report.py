@@ -2,11 +2,11 @@
 
 from prism import grow
 from tests.growth.pairs import PARTS, SOFT, larger
-from tests.model.families import lively
+from tests.model.families import perturbed
 
 
 def test_every_stored_tensor_is_listed_once_with_its_shapes():
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     result = grow(model, larger(SOFT, PARTS))
     after, before = result.model.state_dict(), model.state_dict()
     del after["head.weight"]  # tied
@@ -19,7 +19,7 @@ def test_every_stored_tensor_is_listed_once_with_its_shapes():
 
 
 def test_new_entries_add_up_to_the_new_parameters():
-    result = grow(lively(SOFT), larger(SOFT, PARTS))
+    result = grow(perturbed(SOFT), larger(SOFT, PARTS))
     named = dict(result.model.named_parameters())
     before, after = result.report.parameters
     added = sum(row.added for row in result.report.tensors if row.name in named)
@@ -27,7 +27,7 @@ def test_new_entries_add_up_to_the_new_parameters():
 
 
 def test_width_pads_and_depth_adds_fresh_tensors():
-    model = lively(SOFT)
+    model = perturbed(SOFT)
     wide = grow(model, larger(SOFT, {"width"})).report
     deep = grow(model, larger(SOFT, {"depth"})).report
     assert {row.how for row in wide.tensors} == {"copied", "padded"}
@@ -36,7 +36,7 @@ def test_width_pads_and_depth_adds_fresh_tensors():
 
 
 def test_it_reads_as_one_line_per_tensor():
-    report = grow(lively(SOFT), larger(SOFT, {"width"})).report
+    report = grow(perturbed(SOFT), larger(SOFT, {"width"})).report
     head, *rows = str(report).splitlines()
     assert head.startswith("exact: ") and head.endswith("the same function")
     assert len(rows) == len(report.tensors)

@@ -7,13 +7,13 @@ import torch
 
 from prism import grow
 from tests.growth.pairs import larger
-from tests.model.families import lively, shrunk, tokens_of
+from tests.model.families import perturbed, shrunk, tokens_of
 
 EVERYWHERE = shrunk("tiny", num_layers=2)
 
 
 def test_new_blocks_are_copies_in_order():
-    model = lively(EVERYWHERE)
+    model = perturbed(EVERYWHERE)
     result = grow(model, dataclasses.replace(EVERYWHERE, num_layers=5), method="stack")
     assert result.report.blocks == (0, 1, 0, 1, 0)
     for new, old in enumerate(result.report.blocks):
@@ -22,7 +22,7 @@ def test_new_blocks_are_copies_in_order():
 
 
 def test_it_is_reported_as_not_exact():
-    model = lively(EVERYWHERE)
+    model = perturbed(EVERYWHERE)
     result = grow(model, dataclasses.replace(EVERYWHERE, num_layers=4), method="stack")
     tokens = tokens_of(0, 2, 9)
     assert not result.report.exact
@@ -33,7 +33,7 @@ def test_it_is_reported_as_not_exact():
 
 
 def test_width_alone_is_exact_under_either_name():
-    model = lively(EVERYWHERE)
+    model = perturbed(EVERYWHERE)
     result = grow(model, larger(EVERYWHERE, {"width"}), method="stack")
     tokens = tokens_of(0, 2, 9)
     assert result.report.exact
@@ -41,7 +41,7 @@ def test_width_alone_is_exact_under_either_name():
 
 
 def test_moments_are_copied_with_their_blocks():
-    model = lively(EVERYWHERE)
+    model = perturbed(EVERYWHERE)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     model(tokens_of(0, 2, 9)).logits.square().mean().backward()
     optimizer.step()
@@ -57,4 +57,4 @@ def test_the_memory_pattern_must_repeat_with_the_blocks():
     old = dataclasses.replace(EVERYWHERE, memory_layers=(1,))
     new = dataclasses.replace(old, num_layers=4, memory_layers=(1, 2))
     with pytest.raises(ValueError, match=r"memory_layers = \(1, 2\): must be \(1, 3\)"):
-        grow(lively(old), new, method="stack")
+        grow(perturbed(old), new, method="stack")

@@ -6,7 +6,7 @@ from hypothesis import given
 
 from prism import Prism, PrismConfig, grow
 from tests.growth.pairs import PARTS, SOFT, larger, pairs
-from tests.model.families import VARIANTS, lively, segments_of, tensors_of, tokens_of
+from tests.model.families import VARIANTS, perturbed, segments_of, tensors_of, tokens_of
 
 START, LENGTH = 9, 17
 
@@ -27,22 +27,22 @@ def difference(model: Prism, new: PrismConfig, carry: bool = True) -> float:
 @given(pairs())
 def test_whatever_grows_in_the_middle_of_a_sequence_the_function_stays(pair):
     old, new = pair
-    assert difference(lively(old), new) <= 1e-10
+    assert difference(perturbed(old), new) <= 1e-10
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_so_it_does_when_everything_grows(name):
     config = VARIANTS[name]
-    assert difference(lively(config), larger(config, PARTS, amount=2)) <= 1e-10
+    assert difference(perturbed(config), larger(config, PARTS, amount=2)) <= 1e-10
     assert difference(Prism(config), larger(config, PARTS)) <= 1e-5  # in single precision
 
 
 def test_without_the_state_the_sequence_is_another_one():
-    assert difference(lively(SOFT), larger(SOFT, PARTS), carry=False) > 0.1
+    assert difference(perturbed(SOFT), larger(SOFT, PARTS), carry=False) > 0.1
 
 
 def test_a_grown_state_has_the_structure_batch_and_types_of_the_grown_model():
-    model = lively(SOFT, torch.float32)
+    model = perturbed(SOFT, torch.float32)
     tokens = tokens_of(0, 5, 6)
     result = grow(model, larger(SOFT, PARTS))
     state = result.state(model(tokens, segment_ids=torch.zeros_like(tokens)).state)

@@ -1,7 +1,7 @@
 """Models to test on: every preset family, shrunk, and configs that hypothesis draws.
 
 A fresh model hides errors (an output projection starts at zero, gates start in the middle), so
-``lively`` moves every parameter away from where it starts before anything is measured.
+``perturbed`` moves every parameter away from where it starts before anything is measured.
 """
 
 from __future__ import annotations
@@ -60,10 +60,10 @@ HARD = {
     "top2_always_on": {"router_topk": 2, "always_on": ("memory",)},
     "layer_scope": {"tape": TapeConfig(num_slots=4, d_mem=3, scope="layer", retention=(0.9, 1.0))},
 }
-# a trunk, and what comes of putting parts together on it
+# a backbone, and what comes of assembling branches on it
 APART = {"anchor_hidden": 6, "router_gates": "independent", "router_topk": None}
 MODULAR = {
-    "trunk": {**APART, "expert_kinds": ()},
+    "backbone": {**APART, "expert_kinds": ()},
     "assembled": {**APART, "memory_layers": (0, 2)},
 }
 VARIANTS = {name: shrunk(name) for name in FAMILIES} | {
@@ -135,8 +135,10 @@ def machines(draw: st.DrawFn) -> SymbolicConfig:
     )
 
 
-def lively(config: PrismConfig, dtype: torch.dtype = torch.float64, epsilon: float = 0.0) -> Prism:
-    """A model whose every part matters, with exploration ``epsilon``."""
+def perturbed(
+    config: PrismConfig, dtype: torch.dtype = torch.float64, epsilon: float = 0.0
+) -> Prism:
+    """Model with every parameter moved from its start, and exploration ``epsilon``."""
     model = Prism(config).to(dtype)
     model.set_exploration(epsilon)
     g = torch.Generator().manual_seed(config.seed + 1)

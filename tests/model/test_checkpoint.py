@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 import prism
 from prism import Prism
-from tests.model.families import VARIANTS, lively, shrunk, tokens_of
+from tests.model.families import VARIANTS, perturbed, shrunk, tokens_of
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def rewrite_weights(folder, change) -> None:
 @torch.no_grad()
 def test_a_model_comes_back_to_the_bit(name, tie_embeddings, tmp_path):
     values = {**VARIANTS[name].to_dict(), "tie_embeddings": tie_embeddings}
-    model = lively(prism.PrismConfig.from_dict(values), torch.float32)
+    model = perturbed(prism.PrismConfig.from_dict(values), torch.float32)
     model.save(tmp_path / "deep" / "folder")
     back = prism.load(tmp_path / "deep" / "folder")
     assert back.config == model.config

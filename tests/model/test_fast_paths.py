@@ -18,9 +18,9 @@ from tests.model.families import (
     assert_same_gradients,
     configs,
     gradients,
-    lively,
     loss_of,
     many_draws,
+    perturbed,
     segments_of,
     shrunk,
     tokens_of,
@@ -45,7 +45,7 @@ def check_equal(one: Prism, other: Prism, bar: float, segment_ids=None) -> None:
 @pytest.mark.parametrize("name", VARIANTS)
 @pytest.mark.parametrize("packed", (False, True), ids=("one_document", "packed"))
 def test_the_chunk_size_changes_speed_not_results(name, packed):
-    model = lively(VARIANTS[name])
+    model = perturbed(VARIANTS[name])
     segment_ids = segments_of(3, 2, 29) if packed else None
     for chunk_size in (1, 2, 7, 64):
         check_equal(with_chunk(model, chunk_size), model, 1e-10, segment_ids)
@@ -54,14 +54,14 @@ def test_the_chunk_size_changes_speed_not_results(name, packed):
 def test_the_chunk_size_changes_nothing_in_single_precision():
     # without hard choices, which may fall differently where two are within rounding
     config = shrunk("tiny", expert_kinds=("neural", "memory"))
-    model = lively(config, torch.float32)
+    model = perturbed(config, torch.float32)
     check_equal(with_chunk(model, 64), with_chunk(model, 3), 1e-5)
 
 
 @many_draws
 @given(config=configs(), chunk_size=st.sampled_from((1, 2, 5, 32)))
 def test_no_option_makes_the_chunk_size_visible(config, chunk_size):
-    model = lively(config)
+    model = perturbed(config)
     check_equal(with_chunk(model, chunk_size), model, 1e-10)
 
 
@@ -73,7 +73,7 @@ def test_sparse_compute_is_the_masked_mixture(name, dtype, bar, layers, monkeypa
     # one layer in single precision: a second would choose again from inputs that differ by
     # rounding, and a choice may fall differently where two kinds are that near
     values = {**VARIANTS[name].to_dict(), "num_layers": layers, "memory_layers": None}
-    model, tokens = lively(PrismConfig.from_dict(values), dtype), tokens_of(5, 3, 21)
+    model, tokens = perturbed(PrismConfig.from_dict(values), dtype), tokens_of(5, 3, 21)
     sparse = model(tokens).logits
     sparse_gradients = gradients(model, loss_of(sparse))
     monkeypatch.setattr(block, "dispatch", dispatch_loop)
@@ -83,13 +83,13 @@ def test_sparse_compute_is_the_masked_mixture(name, dtype, bar, layers, monkeypa
 
 
 def test_full_exploration_is_the_soft_mixture():
-    hard = lively(shrunk("tiny", router_topk=1), epsilon=1.0)
+    hard = perturbed(shrunk("tiny", router_topk=1), epsilon=1.0)
     soft = Prism(shrunk("tiny", router_topk=None)).double()
     soft.load_state_dict(hard.state_dict())
     check_equal(hard, soft, 1e-10)
 
 
 def test_asking_for_the_routing_changes_nothing():
-    model, tokens = lively(VARIANTS["300m"]), tokens_of(0, 2, 9)
+    model, tokens = perturbed(VARIANTS["300m"]), tokens_of(0, 2, 9)
     assert torch.equal(model(tokens, routing=True).logits, model(tokens).logits)
     assert model(tokens).routing is None

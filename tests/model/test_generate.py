@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from prism import Prism
-from tests.model.families import VARIANTS, VOCAB, lively, shrunk, tokens_of
+from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk, tokens_of
 
 variants = pytest.mark.parametrize("name", VARIANTS)
 
@@ -14,7 +14,7 @@ variants = pytest.mark.parametrize("name", VARIANTS)
 @variants
 @torch.no_grad()
 def test_greedy_generation_is_the_argmax_of_reading_everything_again(name):
-    model = lively(VARIANTS[name])
+    model = perturbed(VARIANTS[name])
     tokens = tokens_of(0, 2, 5)
     text = model.generate(tokens, max_new_tokens=20, temperature=0)
     for _ in range(20):
@@ -24,7 +24,7 @@ def test_greedy_generation_is_the_argmax_of_reading_everything_again(name):
 
 
 def test_a_seed_repeats_the_draw_and_another_changes_it():
-    model, prompt = lively(VARIANTS["tiny"]), tokens_of(0, 1, 4)
+    model, prompt = perturbed(VARIANTS["tiny"]), tokens_of(0, 1, 4)
     draw = [model.generate(prompt, 40, temperature=1.0, seed=seed) for seed in (0, 0, 1)]
     assert torch.equal(draw[0], draw[1])
     assert not torch.equal(draw[0], draw[2])
@@ -32,19 +32,19 @@ def test_a_seed_repeats_the_draw_and_another_changes_it():
 
 def test_a_seeded_draw_leaves_the_global_generator_alone():
     before = torch.get_rng_state()
-    lively(VARIANTS["tiny"]).generate(tokens_of(0, 1, 4), 5, seed=3)
+    perturbed(VARIANTS["tiny"]).generate(tokens_of(0, 1, 4), 5, seed=3)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_the_likeliest_one_is_greedy():
-    model, prompt = lively(VARIANTS["tiny"]), tokens_of(0, 2, 4)
+    model, prompt = perturbed(VARIANTS["tiny"]), tokens_of(0, 2, 4)
     greedy = model.generate(prompt, 20, temperature=0)
     assert torch.equal(model.generate(prompt, 20, top_k=1, seed=0), greedy)
 
 
 @torch.no_grad()
 def test_only_the_k_likeliest_are_ever_drawn():
-    model = lively(VARIANTS["tiny"])
+    model = perturbed(VARIANTS["tiny"])
     text = model.generate(tokens_of(0, 1, 4), 60, temperature=2.0, top_k=3, seed=0)
     best = model(text).logits[0, 3:-1].topk(3, dim=-1).indices
     assert (best == text[0, 4:, None]).any(dim=-1).all()

@@ -26,8 +26,8 @@ from tests.model.families import (
     changed_from,
     configs,
     gradients,
-    lively,
     loss_of,
+    perturbed,
     read_in_pieces,
     segments_of,
     shrunk,
@@ -72,7 +72,7 @@ def with_holo(config: PrismConfig) -> PrismConfig:
 
 
 def taped(name: str) -> Taped:
-    return Taped(lively(with_holo(VARIANTS[name])), Oracle())
+    return Taped(perturbed(with_holo(VARIANTS[name])), Oracle())
 
 
 def check_split(model: Taped, tokens: Tensor, cuts: object, segment_ids: Tensor | None) -> None:
@@ -169,7 +169,7 @@ def test_any_split_asks_the_same_questions(name, packed, cuts):
 def test_no_option_makes_a_split_visible(config, length, packed, data):
     cuts = data.draw(st.sets(st.integers(1, length - 1)))
     segment_ids = segments_of(config.seed, 2, length) if packed else None
-    model = Taped(lively(with_holo(config)), Oracle())
+    model = Taped(perturbed(with_holo(config)), Oracle())
     check_split(model, tokens_of(config.seed, 2, length), cuts, segment_ids)
 
 
@@ -212,7 +212,7 @@ def test_two_steps_reach_every_number_that_holo_mode_adds():
 
 @pytest.mark.parametrize("dtype", (torch.bfloat16, torch.float16))
 def test_half_precision_can_ask(dtype):
-    model = lively(with_holo(VARIANTS["tiny"]), dtype)
+    model = perturbed(with_holo(VARIANTS["tiny"]), dtype)
     output = model(tokens_of(10, 2, 20), facts=Oracle())
     assert output.logits.dtype == dtype
     assert output.logits.isfinite().all()
@@ -220,7 +220,7 @@ def test_half_precision_can_ask(dtype):
 
 
 def test_a_saved_model_can_still_ask(tmp_path):
-    model = lively(with_holo(shrunk("tiny")), torch.float32)
+    model = perturbed(with_holo(shrunk("tiny")), torch.float32)
     model.save(tmp_path)
     tokens = tokens_of(11, 2, 20)
     found = load(tmp_path)(tokens, facts=Oracle()).logits
@@ -238,7 +238,7 @@ def test_an_answer_that_is_no_token_of_the_model_is_refused():
             return FactRead(torch.full_like(keys, VOCAB), torch.zeros(len(keys)))
 
     with pytest.raises(ValueError, match=f"token {VOCAB}: must be below the model's vocab_size"):
-        lively(with_holo(VARIANTS["tiny"]))(tokens_of(1, 4, 40), facts=Foreign())
+        perturbed(with_holo(VARIANTS["tiny"]))(tokens_of(1, 4, 40), facts=Foreign())
 
 
 @pytest.mark.parametrize("value", (1, None, "yes"))
@@ -280,7 +280,7 @@ def test_keys_and_positions_are_those_of_a_plain_loop(name, seed):
 
 
 def test_the_old_name_of_the_facts_is_heard_with_a_warning():
-    model, tokens = lively(with_holo(VARIANTS["tiny"])), tokens_of(12, 2, 20)
+    model, tokens = perturbed(with_holo(VARIANTS["tiny"])), tokens_of(12, 2, 20)
     with pytest.warns(DeprecationWarning, match="tape= is called facts=") as warned:
         old = model(tokens, tape=Oracle()).logits
     assert warned[0].filename == __file__
@@ -291,7 +291,7 @@ def test_the_old_name_of_the_facts_is_heard_with_a_warning():
 
 def test_a_tape_that_reads_no_token_ids_is_refused_with_the_remedy():
     with pytest.raises(TypeError, match=r"facts = HoloTape: .* prism\.facts_for"):
-        lively(with_holo(VARIANTS["tiny"]))(tokens_of(0, 1, 3), facts=HoloTape(64))
+        perturbed(with_holo(VARIANTS["tiny"]))(tokens_of(0, 1, 3), facts=HoloTape(64))
 
 
 @pytest.mark.parametrize("dtype", (torch.float32, torch.float64))

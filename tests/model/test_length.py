@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 from prism import Prism, PrismConfig, presets
 from prism.model.bus import MultiRateBus
-from tests.model.families import FAMILIES, VOCAB, lively, shrunk
+from tests.model.families import FAMILIES, VOCAB, perturbed, shrunk
 
 LENGTH = 16_384
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_loss_and_gradients_are_finite_at_16384_tokens(name):
-    model = lively(shrunk(name, chunk_size=64), torch.float32)
+    model = perturbed(shrunk(name, chunk_size=64), torch.float32)
     tokens = torch.randint(VOCAB, (1, LENGTH), generator=torch.Generator().manual_seed(0))
     output = model(tokens)
     loss = F.cross_entropy(output.logits[0, :-1], tokens[0, 1:]) + output.aux_loss
@@ -33,7 +33,7 @@ def test_the_smallest_chunks_reach_any_length(chunk_size):
 
 
 def bus_memory(bus: MultiRateBus, tokens: int) -> torch.Tensor:
-    """What the bus still holds ``[K, G]`` of one input, ``tokens`` after it."""
+    """State of the bus ``[K, G]`` left of one input, ``tokens`` after it."""
     x = torch.zeros(1, tokens + 1, bus.read.in_features, dtype=torch.float64)
     x[:, 0] = 1
     return bus(x, None, None)[1][0]

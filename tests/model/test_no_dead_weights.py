@@ -4,7 +4,7 @@ The exceptions, each computed here from what the model decided, not from a list 
 
 - ``symbolic.theta`` of a unit that never picked ``threshold``, and ``symbolic.gate_start`` of a
   unit that never picked ``counter`` or ``rotor``: the choice of a primitive is hard, so only the
-  primitive that was picked hears from the loss (the choice itself always learns);
+  primitive that was picked has a gradient (the choice itself always learns);
 - ``symbolic.choice`` and ``symbolic.preference`` of a library with one primitive: nothing to
   choose. Likewise the score of a router with one kind, if the z-loss is off.
 """
@@ -20,7 +20,7 @@ READERS = {"theta": ("threshold",), "gate_start": ("counter", "rotor")}
 
 
 def touched_after_two_steps(config: PrismConfig) -> tuple[Prism, dict, list[torch.Tensor]]:
-    """Which elements had a gradient, and which primitives each block's units picked ``[P, U]``."""
+    """Elements that had a gradient, and the primitives that units picked ``[P, U]``."""
     model = Prism(config).double()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     touched = {n: torch.zeros_like(p, dtype=torch.bool) for n, p in model.named_parameters()}
@@ -51,8 +51,8 @@ def may_be_silent(config: PrismConfig, name: str, picks: list[torch.Tensor]) -> 
     leaf, library = name.rpartition(".")[2], config.symbolic.primitives
     if leaf in READERS:
         readers = [library.index(p) for p in READERS[leaf] if p in library]
-        heard = picks[int(name.split(".")[1])][readers].any(dim=0)
-        return ~(torch.cat([heard, heard]) if leaf == "theta" else heard)
+        used = picks[int(name.split(".")[1])][readers].any(dim=0)
+        return ~(torch.cat([used, used]) if leaf == "theta" else used)
     if leaf in ("choice", "preference") and len(library) == 1:
         return torch.tensor(True)
     return None

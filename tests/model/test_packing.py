@@ -15,8 +15,8 @@ from tests.model.families import (
     assert_same_gradients,
     configs,
     gradients,
-    lively,
     many_draws,
+    perturbed,
     read_in_pieces,
     real_outputs,
     tokens_of,
@@ -59,7 +59,7 @@ def check_documents_are_alone(model: Prism, lengths, padding: int) -> None:
 @pytest.mark.parametrize("padding", (0, 3))
 @pytest.mark.parametrize("training", (True, False), ids=("train", "eval"))
 def test_a_packed_row_is_its_documents_one_by_one(name, padding, training):
-    check_documents_are_alone(lively(VARIANTS[name]).train(training), LENGTHS, padding)
+    check_documents_are_alone(perturbed(VARIANTS[name]).train(training), LENGTHS, padding)
 
 
 @many_draws
@@ -71,14 +71,14 @@ def test_a_packed_row_is_its_documents_one_by_one(name, padding, training):
     training=st.booleans(),
 )
 def test_no_option_lets_documents_meet(config, lengths, padding, epsilon, training):
-    model = lively(config, epsilon=epsilon).train(training)
+    model = perturbed(config, epsilon=epsilon).train(training)
     check_documents_are_alone(model, lengths, padding)
 
 
 @variants
 @torch.no_grad()
 def test_changing_a_neighbour_document_changes_nothing_here(name):
-    model = lively(VARIANTS[name]).train()
+    model = perturbed(VARIANTS[name]).train()
     tokens, segment_ids = packed_row(LENGTHS)
     before = model(tokens, segment_ids=segment_ids).logits
     for a, b in pairwise(accumulate(LENGTHS, initial=0)):
@@ -93,7 +93,7 @@ def test_changing_a_neighbour_document_changes_nothing_here(name):
 @variants
 @torch.no_grad()
 def test_what_stands_in_the_padding_never_matters(name):
-    model = lively(VARIANTS[name]).train()
+    model = perturbed(VARIANTS[name]).train()
     tokens, segment_ids = packed_row(LENGTHS, padding=2)
     other = torch.where(segment_ids < 0, (tokens + 1) % VOCAB, tokens)
     first, second = (model(t, segment_ids=segment_ids) for t in (tokens, other))
@@ -105,7 +105,7 @@ def test_what_stands_in_the_padding_never_matters(name):
 @variants
 @torch.no_grad()
 def test_padding_is_never_written_to_memory(name):
-    model = lively(VARIANTS[name])
+    model = perturbed(VARIANTS[name])
     tokens, segment_ids = tokens_of(0, 2, 9), torch.full((2, 9), -1)
     state = model(tokens, segment_ids=segment_ids).state
     tapes = [block.tape for block in state.blocks if block.tape is not None]
@@ -119,7 +119,7 @@ def test_padding_is_never_written_to_memory(name):
 @pytest.mark.parametrize("padding", (0, 2))
 @torch.no_grad()
 def test_a_packed_row_may_be_cut_anywhere(name, padding):
-    model = lively(VARIANTS[name])
+    model = perturbed(VARIANTS[name])
     tokens, segment_ids = packed_row(LENGTHS, padding)
     whole = model(tokens, segment_ids=segment_ids).logits
     for at in range(1, tokens.shape[1]):
@@ -129,7 +129,7 @@ def test_a_packed_row_may_be_cut_anywhere(name, padding):
 
 @torch.no_grad()
 def test_a_row_of_padding_alone_has_no_load_and_no_loss():
-    model = lively(VARIANTS["300m"])
+    model = perturbed(VARIANTS["300m"])
     output = model(tokens_of(0, 1, 6), segment_ids=torch.full((1, 6), -1))
     assert output.loads.abs().sum() == 0
     assert output.aux_loss == 0

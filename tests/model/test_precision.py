@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from prism import Prism
-from tests.model.families import VARIANTS, VOCAB, lively, shrunk, tokens_of
+from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk, tokens_of
 
 variants = pytest.mark.parametrize("name", VARIANTS)
 
@@ -36,7 +36,7 @@ def test_what_accumulates_is_kept_in_at_least_single_precision(name):
 @torch.no_grad()
 def test_half_precision_weights_stay_near_single_precision():
     config = shrunk("tiny", expert_kinds=("neural", "memory"))
-    half = lively(config, torch.bfloat16)
+    half = perturbed(config, torch.bfloat16)
     single = Prism(config)
     single.load_state_dict(half.state_dict())  # the same numbers, so only the compute differs
     tokens = tokens_of(0, 2, 64)
@@ -59,7 +59,7 @@ def test_mixed_precision_reads_and_trains():
 def test_single_precision_is_double_precision_up_to_rounding():
     # without hard choices, which may fall differently where two are within rounding
     config = shrunk("tiny", expert_kinds=("neural", "memory"))
-    single, double = lively(config, torch.float32), lively(config).double()
+    single, double = perturbed(config, torch.float32), perturbed(config).double()
     double.load_state_dict(single.double().state_dict())
     single = single.float()
     tokens = tokens_of(0, 2, 200)

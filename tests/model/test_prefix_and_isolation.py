@@ -11,8 +11,8 @@ from tests.model.families import (
     VOCAB,
     changed_from,
     configs,
-    lively,
     many_draws,
+    perturbed,
     segments_of,
     tokens_of,
 )
@@ -52,7 +52,7 @@ def check_isolation(model: Prism, tokens, row: int, segment_ids=None) -> None:
 @exploration
 @torch.no_grad()
 def test_the_future_never_changes_the_past(name, training, epsilon):
-    model = lively(VARIANTS[name], epsilon=epsilon).train(training)
+    model = perturbed(VARIANTS[name], epsilon=epsilon).train(training)
     for at in (1, 4, 10, 14):
         check_prefix(model, tokens_of(at, 2, 15), at)
 
@@ -62,7 +62,7 @@ def test_the_future_never_changes_the_past(name, training, epsilon):
 @exploration
 @torch.no_grad()
 def test_a_row_never_changes_another(name, training, epsilon):
-    model = lively(VARIANTS[name], epsilon=epsilon).train(training)
+    model = perturbed(VARIANTS[name], epsilon=epsilon).train(training)
     for row in range(3):
         check_isolation(model, tokens_of(row, 3, 13), row)
 
@@ -80,7 +80,7 @@ def test_a_row_never_changes_another(name, training, epsilon):
 def test_no_option_lets_a_token_see_the_future_or_another_row(
     config, length, epsilon, training, packed, data
 ):
-    model = lively(config, epsilon=epsilon).train(training)
+    model = perturbed(config, epsilon=epsilon).train(training)
     tokens = tokens_of(config.seed, 2, length)
     segment_ids = segments_of(config.seed, 2, length) if packed else None
     check_prefix(model, tokens, data.draw(st.integers(1, length - 1)), segment_ids)
@@ -89,7 +89,7 @@ def test_no_option_lets_a_token_see_the_future_or_another_row(
 
 @variants
 def test_the_gradient_of_a_position_reaches_no_later_token(name):
-    model = lively(VARIANTS[name])
+    model = perturbed(VARIANTS[name])
     inputs = {}
 
     def keep(_module, _args, output):

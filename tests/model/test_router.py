@@ -12,8 +12,8 @@ from tests.model.families import (
     VARIANTS,
     VOCAB,
     configs,
-    lively,
     many_draws,
+    perturbed,
     segments_of,
     shrunk,
     tokens_of,
@@ -24,7 +24,7 @@ from tests.model.families import (
 @given(config=configs(), packed=st.booleans())
 @torch.no_grad()
 def test_every_token_gets_k_kinds_and_those_always_on(config, packed):
-    model = lively(config)
+    model = perturbed(config)
     segment_ids = segments_of(1, 2, 12) if packed else None
     routing = model(tokens_of(0, 2, 12), segment_ids=segment_ids, routing=True).routing
     for layer, details in enumerate(routing):
@@ -56,7 +56,7 @@ def test_gate_values_start_near_one(name):
 @pytest.mark.parametrize("name", ("300m", "top1", "top2_always_on"))
 @torch.no_grad()
 def test_the_neural_kind_computes_exactly_the_tokens_that_chose_it(name):
-    model = lively(VARIANTS[name])
+    model = perturbed(VARIANTS[name])
     rows = [set() for _ in model.blocks]
     for block, seen in zip(model.blocks, rows, strict=True):
         for matrix in block.neural.modules():
@@ -72,7 +72,7 @@ def test_the_neural_kind_computes_exactly_the_tokens_that_chose_it(name):
 
 @torch.no_grad()
 def test_loads_are_the_shares_of_real_tokens():
-    model = lively(VARIANTS["300m"])
+    model = perturbed(VARIANTS["300m"])
     segment_ids = segments_of(4, 3, 30)
     output = model(tokens_of(1, 3, 30), segment_ids=segment_ids, routing=True)
     real = segment_ids >= 0
@@ -177,13 +177,13 @@ def test_padding_does_not_move_the_balance_statistics():
     assert torch.equal(first.load, second.load)
     short = router(x[:, :40], None)
     assert torch.allclose(first.load, short.load)
-    assert torch.allclose(first.price[:, :40], short.price)
+    assert torch.allclose(first.penalty[:, :40], short.penalty)
 
 
 def test_the_z_loss_is_the_square_of_the_log_partition():
     router, x = skewed(PrismConfig(vocab_size=VOCAB))
     wanted = router.score(x).logsumexp(dim=-1).square()
-    assert torch.allclose(router(x, None).price, wanted)
+    assert torch.allclose(router(x, None).penalty, wanted)
     weights = {
         w: Prism(shrunk("tiny", router_z_loss=w))(tokens_of(0, 1, 9)).aux_loss for w in (0.0, 0.5)
     }
@@ -211,8 +211,8 @@ def test_an_independent_gate_does_not_move_when_a_kind_joins():
 @torch.no_grad()
 def test_being_open_costs_an_independent_gate_nothing_by_itself():
     x = torch.randn(2, 9, 64)
-    assert not independent(("neural", "memory"))(x, None).price.any()
-    assert (Router(PrismConfig(vocab_size=VOCAB), ("neural", "memory"))(x, None).price > 0).all()
+    assert not independent(("neural", "memory"))(x, None).penalty.any()
+    assert (Router(PrismConfig(vocab_size=VOCAB), ("neural", "memory"))(x, None).penalty > 0).all()
 
 
 @torch.no_grad()

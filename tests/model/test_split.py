@@ -14,9 +14,9 @@ from tests.model.families import (
     assert_same_gradients,
     configs,
     gradients,
-    lively,
     loss_of,
     many_draws,
+    perturbed,
     read_in_pieces,
     segments_of,
     shrunk,
@@ -41,7 +41,7 @@ def check_split(model: Prism, tokens, cuts, segment_ids=None, state=None, bar=1e
 @packing
 @pytest.mark.parametrize("cuts", ((1,), (3, 4, 11), tuple(range(1, 14))), ids=str)
 def test_any_split_gives_the_same_outputs_and_gradients(name, packed, cuts):
-    model = lively(VARIANTS[name])
+    model = perturbed(VARIANTS[name])
     segment_ids = segments_of(5, 2, 14) if packed else None
     check_split(model, tokens_of(1, 2, 14), cuts, segment_ids)
 
@@ -56,7 +56,7 @@ def test_any_split_gives_the_same_outputs_and_gradients(name, packed, cuts):
     data=st.data(),
 )
 def test_no_option_makes_a_split_visible(config, length, epsilon, training, packed, data):
-    model = lively(config, epsilon=epsilon).train(training)
+    model = perturbed(config, epsilon=epsilon).train(training)
     cuts = data.draw(st.sets(st.integers(1, length - 1)))
     segment_ids = segments_of(config.seed, 2, length) if packed else None
     check_split(model, tokens_of(config.seed, 2, length), cuts, segment_ids)
@@ -65,7 +65,7 @@ def test_no_option_makes_a_split_visible(config, length, epsilon, training, pack
 @variants
 @packing
 def test_gradients_reach_the_carried_state_alike(name, packed):
-    model = lively(VARIANTS[name])
+    model = perturbed(VARIANTS[name])
     ids = segments_of(2, 2, 20) if packed else torch.zeros(2, 20, dtype=torch.long)
     tokens = tokens_of(3, 2, 20)
     start = detach_state(model(tokens[:, :7], segment_ids=ids[:, :7]).state)
@@ -92,7 +92,7 @@ def test_a_split_holds_in_single_precision(name, packed):
     # Hard choices (top-k, rounding to integers) may fall differently where two candidates are
     # within rounding of each other, so single precision is held to the paths without them.
     config = shrunk(name, expert_kinds=("neural", "memory"), router_topk=None)
-    model = lively(config, torch.float32)
+    model = perturbed(config, torch.float32)
     segment_ids = segments_of(5, 2, 23) if packed else None
     check_split(model, tokens_of(4, 2, 23), (1, 2, 3, 8, 20), segment_ids, bar=1e-5)
 
@@ -100,7 +100,7 @@ def test_a_split_holds_in_single_precision(name, packed):
 @variants
 @torch.no_grad()
 def test_decoding_token_by_token_is_one_call(name):
-    model = lively(VARIANTS[name]).eval()
+    model = perturbed(VARIANTS[name]).eval()
     tokens = tokens_of(6, 2, 70)
     step_by_step, _ = read_in_pieces(model, tokens, range(1, 70))
     assert_close(step_by_step, model(tokens).logits, 1e-10)
@@ -108,7 +108,7 @@ def test_decoding_token_by_token_is_one_call(name):
 
 @torch.no_grad()
 def test_a_call_without_segment_ids_continues_the_last_document():
-    model = lively(VARIANTS["tiny"])
+    model = perturbed(VARIANTS["tiny"])
     tokens, ids = tokens_of(7, 1, 12), torch.tensor([[0] * 4 + [1] * 8])
     whole = model(tokens, segment_ids=ids).logits
     first = model(tokens[:, :7], segment_ids=ids[:, :7])
@@ -121,7 +121,7 @@ def test_a_call_without_segment_ids_continues_the_last_document():
 
 @torch.no_grad()
 def test_a_call_leaves_the_state_it_was_given_as_it_was():
-    model = lively(VARIANTS["tiny"])
+    model = perturbed(VARIANTS["tiny"])
     state = model(tokens_of(8, 2, 9)).state
     kept = map_state(state, torch.clone)
     model(tokens_of(9, 2, 5), state=state)

@@ -1,4 +1,4 @@
-"""Assembly: by name, bit for bit, and only on one trunk."""
+"""Assembly: by name, bit for bit, and only on one backbone."""
 
 import dataclasses
 from itertools import combinations
@@ -11,27 +11,27 @@ from prism import Prism
 from prism.modular import (
     KINDS,
     assemble,
+    backbone_hash,
+    branch_of,
     largest_budget,
     only_gates,
-    owner,
-    part_of,
+    parameter_group,
     report_of,
-    trunk_hash,
 )
 from tests.model.families import tokens_of
-from tests.modular.parts import FULL, loss_of, moved, parts_of, trunk_of
+from tests.modular.branches import FULL, backbone_of, branches_of, loss_of, moved
 
 TOKENS = tokens_of(3, 3, 20)
 
 
 @pytest.fixture(scope="module")
-def trunk() -> Prism:
-    return trunk_of()
+def backbone() -> Prism:
+    return backbone_of()
 
 
 @pytest.fixture(scope="module")
-def parts(trunk: Prism) -> dict[str, Prism]:
-    return parts_of(trunk)
+def branches(backbone: Prism) -> dict[str, Prism]:
+    return branches_of(backbone)
 
 
 def shut(model: Prism, *kinds: str) -> None:
@@ -46,107 +46,111 @@ def shut(model: Prism, *kinds: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
-def test_where_one_gate_is_open_the_sum_is_that_part(trunk, parts, kind):
-    model = assemble(trunk, parts).model
+def test_where_one_gate_is_open_the_sum_is_that_branch(backbone, branches, kind):
+    model = assemble(backbone, branches).model
     shut(model, *(other for other in KINDS if other != kind))
-    part = parts[kind]
-    found, wanted = model.double()(TOKENS).logits, part.double()(TOKENS).logits
-    part.float()
+    branch = branches[kind]
+    found, wanted = model.double()(TOKENS).logits, branch.double()(TOKENS).logits
+    branch.float()
     assert (found - wanted).abs().max() < 1e-12
 
 
 @torch.no_grad()
-def test_where_no_gate_is_open_the_sum_is_the_trunk(trunk, parts):
-    model = assemble(trunk, parts).model
+def test_where_no_gate_is_open_the_sum_is_the_backbone(backbone, branches):
+    model = assemble(backbone, branches).model
     shut(model, *KINDS)
-    assert torch.equal(model(TOKENS).logits, trunk(TOKENS).logits)
+    assert torch.equal(model(TOKENS).logits, backbone(TOKENS).logits)
 
 
 @pytest.mark.parametrize("count", (1, 2, 3))
-def test_every_tensor_is_that_of_its_source(trunk, parts, count):
+def test_every_tensor_is_that_of_its_source(backbone, branches, count):
     for kinds in combinations(KINDS, count):
-        some = {kind: parts[kind] for kind in reversed(kinds)}
-        model, report = assemble(trunk, some).model, assemble(trunk, some).report
+        some = {kind: branches[kind] for kind in reversed(kinds)}
+        model, report = assemble(backbone, some).model, assemble(backbone, some).report
         assert model.config.expert_kinds == kinds
         found = model.state_dict()
         assert [row.name for row in report.tensors] == list(found)
         for row in report.tensors:
             assert row.shape == tuple(found[row.name].shape)
-            rows = {kind: parts[kind].state_dict().get(row.name) for kind in kinds}
-            if owner(row.name) == "router":
+            rows = {kind: branches[kind].state_dict().get(row.name) for kind in kinds}
+            if parameter_group(row.name) == "router":
                 wanted = torch.cat([rows[kind] for kind in row.sources])
             else:
                 (source,) = row.sources
-                wanted = (trunk if source == "trunk" else parts[source]).state_dict()[row.name]
+                wanted = (backbone if source == "backbone" else branches[source]).state_dict()[
+                    row.name
+                ]
             assert torch.equal(found[row.name], wanted), row.name
 
 
-def test_a_block_without_memory_has_no_row_for_it(trunk, parts):
-    report = {row.name: row.sources for row in assemble(trunk, parts).report.tensors}
+def test_a_block_without_memory_has_no_row_for_it(backbone, branches):
+    report = {row.name: row.sources for row in assemble(backbone, branches).report.tensors}
     assert report["blocks.0.router.score.weight"] == KINDS
     assert report["blocks.1.router.score.weight"] == ("neural", "symbolic")
     assert "blocks.1.memory.write.weight" not in report
 
 
-def test_the_report_names_trunk_and_every_tensor(trunk, parts):
-    report = assemble(trunk, parts).report
-    assert report.hash == trunk_hash(trunk)
+def test_the_report_names_backbone_and_every_tensor(backbone, branches):
+    report = assemble(backbone, branches).report
+    assert report.hash == backbone_hash(backbone)
     lines = str(report).splitlines()
-    assert lines[0].startswith(f"trunk {report.hash[:16]} with neural, memory, symbolic: ")
+    assert lines[0].startswith(f"backbone {report.hash[:16]} with neural, memory, symbolic: ")
     assert f"{len(report.tensors)} tensors" in lines[0]
     assert len(lines) == 1 + len(report.tensors)
     rows = "rows of neural, memory, symbolic  blocks.0.router.score.bias  3"
     assert rows in lines
-    assert str(report_of(parts["memory"])).splitlines()[0].endswith("tensors")
+    assert str(report_of(branches["memory"])).splitlines()[0].endswith("tensors")
 
 
-def test_the_assembled_model_is_plain_and_can_be_saved(trunk, parts, tmp_path):
-    model = assemble(trunk, parts).model
+def test_the_assembled_model_is_plain_and_can_be_saved(backbone, branches, tmp_path):
+    model = assemble(backbone, branches).model
     assert type(model) is Prism
     model.save(tmp_path)
     again = prism.load(tmp_path)
     assert again.config == model.config
     assert torch.equal(again(TOKENS).logits, model(TOKENS).logits)
-    assert trunk_hash(again) == trunk_hash(trunk)
+    assert backbone_hash(again) == backbone_hash(backbone)
 
 
-def test_a_part_of_another_trunk_is_refused_with_both_hashes(trunk, parts):
-    other = trunk_of()
+def test_a_branch_of_another_backbone_is_refused_with_both_hashes(backbone, branches):
+    other = backbone_of()
     with torch.no_grad():
         other.last_norm.weight[0] += 1e-7
-    stranger = moved(part_of(other, "memory", FULL), 5)
+    stranger = moved(branch_of(other, "memory", FULL), 5)
     with pytest.raises(ValueError) as caught:
-        assemble(trunk, {**parts, "memory": stranger})
+        assemble(backbone, {**branches, "memory": stranger})
     message = str(caught.value)
-    assert f"the memory part stands on trunk {trunk_hash(other)}" in message
-    assert f"the trunk given is {trunk_hash(trunk)}" in message
+    assert f"the memory branch stands on backbone {backbone_hash(other)}" in message
+    assert f"the backbone given is {backbone_hash(backbone)}" in message
     assert "\n" not in message
 
 
 @pytest.mark.parametrize("field", ("half_lives", "tie_embeddings"))
-def test_what_the_tensors_mean_is_part_of_the_hash(field):
+def test_what_the_tensors_mean_is_branch_of_the_hash(field):
     lives = tuple(x + 1 for x in FULL.bus_half_lives)
     changed = {"half_lives": lives, "tie_embeddings": False}[field]
-    assert trunk_hash(trunk_of()) != trunk_hash(
-        trunk_of(dataclasses.replace(FULL, **{field: changed}))
+    assert backbone_hash(backbone_of()) != backbone_hash(
+        backbone_of(dataclasses.replace(FULL, **{field: changed}))
     )
 
 
-def test_training_a_part_does_not_change_its_trunk_hash(trunk, parts):
-    assert {trunk_hash(part) for part in parts.values()} == {trunk_hash(trunk)}
+def test_training_a_branch_does_not_change_its_backbone_hash(backbone, branches):
+    assert {backbone_hash(branch) for branch in branches.values()} == {backbone_hash(backbone)}
 
 
-def test_parts_are_checked_before_anything_is_built(trunk, parts):
-    with pytest.raises(ValueError, match=r"parts = \[\]: must be one or more of neural, memory"):
-        assemble(trunk, {})
-    with pytest.raises(ValueError, match=r"the neural part holds .'memory',.: must be .'neural',."):
-        assemble(trunk, {"neural": parts["memory"]})
-    with pytest.raises(ValueError, match="modular trunk: expert_kinds"):
-        assemble(parts["neural"], parts)
+def test_branches_are_checked_before_anything_is_built(backbone, branches):
+    with pytest.raises(ValueError, match=r"branches = \[\]: must be one or more of neural, memory"):
+        assemble(backbone, {})
+    with pytest.raises(
+        ValueError, match=r"the neural branch holds .'memory',.: must be .'neural',."
+    ):
+        assemble(backbone, {"neural": branches["memory"]})
+    with pytest.raises(ValueError, match="modular backbone: expert_kinds"):
+        assemble(branches["neural"], branches)
 
 
-def test_calibration_moves_gates_and_nothing_else(trunk, parts):
-    model = only_gates(assemble(trunk, parts).model)
+def test_calibration_moves_gates_and_nothing_else(backbone, branches):
+    model = only_gates(assemble(backbone, branches).model)
     before = {name: x.clone() for name, x in model.state_dict().items()}
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=1e-2)
@@ -157,7 +161,7 @@ def test_calibration_moves_gates_and_nothing_else(trunk, parts):
         optimizer.step()
     assert loss_of(model).item() < start
     for name, x in model.state_dict().items():
-        moved_now = owner(name) == "router" and "score" in name
+        moved_now = parameter_group(name) == "router" and "score" in name
         assert torch.equal(x, before[name]) is not moved_now, name
 
 

@@ -1,4 +1,4 @@
-"""What the tests of the operations share: inputs, and a fast form held to its plain loop."""
+"""Inputs for the tests of the operations, and the comparison of a fast form with its loop."""
 
 from __future__ import annotations
 

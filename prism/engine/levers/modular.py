@@ -33,14 +33,14 @@ from prism.modular import (
     OWN_SHARE,
     assemble,
     assembled_config,
-    check_trunk,
-    freeze_trunk,
+    backbone_config,
+    branch_config,
+    branch_of,
+    check_backbone,
+    freeze_backbone,
     largest_budget,
     only_gates,
-    part_config,
-    part_of,
     report_of,
-    trunk_config,
 )
 
 TRUNK, ASSEMBLE = "trunk", "assemble"
@@ -90,16 +90,16 @@ def modular_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
                 "not be given"
             )
     if phase == TRUNK:
-        return {**flags, "set": _written(flags, trunk_config(_config(flags)))}
+        return {**flags, "set": _written(flags, backbone_config(_config(flags)))}
     trunk = Source.at(flags[ckpt_field(TRUNK)])
-    check_trunk(trunk.config)
+    check_backbone(trunk.config)
     for name in OF_THE_TRUNK:
         if flags.get(name, has := getattr(trunk.settings, name)) != has:
             raise ValueError(f"{flag_name(name)} {flags[name]}: the trunk has {has}; must be it")
     flags = {**{name: getattr(trunk.settings, name) for name in OF_THE_TRUNK}, **flags}
     if phase == ASSEMBLE:
         return _assembly_flags(flags, trunk)
-    part = part_config(trunk.config, phase, _like(flags, trunk, phase))
+    part = branch_config(trunk.config, phase, _like(flags, trunk, phase))
     return {
         "modular_shared": trunk.settings.mix,
         **flags,
@@ -184,7 +184,7 @@ def _assembly_flags(flags: Mapping[str, Any], trunk: Source) -> dict[str, Any]:
 def learning(model: LanguageModel, phase: str | None) -> LanguageModel:
     """``model`` with what does not learn in ``phase`` frozen."""
     if phase in KINDS:
-        return freeze_trunk(model)
+        return freeze_backbone(model)
     return only_gates(model) if phase == ASSEMBLE else model
 
 
@@ -222,7 +222,7 @@ def starting_checkpoint(s: Settings, target: Path) -> str:
         model, report = assembly.model, str(assembly.report)
     else:
         like = model_config(s, open_tokenizer(s.tokenizer).vocab_size)
-        model = part_of(trunk, s.modular_phase, like)
+        model = branch_of(trunk, s.modular_phase, like)
         report = str(report_of(model))
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)

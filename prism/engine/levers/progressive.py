@@ -68,13 +68,13 @@ def _moments(result: GrowResult, s: Settings, saved: Mapping[str, Tensor]) -> di
     moments = optimizers.tensors()
     for key, value in moments.items():
         name, _, moment = key.rpartition(".")
-        transplant = result.transplants[name]
-        old = saved.get(f"{OPTIMIZER}{transplant.source}.{moment}")
+        growth = result.tensors[name]
+        old = saved.get(f"{OPTIMIZER}{growth.source}.{moment}")
         if old is None:
             value.zero_()
         else:
             old = old.view(()) if value.dim() == 0 else old
-            value.copy_(grown_state(transplant, {moment: old})[moment])
+            value.copy_(grown_state(growth, {moment: old})[moment])
     return {f"{OPTIMIZER}{key}": value for key, value in moments.items()}
 
 

@@ -28,7 +28,7 @@ from prism.baselines import BASELINES
 from prism.config import PrismConfig
 from prism.engine.build import model_config
 from prism.engine.settings import Settings
-from prism.growth import METHODS, block_sources, related
+from prism.growth import METHODS, layer_mapping, related
 
 JUMP = "jump"
 JUMP_AT, JUMP_DEPTH = 0.5, 4
@@ -78,7 +78,7 @@ def stages(s: Settings, vocab_size: int) -> tuple[Stage, ...]:
     plan.append(last)
     for small, large in pairwise(plan):
         with _about(f"{small.name} to {large.name}"):
-            block_sources(small.config, large.config, large.method)
+            layer_mapping(small.config, large.config, large.method)
             if small.config == large.config:
                 raise ValueError("both have the same config: must differ")
     return tuple(plan)

@@ -25,8 +25,8 @@ from prism.engine.levers.weighting import Weighting, Weights, token_losses
 from prism.engine.loop.lanes_state import LaneStates
 from prism.engine.parallel.parts import norm, scale
 from prism.engine.parallel.world import World, reduce_now
-from prism.model.loudness import price_of_guests
 from prism.model.protocol import LanguageModel
+from prism.modular.output_penalty import out_of_domain_penalty
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class Rows:
         """What guests pay on top of the ``price [n, T]`` of all, summed over real tokens."""
         if self.guests is None or price is None:
             return 0.0
-        return price_of_guests(price, self.guests & (self.segments >= 0)).sum()
+        return out_of_domain_penalty(price, self.guests & (self.segments >= 0)).sum()
 
 
 def row_losses(logits: Tensor, targets: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ def accumulate(
         if weighting is not None and weights is None:
             weights = _weights(weighting, rows, each.detach())
         here = (part.segments >= 0).sum()
-        price = output.aux_loss * here + part.on_top(output.price)
+        price = output.aux_loss * here + part.on_top(output.penalty)
         loss = _mean(each, weights, i, targets) + price / max(real, 1)
         (loss * w.size).backward()
         losses.append(each.detach().sum(dim=1))

@@ -21,10 +21,10 @@ from prism.modular import (
     LARGEST_SHARE,
     assemble,
     assembled_config,
+    backbone_config,
+    branch_config,
+    branch_of,
     only_gates,
-    part_config,
-    part_of,
-    trunk_config,
 )
 from prism.studies.modular.domains import OWN, VOCAB, shares_of
 from prism.studies.modular.measures import measures
@@ -117,9 +117,9 @@ def experiment(
         :mod:`prism.studies.modular.measures`), ``parameters``, ``seed``, ``sizes``.
     """
     study = _Study(seed, sizes or StudySizes(), say)
-    trunk = study.trained(TRUNK, Prism(trunk_config(study.sizes.config(seed))))
+    trunk = study.trained(TRUNK, Prism(backbone_config(study.sizes.config(seed))))
     parts = {
-        kind: study.trained(kind, part_of(trunk, kind), domain) for domain, kind in OWN.items()
+        kind: study.trained(kind, branch_of(trunk, kind), domain) for domain, kind in OWN.items()
     }
     model = study.measured(ASSEMBLED, assemble(trunk, parts).model)
     study.trained(CALIBRATED, only_gates(model))
@@ -164,8 +164,10 @@ class _Study:
 
     def joint(self) -> Prism:
         """The architecture of the assembled model, trained as one."""
-        trunk = trunk_config(self.sizes.config(self.seed))
-        config = assembled_config(trunk, {kind: part_config(trunk, kind) for kind in OWN.values()})
+        trunk = backbone_config(self.sizes.config(self.seed))
+        config = assembled_config(
+            trunk, {kind: branch_config(trunk, kind) for kind in OWN.values()}
+        )
         # the output-norm penalty keeps branches from interfering; a joint run needs none
         return self.trained(JOINT, Prism(dataclasses.replace(config, expert_output_penalty=0.0)))
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from prism import Prism
-from prism.modular import assemble, only_gates, part_of, trunk_config
+from prism.modular import assemble, backbone_config, branch_of, only_gates
 from prism.studies.modular.domains import (
     DOMAINS,
     OWN,
@@ -49,8 +49,8 @@ def test_the_joint_run_alone_is_that_of_the_study(result):
 
 def test_all_phases_together_cost_as_much_as_the_joint_run(result):
     config = StudySizes().config(0)
-    trunk = Prism(trunk_config(config))
-    parts = {kind: part_of(trunk, kind) for kind in OWN.values()}
+    trunk = Prism(backbone_config(config))
+    parts = {kind: branch_of(trunk, kind) for kind in OWN.values()}
     model = assemble(trunk, parts).model
     per_token = {kind: training_flops(part, 64) for kind, part in parts.items()}
     per_token |= {"trunk": training_flops(trunk, 64), "joint": training_flops(model, 64)}

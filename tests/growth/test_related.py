@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from prism import PrismConfig, SymbolicConfig, TapeConfig, presets
-from prism.growth import block_sources, related
+from prism.growth import layer_mapping, related
 
 LARGE = {name: presets.get(name, vocab_size=32) for name in ("300m", "350m", "700m", "1b")}
 
@@ -14,9 +14,9 @@ LARGE = {name: presets.get(name, vocab_size=32) for name in ("300m", "350m", "70
 def test_the_smallest_preset_grows_into_every_other_after_taking_what_cannot_change(name):
     small = presets.tiny(vocab_size=32)
     with pytest.raises(ValueError, match=r"PrismConfig\."):
-        block_sources(small, LARGE[name])
+        layer_mapping(small, LARGE[name])
     config, taken = related(small, LARGE[name])
-    sources = block_sources(config, LARGE[name])
+    sources = layer_mapping(config, LARGE[name])
     assert [source for source in sources if source is not None] == [0, 1, 2, 3]
     assert (config.d_model, config.num_layers) == (small.d_model, small.num_layers)
     assert "tape.num_slots" in taken

@@ -1,19 +1,19 @@
-"""A small trunk and parts of it that have learned something."""
+"""A small backbone and branches of it that have learned something."""
 
 from __future__ import annotations
 
 import torch
 
 from prism import Prism, PrismConfig
-from prism.modular import KINDS, part_of, trunk_config
+from prism.modular import KINDS, backbone_config, branch_of
 from tests.model.families import VOCAB, shrunk, tokens_of
 
 FULL = shrunk("tiny", memory_layers=(0, 2))
 
 
-def trunk_of(config: PrismConfig = FULL) -> Prism:
-    """A trunk that is not as it was drawn."""
-    return moved(Prism(trunk_config(config)), 1)
+def backbone_of(config: PrismConfig = FULL) -> Prism:
+    """A backbone that is not as it was drawn."""
+    return moved(Prism(backbone_config(config)), 1)
 
 
 def moved(model: Prism, seed: int) -> Prism:
@@ -26,9 +26,9 @@ def moved(model: Prism, seed: int) -> Prism:
     return model
 
 
-def parts_of(trunk: Prism, config: PrismConfig = FULL) -> dict[str, Prism]:
-    """One part of every kind, moved."""
-    return {kind: moved(part_of(trunk, kind, config), i) for i, kind in enumerate(KINDS)}
+def branches_of(backbone: Prism, config: PrismConfig = FULL) -> dict[str, Prism]:
+    """One branch of every kind, moved."""
+    return {kind: moved(branch_of(backbone, kind, config), i) for i, kind in enumerate(KINDS)}
 
 
 def loss_of(model: Prism, seed: int = 0) -> torch.Tensor:
@@ -40,4 +40,4 @@ def loss_of(model: Prism, seed: int = 0) -> torch.Tensor:
     return words + output.aux_loss
 
 
-__all__ = ["FULL", "VOCAB", "loss_of", "moved", "parts_of", "trunk_of"]
+__all__ = ["FULL", "VOCAB", "backbone_of", "branches_of", "loss_of", "moved"]

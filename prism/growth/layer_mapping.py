@@ -1,4 +1,4 @@
-"""Which old block each new block comes from.
+"""Layer mapping: the old block that each block of a grown model comes from.
 
 ``exact``: the old blocks keep their order, each goes to the lowest new block with the same kinds
 that is free, and what is left over is new: with equal blocks that is on top. A new block adds
@@ -11,16 +11,19 @@ nothing to the stream, but one with a content head writes the shared tape: it er
 from __future__ import annotations
 
 from prism.config import PrismConfig
+from prism.growth.bounds import check_bounds, refuse
 
 METHODS = ("exact", "stack")
 
 
-def placement(old: PrismConfig, new: PrismConfig, method: str) -> list[int | None]:
-    """Old block of each new block, or None for one that is new; ``num_layers`` of ``new``.
+def layer_mapping(old: PrismConfig, new: PrismConfig, method: str = "exact") -> list[int | None]:
+    """Old block of each block of ``new``, or None for one that is new.
 
     Raises:
-        ValueError: an unknown method, or ``memory_layers`` that allow no such placement.
+        ValueError: an unknown method, or a model of ``old`` cannot become one of ``new``; names
+            the field, its value and what is allowed.
     """
+    check_bounds(old, new)
     if method not in METHODS:
         raise ValueError(f"method = {method!r}: must be one of {METHODS}")
     return _stacked(old, new) if method == "stack" else _threaded(old, new)
@@ -35,13 +38,17 @@ def _threaded(old: PrismConfig, new: PrismConfig) -> list[int | None]:
         following += fits
     if following < old.num_layers:
         have = f"the model's blocks hold memory in {_memory(old)} of {old.num_layers}"
-        _refuse(new, f"such that they fit in, in order: {have}")
+        refuse("memory_layers", _memory(new), f"such that they fit in, in order: {have}")
     old_tops = [i for i, s in enumerate(sources) if s is not None and i in _memory(new)]
     if old.tape.scope == "shared" and old.tape.content_heads and old_tops:
         for layer in _memory(new):
             if sources[layer] is None and layer < old_tops[-1]:
                 above = f"above block {old_tops[-1]}, the last that is there"
-                _refuse(new, f"such that new ones come {above}: block {layer} would erase below it")
+                refuse(
+                    "memory_layers",
+                    _memory(new),
+                    f"such that new ones come {above}: block {layer} would erase below it",
+                )
     return sources
 
 
@@ -49,13 +56,9 @@ def _stacked(old: PrismConfig, new: PrismConfig) -> list[int | None]:
     sources = [layer % old.num_layers for layer in range(new.num_layers)]
     wanted = tuple(i for i, source in enumerate(sources) if source in _memory(old))
     if "memory" in old.expert_kinds and _memory(new) != wanted:
-        _refuse(new, f"{wanted}, the model's own repeated")
+        refuse("memory_layers", _memory(new), f"{wanted}, the model's own repeated")
     return list(sources)
 
 
 def _memory(config: PrismConfig) -> tuple[int, ...]:
     return tuple(i for i in range(config.num_layers) if "memory" in config.kinds_at(i))
-
-
-def _refuse(new: PrismConfig, allowed: str) -> None:
-    raise ValueError(f"PrismConfig.memory_layers = {_memory(new)}: must be {allowed}")
