@@ -6,9 +6,14 @@ import argparse
 import sys
 
 from prism.command import Parser
+from prism.engine.builders import BUILT_IN
+from prism.engine.extension import Extension
 from prism.engine.flags import add_flags, given
 from prism.engine.run import run
 from prism.engine.settings import Settings
+
+# Losses, observers and data of the packages that build on the engine, which imports none of them.
+EXTENSIONS: list[Extension] = [*BUILT_IN]
 
 EXAMPLES = """\
 examples:
@@ -28,6 +33,9 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_flags(p, Settings)
+    for extension in EXTENSIONS:
+        if extension.flags is not None:
+            add_flags(p, extension.flags)
     return p
 
 
@@ -36,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     p = parser()
     flags = given(p.parse_args(argv))
     try:
-        return run(flags)
+        return run(flags, EXTENSIONS)
     except ValueError as error:
         p.error(str(error))
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -19,13 +21,24 @@ def write(path: Path, content: bytes | str) -> None:
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
+    with replacing(path) as beside:
+        beside.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """An empty file to write inside, which replaces ``path`` at the end, see :func:`write`; for
+    contents that a library writes by name.
+
+    Raises:
+        OSError: the disk is full, or the folder cannot be written.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with beside.open("xb") as out:  # with the permissions of any new file
-            out.write(content.encode() if isinstance(content, str) else content)
-            out.flush()
-            os.fsync(out.fileno())
+        beside.touch(exist_ok=False)  # with the permissions of any new file
+        yield beside
+        sync(beside)
         if path.exists():
             shutil.copymode(path, beside)
         beside.replace(path)

@@ -1,20 +1,17 @@
-"""``python -m benchmarks.retrieval``: a small PRISM that learns to ask a tape, on several seeds.
+"""``python -m benchmarks.retrieval``: a small PRISM that learns to query a tape, on several seeds.
 
 Per seed: train on facts that are thrown away at every step, freeze, bind 100 facts of the test
-split and ask; then the probes of ``prism.eval_holo`` on the register alone and end to end.
+split and test; then the probes of ``prism.eval_holo`` on the register alone and end to end.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.page.command import RESULTS, at_least, provenance, write_json
-from prism.command import Parser, output
+from benchmarks.page.command import parse, parser, provenance, write_json
+from prism.command import output
 from prism.model.prism import Prism
 from prism.studies.retrieval.measures import RetrievalEvalSet, measure
 from prism.studies.retrieval.probes import model_capacity, model_specificity, vector_specificity
@@ -31,21 +28,12 @@ PROBE_DIM = 8192
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    p = Parser(prog=f"python -m {PROGRAM}", description=__doc__)
-    p.add_argument("--out", type=Path, default=RESULTS / "retrieval.json", help="JSON to write")
-    p.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, no more")
+    p = parser(PROGRAM, __doc__)
     p.add_argument("--seeds", type=int, help=f"seeds 0..N-1; default {SEEDS}, quick 1")
     p.add_argument("--threads", type=int, default=1, help="of torch")
-    args = p.parse_args(argv)
-    try:
-        at_least(1, "--seeds", args.seeds)
-        at_least(1, "--threads", args.threads)
-    except ValueError as error:
-        p.error(str(error))
-    torch.set_num_threads(args.threads)
+    args, given = parse(p, argv, counts=("seeds", "threads"))
     console = output()
-    content = {"meta": provenance(PROGRAM, argv, "quick" if args.quick else "full"), "runs": []}
+    content = {"meta": provenance(PROGRAM, given, args.quick), "runs": []}
     for seed in range(args.seeds or (1 if args.quick else SEEDS)):
         content["runs"].append(one_seed(seed, args.quick))
         write_json(args.out, content)  # what is done is kept if the next seed is not

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.trainer``: what the trainer adds to the bare step of the model.
+"""``python -m benchmarks.trainer``: overhead of the trainer over the bare step of the model.
 
 The bare step is forward, loss, backward, clipping and the optimizer, on a plain model that carries
 its state, on rows that are ready. The trainer's step adds reading the data, sharding, the guard,
@@ -24,21 +24,19 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
 
-from benchmarks.page.command import RESULTS, at_least, provenance, write_json
-from prism.command import Parser
+from benchmarks.page.command import parse, parser, provenance, write_json
 from prism.data import RowBatch
 from prism.data.document import IGNORE
-from prism.engine.builders import open_job
+from prism.engine.builders import build_spec
 from prism.engine.logs.meter import Meter
-from prism.engine.loop.optimizer import BETA1, Roles
-from prism.engine.loop.schedule import learning_rate
-from prism.engine.loop.trainer import Job, Trainer
+from prism.engine.loop.optimizer import BETA1, Roles, learning_rate
+from prism.engine.loop.trainer import Trainer, TrainSpec
 from prism.engine.parallel.world import world
 from prism.engine.settings import Settings
 from prism.model.protocol import detach_state
 
 PROGRAM = "benchmarks.trainer"
-BAR = 0.03
+LIMIT = 0.03
 QUICK = ("d_model=32", "num_layers=2", "num_rates=4")
 WARM_UP = 2  # rounds
 SIZES = ((4, 512), (8, 1024))  # rows, tokens per row
@@ -47,44 +45,29 @@ QUICK_SIZES = ((2, 64), (2, 128))
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    p = Parser(prog=f"python -m {PROGRAM}", description=__doc__)
-    p.add_argument("--out", type=Path, default=RESULTS / "trainer.json", help="the JSON to write")
-    p.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, no more")
+    p = parser(PROGRAM, __doc__)
     p.add_argument("--rounds", type=int, help="pairs of steps; default 40, quick 2")
     p.add_argument("--threads", type=int, default=1, help="of torch")
-    args = p.parse_args(argv)
-    try:
-        at_least(1, "--rounds", args.rounds)
-        at_least(1, "--threads", args.threads)
-    except ValueError as error:
-        p.error(str(error))
-    torch.set_num_threads(args.threads)
-    content = {"meta": provenance(PROGRAM, argv, "quick" if args.quick else "full")}
-    content["bar"] = BAR
+    args, given = parse(p, argv, counts=("rounds", "threads"))
+    content = {"meta": provenance(PROGRAM, given, args.quick)}
+    content["bar"] = LIMIT
     content["sizes"] = []
     for rows, length in QUICK_SIZES if args.quick else SIZES:
-        s = settings(rows, length, QUICK if args.quick else ())
+        size = {"seq_len": length, "global_batch_size": rows, "eval_tokens": 64}
+        s = Settings(set=QUICK if args.quick else (), device="cpu", **size)
         content["sizes"].append(measure(s, args.rounds or (2 if args.quick else 40)))
         write_json(args.out, content)
         print(f"{rows} x {length}: trainer overhead {content['sizes'][-1]['overhead']:+.1%}")
-    print(f"bar {BAR:.0%}; {args.out}")
+    print(f"limit {LIMIT:.0%}; {args.out}")
     return 0
-
-
-def settings(rows: int, length: int, overrides: tuple[str, ...]) -> Settings:
-    """The trainer's default but for the size of a step."""
-    return Settings(
-        set=overrides, seq_len=length, global_batch_size=rows, eval_tokens=64, device="cpu"
-    )
 
 
 def measure(s: Settings, rounds: int) -> dict[str, Any]:
     """Seconds of every step of both, and the overhead."""
     with world(s) as w, tempfile.TemporaryDirectory() as scratch:
-        trainer = Trainer(open_job(s, w), w, Path(scratch))
-        meter = Meter(w, trainer.job.config.expert_kinds, 0.0, None)
-        bare, ready = bare_step(trainer.job), open_job(s, w).feed
+        trainer = Trainer(build_spec(s, w), w, Path(scratch))
+        meter = Meter(w, trainer.spec.config.expert_kinds, 0.0, None)
+        bare, ready = bare_step(trainer.spec), build_spec(s, w).feed
         steps = {"bare": bare, "trainer": lambda batch: trainer._train_step(meter)}
         wall: dict[str, list[float]] = {name: [] for name in steps}
         busy: dict[str, list[float]] = {name: [] for name in steps}
@@ -116,9 +99,9 @@ def median_interval(ordered: Sequence[float]) -> tuple[float, float]:
     return ordered[low], ordered[n - 1 - low]
 
 
-def bare_step(job: Job) -> Callable[[RowBatch], None]:
+def bare_step(spec: TrainSpec) -> Callable[[RowBatch], None]:
     """A function that takes one step on the rows given, with nothing but torch."""
-    model, s = job.make(), job.s
+    model, s = spec.make(), spec.s
     decayed = Roles.of(model).decayed
     groups = [
         {"params": [p for n, p in model.named_parameters() if (n in decayed) == decay],
@@ -131,7 +114,7 @@ def bare_step(job: Job) -> Callable[[RowBatch], None]:
     def step(batch: RowBatch) -> None:
         nonlocal state
         output = model(batch.tokens, state=state, segment_ids=batch.segment_ids)
-        state = detach_state(output.state) if job.carry else None
+        state = detach_state(output.state) if spec.carry else None
         flat = output.logits.flatten(0, 1)
         loss = cross_entropy(flat, batch.targets.flatten(), ignore_index=IGNORE)
         (loss + output.aux_loss).backward()

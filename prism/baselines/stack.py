@@ -139,9 +139,11 @@ class ResidualStack(LanguageModel):
         for block, carried in zip(self.blocks, state.layers, strict=True):
             x, carried = block(x, carried, view)
             layers.append(carried)
-        logits = self.head(self.norm(x).to(self.head.weight.dtype))
+        hidden = self.norm(x).to(self.head.weight.dtype)
+        logits = self.head(hidden)
         last = last if segment_ids is None else segment_ids[:, -1]
-        return PrismOutput(logits, StackState(tuple(layers), last, shared), logits.new_zeros(()))
+        state = StackState(tuple(layers), last, shared)
+        return PrismOutput(logits, state, logits.new_zeros(()), hidden=hidden)
 
 
 def divisor_near(number: int, target: int, even: bool = False) -> int:

@@ -1,97 +1,84 @@
-"""What the settings of a run name, opened: sizes, reference, model, data and tokenizer."""
+"""What the settings of a run name, opened: sizes, model, data and tokenizer as a ``TrainSpec``."""
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from prism.data import (
-    Curriculum,
-    Mix,
-    RowStreams,
-    Tokenizer,
-    held_out_batches,
-    open_tokenizer,
-    parse_curriculum,
-)
-from prism.engine.build import carries, make_model
+from prism.data import RowStreams, held_out_batches, open_tokenizer, parse_curriculum
+from prism.engine.extension import Extension, extended
 from prism.engine.levers.modular import data_of, learning
-from prism.engine.levers.reference import open_reference, weights_digest
-from prism.engine.levers.stages import Stage, stages
-from prism.engine.loop.trainer import Job
+from prism.engine.levers.progressive import Stage, stages
+from prism.engine.levers.token_weights import TOKEN_WEIGHTS
+from prism.engine.loop.trainer import TrainSpec
+from prism.engine.models import carries, make_model
 from prism.engine.parallel.world import World
 from prism.engine.settings import Settings
-from prism.model.protocol import LanguageModel
 from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR
+
+BUILT_IN: tuple[Extension, ...] = (TOKEN_WEIGHTS,)
 
 
 def stages_of(s: Settings) -> tuple[Stage, ...]:
     """The sizes of the run, for the vocabulary of its tokenizer.
 
     Raises:
-        ValueError: as :func:`prism.engine.levers.stages.stages`.
+        ValueError: as :func:`prism.engine.levers.progressive.stages`.
     """
     return stages(s, open_tokenizer(s.tokenizer).vocab_size)
 
 
-def reference_of(s: Settings, device: torch.device) -> LanguageModel | None:
-    """The model that chooses the tokens to train on, if one does."""
-    if s.reference is None:
-        return None
-    return open_reference(s.reference, open_tokenizer(s.tokenizer), s.dtype, device)
-
-
-def _lanes(
-    s: Settings, mix: Mix, tokenizer: Tokenizer, mine: range, curriculum: Curriculum | None
-) -> RowStreams:
-    return RowStreams(
-        mix,
-        tokenizer,
-        streams=s.global_batch_size,
-        mine=mine,
-        seq_len=s.seq_len,
-        seed=s.seed,
-        curriculum=curriculum,
-        tokens=s.steps * s.seq_len,
-    )
-
-
-def open_job(s: Settings, w: World, stage: Stage | None = None) -> Job:
-    """Model, data and tokenizer of the settings.
+def build_spec(
+    s: Settings,
+    w: World,
+    stage: Stage | None = None,
+    extensions: Sequence[Extension] = BUILT_IN,
+    flags: Mapping[str, Any] | None = None,
+) -> TrainSpec:
+    """Model, data and loss of the settings.
 
     Args:
         stage: of the run; default its first.
+        extensions: may change data and loss, and add observers.
+        flags: those of extensions that were given.
 
     Raises:
         ValueError: one of them cannot be had.
     """
-    tokenizer, mix = open_tokenizer(s.tokenizer), data_of(s)
+    tokenizer, mix, flags = open_tokenizer(s.tokenizer), data_of(s), dict(flags or {})
+    for extension in extensions:
+        if extension.data is not None:
+            mix = extension.data(extension.own(flags), mix)
     stage = stage or stages(s, tokenizer.vocab_size)[0]
-    total = s.global_batch_size
-    mine = w.lanes(total)
-    identity = {"tokenizer": tokenizer.fingerprint(), "data": mix.fingerprint()}
+    total, mine = s.global_batch_size, w.rows(s.global_batch_size)
     curriculum, remarks = None, []
     if s.curriculum:
         curriculum = parse_curriculum(s.curriculum, mix, s.decay)
         remarks.append(f"curriculum: {curriculum.describe()}")
-    if guests := [weighted.source.name for weighted in mix.sources if weighted.out_of_domain]:
-        remarks.append(
-            f"guest in: {', '.join(guests)}; speaking costs {OUT_OF_DOMAIN_FACTOR:g} x there"
-        )
-    reference = reference_of(s, w.device)
-    if reference is not None:
-        identity["reference"] = weights_digest(reference)
-        remarks.append(f"reference: {s.reference}, {reference.num_parameters():,} parameters")
-    return Job(
+    if outside := [weighted.source.name for weighted in mix.sources if weighted.out_of_domain]:
+        factor = f"output-norm penalty x {OUT_OF_DOMAIN_FACTOR:g} there"
+        remarks.append(f"out of domain: {', '.join(outside)}; {factor}")
+    spec = TrainSpec(
         s=s,
         config=stage.config,
         make=lambda: learning(make_model(s.model, stage.config), s.modular_phase),
         carry=carries(s),
-        feed=_lanes(s, mix, tokenizer, mine, curriculum),
+        feed=RowStreams(
+            mix,
+            tokenizer,
+            streams=total,
+            mine=mine,
+            seq_len=s.seq_len,
+            seed=s.seed,
+            curriculum=curriculum,
+            tokens=s.steps * s.seq_len,
+        ),
         held_out=held_out_batches(
             mix, tokenizer, s.seq_len, rows=total, mine=mine, tokens=s.eval_tokens
         ),
-        identity=identity,
-        reference=reference,
+        identity={"tokenizer": tokenizer.fingerprint(), "data": mix.fingerprint()},
+        flags=flags,
         remarks=tuple(remarks),
         until=stage.end,
     )
+    return extended(spec, w, extensions, flags)

@@ -11,7 +11,8 @@ import dataclasses
 import math
 import types
 import typing
-from dataclasses import field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -74,6 +75,37 @@ def check(owner: type, f: dataclasses.Field[Any], value: Any) -> None:
         allowed = f">= {low:g}" if high is None else f"in {low:g} .. {high:g}"
     if not right:
         raise ValueError(f"{flag_name(f.name)} {value}: must be {allowed}")
+
+
+@dataclass(frozen=True)
+class Effect:
+    """Condition under which some flags change anything.
+
+    Attributes:
+        names: of the flags.
+        when: whether they do, of whatever :func:`check_effect` is given.
+        needs: for the error: what they need, or why they have none.
+    """
+
+    names: Collection[str]
+    when: Callable[..., bool]
+    needs: str
+
+
+def check_effect(effects: Sequence[Effect], name: str, shown: str, *of: Any) -> None:
+    """Nothing if flag ``name``, which was given, has an effect.
+
+    Args:
+        effects: the table.
+        shown: the flag and its value.
+        of: arguments of :attr:`Effect.when`.
+
+    Raises:
+        ValueError: it has none.
+    """
+    for effect in effects:
+        if name in effect.names and not effect.when(*of):
+            raise ValueError(f"{shown}: {effect.needs}")
 
 
 def add_flags(parser: argparse.ArgumentParser, owner: type) -> None:

@@ -8,12 +8,13 @@ change keeps the mathematics of the run (steps, machine, saving, logging) may be
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prism.engine.flags import check, flag, flag_name
-from prism.engine.levers.selection import parse_share
+from prism.config import PrismConfig
+from prism.engine.flags import Effect, check, check_effect, flag, flag_name
 
 PHASES = ("pretrain", "instruct")
 SCHEDULES = ("cosine", "wsd")
@@ -27,6 +28,7 @@ MODULAR_PHASES = ("trunk", "neural", "memory", "symbolic", "assemble")
 WHAT, MODEL, DATA = "what to do", "model", "data"
 OPTIM, MACHINE, RUN = "optimisation", "machine", "saving and logging"
 LEVERS = "levers"  # to train cheaper; counted apart from the core flags
+SHARE = 0.6  # of the targets that excess keeps when none is given; the source keeps 0.6 to 0.7
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +57,7 @@ class Settings:
     )
     tokenizer: str = flag("bytes", DATA, "bytes, or the file of a tokenizer", metavar="FILE")
     seq_len: int = flag(1024, DATA, "tokens per row and step", low=2)
-    global_batch_size: int = flag(8, DATA, "rows (lanes) per step over all ranks", low=1)
+    global_batch_size: int = flag(8, DATA, "rows per step over all ranks", low=1)
     micro_batch_size: int | None = flag(
         None, DATA, "rows per forward; default all of the rank", low=1, renew=True
     )
@@ -208,16 +210,107 @@ def renewed(saved: Settings, flags: Mapping[str, Any]) -> Settings:
     Raises:
         ValueError: a flag that would make it another run.
     """
-    for f in dataclasses.fields(Settings):
+    fields = dataclasses.fields(Settings)
+    renewable = [flag_name(f.name) for f in fields if f.metadata["renew"]]
+    for f in fields:
         same = f.name not in flags or flags[f.name] == getattr(saved, f.name)
         if not (f.metadata["renew"] or same):
             raise ValueError(
                 f"{flag_name(f.name)} {flags[f.name]}: the run was started with "
-                f"{getattr(saved, f.name)}; --resume can change only {', '.join(renewable())}"
+                f"{getattr(saved, f.name)}; --resume can change only {', '.join(renewable)}"
             )
     return dataclasses.replace(saved, **flags)
 
 
-def renewable() -> Sequence[str]:
-    """The flags that ``--resume`` accepts."""
-    return [flag_name(f.name) for f in dataclasses.fields(Settings) if f.metadata["renew"]]
+def _explores(s: Settings, config: Callable[[], PrismConfig]) -> bool:
+    if not s.model.startswith("prism"):
+        return False
+    if s.progressive is not None:
+        return True  # each stage has a model of its own
+    model = config()
+    return model.topk < len(model.expert_kinds) or model.router_gates == "independent"
+
+
+ALL = frozenset(f.name for f in dataclasses.fields(Settings))
+EFFECTS = (
+    Effect(
+        ("decay",),
+        lambda s, _: (
+            s.schedule == "wsd"
+            or any(part.startswith("anneal:") and "@" not in part for part in s.curriculum)
+        ),
+        "needs --schedule wsd, or --curriculum anneal:SOURCE=SHARE without a start",
+    ),
+    Effect(("mfu", "gpu"), lambda s, _: s.dry_run, "needs --dry-run"),
+    Effect(
+        ("exploration",),
+        _explores,
+        "needs a router that chooses: --set router_topk=K below the number of kinds, or "
+        'router_gates="independent"',
+    ),
+    Effect(
+        ("preset",),
+        lambda s, _: s.progressive in (None, "jump"),
+        "--progressive names the presets itself",
+    ),
+    Effect(
+        ALL - {"smoke"}, lambda s, _: not s.smoke, "has no effect, --smoke has settings of its own"
+    ),
+    Effect(
+        ALL - {"resume", "export"},
+        lambda s, _: s.export is None,
+        "has no effect, --export writes the weights and does nothing else",
+    ),
+)
+
+
+FIELD_EFFECTS = (  # of the fields of the model's config that --set names
+    Effect(
+        ("num_rates", "half_life_min", "half_life_max"),
+        lambda config: config.half_lives is None,
+        "has no effect, half_lives are given",
+    ),
+    Effect(
+        ("balance_rate", "balance_target"),
+        lambda config: config.topk < len(config.expert_kinds),
+        "needs router_topk below the number of kinds, all are on",
+    ),
+)
+
+
+def check_effects(s: Settings, given: Mapping[str, Any], config: Callable[[], PrismConfig]) -> None:
+    """Nothing if every flag that was ``given`` has an effect in a run of the settings ``s``.
+
+    Args:
+        given: the flags on the command line; what a resumed run was saved with is not among them.
+        config: gives the config of the model of ``s``.
+
+    Raises:
+        ValueError: one has none; names it and what it needs.
+    """
+    for name, value in given.items():
+        text = " ".join(map(str, value)) if isinstance(value, tuple) else value
+        check_effect(EFFECTS, name, f"{flag_name(name)} {text}", s, config)
+    pairs = [pair for pair in given.get("set", ()) if "=" in pair]
+    fields = {name for effect in FIELD_EFFECTS for name in effect.names}
+    for pair in pairs:
+        if (name := pair.partition("=")[0]) in fields and s.progressive is None:
+            check_effect(FIELD_EFFECTS, name, f"--set {pair}", config())
+
+
+def parse_share(text: str) -> float:
+    """The share of the targets that ``excess`` or ``excess:SHARE`` keeps.
+
+    Raises:
+        ValueError: another rule, or a share outside (0, 1].
+    """
+    rule, colon, number = text.partition(":")
+    try:
+        share = float(number) if colon else SHARE
+    except ValueError:
+        share = math.nan
+    if rule != "excess" or not 0 < share <= 1:
+        raise ValueError(
+            f"--token-selection {text}: must be excess or excess:SHARE, SHARE in (0, 1]"
+        )
+    return share

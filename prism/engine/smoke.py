@@ -43,7 +43,7 @@ def smoke(s: Settings) -> int:
     """Run it on the ranks that there are; 0 when all is well, 1 when not."""
     try:
         with world(s) as w, tempfile.TemporaryDirectory(prefix="prism-smoke-") as scratch:
-            say = print if w.first else _silent
+            say = print if w.first else lambda text: None
             run = Path(_agreed(w, scratch)) / "run"
             begin = time.perf_counter()
             _kill_and_resume(run, w, say)
@@ -93,30 +93,23 @@ def _use(run: Path, say: Callable[[str], None]) -> None:
     say(f"export: {file.stat().st_size:,} bytes")
 
 
-def _silent(text: str) -> None:
-    """What the other ranks say."""
-
-
 def _start(flags: Sequence[str], w: World) -> subprocess.Popen[bytes]:
     """This rank's child; the children form a group of their own."""
     env = {k: v for k, v in os.environ.items() if not k.startswith("TORCHELASTIC")}
     if w.size > 1:
-        env["MASTER_PORT"] = _agreed(w, str(_free_port()))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        env["MASTER_PORT"] = _agreed(w, port)
     return subprocess.Popen([sys.executable, "-m", "prism.run_scale", *flags], env=env)
 
 
 def _agreed(w: World, text: str) -> str:
-    """What the first rank says."""
+    """The text of the first rank, on every rank."""
     texts = [text]
     if w.size > 1:
         dist.broadcast_object_list(texts, src=0)
     return texts[0]
-
-
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
 
 
 def _ahead(run: Path) -> int:

@@ -88,7 +88,8 @@ class Prism(LanguageModel):
         x, states, decisions, details = self._through_blocks(x, state, shared, routing)
         penalty = self.config.penalty_weight * sum(d.penalty for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
-        logits = self.head((last * self.temper).to(self.head.weight.dtype))
+        hidden = (last * self.temper).to(self.head.weight.dtype)
+        logits = self.head(hidden)
         queries = holo = None
         if self.holo is not None:
             before = None if state is None else state.holo
@@ -109,6 +110,7 @@ class Prism(LanguageModel):
             ),
             queries,
             penalty,
+            hidden,
         )
 
     def _through_blocks(

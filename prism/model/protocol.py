@@ -61,6 +61,7 @@ class PrismOutput:
         holo: when and for which fact a tape was asked, with ``holo_mode``.
         penalty: ``[B, T]``, penalty of every token, padding too; its mean over real tokens is
             ``aux_loss``. None for baselines.
+        hidden: ``[B, T, D]``, input of the head: ``logits = hidden head^T`` before facts.
     """
 
     logits: Tensor
@@ -70,6 +71,7 @@ class PrismOutput:
     loads: Tensor | None = field(default=None, repr=False)
     holo: FactQueries | None = field(default=None, repr=False)
     penalty: Tensor | None = field(default=None, repr=False)
+    hidden: Tensor | None = field(default=None, repr=False)
 
 
 class LanguageModel(nn.Module):

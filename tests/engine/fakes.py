@@ -1,10 +1,11 @@
-"""A small job on ragged made-up documents, and a pool of processes that form a group."""
+"""A small run on ragged made-up documents, and a pool of processes that form a group."""
 
 from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,14 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from prism.data import RowBatch
-from prism.engine.build import carries, make_model, model_config
+from prism.engine.levers.token_weights import weighted_loss
 from prism.engine.logs.meter import Meter
-from prism.engine.loop.signals import Stop
-from prism.engine.loop.trainer import Job, Trainer
-from prism.engine.parallel import world as parallel
+from prism.engine.loop.guard import Stop
+from prism.engine.loop.loss import CrossEntropy, ModelPenalties
+from prism.engine.loop.observer import Observer
+from prism.engine.loop.trainer import Trainer, TrainSpec
+from prism.engine.models import carries, make_model, model_config
+from prism.engine.parallel import fsdp
 from prism.engine.parallel.world import World, world
 from prism.engine.settings import Settings
 from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR
@@ -29,7 +33,7 @@ SMALL = ("d_model=16", "num_layers=3", "num_rates=4", "half_life_max=32", "chunk
          "tape.num_slots=8", "tape.d_mem=4", "symbolic.units=4", "neural_hidden=96")  # fmt: skip
 TOP2 = (*SMALL, "router_topk=2")
 # gates and prices of a modular part
-APART = (*SMALL, 'router_gates="independent"', "anchor_hidden=24", "expert_output_penalty=0.5")
+APART = (*SMALL, 'router_gates="independent"', "anchor_hidden=24", "z_loss=0.5")
 
 
 def small(**values: Any) -> Settings:
@@ -78,7 +82,12 @@ class RaggedFeed:
         tokens, targets, segments = (torch.stack(part) for part in zip(*rows, strict=True))
         names = [f"source {lane}" for lane in self.mine]
         guests = (segments % 3 == 0) | (segments < 0)  # whole documents, and padding
-        return RowBatch(tokens, targets, segments, names, (targets >= 0).sum(dim=1), guests)
+        document = torch.where(
+            segments < 0, 0, 10_000 * torch.tensor(self.mine)[:, None] + segments
+        )
+        offset = torch.arange(self.length).expand_as(tokens)
+        size = (targets >= 0).sum(dim=1)
+        return RowBatch(tokens, targets, segments, names, size, guests, document, offset)
 
     def state(self) -> dict[str, Any]:
         return {f"lane{lane:04d}": {"step": self.step} for lane in self.mine}
@@ -95,16 +104,16 @@ def paid(price: torch.Tensor | None, guests: torch.Tensor, segments: torch.Tenso
     return (price * times)[segments >= 0].sum()
 
 
-def small_job(s: Settings, w: World) -> Job:
-    """A job on ragged documents; ``--reference NAME`` is a fresh model of that name."""
+def small_spec(s: Settings, w: World) -> TrainSpec:
+    """A run on ragged documents; ``--reference NAME`` is a fresh model of that name."""
     config = model_config(s, VOCAB)
     reference = None
     if s.reference is not None:
         reference = make_model(s.reference, config).requires_grad_(False).eval()
         reference.to(torch.float64 if s.dtype == "fp64" else torch.float32)
-    mine = w.lanes(s.global_batch_size)
+    mine = w.rows(s.global_batch_size)
     held_out = RaggedFeed([100 + lane for lane in mine], s.seq_len)
-    return Job(
+    spec = TrainSpec(
         s=s,
         config=config,
         make=lambda: make_model(s.model, config),
@@ -112,24 +121,31 @@ def small_job(s: Settings, w: World) -> Job:
         feed=RaggedFeed(mine, s.seq_len),
         held_out=[held_out.next(), held_out.next()],
         identity={"data": "ragged"},
-        reference=reference,
     )
+    main = weighted_loss(spec, w, reference) or CrossEntropy()
+    return replace(spec, losses=(main, ModelPenalties()))
 
 
 @contextmanager
 def small_trainer(
-    s: Settings, run: Path, start: Path | None = None, resume: bool = False, smallest_unit: int = 0
+    s: Settings,
+    run: Path,
+    start: Path | None = None,
+    resume: bool = False,
+    smallest_unit: int = 0,
+    observers: Sequence[Observer] = (),
 ) -> Iterator[Trainer]:
     """A trainer in a group of its own (or the one that there is); every block is a unit, so that
     small models are spread the way that large ones are."""
-    with patch.object(parallel, "SMALLEST_UNIT", smallest_unit), world(s) as w:
-        yield Trainer(small_job(s, w), w, run, start, resume)
+    with patch.object(fsdp, "SMALLEST_UNIT", smallest_unit), world(s) as w:
+        spec = replace(small_spec(s, w), observers=observers)
+        yield Trainer(spec, w, run, start, resume)
 
 
 def fit(trainer: Trainer) -> list[dict[str, Any]]:
     """Train to the end; the records."""
     records: list[dict[str, Any]] = []
-    meter = Meter(trainer.w, trainer.job.config.expert_kinds, 1.0, None)
+    meter = Meter(trainer.w, trainer.spec.config.expert_kinds, 1.0, None)
     trainer.fit(meter, records.append, Stop())
     return records
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from prism import presets
-from prism.engine.build import carries, make_model, model_config
+from prism.engine.models import carries, make_model, model_config
 from prism.engine.settings import Settings
 
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from prism.engine.build import make_model, model_config
 from prism.engine.cost.flops import count
 from prism.engine.cost.memory import per_rank
-from prism.engine.parallel.meta import parameters_on_meta
+from prism.engine.models import make_model, model_config
+from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
 from prism.run_scale import main
 from tests.engine.fakes import SMALL, VOCAB, small

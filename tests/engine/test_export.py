@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import save_file
 
 import prism
-from prism.engine.build import make_model, model_config
+from prism.engine.models import make_model, model_config
 from prism.engine.store import checkpoint, folder
 from prism.engine.store.export import export
 from tests.engine.fakes import TOP2, VOCAB, fit, small, small_trainer, whole
@@ -21,7 +21,7 @@ TOKENS = torch.arange(12)[None] % VOCAB
 def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("run")
     with small_trainer(small(steps=2, model=request.param, set=TOP2, save_every=1), path) as t:
-        t.job.identity["tokenizer"] = "bytes"
+        t.spec.identity["tokenizer"] = "bytes"
         fit(t)
         torch.save(whole(dict(t.model.named_parameters())), path / "wanted.pt")
     return path

@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prism import Prism, PrismConfig, grow
-from prism.engine.levers.progressive import grown_checkpoint
-from prism.engine.levers.stages import Stage
-from prism.engine.loop.lanes_state import LaneStates
+from prism.engine.levers.progressive import Stage, grown_checkpoint
 from prism.engine.loop.optimizer import Optimizers, Roles
+from prism.engine.loop.stream_states import StreamStates
 from prism.engine.settings import Settings
 from prism.engine.store import checkpoint, folder
+from prism.record import write_json
 from tests.growth.pairs import pairs
 from tests.model.families import perturbed, tokens_of
 
@@ -23,11 +23,11 @@ LANES = 3
 few_draws = settings(max_examples=max(1, settings().max_examples // 3))  # files are slow
 
 
-def trained(config: PrismConfig, s: Settings) -> tuple[Prism, Optimizers, LaneStates]:
+def trained(config: PrismConfig, s: Settings) -> tuple[Prism, Optimizers, StreamStates]:
     """A model after two steps, its optimizers and what its lanes carry."""
     model = perturbed(config).train()
     optimizers = Optimizers(model, Roles.of(model), s)
-    states = LaneStates(range(LANES), LANES, carry=True)
+    states = StreamStates(range(LANES), LANES, carry=True)
     for seed in range(2):
         tokens = tokens_of(seed, LANES, 12)
         output = model(tokens, states.states[0], torch.zeros_like(tokens))
@@ -39,7 +39,7 @@ def trained(config: PrismConfig, s: Settings) -> tuple[Prism, Optimizers, LaneSt
 
 
 def written(
-    scratch: Path, s: Settings, model: Prism, optimizers: Optimizers, states: LaneStates
+    scratch: Path, s: Settings, model: Prism, optimizers: Optimizers, states: StreamStates
 ) -> Path:
     """A checkpoint of them."""
     temporary = folder.begin(scratch, 2)
@@ -48,8 +48,8 @@ def written(
     checkpoint.write_tensors(temporary, tensors | {"hardness.mean": torch.arange(4.0)})
     values = {"settings": s.saved(), "config": model.config.to_dict(), "carries": True}
     values |= {"format": checkpoint.FORMAT, "step": 2, "norms": [1.0], "tokens": 7}
-    folder.write_json(temporary / checkpoint.RUN, values)
-    folder.write_json(temporary / "rank0000.json", {"lanes": {"lane0000": 5}})
+    write_json(temporary / checkpoint.RUN, values)
+    write_json(temporary / "rank0000.json", {"lanes": {"lane0000": 5}})
     return folder.commit(temporary)
 
 
@@ -77,7 +77,7 @@ def test_growing_a_checkpoint_is_growing_what_is_in_it(pair, optimizer):
         run = checkpoint.read_run(target)
         assert checkpoint.read_ranks(target) == [{"lanes": {"lane0000": 5}}]
     wanted = grow(model, new, plain(model, optimizers))
-    lanes = LaneStates(range(LANES), LANES, carry=True)
+    lanes = StreamStates(range(LANES), LANES, carry=True)
     lanes.states = [wanted.state(states.states[0])]
     expected = checkpoint.persistent(wanted.model) | lanes.tensors()
     expected["hardness.mean"] = torch.arange(4.0)

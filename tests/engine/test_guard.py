@@ -36,7 +36,7 @@ def diverge(run: Path, kind: str) -> tuple[str, int, bool]:
     """Poison lane 2 at step 5; the message, the step reached, whether the weights are unharmed."""
     s = small(save_every=2, set=("d_model=16", "num_layers=1", "num_rates=4", "chunk_size=8"))
     with small_trainer(s, run) as t:
-        object.__setattr__(t.job, "feed", PoisonedFeed(t.job.feed, 2, 5))  # type: ignore[arg-type]
+        object.__setattr__(t.spec, "feed", PoisonedFeed(t.spec.feed, 2, 5))  # type: ignore[arg-type]
 
         hit: list[torch.Tensor] = []
 
@@ -59,14 +59,14 @@ def diverge(run: Path, kind: str) -> tuple[str, int, bool]:
 @pytest.mark.parametrize("kind", ["loss", "gradient"])
 def test_it_stops_before_the_step_and_names_lane_and_source(kind: str, tmp_path: Path) -> None:
     message, step, finite = diverge(tmp_path, kind)
-    assert message == f"step 5: the {kind} is not finite in lane 2 (source 2)"
+    assert message == f"step 5: the {kind} is not finite in row stream 2 (source 2)"
     assert (step, finite) == (4, True)
     assert folder.newest(tmp_path).name == "step-00000004"
 
 
 def test_all_ranks_stop_when_one_diverges(pair: Ranks, tmp_path: Path) -> None:
     for message, step, finite in pair.run(diverge, tmp_path, tmp_path, "loss"):
-        assert message == "step 5: the loss is not finite in lane 2 (source 2)"
+        assert message == "step 5: the loss is not finite in row stream 2 (source 2)"
         assert (step, finite) == (4, True)
 
 

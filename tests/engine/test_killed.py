@@ -17,7 +17,7 @@ from safetensors import safe_open
 
 from prism.engine.logs.log import read
 from prism.engine.logs.meter import Meter
-from prism.engine.loop.signals import Stop, stop_on_signals
+from prism.engine.loop.guard import Stop, stop_on_signals
 from prism.engine.settings import Settings
 from prism.engine.smoke import FLAGS
 from prism.engine.store import folder
@@ -66,7 +66,7 @@ def stopped_at(run: Path) -> tuple[int, str]:
                 stop.ask()
 
         t._train_step = counted  # type: ignore[method-assign]
-        meter = Meter(t.w, t.job.config.expert_kinds, 0.0, None)
+        meter = Meter(t.w, t.spec.config.expert_kinds, 0.0, None)
         done = t.fit(meter, lambda record: None, stop)
         assert not done
         return t.step, folder.newest(run).name

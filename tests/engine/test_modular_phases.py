@@ -84,7 +84,7 @@ def test_a_part_reads_mostly_its_own_data_and_the_trunks(runs: Path, tmp_path: P
     assert (other.mix, other.modular_shared) == ("pydoc", f"file:{text}")
 
 
-def test_a_part_is_told_where_it_is_a_guest_and_pays_for_it(
+def test_out_of_domain_sources_are_printed_and_penalised(
     runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = tmp_path / "own.txt"
@@ -95,11 +95,11 @@ def test_a_part_is_told_where_it_is_a_guest_and_pays_for_it(
     for cost in (1.0, 1e6):
         with patch.object(output_penalty, "OUT_OF_DOMAIN_FACTOR", cost):
             assert phase(tmp_path, "memory", *ckpt(runs, "trunk"), *flags, out=f"at {cost}") == 0
-        assert "guest in: pydoc" in capsys.readouterr().out
+        assert "out of domain: pydoc" in capsys.readouterr().out
         found.append(weights(tmp_path / f"at {cost}")["blocks.0.memory.write.weight"])
     assert found[1].norm() < 0.9 * found[0].norm()
-    assert phase(tmp_path, "memory", *ckpt(runs, "trunk"), "--steps", "1", out="at home") == 0
-    assert "guest in" not in capsys.readouterr().out
+    assert phase(tmp_path, "memory", *ckpt(runs, "trunk"), "--steps", "1", out="alone") == 0
+    assert "out of domain" not in capsys.readouterr().out
 
 
 def test_the_assembled_run_is_the_sum_of_its_parts(runs: Path, capsys) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch.optim import AdamW
 
-from prism.engine.build import make_model, model_config
 from prism.engine.loop.optimizer import BETA1, Optimizers, Roles
 from prism.engine.loop.step import clip, gradient_norm
+from prism.engine.models import make_model, model_config
 from tests.engine.fakes import VOCAB, Ranks, small, small_trainer, whole
 
 Tensors = dict[str, torch.Tensor]

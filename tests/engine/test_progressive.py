@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from prism.engine.builders import open_job, stages_of
+from prism.engine.builders import build_spec, stages_of
 from prism.engine.levers.progressive import grown_checkpoint
 from prism.engine.logs.log import read
 from prism.engine.loop.trainer import Trainer
@@ -153,12 +153,12 @@ def held_out_losses(values: dict[str, Any], scratch: Path) -> list[float]:
     s = Settings.from_dict(values)
     plan, start = stages_of(s), folder.newest(Path(s.out_dir))
     with world(s) as w:
-        small = Trainer(open_job(s, w, plan[0]), w, scratch, start, resume=True)
+        small = Trainer(build_spec(s, w, plan[0]), w, scratch, start, resume=True)
         target = scratch / "grown"
         grown_checkpoint(start, target, s, plan[1])
-        large = Trainer(open_job(s, w, plan[1]), w, scratch, target, resume=True)
-        rows = small.job.feed.next()
-        large.job.feed.next()
+        large = Trainer(build_spec(s, w, plan[1]), w, scratch, target, resume=True)
+        rows = small.spec.feed.next()
+        large.spec.feed.next()
         found = []
         for trainer in (small, large):
             out = trainer.model(rows.tokens, trainer.states.states[0], rows.segment_ids)

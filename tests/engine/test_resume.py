@@ -10,7 +10,7 @@ import torch
 
 from prism.engine.settings import Settings
 from prism.engine.store import folder
-from prism.engine.store.rng import rng_state
+from prism.engine.store.checkpoint import rng_state
 from tests.engine.fakes import SMALL, TOP2, Ranks, fit, small, small_trainer, whole
 
 Result = tuple[list[float], dict[str, torch.Tensor], dict[str, Any]]
@@ -22,7 +22,7 @@ def train(s: Settings, run: Path, start: Path | None = None, draws: int = 0) -> 
         torch.rand(draws)
         records = fit(t)
         tensors = whole(t._tensors()) | whole(t.states.tensors())
-        assert t.job.feed.state()
+        assert t.spec.feed.state()
     return [r["loss"] for r in records if "loss" in r], tensors, rng_state()
 
 
@@ -73,7 +73,7 @@ def test_other_data_are_refused(tmp_path: Path) -> None:
     s = small(steps=3)
     train(s, tmp_path)
     with small_trainer(s, tmp_path) as t:
-        t.job.identity["data"] = "other"
+        t.spec.identity["data"] = "other"
         with pytest.raises(ValueError, match=r"data was ragged, is now other; must be the same"):
             t._resume(folder.newest(tmp_path))
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.engine.loop.schedule import exploration, learning_rate
+from prism.engine.loop.optimizer import exploration, learning_rate
 from prism.engine.settings import SCHEDULES, Settings
 
 plans = st.builds(

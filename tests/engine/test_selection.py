@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from prism.engine.levers.selection import LARGEST, RecyclingWeights, excess_weights, parse_share
+from prism.engine.levers.token_rules import LARGEST, RecyclingWeights, excess_weights
+from prism.engine.settings import parse_share
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # loss, loss of the reference, targets, valid
 VOCAB = 7

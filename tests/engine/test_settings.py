@@ -10,7 +10,10 @@ from typing import Any
 import pytest
 
 from prism.engine.flags import add_flags, flag_name, given
-from prism.engine.settings import LEVERS, Settings, renewed
+from prism.engine.run import settings_of
+from prism.engine.settings import EFFECTS, FIELD_EFFECTS, LEVERS, Settings, renewed
+from prism.engine.store import checkpoint, folder
+from prism.record import write_json
 from prism.run_scale import main
 
 FLAGS = """
@@ -115,3 +118,75 @@ def test_the_default_data_depend_on_the_phase() -> None:
     assert Settings().mix == "pydoc"
     assert Settings(phase="instruct", init_from="runs/x").mix == "mix:instruct"
     assert Settings(data="file:a.txt").mix == "file:a.txt"
+
+
+# flags, and what is said where they have no effect
+NO_EFFECT: list[tuple[str, str]] = [
+    ("--decay 0.3", "--decay 0.3: needs --schedule wsd"),
+    ("--decay 0.3 --curriculum anneal:a=0.5@0.4", "--decay 0.3: needs --schedule wsd"),
+    ("--mfu 0.5", "--mfu 0.5: needs --dry-run"),
+    ("--gpu a100", "--gpu a100: needs --dry-run"),
+    ("--exploration 0.2", "--exploration 0.2: needs a router that chooses"),
+    ("--exploration 0.2 --model gdn --set router_topk=2", "--exploration 0.2: needs a router"),
+    ("--preset 350m --progressive seed", "--preset 350m: --progressive names the presets itself"),
+    ("--smoke --steps 5", "--steps 5: has no effect, --smoke has settings of its own"),
+    ("--resume RUN --export x --steps 9", "--steps 9: has no effect, --export writes the weights"),
+    (
+        "--set half_lives=[1,2] num_rates=2",
+        "--set num_rates=2: has no effect, half_lives are given",
+    ),
+    ("--set half_life_max=9 half_lives=[1,2]", "--set half_life_max=9: has no effect, half_lives"),
+    ("--set balance_rate=0.1", "--set balance_rate=0.1: needs router_topk below the number of"),
+]
+EFFECT = [
+    "--decay 0.3 --schedule wsd",
+    "--decay 0.3 --curriculum anneal:a=0.5",
+    "--mfu 0.5 --gpu a100 --dry-run",
+    "--exploration 0.2 --set router_topk=2",
+    '--exploration 0.2 --set router_gates="independent"',
+    "--exploration 0.2 --progressive jump",
+    "--preset 350m --progressive jump",
+    "--smoke",
+    "--resume RUN --export x",
+    "--resume RUN --steps 9",
+    "--set num_rates=4 half_life_max=64",
+    "--set balance_rate=0.1 router_topk=2",
+]
+
+
+@pytest.fixture(scope="module")
+def saved_run(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A run saved by an older version: its settings hold values that have no effect."""
+    where = tmp_path_factory.mktemp("saved")
+    step = folder.begin(where, 3)
+    old = Settings(decay=0.7, mfu=0.9, gpu="a100", exploration=0.1, out_dir=str(where)).to_dict()
+    write_json(step / checkpoint.RUN, {"format": 1, "settings": old})
+    folder.commit(step)
+    return str(where)
+
+
+@pytest.mark.parametrize(("argv", "message"), NO_EFFECT)
+def test_a_flag_without_effect_is_one_line_and_exit_code_2(
+    argv: str, message: str, saved_run: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(argv.replace("RUN", saved_run).split())
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
+
+
+@pytest.mark.parametrize("argv", EFFECT)
+def test_the_same_flag_is_taken_where_it_has_one(argv: str, saved_run: str) -> None:
+    settings_of(parse(*argv.replace("RUN", saved_run).split()))
+
+
+def test_every_row_of_the_tables_is_tried() -> None:
+    said = [message.split(": ", 1)[1] for _, message in NO_EFFECT]
+    for effect in (*EFFECTS, *FIELD_EFFECTS):
+        assert any(effect.needs.startswith(x) for x in said), effect.needs
+
+
+def test_what_an_older_run_was_saved_with_is_not_given(saved_run: str) -> None:
+    s = settings_of({"resume": saved_run})
+    assert (s.decay, s.mfu, s.exploration) == (0.7, 0.9, 0.1)

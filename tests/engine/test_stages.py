@@ -12,9 +12,9 @@ import pytest
 import torch
 
 from prism import Prism, presets
-from prism.engine.build import model_config
 from prism.engine.cost import tables as cost
-from prism.engine.levers.stages import NAMED, Stage, stage_of, stages
+from prism.engine.levers.progressive import NAMED, Stage, stage_of, stages
+from prism.engine.models import model_config
 from prism.engine.run import run, settings_of
 from prism.engine.settings import Settings
 from prism.engine.store import checkpoint, folder

@@ -10,8 +10,8 @@ import torch
 from torch.distributed.fsdp import FSDPModule
 from torch.nn import functional
 
-from prism.engine.build import make_model, model_config
 from prism.engine.loop.step import accumulate, gradient_norm
+from prism.engine.models import make_model, model_config
 from prism.engine.settings import Settings
 from tests.engine.fakes import (
     APART,
@@ -34,9 +34,9 @@ def gradients(
 ) -> tuple[dict[str, torch.Tensor], float, torch.Tensor | None]:
     """After the second step (the first has made states to carry): gradients, loss, loads."""
     with small_trainer(s, run, smallest_unit=smallest_unit) as t:
-        accumulate(t.model, t.job.feed.next(), t.states, t.w)
+        accumulate(t.model, t.spec.feed.next(), t.states, t.w)
         t.optimizers.zero_grad()
-        found = accumulate(t.model, t.job.feed.next(), t.states, t.w)
+        found = accumulate(t.model, t.spec.feed.next(), t.states, t.w)
         norm = gradient_norm(t.model)
         grads = whole({name: p.grad for name, p in t.model.named_parameters()})
     assert norm.item() == pytest.approx(
@@ -163,7 +163,7 @@ def test_recomputing_blocks_does_not_change_gradients(model: str, tmp_path: Path
 
 def test_half_precision_keeps_fp32_masters_and_gradients(tmp_path: Path) -> None:
     with small_trainer(small(dtype="bf16"), tmp_path) as t:
-        accumulate(t.model, t.job.feed.next(), t.states, t.w)
+        accumulate(t.model, t.spec.feed.next(), t.states, t.w)
         assert {p.dtype for p in t.model.parameters()} == {torch.float32}
         assert {p.grad.dtype for p in t.model.parameters()} == {torch.float32}
 
@@ -171,7 +171,7 @@ def test_half_precision_keeps_fp32_masters_and_gradients(tmp_path: Path) -> None
 def test_a_neighbour_document_changes_nothing_in_training(tmp_path: Path) -> None:
     s = small(dtype="fp64")
     with small_trainer(s, tmp_path) as t:
-        batch = t.job.feed.next()
+        batch = t.spec.feed.next()
         segments = torch.zeros_like(batch.segment_ids)
         segments[:, 12:] = 1
         logits = t.model(batch.tokens, segment_ids=segments).logits

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 import torch
 
-from prism.engine.build import make_model, model_config
-from prism.engine.levers.selection import RecyclingWeights, excess_weights
-from prism.engine.levers.weighting import Excess, token_losses
+from prism.engine.levers.token_rules import RecyclingWeights, excess_weights
+from prism.engine.levers.token_weights import Excess
 from prism.engine.loop.guard import DivergedError
+from prism.engine.loop.loss import token_losses
 from prism.engine.loop.step import accumulate
+from prism.engine.models import make_model, model_config
 from prism.engine.settings import Settings
 from prism.engine.store import folder
 from prism.model.protocol import detach_state
@@ -40,9 +41,9 @@ def gradients(s: Settings, run: Path) -> tuple[Gradients, float, float | None]:
     with small_trainer(s, run) as t:
         for _ in range(2):
             t.optimizers.zero_grad()
-            found = accumulate(t.model, t.job.feed.next(), t.states, t.w, t.weighting)
+            found = accumulate(t.model, t.spec.feed.next(), t.states, t.w, t.spec.losses)
         grads = whole({name: p.grad for name, p in t.model.named_parameters()})
-    return grads, found.loss, found.selected
+    return grads, found.loss, found.logs.get("selected")
 
 
 def close(a: Gradients, b: Gradients) -> None:
@@ -136,7 +137,8 @@ def train(s: Settings, run: Path, start: Path | None = None) -> Result:
     """Losses and shares, and every tensor that is saved."""
     with small_trainer(s, run, start, resume=start is not None) as t:
         records = fit(t)
-        tensors = whole(t._tensors()) | whole(t.states.tensors()) | whole(t.weighting.tensors())
+        tensors = t._tensors() | t.states.tensors() | t.spec.losses[0].tensors()
+        tensors = whole(tensors)
     numbers = [r[name] for r in records for name in ("loss", "selected") if name in r]
     return numbers, tensors
 
@@ -178,15 +180,17 @@ def test_one_rank_goes_on_from_two(rule: dict[str, Any], pair: Ranks, tmp_path: 
 
 def test_the_reference_reads_on_and_learns_nothing(tmp_path: Path) -> None:
     with small_trainer(small(steps=2, **EXCESS), tmp_path) as t:
-        assert isinstance(t.weighting, Excess)
-        before = whole(t.weighting.reference.state_dict())
+        rule = t.spec.losses[0].rule
+        assert isinstance(rule, Excess)
+        before = whole(rule.reference.state_dict())
         fit(t)
-        after = t.weighting.reference.state_dict()
+        after = rule.reference.state_dict()
         assert all(torch.equal(after[name], x) for name, x in before.items())
-        assert t.weighting.states.started
+        assert rule.states.started
     with small_trainer(small(**{**EXCESS, "reference": "transformer"}), tmp_path / "b") as t:
-        assert isinstance(t.weighting, Excess)
-        assert not t.weighting.states.carry  # its state has no fixed size
+        rule = t.spec.losses[0].rule
+        assert isinstance(rule, Excess)
+        assert not rule.states.carry  # its state has no fixed size
 
 
 def test_a_loss_that_is_not_finite_stops_a_run_with_weights_too(tmp_path: Path) -> None:
@@ -194,5 +198,7 @@ def test_a_loss_that_is_not_finite_stops_a_run_with_weights_too(tmp_path: Path) 
         with small_trainer(small(**rule), tmp_path) as t:
             with torch.no_grad():
                 t.model.embedding.weight.fill_(float("inf"))
-            with pytest.raises(DivergedError, match="step 1: the loss is not finite in lane 0"):
+            with pytest.raises(
+                DivergedError, match="step 1: the loss is not finite in row stream 0"
+            ):
                 fit(t)

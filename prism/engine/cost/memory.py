@@ -7,7 +7,7 @@ N parameters over S shards, n rows of T tokens per forward:
     compute copy        2 N in bf16 where a rank holds all; the two largest blocks where sharded
     activations         what the backward pass keeps, read off the autograd graph of a few tokens
     logits              n T V (compute + fp32 + its gradient)
-    states              the recurrent states of the rank's lanes, before and after
+    states              the recurrent states of the rank's row streams, before and after
 
 The activations are counted, not guessed: a few tokens are run and every tensor that autograd saves
 is added up; with ``--recompute`` it is the blocks' inputs and one block's inside.
@@ -23,11 +23,11 @@ from torch import Tensor, nn
 
 from prism.baselines.stack import ResidualStack
 from prism.config import PrismConfig
-from prism.engine.build import carries, make_model
 from prism.engine.loop.optimizer import Roles
-from prism.engine.parallel.meta import parameters_on_meta
+from prism.engine.models import carries, make_model
+from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
-from prism.model.protocol import LanguageModel, map_state
+from prism.model.protocol import map_state
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
 BYTES = {"fp32": (4, 4), "bf16": (4, 2), "fp64": (8, 8)}  # of master and compute
@@ -47,25 +47,20 @@ def per_rank(s: Settings, config: PrismConfig, ranks: int) -> dict[str, float]:
     micro = min(s.micro_batch_size or rows, rows)
     tokens = micro * s.seq_len
     graph, state = _run(s, config)
+    blocks = sorted(sum(p.numel() for p in b.parameters()) for b in model.blocks)
+    gathered = total if shards == 1 else total - sum(blocks) + sum(blocks[-2:])  # at one time
     inputs = 4 * config.d_model * config.num_layers
     parts = {
         "weights": master * total / shards,
         "gradients": master * total / shards,
         "moments": master * moments / shards,
-        "compute copy": compute * _gathered(model, shards),
+        "compute copy": compute * gathered,
         "activations": tokens * (graph / config.num_layers + inputs if s.recompute else graph),
         "logits": tokens * config.vocab_size * (compute + 2 * max(4, compute)),
     }
     if carries(s):
         parts["states"] = 2.0 * rows * state
     return parts
-
-
-def _gathered(model: LanguageModel, shards: int) -> int:
-    """Parameters that are whole on a rank at the same time."""
-    blocks = sorted(sum(p.numel() for p in b.parameters()) for b in model.blocks)
-    total = model.num_parameters()
-    return total if shards == 1 else total - sum(blocks) + sum(blocks[-2:])
 
 
 def _run(s: Settings, config: PrismConfig) -> tuple[float, float]:

@@ -11,16 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from prism.engine.build import make_model
 from prism.engine.cost.flops import PEAKS, count
 from prism.engine.cost.memory import per_rank
-from prism.engine.levers.stages import Stage
-from prism.engine.parallel.meta import parameters_on_meta
+from prism.engine.models import make_model
+from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
 from prism.model.protocol import LanguageModel
+
+if TYPE_CHECKING:
+    from prism.engine.levers.progressive import Stage
 
 CARDS = (1, 8, 64)
 GIB = 2**30
@@ -88,6 +91,38 @@ def stages_table(s: Settings, plan: Sequence[Stage]) -> Table:
         table.add_row(name, f"{size:,}", f"{stage.end:,}", f"{n:,}", f"{cost:.3g}", share)
     table.add_row("sum", "", "", f"{tokens:,}", f"{flops:.3g}", f"{flops / scratch:.1%}")
     return table
+
+
+def weights_table(
+    s: Settings, plan: Sequence[Stage], ranks: int, reference: LanguageModel | None
+) -> Table:
+    """Cost of ``--token-selection`` or ``--token-recycling`` on top of a run.
+
+        more FLOPs = (reference, forward) + (model, forward, where a rank has several micro-batches)
+                     over                   model, forward and backward
+
+    Both forward passes look at every token; only the loss leaves tokens out.
+
+    Args:
+        plan: the sizes of the model.
+        ranks: that the global batch is spread over.
+        reference: of ``--token-selection``.
+    """
+    stages = stage_flops(s, plan)
+    tokens, training = (sum(column) for column in zip(*stages, strict=True))
+    rows = s.global_batch_size // ranks
+    again = training / 3 if rows > (s.micro_batch_size or rows) else 0.0
+    read, table = 0.0, {}
+    if reference is not None:
+        read = tokens * count(reference, s.seq_len).training / 3
+        table["reference, parameters"] = f"{reference.num_parameters():,}"
+        table["reference, forward"] = f"{read:.3g} FLOPs"
+    table["model, a second forward"] = f"{again:.3g} FLOPs"
+    table["more FLOPs"] = f"{(read + again) / training:.1%}"
+    if reference is not None:
+        size = sum(p.numel() * p.element_size() for p in reference.parameters())
+        table["more memory on each rank"] = f"{size / GIB:.3g} GiB"
+    return keyed_table("token weights, in addition", table)
 
 
 def _on_meta(s: Settings, stage: Stage) -> LanguageModel:

@@ -21,8 +21,8 @@ from typing import Any
 from prism.config import PrismConfig
 from prism.data import Mix, open_tokenizer, parse_mix
 from prism.data.mix import blended
-from prism.engine.build import model_config
 from prism.engine.flags import flag_name
+from prism.engine.models import model_config
 from prism.engine.settings import Settings
 from prism.engine.store import checkpoint
 from prism.engine.store.export import find, load_checkpoint

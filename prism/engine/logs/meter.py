@@ -1,4 +1,4 @@
-"""What happened since the last log line: loss, speed, where the time went.
+"""Sums since the last log line: losses, speed, where the time went.
 
 Speed counts real tokens only, over all that happened: validation and saving too. MFU is model FLOPs
 (no recomputation) over the peak of the device, given only where the peak is known.
@@ -40,11 +40,10 @@ class Meter:
     flops_per_token: float
     peak: float | None
     steps: int = 0
-    loss: float = 0.0
+    logs: dict[str, float] = field(default_factory=dict)
     targets: int = 0
     tokens: int = 0
     bytes: int = 0
-    selected: float | None = None
     norm: float = 0.0
     skipped: int = 0
     loads: Tensor | None = None
@@ -61,12 +60,11 @@ class Meter:
     def add(self, found: Gradients, norm: float, skipped: bool) -> None:
         """Count a step."""
         self.steps += 1
-        self.loss += found.loss * found.targets
+        for name, mean in found.logs.items():
+            self.logs[name] = self.logs.get(name, 0.0) + mean * found.targets
         self.targets += found.targets
         self.tokens += found.real
         self.bytes += found.bytes
-        if found.selected is not None:
-            self.selected = (self.selected or 0.0) + found.selected * found.targets
         self.norm = norm
         self.skipped += skipped
         if found.loads is not None:
@@ -82,10 +80,12 @@ class Meter:
         """
         wall = time.perf_counter() - self.since
         speed = self.tokens / wall
-        record: dict[str, Any] = {
-            "step": step,
-            "loss": self.loss / max(self.targets, 1),
-            "bits_per_byte": self.loss / math.log(2) / max(self.bytes, 1),
+        means = {name: total / max(self.targets, 1) for name, total in self.logs.items()}
+        record: dict[str, Any] = {"step": step}
+        if "loss" in means:
+            bits = self.logs["loss"] / math.log(2) / max(self.bytes, 1)
+            record |= {"loss": means.pop("loss"), "bits_per_byte": bits}
+        record |= {
             "lr": rate,
             "grad_norm": self.norm,
             "tokens_per_second": speed,
@@ -95,8 +95,7 @@ class Meter:
         }
         if self.peak is not None:
             record["mfu"] = speed * self.flops_per_token / (self.peak * self.w.size)
-        if self.selected is not None:
-            record["selected"] = self.selected / max(self.targets, 1)
+        record |= means
         if self.skipped:
             record["skipped"] = self.skipped
         if self.loads is not None:

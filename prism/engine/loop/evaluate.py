@@ -16,8 +16,10 @@ import torch
 from torch import Tensor
 
 from prism.data import RowBatch
-from prism.engine.loop.step import Rows, count, row_losses
-from prism.engine.parallel.world import World, reading
+from prism.engine.loop.loss import Rows, row_losses
+from prism.engine.loop.step import count
+from prism.engine.parallel.fsdp import reading
+from prism.engine.parallel.world import World
 from prism.model.protocol import LanguageModel
 
 

@@ -1,72 +1,77 @@
-"""What stops or skips a step before the optimizer sees it.
+"""Reasons to stop a run or to skip a step: divergence, outliers, signals.
 
-A loss or gradient norm that is not finite on any rank stops all ranks; the weights are still those
-of the last good step. To name the culprit the step is run once more, looking lane by lane at the
-loss and at the gradient that arrives at the embeddings. An outlier is a norm more than n standard
-deviations above the mean of the last ones: its step can be skipped.
+A loss or gradient norm that is not finite on any rank stops all ranks before the optimizer step, so
+the weights are still those of the last good step. The rows with a bad loss are named; if only the
+gradient is bad, the step is run once more, looking row by row at the gradient that arrives at the
+embeddings. An outlier is a norm more than n standard deviations above the mean of the last ones:
+its step can be skipped. SIGTERM and Ctrl-C are requests: the step in progress ends, the run saves
+and exits cleanly.
 """
 
 from __future__ import annotations
 
+import signal
 import statistics
 from collections import deque
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
 from prism.data import RowBatch
-from prism.engine.loop.lanes_state import LaneStates
-from prism.engine.loop.step import accumulate
-from prism.engine.parallel.world import World
-from prism.model.protocol import LanguageModel
+from prism.engine.loop.step import Gradients, accumulate
+
+if TYPE_CHECKING:
+    from prism.engine.loop.trainer import Trainer
 
 WINDOW = 128
 FEWEST = 16
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class DivergedError(Exception):
-    """A loss or gradient is not finite; the message names step, lanes and sources."""
+    """A loss or gradient is not finite; the message names step, streams and sources."""
 
 
-def diagnose(
-    model: LanguageModel,
-    batch: RowBatch,
-    states: LaneStates,
-    w: World,
-    step: int,
-) -> DivergedError:
-    """Find the lanes behind a step that is not finite. Every rank must call this.
+def diagnose(run: Trainer, batch: RowBatch, found: Gradients) -> DivergedError:
+    """Find the streams behind a step that is not finite. Every rank must call this.
 
     Args:
+        run: in the state that the step started from.
         batch: the rows of the step.
-        states: the states that it started from.
-        step: number of the step, from 1.
+        found: its gradients.
     """
+    bad = found.bad_rows if found.any_bad else _rows_of_bad_gradients(run, batch)
+    kind = "loss" if found.any_bad else "gradient"
+    mine = [f"row stream {run.states.streams[row]} ({batch.sources[row]})" for row in bad]
+    everywhere: list[Any] = [None] * run.w.size
+    dist.all_gather_object(everywhere, mine)
+    names = [name for part in everywhere for name in part] or ["no single row stream"]
+    return DivergedError(f"step {run.step + 1}: the {kind} is not finite in {', '.join(names)}")
+
+
+def _rows_of_bad_gradients(run: Trainer, batch: RowBatch) -> list[int]:
+    """Rows of this rank at whose embeddings a gradient arrives that is not finite."""
     arrived: list[Tensor] = []
 
     def watch(module: nn.Module, inputs: Any, output: Tensor) -> None:
         output.requires_grad_()  # a frozen embedding is watched too
         output.register_hook(lambda grad: arrived.append(grad.detach()))
 
-    embedding = next(m for m in model.modules() if isinstance(m, nn.Embedding))
+    embedding = next(m for m in run.model.modules() if isinstance(m, nn.Embedding))
     handle = embedding.register_forward_hook(watch)
-    model.zero_grad(set_to_none=True)
+    run.model.zero_grad(set_to_none=True)
     try:
-        found = accumulate(model, batch, states, w)
+        accumulate(run.model, batch, run.states, run.w, run.spec.losses, run.step)
     finally:
         handle.remove()
-        model.zero_grad(set_to_none=True)
+        run.model.zero_grad(set_to_none=True)
     rows = torch.cat([grad.flatten(1).isfinite().all(dim=1) for grad in arrived])
-    bad = sorted({*found.bad_rows, *(~rows).nonzero().flatten().tolist()})
-    kind = "loss" if found.any_bad else "gradient"
-    mine = [f"lane {states.lanes[row]} ({batch.sources[row]})" for row in bad]
-    everywhere: list[Any] = [None] * w.size
-    dist.all_gather_object(everywhere, mine)
-    names = [name for part in everywhere for name in part] or ["no single lane"]
-    return DivergedError(f"step {step}: the {kind} is not finite in {', '.join(names)}")
+    return (~rows).nonzero().flatten().tolist()
 
 
 class Outliers:
@@ -92,3 +97,28 @@ class Outliers:
         """The largest norm that is taken."""
         past: Sequence[float] = self.history
         return statistics.fmean(past) + self.sigmas * statistics.stdev(past)
+
+
+class Stop:
+    """``asked`` becomes True when the process is asked to stop."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+    def ask(self, number: int = 0, frame: FrameType | None = None) -> None:
+        """Ask; a second Ctrl-C interrupts at once."""
+        if self.asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        self.asked = True
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[Stop]:
+    """Listen inside; the handlers of before come back afterwards."""
+    stop = Stop()
+    before = {number: signal.signal(number, stop.ask) for number in SIGNALS}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,22 +1,26 @@
-"""AdamW for everything, or Muon for the hidden matrices and AdamW for the rest.
+"""Optimizers and schedules: AdamW for everything, or Muon for the hidden matrices.
 
 Matrices are decayed; vectors, scalars and what carries ``_no_weight_decay`` are not. Muon
 (https://kellerjordan.github.io/posts/muon) orthogonalises the momentum of a matrix; its update is
 scaled to the root mean square of AdamW's (arXiv 2502.16982), so one learning rate serves both. The
 embedding, the head and parameters that are not matrices stay with AdamW. AdamW works element by
-element, so each rank runs it on its own part of the parameters; Muon needs whole matrices.
+element, so each rank runs it on its local shards; Muon needs whole matrices.
+
+Learning rate and router exploration are functions of the step (:mod:`prism.recipe`): nothing to
+save, nothing to drift.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from prism.engine.parallel.parts import as_part_of, parts
+from prism import recipe
+from prism.engine.parallel.fsdp import from_local_shard, local_shards, parameters_on_meta
 from prism.engine.settings import Settings
 from prism.recipe import decays
 
@@ -49,33 +53,39 @@ class Roles:
                     hidden.add(name)
         return cls(frozenset(decayed), frozenset(hidden))
 
+    @classmethod
+    def made_by(cls, make: Callable[[], nn.Module]) -> Roles:
+        """The roles in the model that ``make`` builds; takes no memory for it."""
+        with parameters_on_meta():
+            return cls.of(make())
+
 
 class Optimizers:
     """The optimizers of a run, used as one.
 
     Attributes:
         parameters: those of the model that are not frozen, by name.
-        updated: what an optimizer updates in a parameter's place: itself, or this rank's part.
+        updated: what an optimizer updates in a parameter's place: itself, or this rank's
+            shard.
     """
 
     def __init__(self, model: nn.Module, roles: Roles, s: Settings) -> None:
         self.parameters = {n: p for n, p in model.named_parameters() if p.requires_grad}
         muon = roles.hidden if s.optimizer == "muon" else frozenset()
-        here = zip(self.parameters.items(), parts(self.parameters.values()), strict=True)
+        here = zip(self.parameters.items(), local_shards(self.parameters.values()), strict=True)
         self.updated = {n: p if n in muon else nn.Parameter(mine) for (n, p), mine in here}
         self.partial = [n for n in self.parameters if n not in muon]
-        rest = [name for name in self.parameters if name not in muon]
         groups = [
-            self._group([n for n in rest if n in roles.decayed], s.weight_decay),
-            self._group([n for n in rest if n not in roles.decayed], 0.0),
+            self._group([n for n in self.partial if n in roles.decayed], s.weight_decay),
+            self._group([n for n in self.partial if n not in roles.decayed], 0.0),
         ]
         groups = [group for group in groups if group["params"]]
-        self.parts: list[Optimizer] = [
+        self.members: list[Optimizer] = [
             AdamW(groups, lr=s.lr, betas=(BETA1, s.beta2), fused=True),
         ]
         if muon:
             matrices = self._group([n for n in self.parameters if n in muon], s.weight_decay)
-            self.parts.append(
+            self.members.append(
                 torch.optim.Muon([matrices], lr=s.lr, momentum=0.95, adjust_lr_fn="match_rms_adamw")
             )
 
@@ -84,24 +94,24 @@ class Optimizers:
 
     def set_rate(self, rate: float) -> None:
         """The learning rate of the next step."""
-        for optimizer in self.parts:
+        for optimizer in self.members:
             for group in optimizer.param_groups:
                 group["lr"] = rate
 
     def step(self) -> None:
         """One step on the gradients that are there."""
         self._follow()
-        for optimizer in self.parts:
+        for optimizer in self.members:
             optimizer.step()
 
     def _follow(self) -> None:
-        """Give the parts the gradients of the parameters, and their present memory: the first
-        forward may move a part, to pad it."""
+        """Give the local shards the gradients of the parameters, and their present memory: the
+        first forward may move a shard, to pad it."""
         spread = [(self.parameters[n], self.updated[n]) for n in self.partial]
-        for (_, mine), now in zip(spread, parts(p for p, _ in spread), strict=True):
+        for (_, mine), now in zip(spread, local_shards(p for p, _ in spread), strict=True):
             mine.data = now
         arrived = [(mine, p.grad) for p, mine in spread if p.grad is not None]
-        for (mine, _), grad in zip(arrived, parts(g for _, g in arrived), strict=True):
+        for (mine, _), grad in zip(arrived, local_shards(g for _, g in arrived), strict=True):
             mine.grad = grad
 
     def zero_grad(self) -> None:
@@ -131,7 +141,21 @@ class Optimizers:
     def _moments(self) -> Iterable[tuple[str, Tensor]]:
         for name, p in self.parameters.items():
             mine = self.updated[name]
-            for optimizer in self.parts:
+            for optimizer in self.members:
                 for moment, value in optimizer.state.get(mine, {}).items():
                     partial = mine is not p and value.shape == mine.shape
-                    yield f"{name}.{moment}", as_part_of(value, p) if partial else value
+                    yield f"{name}.{moment}", from_local_shard(value, p) if partial else value
+
+
+def learning_rate(step: int, s: Settings) -> float:
+    """Rate of step ``step`` in 0..steps-1, see :mod:`prism.recipe`."""
+    warm_up = round(s.warmup * s.steps)
+    if s.schedule == "cosine":
+        return recipe.cosine(step, s.steps, s.lr, warm_up, s.min_lr_ratio)
+    decay = max(1, round(s.decay * s.steps))
+    return recipe.wsd(step, s.steps, s.lr, warm_up, decay, s.min_lr_ratio)
+
+
+def exploration(step: int, s: Settings) -> float:
+    """Weight that kinds which lost a token still get: from 1 down to 0."""
+    return recipe.exploration(step, s.steps, s.exploration)

@@ -1,37 +1,22 @@
-"""One parallel path for one process and for many: ``fully_shard`` on a (replicate, shard) mesh.
+"""The ranks of a run: process group, device, and the (replicate, shard) mesh of its weights.
 
 ``shards = world`` is ZeRO-3, ``shards = 1`` is plain data parallelism, anything between is hybrid;
-one process is the same with a mesh of one. A model is built with its parameters on the meta device,
-sharded, and only then given memory, so no rank ever holds more than its part; the first rank draws
-the weights from the config's seed and hands out the parts, so they do not depend on the number of
-ranks. Compute is in the dtype asked for, master weights and reductions are at least fp32
-(arXiv 2304.11277).
+one process is the same with a mesh of one.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
-from torch import Tensor, nn
-from torch.distributed.checkpoint.state_dict import StateDictOptions, set_model_state_dict
+from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
-from prism.engine.loop.optimizer import Roles
-from prism.engine.parallel.blocks import compiled, recomputed
-from prism.engine.parallel.meta import parameters_on_meta
-from prism.engine.parallel.opaque import hide
 from prism.engine.settings import Settings
-from prism.model.protocol import LanguageModel
-
-# Parameters of a block that is gathered and reduced on its own; smaller ones go with the rest of
-# the model. A unit costs a fixed time, and holding all of a small model's weights costs nothing.
-SMALLEST_UNIT = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -67,8 +52,8 @@ class World:
         """Wait for every rank."""
         self.sum(torch.zeros((), device=self.device)).item()
 
-    def lanes(self, total: int) -> range:
-        """The lanes of this rank: r, r + W, r + 2W, ..."""
+    def rows(self, total: int) -> range:
+        """The rows of a global batch of ``total`` that this rank reads: r, r + W, r + 2W, ..."""
         return range(self.rank, total, self.size)
 
 
@@ -121,87 +106,3 @@ def _initialise(device: torch.device) -> None:
         dist.init_process_group(backend)
     else:
         dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
-
-
-def sharded(
-    make: Callable[[], LanguageModel], s: Settings, w: World, weights: bool
-) -> tuple[LanguageModel, Roles]:
-    """The model that ``make`` builds, spread over the mesh of ``w``.
-
-    Args:
-        make: builds the model on the CPU; called twice on the first rank.
-        weights: give it its initial weights; False leaves them undefined, to be loaded.
-
-    Returns:
-        The model, and its parameters' roles.
-    """
-    with parameters_on_meta():
-        model = make()
-    dtype = torch.float64 if s.dtype == "fp64" else torch.float32
-    model.to(dtype)
-    roles = Roles.of(model)
-    for block in _blocks(model):
-        if s.compile:
-            compiled(block)
-        if s.recompute:
-            recomputed(block)
-    _shard(model, s, w)
-    buffers = {name: value.clone() for name, value in model.named_buffers()}
-    model.to_empty(device=w.device)
-    for name, value in model.named_buffers():
-        value.copy_(buffers[name])
-    if weights:
-        whole = make().to(dtype).state_dict() if w.first else {}
-        hand_out(model, whole, w)
-    return model.train(), roles
-
-
-def hand_out(model: nn.Module, whole: dict[str, Tensor], w: World) -> None:
-    """Give every rank its part of ``whole``, which only the first rank needs to have."""
-    options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=w.size > 1)
-    set_model_state_dict(model, whole, options=options)
-
-
-def _blocks(model: nn.Module) -> list[nn.Module]:
-    """The units to shard, recompute and compile: the members of the model's module lists."""
-    lists = [m for m in model.children() if isinstance(m, nn.ModuleList)]
-    return [block for blocks in lists for block in blocks]
-
-
-def _shard(model: nn.Module, s: Settings, w: World) -> None:
-    # Blocks take the fp32 residual and cast for themselves, so inputs are left alone.
-    half = s.dtype == "bf16"
-    policy = MixedPrecisionPolicy(
-        param_dtype=torch.bfloat16 if half else None,
-        reduce_dtype=torch.float32 if half else None,
-        cast_forward_inputs=False,
-    )
-    spread = w.mesh["shard"].size() > 1
-    for block in _blocks(model):
-        if sum(p.numel() for p in block.parameters()) < SMALLEST_UNIT:
-            continue
-        fully_shard(block, mesh=w.mesh, mp_policy=policy, reshard_after_forward=spread)
-        hide(block, stream=lambda output: output[0])
-    fully_shard(model, mesh=w.mesh, mp_policy=policy, reshard_after_forward=False)
-    hide(model, stream=lambda output: output.logits)
-
-
-@contextmanager
-def reading(model: nn.Module) -> Iterator[None]:
-    """Inside, the model is only read: evaluation mode, no gradients. Afterwards every rank holds
-    its own part again, which otherwise only a backward pass sees to."""
-    model.eval()
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        model.train()
-        for module in model.modules():
-            if isinstance(module, FSDPModule):
-                module.reshard()
-
-
-def reduce_now(model: nn.Module, last: bool) -> None:
-    """Whether the next backward also adds gradients over the replicas: only the last of a step."""
-    if isinstance(model, FSDPModule):
-        model.set_requires_all_reduce(last)

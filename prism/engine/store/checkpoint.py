@@ -1,25 +1,28 @@
 """Checkpoints: torch.distributed.checkpoint for tensors, JSON for everything else.
 
     step-00000020/
-      shard-*.safetensors    parameters, optimizer moments, buffers, the lanes' recurrent states
+      shard-*.safetensors    parameters, optimizer moments, buffers, states of the row streams
       run.json               settings, model config, tokenizer and data fingerprints, counters
-      rank0000.json          data cursors of the rank's lanes, its random generators
+      rank0000.json          data cursors of the rank's streams, its random generators
 
 Tensors are written in the safetensors format of torch.distributed.checkpoint, whose own format has
 a pickle; here nothing is ever unpickled. A plain tensor is stored once however many ranks hold it,
-so whatever differs between ranks (states, cursors, generators) is keyed by lane or by rank.
+so whatever differs between ranks (states, cursors, generators) is keyed by stream or by rank.
 """
 
 from __future__ import annotations
 
+import base64
+import random
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
@@ -29,6 +32,7 @@ from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceSt
 from prism.config import PrismConfig
 from prism.engine.parallel.world import World
 from prism.engine.store import folder
+from prism.record import write_json
 
 FORMAT = 1
 RUN = "run.json"
@@ -54,7 +58,7 @@ class Saver:
         """Begin (and without ``background`` finish) the checkpoint after ``step`` steps.
 
         Args:
-            tensors: by name; what is not a DTensor is the same on all ranks or named by lane.
+            tensors: by name; what is not a DTensor is the same on all ranks or named by stream.
             common: the same on all ranks, JSON.
             mine: of this rank, JSON.
         """
@@ -65,9 +69,9 @@ class Saver:
             return
         if self.w.first:
             folder.begin(self.run, step)
-            folder.write_json(temporary / RUN, {"format": FORMAT, "step": step, **common})
+            write_json(temporary / RUN, {"format": FORMAT, "step": step, **common})
         self.w.barrier()
-        folder.write_json(temporary / f"rank{self.w.rank:04d}.json", mine)
+        write_json(temporary / f"rank{self.w.rank:04d}.json", mine)
         writer = HuggingFaceStorageWriter(str(temporary), save_distributed=True)
         state = {key: _at_least_1d(value) for key, value in tensors.items()}
         if self.group is None:
@@ -109,7 +113,15 @@ def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor], alone: bool = 
     """
     state = {key: _at_least_1d(value) for key, value in tensors.items()}
     reader = HuggingFaceStorageReader(str(checkpoint))
-    _check(checkpoint, reader, state)
+    found = reader.read_metadata().state_dict_metadata
+    for key, value in state.items():
+        if key not in found:
+            raise ValueError(f"{checkpoint}: tensor {key!r} is missing")
+        if found[key].size != value.shape:
+            raise ValueError(
+                f"{checkpoint}: shape of {key!r} is {tuple(found[key].size)}: "
+                f"must be {tuple(value.shape)}"
+            )
     with _alone():
         dcp.load(state, storage_reader=reader, no_dist=alone)
 
@@ -119,10 +131,12 @@ def names(checkpoint: Path) -> list[str]:
     return list(HuggingFaceStorageReader(str(checkpoint)).read_metadata().state_dict_metadata)
 
 
-def read_tensors(checkpoint: Path) -> dict[str, Tensor]:
-    """Every tensor of a checkpoint, whole, on the CPU; for this process alone."""
+def read_tensors(checkpoint: Path, only: Collection[str] | None = None) -> dict[str, Tensor]:
+    """The tensors of a checkpoint, all or ``only`` some, whole, on the CPU; for this process
+    alone."""
     found = HuggingFaceStorageReader(str(checkpoint)).read_metadata().state_dict_metadata
-    tensors = {k: torch.empty(x.size, dtype=x.properties.dtype) for k, x in found.items()}
+    wanted = found.keys() if only is None else only
+    tensors = {k: torch.empty(found[k].size, dtype=found[k].properties.dtype) for k in wanted}
     load_tensors(checkpoint, tensors, alone=True)
     return tensors
 
@@ -141,18 +155,6 @@ def _alone() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="torch.distributed is disabled")
         yield
-
-
-def _check(checkpoint: Path, reader: Any, wanted: Mapping[str, Tensor]) -> None:
-    found = reader.read_metadata().state_dict_metadata
-    for key, value in wanted.items():
-        if key not in found:
-            raise ValueError(f"{checkpoint}: tensor {key!r} is missing")
-        if found[key].size != value.shape:
-            raise ValueError(
-                f"{checkpoint}: shape of {key!r} is {tuple(found[key].size)}: "
-                f"must be {tuple(value.shape)}"
-            )
 
 
 def read_run(checkpoint: Path) -> dict[str, Any]:
@@ -187,3 +189,45 @@ def persistent(model: torch.nn.Module) -> dict[str, Tensor]:
     """Parameters (tied ones once) and persistent buffers of ``model``, by name."""
     once = {name for name, _ in (*model.named_parameters(), *model.named_buffers())}
     return {f"model.{k}": v for k, v in model.state_dict().items() if k in once}
+
+
+def seed_all(seed: int, rank: int) -> None:
+    """Start every generator of this process; ranks differ."""
+    mixed = np.random.SeedSequence([seed, rank]).generate_state(3)
+    torch.manual_seed(int(mixed[0]))
+    np.random.seed(int(mixed[1]))  # noqa: NPY002 - the global generator is what is being seeded
+    random.seed(int(mixed[2]))
+
+
+def rng_state() -> dict[str, Any]:
+    """The random generators of this process (torch on the CPU and the current GPU, numpy, Python),
+    as JSON."""
+
+    def text(state: Tensor) -> str:
+        return base64.b64encode(state.numpy().tobytes()).decode("ascii")
+
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002
+    version, internal, gauss = random.getstate()
+    state = {
+        "torch": text(torch.get_rng_state()),
+        "numpy": [name, keys.tolist(), *rest],
+        "python": [version, list(internal), gauss],
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = text(torch.cuda.get_rng_state())
+    return state
+
+
+def restore_rng(state: dict[str, Any]) -> None:
+    """Set all generators to what :func:`rng_state` saw."""
+
+    def raw(text: str) -> Tensor:
+        return torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
+
+    torch.set_rng_state(raw(state["torch"]))
+    name, keys, *rest = state["numpy"]
+    np.random.set_state((name, np.asarray(keys, dtype=np.uint32), *rest))  # noqa: NPY002
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(raw(state["cuda"]))

@@ -14,8 +14,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from prism import whole_file
 from prism.config import PrismConfig
-from prism.engine.build import make_model
+from prism.engine.models import make_model
 from prism.engine.store import checkpoint, folder
 from prism.model.prism import load_saved
 from prism.model.protocol import LanguageModel
@@ -79,12 +80,9 @@ def export(path: str | Path, file: str | Path) -> None:
         "tokenizer_file": run["settings"].get("tokenizer"),
         "step": run["step"],
     }
-    target = Path(file)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(target.name + ".tmp")
     tensors = {k: v.contiguous() for k, v in checkpoint.persistent(model).items()}
-    save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
-    temporary.replace(target)
+    with whole_file.replacing(Path(file)) as beside:
+        save_file(tensors, beside, metadata={KEY: json.dumps(header)})
 
 
 def load_export(file: str | Path) -> LanguageModel:

@@ -10,11 +10,13 @@ The mark lists every file with its size. Whatever moment a process is killed at,
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
 from typing import Any
+
+from prism.record import write_json
+from prism.whole_file import sync
 
 MARK = "COMPLETE"
 PATTERN = re.compile(r"step-(\d{8})")
@@ -38,15 +40,15 @@ def commit(temporary: Path) -> Path:
     files = sorted(p for p in temporary.rglob("*") if p.is_file())
     sizes = {str(p.relative_to(temporary)): p.stat().st_size for p in files}
     for path in files:
-        _sync(path)
+        sync(path)
     for path in temporary.rglob("*"):
         if path.is_dir():
-            _sync(path)
+            sync(path)
     write_json(temporary / MARK, sizes)
-    _sync(temporary)
+    sync(temporary)
     final = temporary.with_suffix("")
     temporary.rename(final)
-    _sync(final.parent)
+    sync(final.parent)
     return final
 
 
@@ -87,12 +89,6 @@ def prune(run: Path, keep: int) -> None:
         shutil.rmtree(folder)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write and fsync."""
-    path.write_text(json.dumps(value, indent=1) + "\n", "utf-8")
-    _sync(path)
-
-
 def read_json(path: Path) -> Any:
     """The content of a JSON file.
 
@@ -105,11 +101,3 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text("utf-8"))
     except json.JSONDecodeError as error:
         raise ValueError(f"{path}: not JSON ({error})") from error
-
-
-def _sync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -165,9 +165,8 @@ class _Study:
     def joint(self) -> Prism:
         """The architecture of the assembled model, trained as one."""
         trunk = backbone_config(self.sizes.config(self.seed))
-        config = assembled_config(
-            trunk, {kind: branch_config(trunk, kind) for kind in OWN.values()}
-        )
+        branches = {kind: branch_config(trunk, kind) for kind in OWN.values()}
+        config = assembled_config(trunk, branches)
         # the output-norm penalty keeps branches from interfering; a joint run needs none
         return self.trained(JOINT, Prism(dataclasses.replace(config, expert_output_penalty=0.0)))
 
