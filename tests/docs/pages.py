@@ -128,8 +128,11 @@ def named_paths(page: str) -> list[str]:
 
 
 def exists(page: str, name: str) -> bool:
-    """Whether a path that ``page`` names is there."""
-    return any(any(base.glob(name)) for base in (ROOT, (ROOT / page).parent, ROOT / "prism"))
+    """Whether a path that ``page`` names is there; a bare name may be anywhere in its package."""
+    near = (ROOT / page).parent
+    if near != ROOT and "/" not in name and any(near.rglob(name)):
+        return True
+    return any(any(base.glob(name)) for base in (ROOT, near, ROOT / "prism"))
 
 
 def anchors(page: str) -> set[str]:
