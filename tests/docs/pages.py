@@ -128,10 +128,12 @@ def named_paths(page: str) -> list[str]:
 
 
 def exists(page: str, name: str) -> bool:
-    """Whether a path that ``page`` names is there; a bare name may be anywhere in its package."""
+    """Whether a path that ``page`` names is there; a bare name on the page of a package may be
+    anywhere in the package, or in its tests."""
     near = (ROOT / page).parent
-    if near != ROOT and "/" not in name and any(near.rglob(name)):
-        return True
+    if near.is_relative_to(ROOT / "prism") and "/" not in name:
+        tests = ROOT / "tests" / near.relative_to(ROOT / "prism")
+        return any(near.rglob(name)) or any(tests.rglob(name))
     return any(any(base.glob(name)) for base in (ROOT, near, ROOT / "prism"))
 
 
