@@ -55,7 +55,6 @@ bench: $(VENV)/installed
 
 results: $(VENV)/installed
 	$(BIN)/python -m benchmarks.results
-	$(BIN)/python -m benchmarks.levers_page
 	$(BIN)/python -m renders.figures
 
 clean:

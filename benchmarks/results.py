@@ -1,7 +1,8 @@
-"""``python -m benchmarks.results``: RESULTS.md and the tables of README.md from the JSON files.
+"""``python -m benchmarks.results``: RESULTS.md, RESULTS_LEVERS.md, the tables of README.md and the
+figures, from the JSON files in benchmarks/results.
 
-``--check`` writes nothing and fails if the pages are not what the files give. ``--import`` first
-takes over the results.json of a comparison, thinned, as results/compare.json.
+``--check`` writes nothing and fails if a page is not what the files give. ``--import`` first takes
+over the results.json of a comparison, thinned, as results/compare.json.
 """
 
 from __future__ import annotations
@@ -10,8 +11,12 @@ import sys
 from pathlib import Path
 
 from benchmarks.page.command import ROOT
-from benchmarks.page.document import COMPARE, Evidence, readme_part, results_page
+from benchmarks.page.figure import draw
+from benchmarks.page.subject import Files, read_files
+from benchmarks.quality.page import headline
 from benchmarks.quality.thin import import_comparison
+from benchmarks.speed.page import step_table
+from benchmarks.subjects import PAGES, QUALITY, SPEED, SUBJECTS
 from prism import whole_file
 from prism.command import Parser
 
@@ -30,8 +35,9 @@ def main(argv: list[str] | None = None) -> int:
         if args.check and args.source is not None:
             raise ValueError(f"--import {args.source}: --check writes nothing, give one of them")
         if args.source is not None:
-            import_comparison(args.source, folder / COMPARE)
-        wanted = pages(args.root, Evidence.read(folder))
+            import_comparison(args.source, folder / QUALITY.file)
+        files = read_files(folder, SUBJECTS)
+        wanted = pages(args.root, files)
     except ValueError as error:
         p.error(str(error))
     changed = [path for path, text in wanted.items() if _text(path) != text]
@@ -41,22 +47,38 @@ def main(argv: list[str] | None = None) -> int:
         return 1 if changed else 0
     for path in changed:
         whole_file.write(path, wanted[path])
+    for file, figure in {subject.file: subject.figure for subject in SUBJECTS}.items():
+        if figure is not None and files[file] is not None:
+            draw(figure, files[file], folder / file)
     print("\n".join(f"{path}: written" for path in changed) or "nothing has changed")
     return 0
 
 
-def pages(root: Path, evidence: Evidence) -> dict[Path, str]:
-    """What RESULTS.md must hold, and README.md where it has the two markers.
+def pages(root: Path, files: Files) -> dict[Path, str]:
+    """Text of each page, and of README.md where it has the two markers.
 
     Raises:
-        ValueError: README.md has one marker without the other, or in the wrong order.
+        ValueError: README.md has one marker without the other, or in the wrong order; a file holds
+            what its subject cannot be read from.
     """
-    found = {root / "RESULTS.md": results_page(evidence)}
+    texts = {root / page.file: page.text(SUBJECTS, files) for page in PAGES}
     readme = root / "README.md"
     old = _text(readme)
     if BEGIN in old or END in old:
-        found[readme] = _between_markers(readme, old, readme_part(evidence))
-    return found
+        texts[readme] = _between_markers(readme, old, readme_part(files))
+    return texts
+
+
+def readme_part(files: Files) -> str:
+    """Part of README.md between its markers."""
+    compared, speed = QUALITY.content(files), SPEED.content(files)
+    if compared is None:
+        return QUALITY.missing
+    part = headline(compared)
+    if speed is not None:
+        part += "\n\nTime of a training step (batch × length; in brackets relative to the "
+        part += f"Transformer):\n\n{step_table(speed)}"
+    return part + "\n\nEverything measured, the misses included: [RESULTS.md](RESULTS.md)."
 
 
 def _between_markers(path: Path, text: str, part: str) -> str:

@@ -1,17 +1,13 @@
-"""``python -m prism.eval_facts``: how well facts bound to SmolLM2 come out of it.
+"""``python -m prism.eval_facts``: recall and false injections of facts bound to SmolLM2.
 
-Every tape is kept in ``--out`` as soon as it is measured; the same command goes on where it was
-stopped.
+Every tape is kept in ``--out`` as soon as it is measured; the same command continues after a stop.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import sys
-import time
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
@@ -21,29 +17,13 @@ from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AddressRegister
 from prism.inject.probes import calibration_text
 from prism.pretrained.smollm2 import load_smollm2
-from prism.record import ResultsFile, code_fingerprint, describe, weights_hash
-from prism.studies.facts.controls import controls
-from prism.studies.facts.protocol import (
-    FULL,
-    QUICK,
-    Setting,
-    Sizes,
-    bound_lm,
-    cost,
-    measure,
-    setting,
-)
-from prism.studies.facts.replay import Readings
+from prism.record import ResultsFile, describe
+from prism.studies.facts.measures import FactsRow
+from prism.studies.facts.protocol import FULL, QUICK, eval_set, measured_tape, settings_of
+from prism.studies.facts.replay import ActivationCache
 from prism.studies.facts.report import plot, table
 from prism.studies.facts.tables import real_facts
 
-CODE = (
-    "prism/eval_facts.py",
-    "prism/studies/facts",
-    "prism/inject",
-    "prism/holo",
-    "prism/pretrained",
-)
 ROWS = 40_000  # facts that the tables hold at least
 EXAMPLES = """\
 examples:
@@ -74,20 +54,37 @@ def main(argv: list[str] | None = None) -> int:
     args = p.parse_args(argv)
     console = output()
     sizes = QUICK if args.quick else FULL
+
+    def say(row: FactsRow) -> None:
+        text = f"  {row.control}: {row.metric} {row.value:.4g} of {row.count}"
+        console.print(text, markup=False)
+
     try:
         cases = _plan(args)
         facts = real_facts()
         lm = _open(args.out, console)
-        file = ResultsFile(
-            args.out / "facts.json", *_meta(args, sizes, lm), fields=("facts", "seed", "rows")
-        )
+        settings = settings_of(lm, sizes)
+        flags = [f"--facts {args.facts}"] * bool(args.facts)  # --out changes no figure
+        flags += [f"--seeds {args.seeds}"] * bool(args.seeds) + ["--quick"] * args.quick
+        command = " ".join(["python -m prism.eval_facts", *flags])
+        meta = describe(command, "quick" if args.quick else "full")
+        meta |= {"threads": torch.get_num_threads(), "code": settings["code"]}
+        fields = ("facts", "seed", "rows")
+        file = ResultsFile(args.out / "facts.json", meta, settings, fields=fields)
     except (ValueError, ImportError, OSError) as error:
         p.error(str(error))
     try:
-        _measure(lm, facts, cases, sizes, file, console)
+        readings = ActivationCache(lm)
+        for i, (number, seed) in enumerate(cases, start=1):
+            key = {"facts": number, "seed": seed}
+            kept = ", kept" if file.find(key) else ""
+            console.print(f"{number} facts, seed {seed} ({i} of {len(cases)}){kept}")
+            if not kept:
+                exam = eval_set(facts, number, seed, sizes.asked)
+                file.add(key | measured_tape(lm, readings, exam, sizes, say))
     except KeyboardInterrupt:
         console.print(
-            f"stopped; {len(file.runs)} tapes are in {file.path}, the same command goes on"
+            f"stopped; {len(file.runs)} tapes are in {file.path}, the same command continues"
         )
         return STOPPED
     plot(file.runs, args.out / "facts.png")
@@ -96,48 +93,6 @@ def main(argv: list[str] | None = None) -> int:
     same = all(run["parameters after"] == before for run in file.runs)
     console.print(f"parameters {'unchanged' if same else 'CHANGED'}; results: {file.path}")
     return 0 if same else 1
-
-
-def _measure(
-    lm: AttachedLM,
-    facts: dict[str, list[Any]],
-    cases: list[tuple[int, int]],
-    sizes: Sizes,
-    file: ResultsFile,
-    console: Console,
-) -> None:
-    """Every tape that the file does not hold yet."""
-    readings = Readings(lm)
-    for i, (number, seed) in enumerate(cases, start=1):
-        kept = ", kept" if file.find({"facts": number, "seed": seed}) else ""
-        console.print(f"{number} facts, seed {seed} ({i} of {len(cases)}){kept}")
-        if kept:
-            continue
-        start = time.perf_counter()
-        run = _run(lm, readings, setting(facts, number, seed, sizes.asked), sizes, console)
-        run["seconds"] = round(time.perf_counter() - start, 1)
-        file.add(run | {"parameters after": weights_hash(lm.model.state_dict())})
-
-
-def _run(
-    bare: AttachedLM, readings: Readings, case: Setting, sizes: Sizes, console: Console
-) -> dict[str, Any]:
-    """All rows of one tape, said as they come."""
-    lm, seconds = bound_lm(bare, case.bound)
-    lm.knowledge.prepare(lm.model)
-    rows = []
-    parts = (
-        cost(lm, seconds, case.number),
-        measure(lm, readings, case, sizes),
-        controls(lm, readings, case, sizes.asked // 2),
-    )
-    for row in itertools.chain(*parts):
-        if not row.count:
-            continue
-        rows.append(row.to_dict())
-        said = f"  {row.control}: {row.metric} {row.value:.4g} of {row.count}"
-        console.print(said, markup=False)
-    return {"facts": case.number, "seed": case.seed, "rows": rows}
 
 
 def _open(out: Path, console: Console) -> AttachedLM:
@@ -167,28 +122,6 @@ def _plan(args: argparse.Namespace) -> list[tuple[int, int]]:
     if seeds < 1:
         raise ValueError(f"--seeds {seeds}: must be >= 1")
     return [(number, seed) for number in dict.fromkeys(numbers) for seed in range(seeds)]
-
-
-def _meta(args: argparse.Namespace, sizes: Sizes, lm: AttachedLM) -> tuple[dict, dict]:
-    """What was run, and the settings that every figure depends on; without ``--out``."""
-    flags = [f"--facts {args.facts}"] * bool(args.facts)
-    flags += [f"--seeds {args.seeds}"] * bool(args.seeds) + ["--quick"] * args.quick
-    command = " ".join(["python -m prism.eval_facts", *flags])
-    meta = describe(command, "quick" if args.quick else "full")
-    found = lm.knowledge.calibration
-    settings = {
-        "model": "SmolLM2-135M-Instruct, Q4_1 as fp32",
-        "parameters": weights_hash(lm.model.state_dict()),
-        "code": code_fingerprint(CODE),
-        "torch": torch.__version__,
-        "asked": sizes.asked,
-        "text tokens": sizes.text,
-        "generated": sizes.generated,
-        "layers": found.layers,
-        "heads": [list(h) for h in found.heads],
-    }
-    threads = {"threads": torch.get_num_threads()}
-    return meta | threads | {"code": settings["code"]}, settings
 
 
 if __name__ == "__main__":

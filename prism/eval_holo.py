@@ -1,5 +1,5 @@
-"""``python -m prism.eval_holo``: what a register holds, against theory, and what a trained model
-gets out of one."""
+"""``python -m prism.eval_holo``: capacity and cosines of a register against theory, and the answers
+that a trained model reads from one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from rich.table import Table
 
 from prism.command import Parser, output, reason
 from prism.model.prism import Prism
-from prism.studies.retrieval import model_probes, vector_probes
-from prism.studies.retrieval.report import write_json
-from prism.studies.retrieval.vector_probes import Probe
+from prism.record import write_json
+from prism.studies.retrieval.probes import PROBES, ProbeResult, trained
 
-PROBES = ("vsa", "specificity", "capacity")
 LETTERS = "abcdefgh"
 EXAMPLES = """\
 examples:
@@ -51,31 +49,32 @@ def main(argv: list[str] | None = None) -> int:
             raise ValueError(f"--dim {args.dim}: must be in 64..{2**24 - 1}")
         if not 0 <= args.seed < 2**32:
             raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
-        model = None if args.checkpoint is None else model_probes.trained(args.checkpoint)
-        chosen = PROBES if args.probe == "all" else (args.probe,)
-        found = [row for name in chosen for row in rows(name, args.dim, args.seed, model)]
-        console.print(table(found))
-        for line in legend(found):
+        model = None if args.checkpoint is None else trained(args.checkpoint)
+        chosen = tuple(PROBES) if args.probe == "all" else (args.probe,)
+        results = [row for name in chosen for row in probe_rows(name, args.dim, args.seed, model)]
+        console.print(table(results))
+        for line in legend(results):
             console.print(line, markup=False)
         if model is None and args.probe != "vsa":
             console.print("no model took part; --checkpoint DIR asks a trained one as well")
         settings = {"probe": args.probe, "dim": args.dim, "seed": args.seed}
         settings["checkpoint"] = None if args.checkpoint is None else str(args.checkpoint)
-        write_json(args.out, settings | {"rows": [row.to_dict() for row in found]})
+        write_json(args.out, settings | {"rows": [row.to_dict() for row in results]})
     except (ValueError, OSError) as error:
         p.error(reason(error))
     console.print(f"results: {args.out}")
     return 0
 
 
-def rows(name: str, dim: int, seed: int, model: Prism | None) -> Iterator[Probe]:
-    """The figures of the probe ``name``, those that take a model only where there is one."""
-    yield from getattr(vector_probes, name)(dim, seed)
-    if model is not None and name != "vsa":
-        yield from getattr(model_probes, name)(model, seed)
+def probe_rows(name: str, dim: int, seed: int, model: Prism | None) -> Iterator[ProbeResult]:
+    """The figures of the probe ``name``; those of a model only where there is one."""
+    of_vectors, of_model = PROBES[name]
+    yield from of_vectors(dim, seed)
+    if model is not None and of_model is not None:
+        yield from of_model(model, seed)
 
 
-def table(found: list[Probe]) -> Table:
+def table(rows: list[ProbeResult]) -> Table:
     """One line per figure, with its theory and its control; the letters are those of
     :func:`legend`."""
     shown = Table(title="probes")
@@ -83,20 +82,20 @@ def table(found: list[Probe]) -> Table:
         shown.add_column(name)
     for name in ("measured", "theory", "control", "expected"):
         shown.add_column(name, justify="right")
-    for row in found:
+    for row in rows:
         figures = (f"{x:.4f}" for x in (row.measured, row.theory, row.control))
-        letter = LETTERS[_kinds(found).index(row.measures)]
+        letter = LETTERS[_kinds(rows).index(row.measures)]
         shown.add_row(letter, row.probe, row.setting, *figures, f"{row.expected:g}")
     return shown
 
 
-def legend(found: list[Probe]) -> list[str]:
-    """What the figures of each letter measure, and their control."""
-    return [f"{letter}  {words}" for letter, words in zip(LETTERS, _kinds(found), strict=False)]
+def legend(rows: list[ProbeResult]) -> list[str]:
+    """Quantity and control behind each letter."""
+    return [f"{letter}  {words}" for letter, words in zip(LETTERS, _kinds(rows), strict=False)]
 
 
-def _kinds(found: list[Probe]) -> list[str]:
-    return list(dict.fromkeys(row.measures for row in found))
+def _kinds(rows: list[ProbeResult]) -> list[str]:
+    return list(dict.fromkeys(row.measures for row in rows))
 
 
 if __name__ == "__main__":

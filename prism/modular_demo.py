@@ -16,10 +16,9 @@ from pathlib import Path
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from prism.command import STOPPED, Parser, output, reason
-from prism.studies.modular.experiment import QUICK, Say, Sizes, experiment
-from prism.studies.modular.picture import draw
-from prism.studies.modular.told import losses_table, sentences
-from prism.studies.retrieval.report import write_json
+from prism.record import write_json
+from prism.studies.modular.experiment import QUICK, Say, StudySizes, experiment
+from prism.studies.modular.report import draw, losses_table, sentences
 
 
 def parser() -> argparse.ArgumentParser:
@@ -58,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
             raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
         args.out.mkdir(parents=True, exist_ok=True)
         with _progress() as say:
-            result = experiment(args.seed, QUICK if args.quick else Sizes(), say)
+            result = experiment(args.seed, QUICK if args.quick else StudySizes(), say)
         write_json(args.out / "modular.json", result)
         draw(result, args.out / "modular.png")
     except KeyboardInterrupt:

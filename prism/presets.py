@@ -1,9 +1,10 @@
-"""Named sizes, as functions that return a :class:`PrismConfig`.
+"""Named sizes, as functions that return a :class:`PrismConfig`, and :func:`get` by name.
 
-Parameter counts (within 5%): tiny 7M, m300 320M, m350 370M, m700 700M, b1 1.0B, at the default
-vocabulary of 50,304. Every field can be overridden: ``presets.tiny(vocab_size=256)``. Deep presets
-hold memory in a few blocks, because reading the lower layers' writes costs in proportion to the
-number of memory layers below.
+Parameter counts (within 5%) at the default vocabulary of 50,304, by the name that a user types:
+tiny 7M, 300m 320M, 350m 370M, 700m 700M, 1b 1.0B. Every field can be overridden:
+``presets.tiny(vocab_size=256)``, ``presets.get("350m", seed=1)``. Deep presets hold memory in a few
+blocks, because reading the lower layers' writes costs in proportion to the number of memory layers
+below.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def b1(**overrides: Any) -> PrismConfig:
 BY_NAME = {"tiny": tiny, "300m": m300, "350m": m350, "700m": m700, "1b": b1}
 
 
-def by_name(name: str, **overrides: Any) -> PrismConfig:
+def get(name: str, **overrides: Any) -> PrismConfig:
     """The preset called ``name``: tiny, 300m, 350m, 700m or 1b.
 
     Raises:

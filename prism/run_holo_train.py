@@ -10,11 +10,15 @@ from pathlib import Path
 
 from prism.command import STOPPED, Parser, output, reason
 from prism.model.prism import Prism
-from prism.studies.retrieval.cost import cost
-from prism.studies.retrieval.measures import Exam, measure
-from prism.studies.retrieval.progress import telling
-from prism.studies.retrieval.report import answers_table, cost_lines, write_json
-from prism.studies.retrieval.training import Plan, default_config, train
+from prism.record import write_json
+from prism.studies.retrieval.measures import RetrievalEvalSet, measure
+from prism.studies.retrieval.report import answers_table, cost, cost_lines
+from prism.studies.retrieval.training import (
+    ProgressReporter,
+    RetrievalPlan,
+    default_config,
+    train,
+)
 from tasks.retrieval import Retrieval
 
 STEPS, SMOKE_STEPS = 600, 200
@@ -34,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    plan = Plan()
+    plan = RetrievalPlan()
     p.add_argument("--out", type=Path, metavar="DIR", help="checkpoint and results; resumes")
     p.add_argument("--steps", type=int, help=f"default {STEPS}")
     p.add_argument("--smoke", action="store_true", help=f"{SMOKE_STEPS} steps")
@@ -60,20 +64,20 @@ def main(argv: list[str] | None = None) -> int:
         p.error(reason(error))
 
 
-def _run(plan: Plan, args: argparse.Namespace) -> int:
+def _run(plan: RetrievalPlan, args: argparse.Namespace) -> int:
     out = args.out or Path("runs") / ("holo-smoke" if args.smoke else "holo")
     console, model = output(), Prism(default_config(plan.seed))
     console.print(f"{model.num_parameters():,} parameters, {plan.steps} steps, into {out}")
     try:
-        with telling(plan.steps, console) as on_progress:
+        with ProgressReporter(plan.steps, console) as on_progress:
             losses = train(model, plan, out, args.save_every, on_progress)
     except KeyboardInterrupt:
         print(f"stopped; the same command goes on from the last save in {out}", file=sys.stderr)
         return STOPPED
-    exam = Exam(model, args.asked, args.dim, plan.seed)
-    rows, price = list(measure(exam)), cost(model, exam.tape)
+    exam = RetrievalEvalSet(model, args.asked, args.dim, plan.seed)
+    rows, added = list(measure(exam)), cost(model, exam.tape)
     console.print(answers_table(rows))
-    for line in cost_lines(price):
+    for line in cost_lines(added):
         console.print(line)
     results = {
         "plan": asdict(plan),
@@ -82,15 +86,15 @@ def _run(plan: Plan, args: argparse.Namespace) -> int:
         "dim": args.dim,
         "loss": losses[-1] if losses else None,
         "rows": [row.to_dict() for row in rows],
-        "cost": price,
+        "cost": added,
     }
     write_json(out / "results.json", results)
     console.print(f"model and results: {out}")
     return 0
 
 
-def _plan(args: argparse.Namespace) -> Plan:
-    """What to train.
+def _plan(args: argparse.Namespace) -> RetrievalPlan:
+    """The plan that the flags ask for.
 
     Raises:
         ValueError: a bad value, in one line.
@@ -108,7 +112,7 @@ def _plan(args: argparse.Namespace) -> Plan:
     if not 0 <= args.seed < 2**32:
         raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
     names = ("batch_size", "length", "lr", "facts", "seed")
-    return Plan(steps=steps, **{name: getattr(args, name) for name in names})
+    return RetrievalPlan(steps=steps, **{name: getattr(args, name) for name in names})
 
 
 if __name__ == "__main__":

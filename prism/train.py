@@ -13,14 +13,19 @@ from rich.console import Console
 from prism.baselines import MODELS as ALL_MODELS
 from prism.command import Parser
 from prism.compare.comparison import Comparison
-from prism.compare.execute import open_task
-from prism.compare.protocol import BATCH_SIZE, FULL_SEEDS, LEARNING_RATES, MODELS, SWEEP_SEEDS, Plan
+from prism.compare.protocol import (
+    BATCH_SIZE,
+    FULL_SEEDS,
+    LEARNING_RATES,
+    MODELS,
+    SWEEP_SEEDS,
+    ComparisonPlan,
+    plan_of,
+)
 from prism.compare.report import write_report
 from prism.compare.results import Results
-from prism.compare.summary import remarks, summarise
-from prism.compare.table import terminal_table
+from prism.compare.summary import remarks, summarise, terminal_table
 from prism.record import cpu_count, describe
-from tasks import TASKS
 
 PIPE_WIDTH = 120  # of the table, where there is no terminal to ask
 EXAMPLES = """\
@@ -79,9 +84,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if args.report is not None:
             return _report_again(args.report, console)
-        plan, mode = _plan(args)
+        plan, mode = plan_of(args)
         device = _device(args.device)
-        results = Results(args.out or Path("runs") / _default_folder(args, mode))
+        name = f"train-{args.model}" if mode == "single" else f"compare-{mode}"
+        results = Results(args.out or Path("runs") / name)
     except ValueError as error:
         p.error(str(error))
     workers = args.workers or (1 if device == "cuda" else cpu_count())
@@ -90,7 +96,7 @@ def main(argv: list[str] | None = None) -> int:
     return _run(Comparison(results, console, workers, device), plan, mode)
 
 
-def _run(comparison: Comparison, plan: Plan, mode: str) -> int:
+def _run(comparison: Comparison, plan: ComparisonPlan, mode: str) -> int:
     results, console = comparison.results, comparison.console
     console.print(f"results go to {results.folder}", markup=False, highlight=False)
     try:
@@ -126,75 +132,12 @@ def _report_again(folder: Path, console: Console) -> int:
     return 0
 
 
-def _plan(args: argparse.Namespace) -> tuple[Plan, str]:
-    """What to run, and the mode: "full", "sweep", "quick" or "single".
-
-    Raises:
-        ValueError: a bad value, in one line.
-    """
-    comparing = args.compare or args.sweep or args.full
-    if comparing == (args.model is not None):
-        raise ValueError("give --compare, --sweep or --full, or else --model NAME, or --report DIR")
-    mode = "full" if args.full else "sweep" if args.sweep else "quick" if comparing else "single"
-    if args.lr is not None and mode in ("full", "sweep"):
-        raise ValueError(f"--lr {args.lr:g}: --{mode} chooses the learning rate itself")
-    if args.seeds is not None and mode == "sweep":
-        raise ValueError(f"--seeds {args.seeds}: --sweep always takes {SWEEP_SEEDS} seeds")
-    _check_numbers(args)
-    models = _names(
-        "--models" if comparing else "--model",
-        args.models.split(",") if comparing else [args.model],
-        ALL_MODELS,
-    )
-    tasks = tuple(TASKS) if args.task == ["all"] else _names("--task", args.task, tuple(TASKS))
-    if args.corpus is not None:
-        if "mini_lm" not in tasks:
-            raise ValueError(f"--corpus {args.corpus}: only mini_lm reads it; add it to --task")
-        open_task("mini_lm", args.corpus)
-    plan = Plan(
-        tasks=tasks,
-        models=models,
-        seeds=args.seeds or (FULL_SEEDS if mode == "full" else 1),
-        first_seed=args.seed,
-        steps=args.steps,
-        lr=args.lr,
-        batch_size=args.batch_size,
-        corpus=args.corpus,
-        quick=mode == "quick",
-    )
-    return plan, mode
-
-
-def _names(flag: str, names: list[str], known: tuple[str, ...]) -> tuple[str, ...]:
-    for name in names:
-        if name not in known:
-            raise ValueError(f"{flag} {name!r}: must be one of {', '.join(known)}")
-    return tuple(dict.fromkeys(names))
-
-
-def _check_numbers(args: argparse.Namespace) -> None:
-    for name in ("steps", "seeds", "batch_size", "workers"):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            raise ValueError(f"--{name.replace('_', '-')} {value}: must be >= 1")
-    if args.lr is not None and not 0 < args.lr < float("inf"):
-        raise ValueError(f"--lr {args.lr:g}: must be > 0")
-    if not 0 <= args.seed < 2**32 - FULL_SEEDS:
-        raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32 - {FULL_SEEDS}")
-
-
 def _device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: torch finds no GPU; must be cpu or auto here")
     if name != "auto":
         return name
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _default_folder(args: argparse.Namespace, mode: str) -> str:
-    if mode == "single":
-        return f"train-{args.model}"
-    return f"compare-{mode}"
 
 
 if __name__ == "__main__":

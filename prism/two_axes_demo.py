@@ -11,9 +11,8 @@ import sys
 from pathlib import Path
 
 from prism.command import STOPPED, Parser, output, reason
-from prism.studies.retrieval.demo import first_axis, second_axis
-from prism.studies.retrieval.demo_picture import draw
-from prism.studies.retrieval.report import write_json
+from prism.record import write_json
+from prism.studies.retrieval.demo import draw, first_axis, second_axis
 
 STEPS, STEPS_GROWN, FACTS = 60, 140, 50
 

@@ -137,7 +137,7 @@ def _bus(ax: Axes, figure: Figure) -> None:
 
 
 def _retention_curves(ax: Axes) -> None:
-    """What is left of a token after a while, one curve per rate."""
+    """Retention of a token over time, one curve per rate."""
     lives = PrismConfig(vocab_size=2).bus_half_lives
     ago = np.geomspace(0.05, 8 * lives[-1], 300)
     for i, life in enumerate(lives):
@@ -214,7 +214,7 @@ def _kinds(ax: Axes) -> None:
 
 
 def _around_the_bus(ax: Axes) -> None:
-    """What the symbolic kind reads: the embedding, past the stream, the bus and the router."""
+    """Input of the symbolic kind: the embedding, past the stream, the bus and the router."""
     level, end, crossed, below, side = 379, MIDDLE + 26, LEFT + 318, 10, 168
     corners = [(144, 89), (side, 89), (side, below), (CLEAN, below), (CLEAN, level)]
     for a, b in itertools.pairwise(corners):

@@ -10,19 +10,17 @@ import json
 import sys
 from pathlib import Path
 
-import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from benchmarks.page.command import RESULTS
-from benchmarks.page.document import COMMANDS, COMPARE
+from benchmarks.subjects import QUALITY
 from prism.command import Parser
+from prism.compare.page import plot_style
 from prism.compare.plots import COLOURS, DASHES
-from prism.compare.plots import STYLE as PLOT_STYLE
-from prism.compare.summary import TaskSummary, label, model_names, summarise
-from prism.compare.table import unit
+from prism.compare.summary import TaskSummary, label, model_names, summarise, unit
 from renders.drawing import DPI, GREY, HERE, INK, STYLE, folder, save
 
 WIDTH = 900
@@ -32,16 +30,16 @@ MARKERS = {"prism": "o", "transformer": "s", "ssm": "^", "gdn": "D"}
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     p = Parser(prog="python -m renders.figures", description=__doc__)
-    p.add_argument("--results", type=Path, default=RESULTS / COMPARE, metavar="FILE")
+    p.add_argument("--results", type=Path, default=RESULTS / QUALITY.file, metavar="FILE")
     p.add_argument("--out", type=folder, default=HERE, metavar="DIR")
     args = p.parse_args(argv)
     if not args.results.is_file():
-        p.error(f"--results {args.results}: no such file; it comes from {COMMANDS[COMPARE]}")
+        p.error(f"--results {args.results}: no such file; it comes from {QUALITY.command}")
     content = json.loads(args.results.read_text("utf-8"))
     summaries = [s for s in summarise(content["runs"]) if s.lengths]
     if not summaries:
         p.error(f"--results {args.results}: must hold at least one run that did not fail")
-    with matplotlib.rc_context({**PLOT_STYLE, **STYLE}):
+    with plot_style(**STYLE):
         paths = save(
             results_figure(summaries, label(content["meta"], summaries)), args.out, "results"
         )

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from prism import Prism, eval_holo, load, run_holo_train, two_axes_demo
-from prism.studies.retrieval import cost, measures, vector_probes
-from prism.studies.retrieval.training import Plan, default_config, train
+from prism.studies.retrieval import measures, probes, report
+from prism.studies.retrieval.training import RetrievalPlan, default_config, train
 
 TRAIN = ["--steps", "2", "--batch-size", "2", "--length", "24", "--facts", "3"]
 TRAIN += ["--asked", "4", "--dim", "1024"]
@@ -22,8 +22,8 @@ def few_cases(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(measures, "TEXT_ROWS", 2)
     monkeypatch.setattr(measures, "TEXT_LENGTH", 32)
-    monkeypatch.setattr(vector_probes, "TRIALS", 2)
-    monkeypatch.setattr(cost, "REPEATS", 2)
+    monkeypatch.setattr(probes, "TRIALS", 2)
+    monkeypatch.setattr(report, "REPEATS", 2)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,8 @@ def test_training_writes_a_model_and_what_it_reached(capsys: pytest.CaptureFixtu
 
 
 def test_training_never_touches_a_run_of_another_plan(capsys: pytest.CaptureFixture[str]):
-    train(Prism(default_config()), Plan(steps=2, batch_size=2, length=24, facts=3), Path("run"))
+    plan = RetrievalPlan(steps=2, batch_size=2, length=24, facts=3)
+    train(Prism(default_config()), plan, Path("run"))
     kept = Path("run/model.safetensors").read_bytes()
     with pytest.raises(SystemExit, match="2"):
         run_holo_train.main([*TRAIN, "--out", "run", "--seed", "1"])

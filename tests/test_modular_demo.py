@@ -5,7 +5,7 @@ import json
 import pytest
 
 from prism import modular_demo
-from prism.studies.modular.told import MODELS
+from prism.studies.modular.report import MODELS
 
 
 def test_the_quick_demo_writes_numbers_and_a_picture(tmp_path, capsys):

@@ -1,4 +1,4 @@
-"""What a HoloTape reads right: against theory, by decoder, refused and calibrated, real keys."""
+"""Accuracy of a HoloTape: against theory, by decoder, refusal and calibration, real keys."""
 
 from __future__ import annotations
 
@@ -49,13 +49,13 @@ def top1(facts: int, size: int, dim: int, reads: int) -> dict[str, Any]:
         right += int((tape.read(hashes, alpha=1).ids == values).sum())
     predicted, n = accuracy(dim, facts, size), seeds * facts
     sigma = math.sqrt(max(predicted * (1 - predicted), 1 / n) / n)
-    found = proportion(right, n)
-    return found | {
+    share = proportion(right, n)
+    return share | {
         "facts": facts,
         "candidates": size,
         "seeds": seeds,
         "predicted": predicted,
-        "sigmas": abs(found["share"] - predicted) / sigma,
+        "sigmas": abs(share["share"] - predicted) / sigma,
     }
 
 

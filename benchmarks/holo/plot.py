@@ -1,4 +1,4 @@
-"""The figure of holo.json: theory against measurement."""
+"""Figure of holo.json: theory against measurement."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import NullLocator
 
+from benchmarks.page.figure import panels, plain_numbers
 from prism.holo.capacity.theory import accuracy
 
 INK = ("#b8322a", "#2b5c8a", "#3f7f56")
@@ -17,8 +17,7 @@ INK = ("#b8322a", "#2b5c8a", "#3f7f56")
 
 def holo_figure(content: dict[str, Any]) -> Figure:
     """Three panels: the curve, joint decoding, calibration."""
-    figure = Figure(figsize=(11, 3.6), layout="constrained")
-    curve, density, reliability = figure.subplots(1, 3)
+    figure, (curve, density, reliability) = panels(11, 3.6, 3)
     _curve(curve, content)
     _density(density, content)
     _reliability(reliability, content)
@@ -45,10 +44,10 @@ def _curve(ax: Axes, content: dict[str, Any]) -> None:
             label=f"measured, M = {size:,}",
         )
     ax.set_xscale("log")
-    _plain_numbers(ax.xaxis)
+    plain_numbers(ax.xaxis)
+    ax.xaxis.set_minor_locator(NullLocator())
     ax.set_title(f"Matched filter, {dim:,} numbers")
-    ax.set_xlabel("facts N")
-    ax.set_ylabel("best value right")
+    ax.set(xlabel="facts N", ylabel="best value right")
     ax.legend()
 
 
@@ -59,7 +58,8 @@ def _density(ax: Axes, content: dict[str, Any]) -> None:
     drawn = ax.bar([name for name, _ in bars], [facts for _, facts in bars], color=colours)
     ax.bar_label(drawn, [f"{facts:,.0f}" for _, facts in bars], fontsize=7)
     ax.set_yscale("log")
-    _plain_numbers(ax.yaxis)
+    plain_numbers(ax.yaxis)
+    ax.yaxis.set_minor_locator(NullLocator())
     ax.tick_params(axis="x", labelsize=6)
     ax.set_title(f"Facts at 99%, {content['dim']:,} numbers")
     ax.set_ylabel("facts")
@@ -73,12 +73,5 @@ def _reliability(ax: Axes, content: dict[str, Any]) -> None:
         name = f"N = {row['facts']}, ECE {row['ece']:.3f}"
         ax.plot(x, y, "o-", color=colour, markersize=3.5, linewidth=1, label=name)
     ax.set_title("Posterior against truth")
-    ax.set_xlabel("posterior of the best value")
-    ax.set_ylabel("right")
+    ax.set(xlabel="posterior of the best value", ylabel="right")
     ax.legend()
-
-
-def _plain_numbers(axis: Axis) -> None:
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axis.set_major_formatter(FuncFormatter(lambda value, position: f"{value:,.0f}"))
-    axis.set_minor_locator(NullLocator())

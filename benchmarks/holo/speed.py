@@ -1,4 +1,4 @@
-"""How fast and how large: a tape of many facts, matched operations, and torchhd beside it."""
+"""Speed and size: a tape of many facts, matched operations, and torchhd beside it."""
 
 from __future__ import annotations
 
@@ -107,9 +107,9 @@ def against_torchhd(size: int, dim: int, reads: int, rounds: int) -> dict[str, A
     ours, theirs, right = [], [], 0
     for _ in range(rounds):
         started = time.perf_counter()
-        found = torchhd.dot_similarity(torchhd.bind(keys[asked], table), codes).argmax(-1)
+        best = torchhd.dot_similarity(torchhd.bind(keys[asked], table), codes).argmax(-1)
         theirs.append(reads / (time.perf_counter() - started))
-        right += int((found == held[asked]).sum())
+        right += int((best == held[asked]).sum())
         started = time.perf_counter()
         tape.recall_many(asked)
         ours.append(reads / (time.perf_counter() - started))

@@ -1,12 +1,12 @@
-"""Does more of the wanted text while the rate decays pay?
+"""Curriculum: more of the wanted text while the learning rate decays.
 
 The last source of the mix is the skill, the others are elsewhere. Rows of a batch are of the one or
-the other, drawn so that their shares are what the curriculum says at that point of the run. Arms:
+the other, drawn with the shares that the curriculum has at that point of the run. Arms:
 
     constant     ``share`` of the tokens are of the skill, all the time
     annealed     the same, but more of them while the rate decays
     spread       a constant share with as many tokens of the skill in all as annealed: what is left
-                 of the gain is owed to *when* they are read
+                 of the gain is due to *when* they are read
 
 How much more is tuned, as rates are, on seeds that are used for tuning only: the largest share of a
 few that costs at most ``COST`` elsewhere, else the least of them. More helps the skill and harms
@@ -22,10 +22,9 @@ from typing import Any
 
 import torch
 
-from benchmarks.levers.loop import decay, held_out_loss, start, stay
+from benchmarks.levers.loop import begin, held_out_loss, train_whole
 from benchmarks.levers.runs import Row, Runs, at_one_rate, every_seed, tuned_arms
-from benchmarks.levers.text import Shape, Text
-from prism import Prism, PrismConfig
+from benchmarks.levers.text import Text, TextShape, config, taken
 from prism.data import Curriculum, Mix, RowBatch
 from prism.data.order import mix64
 
@@ -37,8 +36,8 @@ COST = 0.01  # nats elsewhere that a skill may cost
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """What is measured.
+class CurriculumSizes:
+    """Sizes to measure at.
 
     Attributes:
         config: of the model, as ``PrismConfig.to_dict`` gives it.
@@ -49,7 +48,7 @@ class Sizes:
     """
 
     config: dict[str, Any]
-    shape: Shape
+    shape: TextShape
     steps: int
     warm_up: int
     decay_share: float
@@ -59,7 +58,33 @@ class Sizes:
     tuning_seeds: tuple[int, ...]
 
 
-def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
+SIZES = {
+    "full": CurriculumSizes(
+        config=config(128, 4),
+        shape=TextShape(rows=8, length=128, held_out=2**14),
+        steps=400,
+        warm_up=40,
+        decay_share=0.25,
+        share=0.1,
+        annealed=(0.2, 0.25, 0.3, 0.5),
+        rates=(0.0015, 0.003, 0.006),
+        tuning_seeds=(1000, 1001, 1002),
+    ),
+    "quick": CurriculumSizes(
+        config=config(16, 1),
+        shape=TextShape(rows=2, length=16, held_out=256),
+        steps=8,
+        warm_up=2,
+        decay_share=0.25,
+        share=0.2,
+        annealed=(0.3, 0.5),
+        rates=(0.01,),
+        tuning_seeds=(1000,),
+    ),
+}
+
+
+def measure(text: Text, sizes: CurriculumSizes, runs: Runs, seeds: int) -> None:
     """All runs, tuning first, then seed by seed.
 
     Raises:
@@ -90,7 +115,7 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
 
 
 def late(arm: str, annealed: float) -> dict[str, float]:
-    """What the key of a run says about the share in the end; constant has none."""
+    """Entry of the key of a run for the share in the end; constant has none."""
     return {} if arm == CONSTANT else {"annealed": annealed}
 
 
@@ -137,7 +162,7 @@ def divided(text: Text) -> dict[str, Text]:
     }
 
 
-def curriculum(arm: str, annealed: float, sizes: Sizes) -> Curriculum:
+def curriculum(arm: str, annealed: float, sizes: CurriculumSizes) -> Curriculum:
     """Shares of skill and elsewhere over the run, where *annealed* goes up to ``annealed``."""
     base = {SKILL: sizes.share, ELSEWHERE: 1 - sizes.share}
     begin = 1 - sizes.decay_share
@@ -157,42 +182,29 @@ def run(
     annealed: float,
     domains: dict[str, Text],
     held_out: dict[str, list[RowBatch]],
-    sizes: Sizes,
+    sizes: CurriculumSizes,
 ) -> Row:
     """One arm: ``loss`` the mean over both domains, ``domains`` each, ``skill_tokens`` read."""
     streams = {name: text.batches(sizes.shape, seed) for name, text in domains.items()}
-    course, skill_rows = curriculum(arm, annealed, sizes), 0
+    shares, skill_rows = curriculum(arm, annealed, sizes), 0
 
     def batches(step: int) -> RowBatch:
         nonlocal skill_rows
-        share = course.weights(step / sizes.steps)[SKILL]
+        share = shares.weights(step / sizes.steps)[SKILL]
         g = torch.Generator().manual_seed(mix64(seed, step) % 2**63)
         skill = torch.rand(sizes.shape.rows, generator=g) < share
         skill_rows += int(skill.sum())
         return chosen(streams[SKILL](step), streams[ELSEWHERE](step), skill)
 
-    model = Prism(PrismConfig.from_dict(sizes.config | {"seed": seed}))
-    learner = start(model, "model", rate, sizes.warm_up, sizes.shape.length)
-    steps = max(1, round(sizes.decay_share * sizes.steps))
-    stay(learner, batches, sizes.steps - steps)
-    decay(learner, batches, steps)
-    losses = {name: held_out_loss(model, rows) for name, rows in held_out.items()}
+    learner = begin(sizes.config, seed, "model", rate, sizes)
+    train_whole(learner, batches, sizes.steps, sizes.decay_share)
+    losses = {name: held_out_loss(learner.model, rows) for name, rows in held_out.items()}
     row = {"loss": fmean(losses.values()), "domains": losses, "tokens": learner.tokens}
     return row | {"flops": learner.flops, "skill_tokens": skill_rows * sizes.shape.length}
 
 
 def chosen(first: RowBatch, second: RowBatch, take: torch.Tensor) -> RowBatch:
     """Rows of ``first`` where ``take [n]``, of ``second`` elsewhere."""
-
-    def either(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return torch.where(take[:, None], a, b)
-
-    return RowBatch(
-        tokens=either(first.tokens, second.tokens),
-        targets=either(first.targets, second.targets),
-        segment_ids=either(first.segment_ids, second.segment_ids),
-        sources=[
-            a if t else b for a, b, t in zip(first.sources, second.sources, take, strict=True)
-        ],
-        bytes=torch.where(take, first.bytes, second.bytes),
-    )
+    rows = len(take)
+    (batch,) = taken([first, second], [torch.arange(rows) + rows * ~take])
+    return batch

@@ -1,9 +1,9 @@
-"""Does growing pay? Scratch against five ways to grow, each at its best rate, fully decayed.
+"""Growth: scratch against five ways to grow, each at its best rate, fully decayed.
 
 A budget is time. The seconds of one step are measured for every size in turn, so that whatever else
 the machine does falls on all sizes alike; the time of a run is its steps times these seconds, the
 small stage and the growing itself included. Arms that grow spend ``small_share`` of every budget in
-the small model. ``shallow`` never grows: it says what the small model alone is worth.
+the small model. ``shallow`` never grows: the small model alone.
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
-from benchmarks.levers.branches import Budget, budgets, ends
-from benchmarks.levers.loop import Learner, start, stay, train_step
-from benchmarks.levers.operators import grown
-from benchmarks.levers.runs import Row, Runs, tuned
-from benchmarks.levers.text import Batches, Shape, Text
-from benchmarks.levers.watch import Losses, Silent
-from prism import Prism, PrismConfig
+from benchmarks.levers.loop import Budget, Learner, begin, budgets, ends, stay, train_step
+from benchmarks.levers.operators import Losses, Silent, grown
+from benchmarks.levers.runs import Row, Runs, tuned_arms
+from benchmarks.levers.text import Batches, Text, TextShape, config
+from benchmarks.page.timing import in_turns
+from prism import PrismConfig
 
 TARGET, NARROW, SHALLOW = "target", "narrow", "shallow"
 GROWN = {  # arm: (small stage, operator)
@@ -35,8 +35,8 @@ WATCHED = 2  # held-out batches that are read at every look
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """What is measured.
+class GrowthSizes:
+    """Sizes to measure at.
 
     Attributes:
         configs: by ``target, narrow, shallow``, as ``PrismConfig.to_dict`` gives them.
@@ -50,7 +50,7 @@ class Sizes:
     """
 
     configs: dict[str, dict[str, Any]]
-    shape: Shape
+    shape: TextShape
     steps: int
     warm_up: int
     shares: tuple[float, ...]
@@ -68,28 +68,60 @@ class Sizes:
             raise ValueError(f"watched = {self.watched}: must be <= {left}, the steps at full rate")
 
 
-def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
+SIZES = {
+    "full": GrowthSizes(
+        configs={TARGET: config(96, 6), NARROW: config(48, 6), SHALLOW: config(96, 2)},
+        shape=TextShape(rows=8, length=128, held_out=2**14),
+        steps=1000,
+        warm_up=60,
+        shares=(0.7, 1.0),
+        tuning_share=0.7,
+        small_share=0.65,
+        decay_share=0.25,
+        watched=100,
+        rounds=15,
+        rates=(0.002, 0.004, 0.008),
+        tuning_seed=1000,
+    ),
+    "quick": GrowthSizes(
+        configs={TARGET: config(16, 2), NARROW: config(8, 2), SHALLOW: config(16, 1)},
+        shape=TextShape(rows=2, length=16, held_out=256),
+        steps=8,
+        warm_up=2,
+        shares=(0.6, 1.0),
+        tuning_share=1.0,
+        small_share=0.2,
+        decay_share=0.25,
+        watched=4,
+        rounds=1,
+        rates=(0.01,),
+        tuning_seed=1000,
+    ),
+}
+
+
+def measure(text: Text, sizes: GrowthSizes, runs: Runs, seeds: int) -> None:
     """All runs, tuning first, then seed by seed."""
     bench = Growth(text, sizes)
     first = sizes.tuning_seed
     clock = runs.once({"phase": "clock", "seed": first}, lambda: bench.clock(first))["seconds"]
-    rates = {}
-    for arm in ARMS:
-        shares = (sizes.tuning_share,) if arm in GROWN else (1.0,)
-        rates[arm] = tuned(
-            runs,
-            arm,
-            list(sizes.rates),
-            lambda rate, arm=arm, shares=shares: bench.run(arm, first, rate, clock, shares),
-        )
+
+    def shares(arm: str, grown: tuple[float, ...]) -> tuple[float, ...]:
+        return grown if arm in GROWN else (1.0,)
+
+    rates = tuned_arms(
+        runs,
+        ARMS,
+        list(sizes.rates),
+        lambda arm, rate: bench.run(arm, first, rate, clock, shares(arm, (sizes.tuning_share,))),
+    )
     for seed in range(seeds):
         runs.once({"phase": "clock", "seed": seed}, lambda seed=seed: bench.clock(seed))
         for arm in ARMS:
-            shares = sizes.shares if arm in GROWN else (1.0,)
             runs.once(
                 {"phase": "final", "arm": arm, "seed": seed, "lr": rates[arm]},
-                lambda arm=arm, seed=seed, shares=shares: bench.run(
-                    arm, seed, rates[arm], clock, shares, watch=True
+                lambda arm=arm, seed=seed: bench.run(
+                    arm, seed, rates[arm], clock, shares(arm, sizes.shares), watch=True
                 ),
             )
 
@@ -97,7 +129,7 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
 class Growth:
     """The runs; small stages are kept while the arms of one seed and rate share them."""
 
-    def __init__(self, text: Text, sizes: Sizes) -> None:
+    def __init__(self, text: Text, sizes: GrowthSizes) -> None:
         self._text, self._sizes = text, sizes
         self._held_out = text.held_out(sizes.shape)
         self._watched = self._held_out[:WATCHED]
@@ -107,13 +139,9 @@ class Growth:
     def clock(self, seed: int) -> Row:
         """CPU seconds of a step by size, the sizes taking turns; the median of many."""
         learners = [self._new(size, seed, 0.001) for size in (TARGET, NARROW, SHALLOW)]
-        taken: dict[str, list[float]] = {learner.size: [] for learner in learners}
         batch = self._batches(seed)(0)
-        for _ in range(self._sizes.rounds):
-            for learner in learners:
-                begin = time.process_time()
-                train_step(learner, batch, learner.peak)
-                taken[learner.size].append(time.process_time() - begin)
+        steps = {one.size: partial(train_step, one, batch, one.peak) for one in learners}
+        taken = in_turns(steps, self._sizes.rounds, warm_up=0, clock=time.process_time)
         parameters = {learner.size: learner.model.num_parameters() for learner in learners}
         seconds = {size: median(times) for size, times in taken.items()}
         return {"seconds": seconds, "parameters": parameters}
@@ -149,7 +177,8 @@ class Growth:
         spent = s.small_share * share * s.steps  # in steps of the target
         stage = self._stage(small, seed, rate, round(spent * clock[TARGET] / clock[small]))
         begin = time.process_time()
-        learner, new = grown(stage, self._config(TARGET, seed), TARGET, operator, s.shape.length)
+        target = PrismConfig.from_dict(s.configs[TARGET] | {"seed": seed})
+        learner, new = grown(stage, target, TARGET, operator, s.shape.length)
         report: Row = {"seconds": time.process_time() - begin}
         plan = self._plan((share,), 1.0, round(spent))
         if not watch:
@@ -195,9 +224,4 @@ class Growth:
         return self._streams[seed]
 
     def _new(self, size: str, seed: int, rate: float) -> Learner:
-        s = self._sizes
-        model = Prism(self._config(size, seed))
-        return start(model, size, rate, s.warm_up, s.shape.length)
-
-    def _config(self, size: str, seed: int) -> PrismConfig:
-        return PrismConfig.from_dict(self._sizes.configs[size] | {"seed": seed})
+        return begin(self._sizes.configs[size], seed, size, rate, self._sizes)

@@ -6,6 +6,7 @@
 (WSD, arXiv 2404.06395.) A run goes on at a constant rate; its loss after t steps is that of a copy
 which branches off there and decays its rate to zero. Every arm of every method is reported after
 such a decay: a model whose rate has not come down looks worse than it is, and the methods better.
+Several budgets are one run at the held rate, with a decayed copy for each.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import copy
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,7 +23,7 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from benchmarks.levers.text import Batches
-from prism import recipe
+from prism import Prism, PrismConfig, recipe
 from prism.data import RowBatch
 from prism.data.document import IGNORE
 from prism.engine.cost.flops import count
@@ -66,12 +68,7 @@ class Learner:
 def start(model: LanguageModel, size: str, peak: float, warm_up: int, length: int) -> Learner:
     """A new model with AdamW, before its first step on rows of ``length`` tokens."""
     optimizer = recipe.adamw(model, peak)
-    return Learner(model.train(), optimizer, size, peak, warm_up, training_flops(model, length))
-
-
-def training_flops(model: LanguageModel, length: int) -> float:
-    """Forward and backward, per token, from the shapes alone."""
-    return count(model, length).training
+    return Learner(model.train(), optimizer, size, peak, warm_up, count(model, length).training)
 
 
 def stay(
@@ -140,3 +137,71 @@ def held_out_loss(model: LanguageModel, batches: Sequence[RowBatch]) -> float:
         targets += (batch.targets != IGNORE).sum().item()
     model.train(training)
     return total / targets
+
+
+@dataclass(frozen=True)
+class Budget:
+    """``share`` of the baseline's budget: held rate to step ``until``, then ``steps`` of decay."""
+
+    share: float
+    until: int
+    steps: int
+
+
+def begin(config: dict[str, Any], seed: int, size: str, rate: float, sizes: Any) -> Learner:
+    """A new PRISM before its first step; ``sizes`` has the ``warm_up`` and the ``shape``."""
+    model = Prism(PrismConfig.from_dict(config | {"seed": seed}))
+    return start(model, size, rate, sizes.warm_up, sizes.shape.length)
+
+
+def train_whole(learner: Learner, batches: Batches, steps: int, decay_share: float) -> None:
+    """Train from the first of ``steps`` to the last, the rate decaying in the given share."""
+    last = max(1, round(decay_share * steps))
+    stay(learner, batches, steps - last)
+    decay(learner, batches, last)
+
+
+def budgets(shares: Sequence[float], total: int, done: int, decay_share: float) -> list[Budget]:
+    """Budgets in steps of the final size.
+
+    Args:
+        shares: of the baseline's ``total`` steps, ascending.
+        total: steps of the baseline.
+        done: what has been spent before, in such steps (a smaller stage may have taken more).
+        decay_share: share of each budget in which the rate decays.
+
+    Raises:
+        ValueError: nothing of the least budget is left for the held rate.
+    """
+    budgeted = []
+    for share in shares:
+        steps = max(1, round(decay_share * share * total))
+        until = round(share * total) - done - steps
+        if until < 0:
+            raise ValueError(f"share = {share:g}: leaves {until} steps; must leave some")
+        budgeted.append(Budget(share, until, steps))
+    return budgeted
+
+
+def ends(
+    learner: Learner,
+    batches: Batches,
+    held_out: Sequence[RowBatch],
+    plan: Sequence[Budget],
+    weigh: Weigh | None = None,
+    watch: Watch | None = None,
+) -> list[dict[str, Any]]:
+    """Train at the held rate, a decayed copy per budget; ``until`` counts from the learner's step.
+
+    Returns:
+        per budget ``share, loss, steps`` (by size)``, tokens, flops, cpu_seconds``.
+    """
+    begun, rows = learner.step, []
+    for budget in plan:
+        stay(learner, batches, begun + budget.until, weigh, watch)
+        end = learner.branch()
+        decay(end, batches, budget.steps, weigh)
+        row = {"share": budget.share, "loss": held_out_loss(end.model, held_out)}
+        row |= {"steps": end.steps, "tokens": end.tokens, "flops": end.flops}
+        rows.append(row | {"cpu_seconds": end.cpu_seconds})
+    return rows

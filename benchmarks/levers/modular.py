@@ -1,10 +1,10 @@
-"""Do parts that were trained apart make one model, without training them together?
+"""Modular phases: parts trained apart and assembled, against one joint run.
 
-The study itself is :mod:`prism.studies.modular`: a trunk, three kinds trained alone against it,
+The study itself is :mod:`prism.studies.modular`: a backbone, three kinds trained alone against it,
 their assembly, its gates calibrated, and a joint run that costs as many FLOPs. Here it is run at
 the best of a few rates and seed by seed. Rates are chosen on tuning seeds, where everything is run
 at one rate after the other: that of the joint run, which is the baseline, by its loss, that of the
-trunk by its own, that of the parts by the loss of their assembly. A joint run may still fail to
+backbone by its own, that of the parts by the loss of their assembly. A joint run may still fail to
 learn a domain: on every seed it is run at its second best rate as well, and the better one counts.
 """
 
@@ -21,8 +21,7 @@ from benchmarks.levers.summary import finals
 from benchmarks.levers.text import Text
 from prism.modular.backbone import UNIT_INPUT_RATE
 from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR, OUTPUT_PENALTY
-from prism.studies.modular.experiment import Sizes as StudySizes
-from prism.studies.modular.experiment import experiment, joint_run
+from prism.studies.modular.experiment import QUICK, StudySizes, experiment, joint_run
 from prism.studies.modular.measures import measures
 
 AGAIN = "joint again"
@@ -30,9 +29,9 @@ DECIDES = {"lr": "joint", "trunk_lr": "trunk", "part_lr": "assembled"}  # rate: 
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """What is measured: ``study`` as the study has it, but for the rates tried on both sides, and
-    what parts pay and learn at, so that runs under other prices are not taken for these."""
+class ModularSizes:
+    """Sizes to measure at: those of the study, the rates tried, and penalty weights and the
+    rate factor of the parts, so that runs with other ones are not taken for these."""
 
     study: StudySizes
     rates: tuple[float, ...]
@@ -42,7 +41,15 @@ class Sizes:
     lane_rate: float = UNIT_INPUT_RATE
 
 
-def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
+SIZES = {
+    "full": ModularSizes(
+        study=StudySizes(), rates=(0.0015, 0.003, 0.006), tuning_seeds=(1000, 1001)
+    ),
+    "quick": ModularSizes(study=QUICK, rates=(0.006,), tuning_seeds=(1000,)),
+}
+
+
+def measure(text: Text, sizes: ModularSizes, runs: Runs, seeds: int) -> None:
     """All runs, tuning first, then seed by seed; the study brings domains of its own."""
     tried = []
     for seed in sizes.tuning_seeds:
@@ -55,8 +62,7 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
     rates = {name: ranked(tried, name)[0] for name in DECIDES}
     for seed in range(seeds):
         runs.once(
-            {"phase": "final", "seed": seed, **rates},
-            lambda seed=seed: run(sizes, seed, rates),
+            {"phase": "final", "seed": seed, **rates}, lambda seed=seed: run(sizes, seed, rates)
         )
     if second := ranked(tried, "lr")[1:2]:
         for seed in range(seeds):
@@ -77,19 +83,19 @@ def ranked(tried: Sequence[Row], name: str) -> list[float]:
 def with_better_joint(part: Row) -> dict[int, Row]:
     """The final runs by seed; where the second joint run is the better one, with that."""
     again = {row["seed"]: row for row in part["runs"] if row["phase"] == AGAIN}
-    found = {}
+    rows = {}
     for seed, row in finals(part).get("", {}).items():
         other = again.get(seed)
         if other is not None and fmean(other["losses"].values()) < row["loss"]:
             losses = row["losses"] | {"joint": other["losses"]}
             # the cost stays: the same shapes, and seconds of one hour are compared with each other
-            said = measures(losses, row["cost"])
-            row = row | {"losses": losses, "measures": said, "loss": said["mean"]["joint"]}
-        found[seed] = row
-    return found
+            measured = measures(losses, row["cost"])
+            row = row | {"losses": losses, "measures": measured, "loss": measured["mean"]["joint"]}
+        rows[seed] = row
+    return rows
 
 
-def run(sizes: Sizes, seed: int, rates: dict[str, float]) -> Row:
+def run(sizes: ModularSizes, seed: int, rates: dict[str, float]) -> Row:
     """One seed: ``losses, cost, measures, parameters`` of the study and ``loss``, the joint one."""
     study = dataclasses.replace(sizes.study, **rates)
     result: dict[str, Any] = experiment(seed, study)

@@ -1,114 +1,315 @@
-"""``python -m benchmarks.levers.page``: RESULTS_LEVERS.md and its picture from results/levers.json.
-
-``--check`` writes nothing and fails if the page is not what the file gives.
-"""
+"""Chapters of RESULTS_LEVERS.md, each from the part of levers.json of one training method."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import Any
 
-from benchmarks.levers.__main__ import FILE, PROGRAM
-from benchmarks.levers.bars import levers_bars
-from benchmarks.levers.figure import levers_figure
-from benchmarks.levers.modular_page import modular
-from benchmarks.levers.sections import curriculum, growth, selection
-from benchmarks.page import bars
-from benchmarks.page.command import ROOT
-from benchmarks.page.figure import draw
-from benchmarks.page.markdown import table
-from prism import whole_file
-from prism.command import Parser
-from prism.record import read_runs
+from benchmarks.levers.curriculum import ARMS as CURRICULA
+from benchmarks.levers.curriculum import COST, ELSEWHERE, SHARE, SKILL, above_constant, affordable
+from benchmarks.levers.growth import ARMS, GROWN, SHALLOW
+from benchmarks.levers.modular import AGAIN, with_better_joint
+from benchmarks.levers.selection import ALL
+from benchmarks.levers.summary import Arm, after_growing, arms, difference, finals, mean_of, tuning
+from benchmarks.page.markdown import NONE, Spec, columns, interval, listed, minus
+from prism import Prism, PrismConfig
 
-PAGE = "RESULTS_LEVERS.md"
-SECTIONS = (
-    ("growth", "Growth", growth),
-    ("selection", "Token selection and recycling", selection),
-    ("curriculum", "Curriculum", curriculum),
-    ("modular", "Modular phases", modular),
+Part = dict[str, Any]
+NATS = "{:+.3f}"
+GROWTH_SCALE = (
+    "Where growing is reported to pay: depth stacking at 1 to 7 billion parameters and hundreds of "
+    "billions of tokens saves about a third of the tokens "
+    "([2405.15319](https://arxiv.org/abs/2405.15319)); a model of one layer grown late under a "
+    "rate that stays saves more ([2511.04981](https://arxiv.org/abs/2511.04981)); width, about a "
+    "third ([2602.02472](https://arxiv.org/abs/2602.02472)). Against a baseline whose rate is "
+    "fully decayed the gain of stacking vanished for BERT and T5 "
+    "([2307.06440](https://arxiv.org/abs/2307.06440))."
 )
-META = ("command", "profile", "commit", "prism", "torch", "python", "platform", "cpu", "finished")
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Run the command line; the exit code."""
-    p = Parser(prog="python -m benchmarks.levers.page", description=__doc__)
-    p.add_argument("--check", action="store_true", help="exit 1 if the page is out of date")
-    p.add_argument("--root", type=Path, default=ROOT, help=f"folder of {PAGE}")
-    args = p.parse_args(argv)
-    path = args.root / PAGE
-    source = args.root / "benchmarks" / "results" / FILE
-    try:
-        content = read_runs(source, parts=True) if source.exists() else None
-        text = page(content)
-    except ValueError as error:
-        p.error(str(error))
-    same = path.exists() and path.read_text("utf-8") == text
-    if args.check:
-        if not same:
-            print(f"{path}: not what the JSON gives; run python -m benchmarks.levers.page")
-        return 0 if same else 1
-    if content is not None:
-        draw(levers_figure, content, source)
-    if not same:
-        whole_file.write(path, text)
-    print("nothing has changed" if same else f"{path}: written")
-    return 0
-
-
-def page(content: dict[str, Any] | None) -> str:
-    """The whole of RESULTS_LEVERS.md, from what levers.json holds; None = nothing yet.
-
-    Raises:
-        ValueError: an arm has final runs at two rates.
-    """
-    head = ["# Results of the training levers"]
-    if content is None:
-        return "\n\n".join([*head, f"Not measured yet: `python -m {PROGRAM}`."]) + "\n"
-    found = levers_bars(content)
-    counts = [sum(bar.met is met for bar in found) for met in (True, False, None)]
-    sections = [
-        *head,
-        "Made by `python -m benchmarks.levers.page` from `benchmarks/results/levers.json`; every "
-        "measured number below comes from it, none is typed in.",
-        "Each arm of each lever has the learning rate that is best for it on seeds used for tuning "
-        "only, each section says how, and its loss is read after its rate has come down. Arms of "
-        "one seed begin with the same stream of text and are compared pair by pair; brackets are "
-        "95% intervals of the mean over seeds. A lever is off unless a flag turns it on.",
-        "![Final loss of every arm against its baseline](benchmarks/results/levers.png)",
-        "## Bars",
-        f"What was asked for before anything was measured: {counts[0]} met, {counts[1]} missed, "
-        f"{counts[2]} not judged (fewer than 5 seeds, or not measured). A bar is about the mean "
-        "over seeds, unless it names the upper end of its interval; a ratio is the mean over the "
-        "seeds that get there, and met only if all do.",
-        table(bars.HEAD, [bar.cells for bar in found], left=4),
-    ]
-    for part, title, section in SECTIONS:
-        sections += [f"## {title}", *_section(content, part, section)]
-    sections += ["## How it was made", *_origin(content)]
-    return "\n\n".join(sections) + "\n"
-
-
-def _section(content: dict[str, Any], part: str, section: Any) -> list[str]:
-    if part not in content or not content[part]["runs"]:
-        return [f"Not measured yet: `python -m {PROGRAM} --part {part}`."]
-    return section(content[part])
-
-
-def _origin(content: dict[str, Any]) -> list[str]:
-    metas = {part: content[part]["meta"] for part, _, _ in SECTIONS if part in content}
-    rows = [[name, *(str(meta.get(name) or "–") for meta in metas.values())] for name in META]
+def growth(part: Part) -> list[str]:
+    """Paragraphs and tables about growing."""
+    by_name = {arm.name: arm for arm in arms(part, "scratch")}
+    if not by_name:
+        return [_rates_tried(part, ARMS)]
+    s, shallow = part["sizes"], by_name.get(SHALLOW)
+    parameters = next(r["parameters"] for r in part["runs"] if r["phase"] == "clock")
     return [
-        "One thread. The machine was shared, so a time is never a wall clock but CPU seconds of "
-        "one process: of growth the median of steps of all sizes in turn, times the steps of a "
-        "run; of the other parts as they ran. A part that was interrupted shows where it last "
-        'went on. MIX is the text of docs/DATA.md, "Real English without a hub", kernel first; '
-        "runs that are in the file are not made again, `--out FILE` measures anew.",
-        table(["", *metas], rows, left=1 + len(metas)),
+        f"Bytes of {s['text']['name']}. Parameters: "
+        f"{listed(f'{name} {count:,}' for name, count in parameters.items())}. {s['steps']} steps "
+        f"of {_batch(s)} from scratch; an arm that grows has {listed(s['shares'], '{:.0%}')} of "
+        f"that time, of each {s['small_share']:.0%} in the small model and the last "
+        f"{s['decay_share']:.0%} with a falling rate. *shallow* never grows and has the whole "
+        "time.",
+        "Cost to the loss that scratch ends with, relative to scratch, the small stage and the "
+        "growing included, and final loss at equal time against scratch and against *shallow*, "
+        "nats:",
+        _costs(
+            [by_name[name] for name in ARMS if name in by_name],
+            {"time": "time", "FLOPs": "flops", "tokens": "tokens"},
+            "loss at equal time",
+            {
+                "against shallow": lambda arm: (
+                    interval(difference(arm.rows, shallow.rows, "loss"), NATS)
+                    if shallow is not None and arm is not shallow
+                    else NONE
+                )
+            },
+        ),
+        "" if shallow is None else _alone(shallow),
+        "After growing, held-out loss against the small model had it gone on over the same "
+        "batches: before any step, and at the worst look in the steps watched (every tenth). A "
+        "constant rate moves the loss up and down by itself; how far it took the model that went "
+        "on above its start is shown beside. Dead are new weights that have had no gradient after "
+        "two steps.",
+        columns([by_name[name] for name in GROWN if name in by_name], AFTER),
+        "### What a tuned baseline leaves of it",
+        _survives(part),
+        _rates_tried(part, ARMS),
+        GROWTH_SCALE,
     ]
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _costs(
+    chosen: Sequence[Arm], units: dict[str, str], equal: str, more: dict[str, Spec] | None = None
+) -> str:
+    """Cost to the baseline's loss by unit (heading: unit), and the loss at equal budget."""
+
+    def ratio(unit: str) -> Spec:
+        return lambda arm: "1" if arm.equal is None else arm.ratios[unit].text
+
+    def loss(arm: Arm) -> str:
+        return f"{arm.loss.mean:.3f} itself" if arm.equal is None else interval(arm.equal, NATS)
+
+    specs: dict[str, Spec] = {"arm": lambda arm: arm.name, "rate": lambda arm: f"{arm.lr:g}"}
+    specs |= {head: ratio(unit) for head, unit in units.items()}
+    specs |= {equal: loss, "seeds": lambda arm: str(arm.seeds)}
+    return columns(chosen, specs | (more or {}))
+
+
+def _alone(shallow: Arm) -> str:
+    """Comparison of the small model by itself with scratch, for the arms that begin with it."""
+    end = (
+        "is not ahead of scratch: what the arms that begin with it gain comes from growing."
+        if shallow.equal.mean > 0
+        else "is ahead of scratch as well: for so short a run the large model is larger than it "
+        "need be, and an arm must beat *shallow* before its gain can be put down to growing."
+    )
+    return f"*shallow*, the small model alone for the whole time, {end}"
+
+
+def _dead(arm: Arm) -> str:
+    left = [sum(row["growth"]["dead"].values()) for row in arm.rows.values()]
+    return NONE if mean_of(arm.rows, "growth", "new") == 0 else f"{sum(left) / len(left):,.0f}"
+
+
+AFTER: dict[str, Spec] = {
+    "arm": lambda arm: arm.name,
+    "jump": lambda arm: interval(after_growing(arm)[0], NATS),
+    "worst look": lambda arm: interval(after_growing(arm)[1], NATS),
+    "by itself": lambda arm: interval(after_growing(arm)[2], NATS),
+    "new weights": lambda arm: f"{mean_of(arm.rows, 'growth', 'new'):,.0f}",
+    "dead": _dead,
+}
+
+
+def _survives(part: Part) -> str:
+    """One sentence per arm: against the tuned scratch, and against the others of the grid."""
+    scratch = tuning(part, "scratch")
+    ends = listed(f"{loss:.3f} at {rate:g}" for rate, loss in scratch.items())
+    best = min(scratch, key=scratch.__getitem__)
+    lines = []
+    for name in GROWN:
+        least = min(tuning(part, name).values(), default=None)
+        if least is not None:
+            beaten = sum(least <= loss for loss in scratch.values())
+            lines.append(
+                f"- {name} ends at {least:.3f}, below scratch at {beaten} of scratch's "
+                f"{len(scratch)} rates."
+            )
+    return (
+        f"On the tuning seed scratch ends at {ends}; {best:g} is its best rate. At "
+        f"{part['sizes']['tuning_share']:.0%} of the time, at their best rates:\n\n"
+    ) + "\n".join(lines)
+
+
+def selection(part: Part) -> list[str]:
+    """Paragraphs and tables about choosing tokens."""
+    chosen = arms(part, ALL)
+    if not chosen:
+        return [_rates_tried(part, [ALL])]
+    s, whole = part["sizes"], next(arm for arm in chosen if arm.name == ALL)
+    flops = sum(row["ends"][-1]["flops"] for row in whole.rows.values()) / len(whole.rows)
+    costs = "; ".join(
+        f"{arm.name}: loss {mean_of(arm.rows, 'reference', 'loss'):.3f}, training it took "
+        f"{mean_of(arm.rows, 'reference', 'flops') / flops:.0%} of the FLOPs of {ALL}"
+        for arm in chosen
+        if "reference" in next(iter(arm.rows.values()))
+    )
+    return [
+        f"Bytes of {s['text']['name']}, {s['noise']:.0%} of the bytes of the training text "
+        "overwritten, "
+        f"{s['span']} at a time. {_size(s)}, {s['steps']} steps of {_batch(s)}; {s['kept']:.0%} of "
+        "the targets are kept. *excess*: those whose loss exceeds most that of a reference, a "
+        "small model trained on clean text. *excess, stage*: the same with a reference trained on "
+        "the noisy text, as a smaller stage of a growing run would be. *recycling*: hard targets "
+        "weigh more. Loss is that of all targets of clean held-out text. FLOPs include what the "
+        "reference reads; its training is in none of the columns, and stated below. Cost to the "
+        "loss that all tokens end with, relative to theirs, and final loss, nats:",
+        _costs(
+            chosen, {"tokens": "tokens", "FLOPs": "flops", "time": "time"}, "loss at equal tokens"
+        ),
+        f"References: {costs}." if costs else "",
+        _rates_tried(part, [arm.name for arm in chosen]),
+        "*excess* is reported to help where the text is noisy and the reference was trained "
+        "on what is wanted (continued training on mathematics at 1 to 7 billion parameters, "
+        "[2404.07965](https://arxiv.org/abs/2404.07965)); weighting hard tokens was found not to "
+        "help against a fully decayed baseline ([2307.06440](https://arxiv.org/abs/2307.06440)).",
+    ]
+
+
+def curriculum(part: Part) -> list[str]:
+    """Paragraphs and tables about annealing towards a skill."""
+    runs, s, base = finals(part), part["sizes"], CURRICULA[0]
+    if not runs:
+        return [_rates_tried(part, CURRICULA)]
+
+    def domain(name: str) -> Spec:
+        def cell(arm: str) -> str:
+            if arm == base:
+                return f"{mean_of(runs[arm], 'domains', name):.3f} itself"
+            return interval(difference(runs[arm], runs.get(base, {}), "domains", name), NATS)
+
+        return cell
+
+    def skill_share(arm: str) -> str:
+        return f"{mean_of(runs[arm], 'skill_tokens') / mean_of(runs[arm], 'tokens'):.0%}"
+
+    specs: dict[str, Spec] = {
+        "arm": lambda arm: arm,
+        "rate": lambda arm: f"{next(iter(runs[arm].values()))['lr']:g}",
+        "skill's tokens": skill_share,
+        SKILL: domain(SKILL),
+        ELSEWHERE: domain(ELSEWHERE),
+        "seeds": lambda arm: str(len(runs[arm])),
+    }
+    return [
+        f"Bytes of {s['text']['name']}; the skill is its last source. {_size(s)}, "
+        f"{s['steps']} steps of "
+        f"{_batch(s)}; {s['share']:.0%} of the rows are of the skill, with *annealed* "
+        f"{affordable(above_constant(part['runs'], ELSEWHERE)):.0%} while "
+        f"the rate falls, in the last {s['decay_share']:.0%}. *spread* has as many rows of the "
+        f"skill as *annealed*, all along. Losses against {base}, nats; time and "
+        "FLOPs are the same for all:",
+        columns([arm for arm in CURRICULA if arm in runs], specs),
+        _shares_tried(part),
+        _rates_tried(part, CURRICULA),
+        "Wanted text while the rate decays is common practice at 1 to 30 billion parameters "
+        "(OLMo 2, [2501.00656](https://arxiv.org/abs/2501.00656)).",
+    ]
+
+
+def _shares_tried(part: Part) -> str:
+    """Effect of more of the skill on the tuning seeds, and the share that was taken."""
+    skill, elsewhere = (above_constant(part["runs"], domain) for domain in (SKILL, ELSEWHERE))
+    gaps = listed(
+        f"{share:.0%}: {SKILL} {gap:+.3f}, {ELSEWHERE} {elsewhere[share]:+.3f}"
+        for share, gap in skill.items()
+    )
+    seeds = len({row["seed"] for row in part["runs"] if row["phase"] == SHARE})
+    return (
+        f"Shares of the skill tried for *annealed* on tuning seeds, against {CURRICULA[0]}, mean "
+        f"of {seeds}: {minus(gaps)}. The largest that costs at most {COST} elsewhere is taken, or "
+        "else the least. Rates were tried at the largest."
+    )
+
+
+def modular(part: Part) -> list[str]:
+    """Paragraphs and tables about parts trained apart."""
+    rows = with_better_joint(part)
+    if not rows:
+        return ["Only tuned so far: no seed is over."]
+    first, study = next(iter(rows.values())), part["sizes"]["study"]
+    domains = next(iter(first["losses"].values()))
+
+    def cost(unit: str, form: str) -> Spec:
+        return lambda name: (
+            form.format(mean_of(rows, "cost", name, unit)) if name in first["cost"] else "0"
+        )
+
+    again = " Of the two joint runs of a seed the better one counts." * any(
+        row["phase"] == AGAIN for row in part["runs"]
+    )
+    specs: dict[str, Spec] = {"model": str}
+    for domain in domains:
+        specs[domain] = lambda name, domain=domain: f"{mean_of(rows, 'losses', name, domain):.3f}"
+    specs |= {"FLOPs": cost("flops", "{:.2g}"), "CPU seconds": cost("seconds", "{:.0f}")}
+    return [
+        f"`prism.studies.modular`, {study['steps']} steps of {study['rows']} × {study['length']} "
+        f"tokens for the joint run, seeds: {len(rows)}. Rates: joint "
+        f"{' and '.join(f'{rate:g}' for rate in _rates(part, 'final', AGAIN))}, "
+        f"backbone {first['trunk_lr']:g}, parts {first['part_lr']:g}; each ends at a tenth of its "
+        f"peak. Tried: {listed(_rates(part, 'tuning'), '{:g}')} on tuning seeds, everything at one "
+        "rate at a time; the joint run's is best by its own loss, the backbone's by its own, the "
+        f"parts' by that of their assembly.{again} Losses in nats, cost of each phase alone:",
+        columns(list(first["losses"]), specs),
+        _beyond(rows),
+        "Reported at scale: experts trained apart against a frozen backbone and an anchor, then "
+        "merged, at 7 billion parameters ([2507.07024](https://arxiv.org/abs/2507.07024)).",
+    ]
+
+
+def _rates(part: Part, *phases: str) -> list[float]:
+    return sorted({row["lr"] for row in part["runs"] if row["phase"] in phases})
+
+
+def _beyond(rows: dict[int, Part]) -> str:
+    """Figures that no criterion is about."""
+    seen = [run["measures"] for run in rows.values()]
+
+    def worst(name: str) -> str:
+        return minus(listed((max(each[name].values()) for each in seen), NATS))
+
+    best = "; ".join(
+        f"{domain} "
+        + listed(
+            f"{r['losses']['assembled'][domain] - r['measures']['interference'][domain]:.3f}"
+            for r in rows.values()
+        )
+        for domain in seen[0]["interference"]
+    )
+    past = sum(each["mean"]["joint"] >= each["mean"]["calibrated"] for each in seen)
+    path = {unit: mean_of(rows, "measures", "critical_path", unit) for unit in ("seconds", "flops")}
+    return (
+        f"The worst disturbance of a domain by seed is {worst('interference')}, calibrated "
+        f"{worst('interference_calibrated')}. The best single part of each seed: {best}. From the "
+        "backbone on, trained parts, assembly and calibration go "
+        f"{mean_of(rows, 'measures', 'closed_of_trunk'):.0%} of the way to the joint run. The "
+        f"critical path is {path['seconds']:.2f} of the joint run's CPU seconds and "
+        f"{path['flops']:.2f} of its FLOPs. Only gates are calibrated, so the calibration can take "
+        "back what parts do to each other and little else; where the joint run is ahead of the "
+        "best part, a gap is left. The calibrated model is as good as the joint run in "
+        f"{past} of {len(rows)} seeds."
+    )
+
+
+def _rates_tried(part: Part, names: Iterable[str]) -> str:
+    """Losses on the tuning seed, by arm and rate."""
+    lines = []
+    for name in names:
+        losses = tuning(part, name)
+        if losses:
+            shown = listed(f"{losses[rate]:.3f} at {rate:g}" for rate in sorted(losses))
+            best = min(losses, key=losses.__getitem__)
+            edge = len(losses) > 1 and best in (min(losses), max(losses))
+            lines.append(f"- {name}: {shown}{' (best at the edge of the grid)' if edge else ''}")
+    return "Rates tried on the tuning seed, and the loss:\n\n" + "\n".join(lines)
+
+
+def _batch(sizes: Part) -> str:
+    return f"{sizes['shape']['rows']} × {sizes['shape']['length']} tokens"
+
+
+def _size(sizes: Part) -> str:
+    """Parameters of the model that is trained."""
+    return f"{Prism(PrismConfig.from_dict(sizes['config'])).num_parameters():,} parameters"

@@ -1,6 +1,6 @@
-"""Does choosing the tokens to learn from pay, where some of them are noise?
+"""Token selection: training on chosen targets, where some of the text is noise.
 
-A share of the text is overwritten by spans of random bytes, in training only. What counts is the
+A share of the text is overwritten by spans of random bytes, in training only. The measure is the
 loss on clean held-out text, every target weighing the same. Arms:
 
     all tokens       nothing is chosen
@@ -20,23 +20,22 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from benchmarks.levers.branches import budgets, ends
 from benchmarks.levers.loop import (
     Learner,
     Weigh,
-    decay,
+    begin,
+    budgets,
+    ends,
     held_out_loss,
-    start,
-    stay,
     token_losses,
-    training_flops,
+    train_whole,
 )
 from benchmarks.levers.runs import Row, Runs, every_seed, tuned_arms
-from benchmarks.levers.text import VOCABULARY, Batches, Shape, Text
-from prism import Prism, PrismConfig
+from benchmarks.levers.text import VOCABULARY, Batches, Text, TextShape, config
 from prism.data import RowBatch
 from prism.data.document import IGNORE
 from prism.data.order import mix64
+from prism.engine.cost.flops import count
 from prism.engine.levers.token_rules import RecyclingWeights, excess_weights
 from prism.model.protocol import LanguageModel
 
@@ -45,8 +44,8 @@ ARMS = (ALL, EXCESS, STAGE, RECYCLING)
 
 
 @dataclass(frozen=True)
-class Sizes:
-    """What is measured.
+class SelectionSizes:
+    """Sizes to measure at.
 
     Attributes:
         config, reference: of the model and of the reference, as ``PrismConfig.to_dict`` gives them.
@@ -58,7 +57,7 @@ class Sizes:
 
     config: dict[str, Any]
     reference: dict[str, Any]
-    shape: Shape
+    shape: TextShape
     steps: int
     reference_steps: int
     reference_rate: float
@@ -72,7 +71,43 @@ class Sizes:
     tuning_seed: int
 
 
-def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
+SIZES = {
+    "full": SelectionSizes(
+        config=config(128, 4),
+        reference=config(64, 2),
+        shape=TextShape(rows=8, length=128, held_out=2**14),
+        steps=400,
+        reference_steps=400,
+        reference_rate=0.004,
+        warm_up=40,
+        shares=(0.5, 0.75, 1.0),
+        decay_share=0.25,
+        noise=0.3,
+        span=16,
+        kept=0.6,
+        rates=(0.0015, 0.003, 0.006),
+        tuning_seed=1000,
+    ),
+    "quick": SelectionSizes(
+        config=config(16, 1),
+        reference=config(8, 1),
+        shape=TextShape(rows=2, length=16, held_out=256),
+        steps=8,
+        reference_steps=4,
+        reference_rate=0.005,
+        warm_up=2,
+        shares=(0.5, 1.0),
+        decay_share=0.25,
+        noise=0.3,
+        span=4,
+        kept=0.6,
+        rates=(0.01,),
+        tuning_seed=1000,
+    ),
+}
+
+
+def measure(text: Text, sizes: SelectionSizes, runs: Runs, seeds: int) -> None:
     """All runs, tuning first, then seed by seed."""
     bench = Selection(text, sizes)
     rates = tuned_arms(
@@ -92,7 +127,7 @@ def measure(text: Text, sizes: Sizes, runs: Runs, seeds: int) -> None:
 class Selection:
     """The runs; the references of one seed are kept."""
 
-    def __init__(self, text: Text, sizes: Sizes) -> None:
+    def __init__(self, text: Text, sizes: SelectionSizes) -> None:
         self._text, self._sizes = text, sizes
         self._held_out = text.held_out(sizes.shape)
         self._references: dict[tuple[int, bool], Learner] = {}
@@ -101,14 +136,13 @@ class Selection:
         """One arm: ``loss`` at the end, ``ends`` at all shares, ``reference`` and what it cost."""
         s = self._sizes
         batches = self._noisy(seed)
-        model = Prism(PrismConfig.from_dict(s.config | {"seed": seed}))
-        learner = start(model, "model", rate, s.warm_up, s.shape.length)
+        learner = begin(s.config, seed, "model", rate, s)
         weigh, row = None, {}
         if arm in (EXCESS, STAGE):
             reference = self._reference(seed, clean=arm == EXCESS)
             weigh = excess(reference.model, s.kept)
             # choosing reads every token once with the reference, forward only
-            learner.flops_per_token += training_flops(reference.model, s.shape.length) / 3
+            learner.flops_per_token += count(reference.model, s.shape.length).training / 3
             loss = held_out_loss(reference.model, self._held_out)
             row["reference"] = {"loss": loss, "flops": reference.flops}
         elif arm == RECYCLING:
@@ -127,11 +161,8 @@ class Selection:
         if (seed, clean) not in self._references:
             s, stream = self._sizes, mix64(seed, 1) % 2**31
             batches = self._text.batches(s.shape, stream) if clean else self._noisy(stream)
-            model = Prism(PrismConfig.from_dict(s.reference | {"seed": seed}))
-            learner = start(model, "reference", s.reference_rate, s.warm_up, s.shape.length)
-            steps = max(1, round(s.decay_share * s.reference_steps))
-            stay(learner, batches, s.reference_steps - steps)
-            decay(learner, batches, steps)
+            learner = begin(s.reference, seed, "reference", s.reference_rate, s)
+            train_whole(learner, batches, s.reference_steps, s.decay_share)
             self._references = {k: v for k, v in self._references.items() if k[0] == seed}
             self._references[seed, clean] = learner
         return self._references[seed, clean]

@@ -1,7 +1,9 @@
-"""What the runs of the lever benchmark say, paired by seed: ratios, differences, intervals.
+"""Ratios, differences and intervals of the runs in levers.json, paired by seed.
 
 Costs are relative to the baseline of the same seed at its full budget. The target of a seed is the
-loss that its baseline ends with.
+loss that its baseline ends with. Between two budgets the loss is taken as linear in the logarithm
+of the cost; outside of them nothing is extrapolated: a target that the least budget already meets
+costs at most that, one that the largest misses is not reached.
 """
 
 from __future__ import annotations
@@ -12,7 +14,6 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import Any
 
-from benchmarks.levers.branches import cost_of
 from benchmarks.levers.runs import at_one_rate
 from benchmarks.page.markdown import interval
 from prism.compare.statistics import Estimate, estimate
@@ -79,13 +80,13 @@ def finals(content: Row) -> dict[str, dict[int, Row]]:
     Raises:
         ValueError: an arm has some at one rate and some at another.
     """
-    found: dict[str, dict[int, Row]] = {}
+    by_arm: dict[str, dict[int, Row]] = {}
     for row in content["runs"]:
         if row["phase"] == "final":
-            rows = found.setdefault(row.get("arm", ""), {})
+            rows = by_arm.setdefault(row.get("arm", ""), {})
             at_one_rate(row.get("arm", ""), [row, *rows.values()])
             rows[row["seed"]] = row
-    return found
+    return by_arm
 
 
 def arms(content: Row, baseline: str) -> list[Arm]:
@@ -93,22 +94,19 @@ def arms(content: Row, baseline: str) -> list[Arm]:
     runs = finals(content)
     base = runs.get(baseline, {})
     clocks = {r["seed"]: r["seconds"] for r in content["runs"] if r["phase"] == "clock"}
-    found = []
+    compared = []
     for name, rows in runs.items():
         seeds = sorted(rows.keys() & base.keys())
         if not seeds:
             continue
-        ratios = {}
-        for unit in UNITS:
-            cost = _time(clocks) if unit == "time" else _count(unit)
-            ratios[unit] = _ratio([(base[s], rows[s]) for s in seeds], cost)
-        equal = None
-        if name != baseline:
-            equal = estimate([rows[s]["loss"] - base[s]["loss"] for s in seeds])
+        pairs = [(base[s], rows[s]) for s in seeds]
+        costs = {unit: _time(clocks) if unit == "time" else _count(unit) for unit in UNITS}
+        ratios = {unit: _ratio(pairs, cost) for unit, cost in costs.items()}
+        equal = None if name == baseline else difference(rows, base, "loss")
         loss = estimate([rows[s]["loss"] for s in seeds])
         kept = {s: rows[s] for s in seeds}
-        found.append(Arm(name, rows[seeds[0]]["lr"], len(seeds), ratios, equal, loss, kept))
-    return found
+        compared.append(Arm(name, rows[seeds[0]]["lr"], len(seeds), ratios, equal, loss, kept))
+    return compared
 
 
 def _time(clocks: dict[int, dict[str, float]]) -> Cost:
@@ -141,12 +139,30 @@ def _ratio(pairs: Sequence[tuple[Row, Row]], cost: Cost) -> Ratio:
     return Ratio(estimate(values) if values else None, len(values), len(pairs), at_most)
 
 
+def cost_of(target: float, costs: Sequence[float], losses: Sequence[float]) -> float | None:
+    """Least cost at which the loss comes down to ``target``; None if it never does.
+
+    Args:
+        target: a loss.
+        costs: ascending.
+        losses: at these costs.
+    """
+    if losses[0] <= target:
+        return costs[0]
+    for i in range(1, len(costs)):
+        if losses[i] <= target:
+            low, high = math.log(costs[i - 1]), math.log(costs[i])
+            part = (losses[i - 1] - target) / (losses[i - 1] - losses[i])
+            return math.exp(low + part * (high - low))
+    return None
+
+
 def after_growing(arm: Arm) -> tuple[Estimate, Estimate, Estimate]:
-    """What growing did to the held-out loss, against the small model that went on, same batches.
+    """Change of the held-out loss by growing, against the small model that went on, same batches.
 
     Returns:
         over seeds: the jump before any step; the worst difference of a look in the steps after;
-        the worst rise of the model that went on above its own start, which is the rate's doing.
+        the worst rise of the model that went on above its own start, which the rate causes.
     """
     after = [row["growth"] for row in arm.rows.values()]
     gaps = [[a - b for a, b in zip(g["looks"], g["ungrown"], strict=True)] for g in after]
@@ -157,12 +173,10 @@ def after_growing(arm: Arm) -> tuple[Estimate, Estimate, Estimate]:
     return jump, estimate([gap[worst] for gap in gaps]), estimate(rises)
 
 
-def difference(a: dict[int, Row], b: dict[int, Row], domain: str) -> Estimate | None:
-    """Loss of ``a`` minus ``b`` on one domain, over the seeds that both have."""
+def difference(a: dict[int, Row], b: dict[int, Row], *path: str) -> Estimate | None:
+    """A number of the runs ``a`` minus that of ``b``, over the seeds that both have."""
     seeds = sorted(a.keys() & b.keys())
-    if not seeds:
-        return None
-    return estimate([a[s]["domains"][domain] - b[s]["domains"][domain] for s in seeds])
+    return estimate([_inside(a[s], path) - _inside(b[s], path) for s in seeds]) if seeds else None
 
 
 def tuning(content: Row, arm: str) -> dict[float, float]:
@@ -175,11 +189,11 @@ def tuning(content: Row, arm: str) -> dict[float, float]:
 
 
 def mean_of(rows: dict[int, Row], *path: str) -> float:
-    """Mean over seeds of a number inside of the runs."""
+    """Mean over seeds of a number of the runs, found at ``path`` inside of each."""
+    return fmean(_inside(row, path) for row in rows.values())
 
-    def inside(row: Any) -> float:
-        for name in path:
-            row = row[name]
-        return row
 
-    return fmean(inside(row) for row in rows.values())
+def _inside(row: Any, path: Sequence[str]) -> float:
+    for name in path:
+        row = row[name]
+    return row

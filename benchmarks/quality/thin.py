@@ -1,4 +1,4 @@
-"""A comparison, made small enough to be kept beside the code.
+"""Thinning of a comparison, so that it is small enough to be kept beside the code.
 
 Runs that are shown keep their learning curve (step and validation score, four digits); runs of the
 sweep, which only chose a learning rate, lose it. The command loses ``--out``: the folder is one of
@@ -29,10 +29,16 @@ def thin(meta: dict[str, Any], runs: list[Run]) -> str:
         ValueError: it would still be larger than ``LARGEST``.
     """
     shown = {run_key(run) for run in shown_runs(runs)}
-    lines = (
-        json.dumps(_thin_run(run, run_key(run) in shown), allow_nan=False, separators=(",", ":"))
-        for run in runs
-    )
+    lines = []
+    for run in runs:
+        curve = [
+            {"step": point["step"], "val_metric": float(f"{point['val_metric']:.4g}")}
+            for point in run["curve"]
+            if run_key(run) in shown
+        ]
+        speed = run["tokens_per_second"]
+        kept = {"curve": curve, "tokens_per_second": None if speed is None else round(speed)}
+        lines.append(json.dumps(run | kept, allow_nan=False, separators=(",", ":")))
     text = f'{{"meta": {json.dumps(meta, allow_nan=False)},\n"runs": [\n' + ",\n".join(lines)
     text += "\n]}\n"
     size = len(text.encode())
@@ -56,13 +62,3 @@ def import_comparison(source: Path, target: Path) -> None:
     except (KeyError, TypeError, json.JSONDecodeError) as error:
         raise ValueError(f"--import {source}: {error!r}; must be a results.json") from error
     whole_file.write(target, text)
-
-
-def _thin_run(run: Run, shown: bool) -> Run:
-    curve = [
-        {"step": point["step"], "val_metric": float(f"{point['val_metric']:.4g}")}
-        for point in run["curve"]
-        if shown
-    ]
-    speed = run["tokens_per_second"]
-    return run | {"curve": curve, "tokens_per_second": None if speed is None else round(speed)}

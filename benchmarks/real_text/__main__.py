@@ -19,12 +19,9 @@ from typing import Any
 import torch
 
 import prism
-from benchmarks.page.command import RESULTS, at_least, provenance, write_json
-from benchmarks.page.figure import draw
+from benchmarks.page.command import parse, parser, provenance, write_json
 from benchmarks.real_text.plot import text_figure
-from prism.command import Parser
 from prism.data import Tokenizer, open_tokenizer, parse_mix
-from prism.data.order import Source
 from prism.engine.logs.log import read
 from prism.engine.store import folder
 from prism.tokenizer import main as tokenizer_main
@@ -36,7 +33,7 @@ EXTREMES = (2.5e-4, 3.2e-2)  # and goes no further than these
 PROMPTS = ("The function returns", "If the kernel")
 SAMPLE = 60  # tokens
 WARM_UP = 0.02  # of the steps of the long runs
-FULL = {
+FULL: dict[str, Any] = {
     "vocabulary": 4096,
     "steps": 900,
     "sweep_steps": 100,
@@ -54,10 +51,9 @@ QUICK = {
     "vocabulary": 300,
     "steps": 4,
     "sweep_steps": 2,
-    "flags": {
-        "--preset": "tiny",
-        "--set": "d_model=32 num_layers=2 num_rates=4",
-        "--seq-len": "64",
+    "flags": FULL["flags"]
+    | {"--set": "d_model=32 num_layers=2 num_rates=4", "--seq-len": "64"}
+    | {
         "--global-batch-size": "2",
         "--eval-tokens": "128",
         "--eval-every": "2",
@@ -68,26 +64,17 @@ QUICK = {
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    p = Parser(prog=f"python -m {PROGRAM}", description=__doc__)
+    p = parser(PROGRAM, __doc__)
     p.add_argument("--data", default="pydoc", metavar="MIX", help="text to train on")
     p.add_argument("--work", type=Path, default=Path("runs/real_text"), help="folder of the runs")
-    p.add_argument("--out", type=Path, default=RESULTS / "real_text.json", help="JSON to write")
-    p.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, no more")
     p.add_argument("--steps", type=int, help="of the long runs; default 900, quick 4")
-    args = p.parse_args(argv)
-    try:
-        at_least(1, "--steps", args.steps)
-        sources = _sources(args.data)
-    except ValueError as error:
-        p.error(str(error))
+    args, given = parse(p, argv, counts=("steps",), check=lambda args: _sources(args.data))
     plan: dict[str, Any] = QUICK if args.quick else FULL
     plan = plan | {"steps": args.steps or plan["steps"]}
-    content = {"meta": provenance(PROGRAM, _without_folders(argv), _profile(args.quick))}
-    content["text"] = sources
+    content = {"meta": provenance(PROGRAM, _without_folders(given), args.quick)}
+    content["text"] = _sources(args.data)
     content |= measure(args.data, args.work, plan)
-    write_json(args.out, content)
-    draw(text_figure, content, args.out)
+    write_json(args.out, content, text_figure)
     for row in content["runs"]:
         print(f"{row['model']}: {row['held_out'][-1]['bits_per_byte']:.3f} bits per byte")
     return 0
@@ -105,9 +92,9 @@ def measure(data: str, work: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
     flags |= {"--warmup": f"{WARM_UP:g}"}
     sweep, rates, runs = [], {}, []
     for model in MODELS:
-        found = _search(work, model, plan, flags)
-        rates[model] = min(found, key=lambda rate: found[rate])
-        sweep += [{"model": model, "lr": r, "held_out_loss": x} for r, x in sorted(found.items())]
+        losses = _search(work, model, plan, flags)
+        rates[model] = min(losses, key=lambda rate: losses[rate])
+        sweep += [{"model": model, "lr": r, "held_out_loss": x} for r, x in sorted(losses.items())]
     for model in MODELS:
         where = work / f"run-{model}"
         records = _train(where, model, rates[model], plan["steps"], flags)
@@ -122,21 +109,21 @@ def _search(
 ) -> dict[float, float]:
     """Held-out loss by rate: the best one has a worse one on either side, or is extreme."""
     steps = int(plan["sweep_steps"])
-    # as many steps of warming up as the long run has, which so short a run has to be told
+    # as many steps of warm-up as the long run has: a share of the short one would be too few
     warm = flags | {"--warmup": f"{min(1.0, WARM_UP * plan['steps'] / steps):g}"}
-    found: dict[float, float] = {}
+    losses: dict[float, float] = {}
 
     def measure_at(rate: float) -> None:
         records = _train(work / f"sweep-{model}-{rate:g}", model, rate, steps, warm)
-        found[rate] = records[-1]["held_out_loss"]
+        losses[rate] = records[-1]["held_out_loss"]
 
     for rate in RATES:
         measure_at(rate)
     while True:
-        best = min(found, key=lambda rate: found[rate])
-        further = 2 * best if best == max(found) else best / 2 if best == min(found) else None
+        best = min(losses, key=lambda rate: losses[rate])
+        further = 2 * best if best == max(losses) else best / 2 if best == min(losses) else None
         if further is None or not EXTREMES[0] <= further <= EXTREMES[1]:
-            return found
+            return losses
         measure_at(further)
 
 
@@ -162,7 +149,12 @@ def _row(
     model: str, rate: float, where: Path, records: Sequence[dict[str, Any]], tokenizer: Tokenizer
 ) -> dict[str, Any]:
     """A long run as it is kept: its curves, its cost, its samples."""
-    trained = prism.load(where)
+    trained, samples = prism.load(where), []
+    for prompt in PROMPTS:
+        start = torch.tensor(tokenizer.encode(prompt))
+        tokens = trained.generate(start, SAMPLE, temperature=0.7, seed=0).tolist()
+        text = tokenizer.decode(tokens).removeprefix(prompt)
+        samples.append({"prompt": prompt, "text": text})
     logged = [r for r in records if "loss" in r]
     held = [r for r in records if "held_out_loss" in r]
     return {
@@ -171,7 +163,7 @@ def _row(
         "seed": 0,
         "parameters": trained.num_parameters(),
         "tokens": held[-1]["tokens"],
-        "seconds": sum(r["seconds_per_step"] for r in logged) * _every(logged),
+        "seconds": sum(r["seconds_per_step"] for r in logged) * logged[-1]["step"] / len(logged),
         "training": [{"step": r["step"], "bits_per_byte": r["bits_per_byte"]} for r in logged],
         "held_out": [
             {
@@ -182,19 +174,8 @@ def _row(
             }
             for r in held
         ],
-        "samples": [_sample(trained, tokenizer, prompt) for prompt in PROMPTS],
+        "samples": samples,
     }
-
-
-def _every(logged: Sequence[dict[str, Any]]) -> float:
-    """Steps that one logged record stands for, on average."""
-    return float(logged[-1]["step"]) / len(logged)
-
-
-def _sample(model: Any, tokenizer: Tokenizer, prompt: str) -> dict[str, str]:
-    start = torch.tensor(tokenizer.encode(prompt))
-    tokens = model.generate(start, SAMPLE, temperature=0.7, seed=0).tolist()
-    return {"prompt": prompt, "text": tokenizer.decode(tokens).removeprefix(prompt)}
 
 
 def _sources(data: str) -> list[dict[str, Any]]:
@@ -205,15 +186,9 @@ def _sources(data: str) -> list[dict[str, Any]]:
     """
     mix = parse_mix(data)
     total = sum(w.weight for w in mix.sources)
-    return [{"name": Path(_named(w.source)).name, "share": w.weight / total} for w in mix.sources]
-
-
-def _named(source: Source) -> str:
-    return source.name.partition(":")[2] or source.name
-
-
-def _profile(quick: bool) -> str:
-    return "quick" if quick else "full"
+    names = [w.source.name.partition(":")[2] or w.source.name for w in mix.sources]
+    shares = [w.weight / total for w in mix.sources]
+    return [{"name": Path(n).name, "share": s} for n, s in zip(names, shares, strict=True)]
 
 
 def _without_folders(argv: Sequence[str]) -> list[str]:

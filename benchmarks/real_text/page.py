@@ -1,17 +1,22 @@
-"""The part of RESULTS.md about training on real English: the curve, the rates, the samples."""
+"""Chapter on training on real English: the end of each run, the rates tried, samples."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.page.markdown import table
+from benchmarks.page.markdown import NONE, columns, pivot
 
 
-def sections(content: dict[str, Any]) -> list[str]:
+def text_sections(content: dict[str, Any]) -> list[str]:
     """Paragraphs and tables, from the content of real_text.json."""
-    meta, settings, runs = content["meta"], content["settings"], content["runs"]
+    meta, settings = content["meta"], content["settings"]
     text = " and ".join(f"{s['name']} ({s['share']:.0%})" for s in content["text"])
-    best = min(runs, key=lambda row: row["held_out"][-1]["bits_per_byte"])
+    runs = [{**row, "end": row["held_out"][-1]} for row in content["runs"]]
+    bits = {row["model"]: row["end"]["bits_per_byte"] for row in runs}
+
+    def minus_prism(row: dict[str, Any]) -> str:
+        return f"{bits[row['model']] - bits['prism']:+.3f}" if "prism" in bits else NONE
+
     return [
         "![Held-out bits per byte](benchmarks/results/real_text.png)",
         f"`prism.run_scale` on real English: {text}; {settings['vocabulary']:,} BPE ids, "
@@ -19,62 +24,43 @@ def sections(content: dict[str, Any]) -> list[str]:
         f"steps of {settings['--global-batch-size']} × {settings['--seq-len']} tokens, the same "
         f"rows in the same order for every model. {meta['cpu']}, torch {meta['torch']}, "
         f"{meta['threads']} thread, one seed, so differences of a hundredth may be chance. Lowest: "
-        f"{best['model']}.",
-        _runs(runs),
+        f"{min(bits, key=bits.__getitem__)}.",
+        columns(
+            runs,
+            {
+                "model": "{model}",
+                "parameters": "{parameters:,}",
+                "tokens": "{end[tokens]:,}",
+                "rate": "{lr:g}",
+                "held-out bits/byte": "{end[bits_per_byte]:.3f}",
+                "nats per token": "{end[loss]:.3f}",
+                "minus prism": minus_prism,
+                "minutes": lambda row: f"{row['seconds'] / 60:.0f}",
+            },
+        ),
         f"Rates by the held-out loss (nats) of {settings['sweep steps']} steps each, fully "
         "decayed; the lowest was taken:",
-        _sweep(content["sweep"]),
+        pivot(
+            content["sweep"],
+            "{model}",
+            "{lr:g}",
+            lambda rows: f"{rows[0]['held_out_loss']:.3f}",
+            "model",
+            order=lambda row: row["lr"],
+        ),
         "Samples at temperature 0.7, seed 0:",
-        _samples(runs),
+        columns(
+            [{"model": row["model"], **sample} for row in runs for sample in row["samples"]],
+            {
+                "model": "{model}",
+                "text": lambda row: f"**{escaped(row['prompt'])}**{escaped(row['text'])}",
+            },
+            left=2,
+        ),
     ]
 
 
-def _runs(runs: list[dict[str, Any]]) -> str:
-    prism = next((row for row in runs if row["model"] == "prism"), None)
-    lines = []
-    for row in runs:
-        last = row["held_out"][-1]
-        lines.append(
-            [
-                row["model"],
-                f"{row['parameters']:,}",
-                f"{last['tokens']:,}",
-                f"{row['lr']:g}",
-                f"{last['bits_per_byte']:.3f}",
-                f"{last['loss']:.3f}",
-                "–" if prism is None else f"{last['bits_per_byte'] - _bits(prism):+.3f}",
-                f"{row['seconds'] / 60:.0f}",
-            ]
-        )
-    head = ["model", "parameters", "tokens", "rate", "held-out bits/byte", "nats per token"]
-    return table([*head, "minus prism", "minutes"], lines)
-
-
-def _bits(row: dict[str, Any]) -> float:
-    bits: float = row["held_out"][-1]["bits_per_byte"]
-    return bits
-
-
-def _sweep(rows: list[dict[str, Any]]) -> str:
-    rates = sorted({row["lr"] for row in rows})
-    found = {(row["model"], row["lr"]): row["held_out_loss"] for row in rows}
-    models = list(dict.fromkeys(row["model"] for row in rows))
-    lines = [
-        [m, *(f"{found[m, r]:.3f}" if (m, r) in found else "–" for r in rates)] for m in models
-    ]
-    return table(["model", *(f"{rate:g}" for rate in rates)], lines)
-
-
-def _samples(runs: list[dict[str, Any]]) -> str:
-    lines = [
-        [row["model"], f"**{_cell(sample['prompt'])}**{_cell(sample['text'])}"]
-        for row in runs
-        for sample in row["samples"]
-    ]
-    return table(["model", "text"], lines, left=2)
-
-
-def _cell(text: str) -> str:
+def escaped(text: str) -> str:
     """``text`` as it can stand in a cell of a table."""
     flat = " ".join(text.split(" ")).replace("\n", " ⏎ ")
     for character in "\\`*_|<>[]":

@@ -1,25 +1,22 @@
-"""``python -m benchmarks.retrieval``: a small PRISM that learns to ask a tape, on several seeds.
+"""``python -m benchmarks.retrieval``: a small PRISM that learns to query a tape, on several seeds.
 
 Per seed: train on facts that are thrown away at every step, freeze, bind 100 facts of the test
-split and ask; then the probes of ``prism.eval_holo`` on the register alone and end to end.
+split and test; then the probes of ``prism.eval_holo`` on the register alone and end to end.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-import torch
-
-from benchmarks.page.command import RESULTS, at_least, provenance, write_json
-from prism.command import Parser, output
+from benchmarks.page.command import parse, parser, provenance, write_json
+from prism.command import output
 from prism.model.prism import Prism
-from prism.studies.retrieval import model_probes, vector_probes
-from prism.studies.retrieval.cost import cost
-from prism.studies.retrieval.measures import Exam, measure
-from prism.studies.retrieval.training import Plan, default_config, train
+from prism.studies.retrieval.measures import RetrievalEvalSet, measure
+from prism.studies.retrieval.probes import model_capacity, model_specificity, vector_specificity
+from prism.studies.retrieval.report import cost
+from prism.studies.retrieval.training import RetrievalPlan, default_config, train
 
 PROGRAM = "benchmarks.retrieval"
 STEPS, QUICK_STEPS = 600, 3
@@ -31,21 +28,12 @@ PROBE_DIM = 8192
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    p = Parser(prog=f"python -m {PROGRAM}", description=__doc__)
-    p.add_argument("--out", type=Path, default=RESULTS / "retrieval.json", help="JSON to write")
-    p.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, no more")
+    p = parser(PROGRAM, __doc__)
     p.add_argument("--seeds", type=int, help=f"seeds 0..N-1; default {SEEDS}, quick 1")
     p.add_argument("--threads", type=int, default=1, help="of torch")
-    args = p.parse_args(argv)
-    try:
-        at_least(1, "--seeds", args.seeds)
-        at_least(1, "--threads", args.threads)
-    except ValueError as error:
-        p.error(str(error))
-    torch.set_num_threads(args.threads)
+    args, given = parse(p, argv, counts=("seeds", "threads"))
     console = output()
-    content = {"meta": provenance(PROGRAM, argv, "quick" if args.quick else "full"), "runs": []}
+    content = {"meta": provenance(PROGRAM, given, args.quick), "runs": []}
     for seed in range(args.seeds or (1 if args.quick else SEEDS)):
         content["runs"].append(one_seed(seed, args.quick))
         write_json(args.out, content)  # what is done is kept if the next seed is not
@@ -57,14 +45,14 @@ def main(argv: list[str] | None = None) -> int:
 
 def one_seed(seed: int, quick: bool) -> dict[str, Any]:
     """Training, the exam of the frozen model, the probes, and what the ability costs."""
-    plan = Plan(steps=QUICK_STEPS if quick else STEPS, seed=seed)
+    plan = RetrievalPlan(steps=QUICK_STEPS if quick else STEPS, seed=seed)
     model = Prism(default_config(seed))
     losses = train(model, plan)
     model.eval().requires_grad_(False)
-    exam = Exam(model, QUICK_FACTS if quick else FACTS, DIM, seed)
-    probes = list(vector_probes.specificity(PROBE_DIM, seed))
+    exam = RetrievalEvalSet(model, QUICK_FACTS if quick else FACTS, DIM, seed)
+    probes = list(vector_specificity(PROBE_DIM, seed))
     if not quick:
-        probes += [*model_probes.specificity(model, seed), *model_probes.capacity(model, seed)]
+        probes += [*model_specificity(model, seed), *model_capacity(model, seed)]
     return {
         "seed": seed,
         "plan": asdict(plan),

@@ -1,81 +1,51 @@
-"""The part of RESULTS.md about PRISM asking a tape: its bars, the first design beside it, cost."""
+"""Chapter on PRISM with a HoloTape: answers beside the first design, cost, probes."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.page import bars
-from benchmarks.page.bars import Bar
-from benchmarks.page.markdown import table
-from prism.compare.statistics import Estimate, estimate
-from prism.studies.retrieval.report import BARS, FIRST_DESIGN
-
-ASKS = {
-    "answered": "facts never seen in training are answered ≥ 0.95 at 100 facts",
-    "refused, its subject is known": "absent facts of known subjects are refused ≥ 0.95",
-    "refused, its subject is not": "absent facts of other subjects are refused ≥ 0.95",
-    "logits bit-identical, gate closed": "nothing changes where no fact speaks: 1",
-    "parameters unchanged": "the weights are those before: 1",
-    "register as if never told": "forgetting leaves what never knew it: 1",
-}
+from benchmarks.page.markdown import NONE, columns
+from benchmarks.retrieval.criteria import values_of
+from prism.compare.statistics import estimate
+from prism.studies.retrieval.report import FIRST_DESIGN
 
 
-def sections(content: dict[str, Any]) -> list[str]:
+def retrieval_sections(content: dict[str, Any]) -> list[str]:
     """Paragraphs and tables, from the content of retrieval.json."""
     runs, meta = content["runs"], content["meta"]
-    found = retrieval_bars(runs)
-    met = sum(bar.met is True for bar in found)
     plan = runs[0]["plan"]
     return [
         f"`PrismConfig.holo_mode`: {plan['steps']} steps of {plan['batch_size']} × "
         f"{plan['length']} tokens with facts that are thrown away at every step, then frozen and "
         f"asked about {runs[0]['facts']} facts of the test split. {len(runs)} seeds, "
-        f"{meta['cpu']}, torch {meta['torch']}. {met} of {len(found)} bars met on every seed:",
-        table(bars.HEAD, [bar.cells for bar in found], left=4),
+        f"{meta['cpu']}, torch {meta['torch']}. A criterion is met if every seed meets it.",
         "All figures, mean and half of the 95% interval over seeds. *First design* is the read "
         "head of the earlier public implementation, as its own log reports it: "
         "below the answers it gave without any tape.",
-        _answers(runs),
+        columns(
+            runs[0]["rows"],
+            {
+                "": "{metric}",
+                "protocol": "{protocol}",
+                "first design": lambda row: (
+                    f"{FIRST_DESIGN[row['metric']]:.2f}" if row["metric"] in FIRST_DESIGN else NONE
+                ),
+                "ours": lambda row: shown(values_of(runs, row["metric"])),
+                "cases per seed": "{count:,}",
+            },
+            left=2,
+        ),
         _cost(runs[0]["cost"]),
-        _specificity(runs),
-        _probes(runs),
+        _specificity([probe for run in runs for probe in run["probes"]]),
+        _capacity(runs),
     ]
 
 
-def retrieval_bars(runs: list[dict[str, Any]]) -> list[Bar]:
-    """One bar per figure that has one, with its lowest and highest seed; met if all meet it."""
-    found = []
-    for i, (metric, asks) in enumerate(ASKS.items()):
-        values = _values(runs, metric)
-        reached = " to ".join(dict.fromkeys(f"{x:.4g}" for x in (min(values), max(values))))
-        found.append(Bar(f"R{i + 1}", asks, reached, min(values) >= BARS[metric]))
-    return found
-
-
-def _values(runs: list[dict[str, Any]], metric: str) -> list[float]:
-    return [row["value"] for run in runs for row in run["rows"] if row["metric"] == metric]
-
-
-def _answers(runs: list[dict[str, Any]]) -> str:
-    lines = []
-    for row in runs[0]["rows"]:
-        first = FIRST_DESIGN.get(row["metric"])
-        lines.append(
-            [
-                row["metric"],
-                row["protocol"],
-                "–" if first is None else f"{first:.2f}",
-                _shown(estimate(_values(runs, row["metric"]))),
-                f"{row['count']:,}",
-            ]
-        )
-    return table(["", "protocol", "first design", "ours", "cases per seed"], lines, left=2)
-
-
-def _shown(found: Estimate) -> str:
-    if found.half_width is None:
-        return f"{found.mean:.4f}"
-    return f"{found.mean:.4f} ± {found.half_width:.4f}"
+def shown(values: list[float]) -> str:
+    """Mean and half of the interval over seeds."""
+    mean = estimate(values)
+    half = "" if mean.half_width is None else f" ± {mean.half_width:.4f}"
+    return f"{mean.mean:.4f}{half}"
 
 
 def _cost(cost: dict[str, Any]) -> str:
@@ -89,42 +59,37 @@ def _cost(cost: dict[str, Any]) -> str:
     )
 
 
-def _specificity(runs: list[dict[str, Any]]) -> str:
-    alone = [p for run in runs for p in run["probes"] if _is_of_eight(p)]
-    whole = [p for run in runs for p in run["probes"] if _is_end_to_end(p)]
-    said = (
+def _specificity(probes: list[dict[str, Any]]) -> str:
+    def of(setting: str) -> list[dict[str, Any]]:
+        mine = [probe for probe in probes if probe["probe"] == "specificity"]
+        return [probe for probe in mine if probe["setting"].endswith(setting)]
+
+    alone, whole = of("N = 8, no model"), of("trained model")
+    text = (
         '**What "specificity +0.355" was.** The mean cosine of eight superposed random vectors '
         "with what was bound, which is 1/√8 whatever the model does: theory "
-        f"{alone[0]['theory']:.4f}, here {_shown(estimate([p['measured'] for p in alone]))}, "
+        f"{alone[0]['theory']:.4f}, here {shown([p['measured'] for p in alone])}, "
         "no model taking part."
     )
     if whole:
-        said += (
+        text += (
             " Measured end to end (exact match when the fact is bound, minus exact match when the "
-            f"answers are exchanged), ours is {_shown(estimate([p['measured'] for p in whole]))}."
+            f"answers are exchanged), ours is {shown([p['measured'] for p in whole])}."
         )
-    return said
+    return text
 
 
-def _is_of_eight(probe: dict[str, Any]) -> bool:
-    return probe["probe"] == "specificity" and probe["setting"].endswith("N = 8, no model")
-
-
-def _is_end_to_end(probe: dict[str, Any]) -> bool:
-    return probe["probe"] == "specificity" and probe["setting"].endswith("trained model")
-
-
-def _probes(runs: list[dict[str, Any]]) -> str:
-    lines = []
-    for i, probe in enumerate(runs[0]["probes"]):
-        if probe["probe"] != "capacity":
-            continue
-        measured = estimate([run["probes"][i]["measured"] for run in runs])
-        control = estimate([run["probes"][i]["control"] for run in runs])
-        lines.append(
-            [probe["setting"], _shown(measured), f"{probe['theory']:.4f}", _shown(control)]
-        )
-    if not lines:
-        return ""
-    head = ["tape", "answered right, from the tape alone", "theory", "absent facts answered"]
-    return table(head, lines)
+def _capacity(runs: list[dict[str, Any]]) -> str:
+    """Answers from the tape alone, by size of the tape; empty where it was not probed."""
+    rows = [
+        probe | {name: [run["probes"][i][name] for run in runs] for name in ("measured", "control")}
+        for i, probe in enumerate(runs[0]["probes"])
+        if probe["probe"] == "capacity"
+    ]
+    specs = {
+        "tape": "{setting}",
+        "answered right, from the tape alone": lambda row: shown(row["measured"]),
+        "theory": "{theory:.4f}",
+        "absent facts answered": lambda row: shown(row["control"]),
+    }
+    return columns(rows, specs) if rows else ""

@@ -1,4 +1,4 @@
-"""Does a kind of expert matter most where the router chooses it?
+"""Ablation of a kind of expert where the router chooses it, and where it does not.
 
 A *decision* is one token in one layer; the kind with the largest probability wins it. That is
 asked per layer, not of a mean over layers, because it is in a layer that a router decides: the
@@ -10,7 +10,7 @@ is set to 0 there, in all layers at once; state updates go on untouched:
     harm(S) = (loss with the kind off at S - loss) * scored positions / n      nats per decision
     ratio   = harm(won) / harm(others)
 
-1 would mean that the router's choice says nothing about what a kind is for. Harm is counted where
+1 would mean that the router's choice is unrelated to what a kind is for. Harm is counted where
 it shows, at any later scored position. Read over all tokens a ratio can be large because a kind
 wins the tokens that matter to the task at all; so it is also measured with the draw restricted to
 scored positions, which all matter.
@@ -35,8 +35,8 @@ LEAST = 64  # decisions on either side, below which a ratio would be noise
 
 
 @dataclass(frozen=True)
-class Reading:
-    """Test sequences as the model reads them.
+class RoutedBatch:
+    """Test sequences and the routing decisions on them.
 
     Attributes:
         tokens, targets: ``[B, T]``.
@@ -53,8 +53,8 @@ class Reading:
 
 
 @torch.no_grad()
-def read(model: Prism, tokens: Tensor, targets: Tensor) -> Reading:
-    """Run ``model`` on ``tokens [B, T]`` and note who wins which decision."""
+def routed(model: Prism, tokens: Tensor, targets: Tensor) -> RoutedBatch:
+    """Run ``model`` on ``tokens [B, T]`` and note which kind wins each decision."""
     model.eval()
     output = model(tokens, routing=True)
     won, held = {}, {}
@@ -62,7 +62,7 @@ def read(model: Prism, tokens: Tensor, targets: Tensor) -> Reading:
         layers = [_wins(routing.kinds, routing.probability, kind) for routing in output.routing]
         won[kind] = torch.stack(layers)
         held[kind] = torch.tensor([kind in routing.kinds for routing in output.routing])
-    return Reading(tokens, targets, float(scored_loss(output.logits, targets)), won, held)
+    return RoutedBatch(tokens, targets, float(scored_loss(output.logits, targets)), won, held)
 
 
 def _wins(kinds: Sequence[str], probability: Tensor, kind: str) -> Tensor:
@@ -94,9 +94,9 @@ def without(model: Prism, kind: str, where: Tensor) -> Iterator[None]:
 
 
 def specialisation(
-    model: Prism, reading: Reading, kind: str, scored_only: bool, draws: int, seed: int
+    model: Prism, batch: RoutedBatch, kind: str, scored_only: bool, draws: int, seed: int
 ) -> dict[str, Any]:
-    """How much ``kind`` is needed where it wins and where it does not.
+    """Harm of switching ``kind`` off where it wins and where it does not.
 
     Args:
         scored_only: draw decisions at scored positions only.
@@ -108,10 +108,10 @@ def specialisation(
         said, because there are fewer than ``LEAST`` decisions on a side or (ratio) because
         switching it off elsewhere does no harm.
     """
-    eligible = reading.held[kind][:, None, None].expand_as(reading.won[kind])
+    eligible = batch.held[kind][:, None, None].expand_as(batch.won[kind])
     if scored_only:
-        eligible = eligible & (reading.targets != NOT_SCORED)
-    won, others = eligible & reading.won[kind], eligible & ~reading.won[kind]
+        eligible = eligible & (batch.targets != NOT_SCORED)
+    won, others = eligible & batch.won[kind], eligible & ~batch.won[kind]
     n = int(min(won.sum(), others.sum()))
     row: dict[str, Any] = {"kind": kind, "where": "scored" if scored_only else "all"}
     row |= {"wins": float(won.sum() / eligible.sum().clamp(min=1)), "decisions": n}
@@ -119,7 +119,7 @@ def specialisation(
         return row | {"harm_won": None, "harm_others": None, "ratio": None}
     generator = torch.Generator().manual_seed(seed)
     at_won, at_others = (
-        sum(_harm(model, reading, kind, _draw(among, n, generator)) for _ in range(draws)) / draws
+        sum(_harm(model, batch, kind, _draw(among, n, generator)) for _ in range(draws)) / draws
         for among in (won, others)
     )
     ratio = at_won / at_others if at_others > 0 else None
@@ -127,12 +127,12 @@ def specialisation(
 
 
 @torch.no_grad()
-def _harm(model: Prism, reading: Reading, kind: str, where: Tensor) -> float:
+def _harm(model: Prism, batch: RoutedBatch, kind: str, where: Tensor) -> float:
     """Nats lost in total per decision of ``where [L, B, T]``."""
     with without(model, kind, where):
-        loss = float(scored_loss(model(reading.tokens).logits, reading.targets))
-    scored = int((reading.targets != NOT_SCORED).sum())
-    return (loss - reading.loss) * scored / int(where.sum())
+        loss = float(scored_loss(model(batch.tokens).logits, batch.targets))
+    scored = int((batch.targets != NOT_SCORED).sum())
+    return (loss - batch.loss) * scored / int(where.sum())
 
 
 def _draw(among: Tensor, n: int, generator: torch.Generator) -> Tensor:

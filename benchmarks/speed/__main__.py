@@ -1,8 +1,8 @@
-"""``python -m benchmarks.speed``: PRISM in its default routing and the baselines, side by side.
+"""``python -m benchmarks.speed``: PRISM in its default routing beside its baselines.
 
 One run, one width, equal parameters (2%), all cores. Measured: time of a training step by length
 (models in turns), peak memory of a step (a process each), time of a decoding step by context, and
-what the neural kind costs in sparse mode. Writes a JSON and draws it; the bars are printed.
+what the neural kind costs in sparse mode. Writes a JSON and draws it; the criteria are printed.
 """
 
 from __future__ import annotations
@@ -10,34 +10,28 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
-from rich.table import Table
 
-from benchmarks.page import bars
-from benchmarks.page.command import RESULTS, at_least, provenance, write_json
-from benchmarks.page.figure import draw
+from benchmarks.page.command import parse, parser, provenance, write_json
+from benchmarks.page.criterion import console_table, judge
 from benchmarks.speed import memory
-from benchmarks.speed.bars import speed_bars
+from benchmarks.speed.criteria import speed_criteria
 from benchmarks.speed.neural_share import neural_share
 from benchmarks.speed.plot import speed_figure
 from benchmarks.speed.timing import Shape, decode_times, step_times
 from prism.baselines import build
-from prism.command import Parser
 from prism.compare.protocol import MODELS
 from prism.config import PrismConfig
-from prism.record import cpu_count
 
 PROGRAM = "benchmarks.speed"
 LONG_RUNNERS = ("prism", "transformer")  # measured for memory and decoding
 
 
 @dataclass(frozen=True)
-class Size:
-    """What is measured. Contexts ascend; ``share_rows`` tokens pass the sparse router."""
+class SpeedSizes:
+    """Sizes to measure at. Contexts ascend; ``share_rows`` tokens pass the sparse router."""
 
     profile: str
     d_model: int
@@ -51,7 +45,7 @@ class Size:
     share_rounds: int
 
 
-FULL = Size(
+FULL = SpeedSizes(
     profile="full",
     d_model=256,
     num_layers=4,
@@ -63,7 +57,7 @@ FULL = Size(
     share_rows=8192,
     share_rounds=9,
 )
-QUICK = Size(
+QUICK = SpeedSizes(
     profile="quick",
     d_model=32,
     num_layers=2,
@@ -79,47 +73,38 @@ QUICK = Size(
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    p = Parser(prog=f"python -m {PROGRAM}", description=__doc__)
-    p.add_argument("--out", type=Path, default=RESULTS / "speed.json", help="the JSON to write")
-    p.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, no more")
+    p = parser(PROGRAM, __doc__)
     p.add_argument("--threads", type=int, help="of torch; default all cores")
-    args = p.parse_args(argv)
-    try:
-        at_least(1, "--threads", args.threads)
-    except ValueError as error:
-        p.error(str(error))
-    torch.set_num_threads(args.threads or cpu_count())
-    console = Console(soft_wrap=True)
-    content = {"meta": provenance(PROGRAM, argv, "quick" if args.quick else "full")}
+    args, given = parse(p, argv, counts=("threads",))
+    console = Console(soft_wrap=True, highlight=False)
+    content = {"meta": provenance(PROGRAM, given, args.quick)}
     content |= measure(QUICK if args.quick else FULL, console)
-    write_json(args.out, content)
-    drawings = draw(speed_figure, content, args.out)
-    console.print(_table(content))
-    console.print(f"{args.out}, {', '.join(str(path) for path in drawings)}", highlight=False)
+    paths = write_json(args.out, content, speed_figure)
+    console.print(console_table("Speed", judge(speed_criteria, content)))
+    console.print(", ".join(str(path) for path in paths))
     return 0
 
 
-def measure(size: Size, console: Console) -> dict[str, Any]:
+def measure(size: SpeedSizes, console: Console) -> dict[str, Any]:
     """Everything but ``meta`` of speed.json."""
     config = PrismConfig(vocab_size=256, d_model=size.d_model, num_layers=size.num_layers)
     models = {name: build(name, config) for name in MODELS}
-    console.print(f"step time, {len(models)} models in turns", highlight=False)
+    console.print(f"step time, {len(models)} models in turns")
     steps = step_times(models, size.shapes, config.vocab_size)
     decode = []
     for name in LONG_RUNNERS:
-        console.print(f"decoding, {name}", highlight=False)
+        console.print(f"decoding, {name}")
         rows = decode_times(models[name], size.contexts, size.decode_rounds, config.vocab_size)
         decode += [{"model": name, **row} for row in rows]
     parameters = {name: model.num_parameters() for name, model in models.items()}
     del models
-    console.print("peak memory", highlight=False)
+    console.print("peak memory")
     peaks = [
         memory.peak_memory(config, name, length)
         for name in LONG_RUNNERS
-        for length in (size.memory_lengths if memory.available() else ())
+        for length in (size.memory_lengths if memory.STATUS.exists() else ())
     ]
-    console.print("share of the neural kind", highlight=False)
+    console.print("share of the neural kind")
     share = neural_share((1, 2), size.share_widths, size.share_rows, size.share_rounds)
     return {
         "config": config.to_dict(),
@@ -129,13 +114,6 @@ def measure(size: Size, console: Console) -> dict[str, Any]:
         "decode": decode,
         "neural_share": share,
     }
-
-
-def _table(content: dict[str, Any]) -> Table:
-    table = Table(*bars.HEAD, title="Speed", title_justify="left", box=None, pad_edge=False)
-    for bar in speed_bars(content):
-        table.add_row(*bar.cells)
-    return table
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What the neural kind costs when the router runs it on a share of the tokens only.
+"""Cost of the neural kind when the router runs it on a share of the tokens only.
 
     cost = t(dispatch on the share s) / (s t(all tokens))
 
@@ -10,7 +10,6 @@ inside that model per row that chose it, and the FLOPs against ``s`` times those
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from statistics import median
 from typing import Any
@@ -19,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.page.timing import in_turns
 from benchmarks.speed.timing import random_tokens
 from prism.config import PrismConfig
 from prism.model.prism import Prism
@@ -51,22 +51,24 @@ def _measure(width: int, topk: int, rows: int, rounds: int) -> dict[str, Any]:
     expert = model.blocks[0].neural
     weight = torch.ones(rows)
 
-    def dense() -> Tensor:
-        return expert.emit(expert(*inputs).flatten(0, 1)) * weight[:, None]
+    def dense() -> None:
+        (expert.emit(expert(*inputs).flatten(0, 1)) * weight[:, None]).sum().backward()
 
-    def sparse() -> Tensor:
-        return dispatch(expert.emit, expert(*inputs).flatten(0, 1), chosen, weight)
+    def sparse() -> None:
+        rows = expert(*inputs).flatten(0, 1)
+        dispatch(expert.emit, rows, chosen, weight).sum().backward()
 
     share = chosen.float().mean().item()
-    seconds = _times([dense, sparse], rounds)
+    seconds = in_turns({"dense": dense, "sparse": sparse}, rounds)
+    medians = {name: median(times) for name, times in seconds.items()}
     return {
         "d_model": width,
         "topk": topk,
         "tokens": rows,
         "share": share,
-        "dense_seconds": seconds[0],
-        "sparse_seconds": seconds[1],
-        "cost": seconds[1] / (share * seconds[0]),
+        "dense_seconds": medians["dense"],
+        "sparse_seconds": medians["sparse"],
+        "cost": medians["sparse"] / (share * medians["dense"]),
         "flops_cost": _flops(sparse) / (share * _flops(dense)),
         "rows_per_choice": reached / int(chosen.sum()),
     }
@@ -93,19 +95,7 @@ def _look_inside(model: Prism, rows: int) -> tuple[Tensor, list[Tensor], int]:
     return chosen, [x.detach().requires_grad_() for x in inputs], max(counts)
 
 
-def _times(functions: Sequence[Callable[[], Tensor]], rounds: int) -> list[float]:
-    """Median seconds of forward and backward of each, in turns after one warm-up."""
-    seconds: list[list[float]] = [[] for _ in functions]
-    for turn in range(rounds + 1):
-        for found, function in zip(seconds, functions, strict=True):
-            begin = time.perf_counter()
-            function().sum().backward()
-            if turn > 0:
-                found.append(time.perf_counter() - begin)
-    return [median(found) for found in seconds]
-
-
-def _flops(function: Callable[[], Tensor]) -> int:
+def _flops(function: Callable[[], None]) -> int:
     with FlopCounterMode(display=False) as counter:
-        function().sum().backward()
+        function()
     return counter.get_total_flops()

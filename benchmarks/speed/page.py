@@ -1,125 +1,71 @@
-"""The parts of RESULTS.md about speed and about specialisation."""
+"""Chapter on speed: step time, memory, decoding, and the neural kind in sparse mode."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.page.bars import find
-from benchmarks.page.markdown import mebibytes, seconds, table
-from benchmarks.specialisation.bars import harms
+from benchmarks.page.criterion import find
+from benchmarks.page.markdown import columns, listed, pivot, seconds
 
 
-def setting(speed: dict[str, Any]) -> str:
-    """Size, machine and threads, in one paragraph."""
+def speed_sections(speed: dict[str, Any]) -> list[str]:
+    """Paragraphs and tables, from the content of speed.json."""
     config, meta = speed["config"], speed["meta"]
-    sizes = ", ".join(f"{name} {count:,}" for name, count in speed["parameters"].items())
-    return (
+    sizes = listed(f"{name} {count:,}" for name, count in speed["parameters"].items())
+    memory = pivot(speed["memory"], "{model}", "T={length:,}", _peak, "peak memory")
+    return [
+        "![Step time, memory and decoding](benchmarks/results/speed.png)",
         f"d_model {config['d_model']}, {config['num_layers']} layers, vocabulary "
         f"{config['vocab_size']}; parameters: {sizes}. {meta['cpu']}, {meta['cpus']} cores, "
         f"torch {meta['torch']}, threads: {meta['threads']}. Forward and backward, median over "
-        "rounds in which the models take turns; in brackets relative to the Transformer."
-    )
+        "rounds in which the models take turns; in brackets relative to the Transformer.",
+        step_table(speed),
+        pivot(
+            [row for row in speed["steps"] if row["batch"] == 1],
+            "{model}",
+            "T={length:,}",
+            lambda rows: f"{1e6 * rows[0]['median'] / rows[0]['length']:.0f} µs",
+            "per token",
+        ),
+        "Peak memory of a step on one sequence, above that of the idle process:",
+        memory if speed["memory"] else "Not measured on this system.",
+        "Decoding, one sequence, one token at a time:",
+        pivot(
+            speed["decode"],
+            "{model}",
+            "{context:,}",
+            lambda rows: seconds(rows[0]["median"]),
+            "per token after",
+        ),
+        "The neural kind in sparse mode, forward and backward:",
+        columns(
+            speed["neural_share"],
+            {
+                "d_model": "{d_model}",
+                "top-k": "{topk}",
+                "share of tokens": "{share:.3f}",
+                "time / (share × all)": "{cost:.2f}",
+                "FLOPs / (share × all)": "{flops_cost:.3f}",
+                "rows run / rows chosen": "{rows_per_choice:.3f}",
+            },
+            left=0,
+        ),
+    ]
 
 
 def step_table(speed: dict[str, Any]) -> str:
-    """Step time per shape and model."""
-    rows = []
-    shapes = dict.fromkeys((row["batch"], row["length"]) for row in speed["steps"])
-    for name in speed["parameters"]:
-        cells = []
-        for batch, length in shapes:
-            mine = find(speed["steps"], model=name, batch=batch, length=length)
-            base = find(speed["steps"], model="transformer", batch=batch, length=length)
-            cells.append(f"{seconds(mine['median'])} ({mine['median'] / base['median']:.2f})")
-        rows.append([name, *cells])
-    return table(["model", *(f"{b} × {t:,}" for b, t in shapes)], rows)
+    """Step time per shape and model, in brackets over the Transformer's."""
+
+    def cell(rows: list[Any]) -> str:
+        mine = rows[0]
+        shape = {"batch": mine["batch"], "length": mine["length"]}
+        base = find(speed["steps"], model="transformer", **shape)
+        return f"{seconds(mine['median'])} ({mine['median'] / base['median']:.2f})"
+
+    return pivot(speed["steps"], "{model}", "{batch} × {length:,}", cell, "model")
 
 
-def per_token_table(speed: dict[str, Any]) -> str:
-    """Microseconds per token of a step, for single sequences."""
-    rows = [row for row in speed["steps"] if row["batch"] == 1]
-    lengths = list(dict.fromkeys(row["length"] for row in rows))
-    lines = [
-        [name] + [f"{1e6 * find(rows, model=name, length=t)['median'] / t:.0f} µs" for t in lengths]
-        for name in speed["parameters"]
-    ]
-    return table(["per token", *(f"T={t:,}" for t in lengths)], lines)
-
-
-def memory_table(speed: dict[str, Any]) -> str:
-    """Peak memory of a step; says which could not be measured."""
-    rows = speed["memory"]
-    lengths = list(dict.fromkeys(row["length"] for row in rows))
-    lines = []
-    for name in dict.fromkeys(row["model"] for row in rows):
-        found = [find(rows, model=name, length=t) for t in lengths]
-        cells = [
-            "–" if r is None else mebibytes(r["bytes"]) if r["bytes"] else r["error"] for r in found
-        ]
-        lines.append([name, *cells])
-    return table(["peak memory", *(f"T={t:,}" for t in lengths)], lines)
-
-
-def decode_table(speed: dict[str, Any]) -> str:
-    """Time of one decoding step by context."""
-    rows = speed["decode"]
-    contexts = list(dict.fromkeys(row["context"] for row in rows))
-    lines = [
-        [name] + [seconds(find(rows, model=name, context=c)["median"]) for c in contexts]
-        for name in dict.fromkeys(row["model"] for row in rows)
-    ]
-    return table(["per token after", *(f"{c:,}" for c in contexts)], lines)
-
-
-def share_table(speed: dict[str, Any]) -> str:
-    """What the neural kind costs in sparse mode."""
-    head = ["d_model", "top-k", "share of tokens", "time / (share × all)"]
-    head += ["FLOPs / (share × all)", "rows run / rows chosen"]
-    lines = [
-        [
-            f"{row['d_model']}",
-            f"{row['topk']}",
-            f"{row['share']:.3f}",
-            f"{row['cost']:.2f}",
-            f"{row['flops_cost']:.3f}",
-            f"{row['rows_per_choice']:.3f}",
-        ]
-        for row in speed["neural_share"]
-    ]
-    return table(head, lines, left=0)
-
-
-def specialisation_table(content: dict[str, Any]) -> str:
-    """Wins, harm and ratio per task and kind, over all tokens and over scored ones."""
-    found = harms(content)
-    scored = {(h.task, h.kind): h for h in found if h.where == "scored"}
-    head = ["task", "kind", "wins", "harm where it wins", "harm elsewhere", "ratio"]
-    head += ["ratio, scored tokens only", "seeds"]
-    rows = [
-        [
-            h.task,
-            h.kind,
-            f"{h.wins:.0%}",
-            _nats(h.won),
-            _nats(h.others),
-            h.text,
-            scored[h.task, h.kind].text,
-            f"{h.seeds} of {h.runs}",
-        ]
-        for h in found
-        if h.where == "all"
-    ]
-    return table(head, rows, left=2)
-
-
-def training_notes(content: dict[str, Any]) -> list[str]:
-    """One line per run: what the model that was taken apart could do, or why it failed."""
-    return [
-        f"- {run['task']}, seed {run['seed']}: {run['steps']:,} steps at {run['lr']:g}, "
-        + (f"failed: {run['error']}" if run["error"] else f"{run['metric']} {run['test']:.3f}")
-        for run in content["runs"]
-    ]
-
-
-def _nats(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2g}".replace("-", "−")
+def _peak(rows: list[Any]) -> str:
+    """Peak memory, or why it could not be measured."""
+    size = rows[0]["bytes"]
+    return f"{size / 2**20:,.0f} MiB" if size else rows[0]["error"]

@@ -7,9 +7,9 @@ compared later is the median over rounds. Decoding takes turns over context leng
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks.page.timing import in_turns
 from prism.model.protocol import LanguageModel
 
 PIECE = 1024  # tokens per call while a long context is read
@@ -52,15 +53,10 @@ def step_times(
     rows = []
     for shape in shapes:
         tokens = random_tokens(vocab_size, shape.batch, shape.length)
-        seconds: dict[str, list[float]] = {name: [] for name in models}
-        for turn in range(shape.rounds + 1):
-            for name, model in models.items():
-                model.train()
-                model.zero_grad(set_to_none=True)
-                begin = time.perf_counter()
-                training_step(model, tokens)
-                if turn > 0:  # the first is warm-up
-                    seconds[name].append(time.perf_counter() - begin)
+        rivals = {name: partial(training_step, m.train(), tokens) for name, m in models.items()}
+        seconds = in_turns(
+            rivals, shape.rounds, prepare=lambda name: models[name].zero_grad(set_to_none=True)
+        )
         rows += [
             {"model": name, "batch": shape.batch, "length": shape.length}
             | {"median": median(times), "seconds": times}
@@ -89,13 +85,11 @@ def decode_times(
             state = model(tokens[:, done:end], state=state).state
             done = end
         states[context] = state
-    seconds: dict[int, list[float]] = {context: [] for context in contexts}
-    for turn in range(rounds + 1):
-        for context in contexts:
-            begin = time.perf_counter()
-            states[context] = model(tokens[:, :1], state=states[context]).state
-            if turn > 0:
-                seconds[context].append(time.perf_counter() - begin)
+
+    def step(context: int) -> None:
+        states[context] = model(tokens[:, :1], state=states[context]).state
+
+    seconds = in_turns({context: partial(step, context) for context in contexts}, rounds)
     return [
         {"context": context, "median": median(times), "seconds": times}
         for context, times in seconds.items()

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.trainer``: what the trainer adds to the bare step of the model.
+"""``python -m benchmarks.trainer``: overhead of the trainer over the bare step of the model.
 
 The bare step is forward, loss, backward, clipping and the optimizer, on a plain model that carries
 its state, on rows that are ready. The trainer's step adds reading the data, sharding, the guard,
@@ -24,8 +24,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
 
-from benchmarks.page.command import RESULTS, at_least, provenance, write_json
-from prism.command import Parser
+from benchmarks.page.command import parse, parser, provenance, write_json
 from prism.data import RowBatch
 from prism.data.document import IGNORE
 from prism.engine.builders import build_spec
@@ -37,7 +36,7 @@ from prism.engine.settings import Settings
 from prism.model.protocol import detach_state
 
 PROGRAM = "benchmarks.trainer"
-BAR = 0.03
+LIMIT = 0.03
 QUICK = ("d_model=32", "num_layers=2", "num_rates=4")
 WARM_UP = 2  # rounds
 SIZES = ((4, 512), (8, 1024))  # rows, tokens per row
@@ -46,36 +45,21 @@ QUICK_SIZES = ((2, 64), (2, 128))
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
-    argv = sys.argv[1:] if argv is None else argv
-    p = Parser(prog=f"python -m {PROGRAM}", description=__doc__)
-    p.add_argument("--out", type=Path, default=RESULTS / "trainer.json", help="the JSON to write")
-    p.add_argument("--quick", action="store_true", help="tiny sizes: shows that it works, no more")
+    p = parser(PROGRAM, __doc__)
     p.add_argument("--rounds", type=int, help="pairs of steps; default 40, quick 2")
     p.add_argument("--threads", type=int, default=1, help="of torch")
-    args = p.parse_args(argv)
-    try:
-        at_least(1, "--rounds", args.rounds)
-        at_least(1, "--threads", args.threads)
-    except ValueError as error:
-        p.error(str(error))
-    torch.set_num_threads(args.threads)
-    content = {"meta": provenance(PROGRAM, argv, "quick" if args.quick else "full")}
-    content["bar"] = BAR
+    args, given = parse(p, argv, counts=("rounds", "threads"))
+    content = {"meta": provenance(PROGRAM, given, args.quick)}
+    content["bar"] = LIMIT
     content["sizes"] = []
     for rows, length in QUICK_SIZES if args.quick else SIZES:
-        s = settings(rows, length, QUICK if args.quick else ())
+        size = {"seq_len": length, "global_batch_size": rows, "eval_tokens": 64}
+        s = Settings(set=QUICK if args.quick else (), device="cpu", **size)
         content["sizes"].append(measure(s, args.rounds or (2 if args.quick else 40)))
         write_json(args.out, content)
         print(f"{rows} x {length}: trainer overhead {content['sizes'][-1]['overhead']:+.1%}")
-    print(f"bar {BAR:.0%}; {args.out}")
+    print(f"limit {LIMIT:.0%}; {args.out}")
     return 0
-
-
-def settings(rows: int, length: int, overrides: tuple[str, ...]) -> Settings:
-    """The trainer's default but for the size of a step."""
-    return Settings(
-        set=overrides, seq_len=length, global_batch_size=rows, eval_tokens=64, device="cpu"
-    )
 
 
 def measure(s: Settings, rounds: int) -> dict[str, Any]:

@@ -1,16 +1,15 @@
-"""The part of RESULTS.md about the overhead of the trainer."""
+"""Chapter on the overhead of the trainer, with its criterion."""
 
 from __future__ import annotations
 
 from statistics import median
 from typing import Any
 
-from benchmarks.page import bars
-from benchmarks.page.bars import Bar
-from benchmarks.page.markdown import seconds, table
+from benchmarks.page.criterion import Criterion
+from benchmarks.page.markdown import columns, seconds
 
 
-def sections(content: dict[str, Any]) -> list[str]:
+def trainer_sections(content: dict[str, Any]) -> list[str]:
     """Paragraphs and tables, from the content of trainer.json."""
     meta, sizes = content["meta"], content["sizes"]
     rounds = len(sizes[0]["cpu_seconds"]["bare"])
@@ -19,34 +18,29 @@ def sections(content: dict[str, Any]) -> list[str]:
         "parameters): reading the data, sharding, the guard, the global norm, counting. Processor "
         f"times of one process, both taking turns on the same rows, median of {rounds} rounds. "
         f"{meta['cpu']}, torch {meta['torch']}, threads: {meta['threads']}.",
-        table(
-            ["rows × tokens", "bare step", "trainer's step", "overhead [95%]"],
-            [_row(size) for size in sizes],
+        columns(
+            sizes,
+            {
+                "rows × tokens": "{rows} × {length:,}",
+                "bare step": lambda size: seconds(median(size["cpu_seconds"]["bare"])),
+                "trainer's step": lambda size: seconds(median(size["cpu_seconds"]["trainer"])),
+                "overhead [95%]": "{overhead:.1%} [{interval[0]:.1%}, {interval[1]:.1%}]",
+            },
         ),
-        table(bars.HEAD, [bar.cells for bar in trainer_bars(content)], left=4),
     ]
 
 
-def trainer_bars(content: dict[str, Any]) -> list[Bar]:
-    """The bar on the overhead, at every size."""
+def trainer_criteria(content: dict[str, Any] | None) -> list[Criterion]:
+    """The limit on the overhead, at every size of step."""
+    if content is None:
+        return []
     limit = content["bar"]
     return [
-        Bar(
+        Criterion(
             f"S8, {size['rows']} × {size['length']:,}",
             f"overhead of the trainer ≤ {limit:.0%}",
             f"{size['overhead']:.1%}",
             size["overhead"] <= limit,
         )
         for size in content["sizes"]
-    ]
-
-
-def _row(size: dict[str, Any]) -> list[str]:
-    bare, trainer = (median(size["cpu_seconds"][name]) for name in ("bare", "trainer"))
-    low, high = size["interval"]
-    return [
-        f"{size['rows']} × {size['length']:,}",
-        seconds(bare),
-        seconds(trainer),
-        f"{size['overhead']:.1%} [{low:.1%}, {high:.1%}]",
     ]

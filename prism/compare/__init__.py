@@ -1,6 +1,5 @@
-"""Train PRISM and its baselines by one protocol, and report what came out.
+"""Training of PRISM and its baselines by one protocol, and what may be concluded from it.
 
-Read in this order: ``protocol`` (what is run), ``training`` and ``evaluation`` (one run),
-``runner`` (many runs), ``selection`` and ``statistics`` (what may be concluded), ``table`` and
-``report`` (what is shown).
+plan -> jobs -> runs -> selection -> summary -> table and report; README.md beside this file says
+which module does what.
 """

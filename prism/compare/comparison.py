@@ -1,4 +1,4 @@
-"""A comparison from start to end: what is still missing is run, kept at once, and summed up."""
+"""A comparison from start to end: missing runs are done, kept at once, and rates chosen."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from typing import Any
 
 from rich.console import Console
 
-from prism.compare.execute import execute, open_task
 from prism.compare.progress import Display, Eta, display_for
-from prism.compare.protocol import SWEEP_ORDER, Job, Plan, relative_cost, setting_of
+from prism.compare.protocol import (
+    SWEEP_ORDER,
+    ComparisonPlan,
+    Job,
+    open_task,
+    relative_cost,
+    setting_of,
+)
 from prism.compare.results import Results
-from prism.compare.runner import Execute, run_jobs
+from prism.compare.runner import Execute, execute, run_jobs
 from prism.compare.selection import best_rates, perfect_pairs
 from prism.record import code_fingerprint, write_json
 
@@ -28,7 +34,7 @@ class Comparison:
         console: where progress is shown.
         workers: processes at once.
         device: "cpu" or "cuda".
-        execute: does one job (see :mod:`prism.compare.execute`).
+        execute: does one job, see :func:`prism.compare.runner.execute`.
     """
 
     def __init__(
@@ -62,7 +68,7 @@ class Comparison:
             keeper = _Keeper(self.results, display, self.console)
             run_jobs(missing, self.execute, keeper, self.workers, self.device)
 
-    def sweep(self, plan: Plan) -> dict[str, dict[str, float]]:
+    def sweep(self, plan: ComparisonPlan) -> dict[str, dict[str, float]]:
         """Try the grid of learning rates; the best by task and model, also into the folder.
 
         A rate at which every swept seed answers all of validation right cannot be beaten: the
@@ -91,7 +97,7 @@ class Comparison:
             rates[task] = {**rates.get(task, {}), **by_model}
         write_json(path, {task: dict(sorted(rates[task].items())) for task in sorted(rates)})
 
-    def full(self, plan: Plan) -> None:
+    def full(self, plan: ComparisonPlan) -> None:
         """The sweep, then every seed at the rates that it chose."""
         self.run(plan.final_jobs(self.sweep(plan)))
 

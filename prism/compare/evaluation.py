@@ -1,4 +1,4 @@
-"""How good a model is on a task: mean cross-entropy and the task's metric on fixed sequences.
+"""Evaluation of a model on a task: mean cross-entropy and the task's metric on fixed sequences.
 
 The sequences of validation and test depend on a constant seed, never on the seed of the run, so
 all runs of a task are measured on the same data. Metric over the N scored positions of all

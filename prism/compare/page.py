@@ -1,17 +1,43 @@
-"""HTML of the report: a plain page with everything inside it, no script, nothing fetched."""
+"""The look of the project: HTML pages and figures.
+
+A page is one file with everything inside it, no script, nothing fetched. :func:`plot_style` is the
+style of every figure.
+"""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
+from typing import Any
 
 import matplotlib
+
+matplotlib.use("svg")
+
 from matplotlib.figure import Figure
 
-from prism.compare.plots import STYLE
-
+STYLE = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["Helvetica Neue", "Helvetica", "Arial", "DejaVu Sans"],
+    "font.size": 9,
+    "axes.titlesize": 10,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#888888",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e8e8e4",
+    "grid.linewidth": 0.7,
+    "xtick.color": "#555555",
+    "ytick.color": "#555555",
+    "legend.frameon": False,
+}
 CSS = """
 :root { color-scheme: light; }
 body { margin: 0; background: #fbfaf7; color: #222; font: 16px/1.55 Georgia, "Times New Roman",
@@ -41,6 +67,14 @@ ul { padding-left: 1.2em; margin: 6px 0; }
 nav { font-size: 14px; margin-top: 14px; }
 nav a { color: #2b5c8a; margin-right: 16px; text-decoration: none; }
 """
+
+
+@contextmanager
+def plot_style(**more: Any) -> Iterator[None]:
+    """Draw in the style of the project; ``more`` are further matplotlib settings, dots as in
+    ``**{"svg.hashsalt": "prism"}``."""
+    with matplotlib.rc_context({**STYLE, **more}):
+        yield
 
 
 def page(title: str, sections: Iterable[str]) -> str:
@@ -77,7 +111,7 @@ def table(
 
 
 def facts(values: Mapping[str, object]) -> str:
-    """A table of names and what they stand for."""
+    """A table of names and their values."""
     rows = (
         f'<tr class="first"><td>{escape(name)}</td><td>{escape(str(value))}</td></tr>'
         for name, value in values.items()
@@ -94,7 +128,7 @@ def svg(drawing: Figure, name: str) -> str:
     """SVG element of a figure; HTML needs no XML prolog, metadata or namespace addresses."""
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with matplotlib.rc_context({**STYLE, "svg.hashsalt": name}):
+    with plot_style(**{"svg.hashsalt": name}):
         drawing.savefig(buffer, format="svg", metadata=nothing, transparent=True)
     text = buffer.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)

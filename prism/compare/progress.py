@@ -1,4 +1,4 @@
-"""Show how a comparison is going: live bars in a terminal, plain lines anywhere else."""
+"""Progress of a comparison: live bars in a terminal, plain lines anywhere else."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from prism.compare.protocol import Job
+from prism.compare.summary import UNITS
 
 HEARTBEAT = 30.0  # seconds between plain lines while nothing finishes
 
@@ -50,14 +51,14 @@ class Eta:
 
 
 def outcome(run: dict[str, Any]) -> str:
-    """What a finished run gave, in a few words."""
+    """Result of a finished run in a few words."""
     if run["error"] is not None:
         return f"failed: {run['error']}"
-    name = {"accuracy": "accuracy", "bits_per_byte": "bits/byte"}[run["metric"]]
+    metric, length = run["metric"], run["train_length"]
     far = list(run["test"]["by_length"].items())[-1]
     at_length = f", {far[1]:.3f} at T={far[0]}" if far[1] is not None else ""
-    score = f"test {name} {run['test'][run['metric']]:.3f} at T={run['train_length']}"
-    return score + (at_length if int(far[0]) != run["train_length"] else "")
+    score = f"test {UNITS[metric]} {run['test'][metric]:.3f} at T={length}"
+    return score + (at_length if int(far[0]) != length else "")
 
 
 def describe(job: Job) -> str:

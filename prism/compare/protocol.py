@@ -1,4 +1,4 @@
-"""The protocol of a comparison: which runs make it up.
+"""Protocol of a comparison: the runs that make it up.
 
 A run is one model on one task with one seed and one learning rate. Every model of a comparison
 gets the same data in the same order, the same number of steps and the same grid of learning
@@ -9,17 +9,18 @@ task and model the rate that is best on validation, and repeats that rate on fiv
 
 from __future__ import annotations
 
+import argparse
 import dataclasses
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from prism.baselines import MODELS as ALL_MODELS
 from prism.config import PrismConfig
-
-if TYPE_CHECKING:
-    from tasks import Task
+from tasks import TASKS, MiniLM, Task, get_task
 
 MODELS = ("prism", "transformer", "ssm", "gdn")
 LEARNING_RATES = (1e-3, 3e-3, 6e-3, 1e-2)
@@ -71,8 +72,8 @@ class Job:
         batch_size: sequences per step.
         evaluation: sequences of the final validation and test sets at the training length.
         corpus: file that ``mini_lm`` reads; None = the built-in corpus, and for other tasks.
-        phase: what the run is for: "single", "quick", "sweep" or "final".
-        rate_source: where ``lr`` comes from: "given", "swept", "grid" or "default".
+        phase: purpose of the run: "single", "quick", "sweep" or "final".
+        rate_source: origin of ``lr``: "given", "swept", "grid" or "default".
     """
 
     task: str
@@ -88,7 +89,7 @@ class Job:
 
     @property
     def key(self) -> tuple[Any, ...]:
-        """What makes two jobs the same run: all that can change its result."""
+        """Identity of a run: all that can change its result."""
         return run_key(dataclasses.asdict(self))
 
 
@@ -98,8 +99,17 @@ def run_key(run: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def setting_of(run: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What runs must share to be compared: task, steps, batch size, evaluation and corpus."""
+    """Setting that compared runs share: task, steps, batch size, evaluation and corpus."""
     return tuple(run[name] for name in SETTING)
+
+
+def open_task(name: str, corpus: str | None) -> Task:
+    """The task of a job.
+
+    Raises:
+        ValueError: unknown task, or a corpus that cannot be read or is too small.
+    """
+    return get_task(name) if corpus is None else MiniLM(corpus=Path(corpus))
 
 
 def toy_config(task: Task, seed: int) -> PrismConfig:
@@ -130,8 +140,8 @@ def relative_cost(job: Job, train_length: int) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What the user asked for; None = what the profile says.
+class ComparisonPlan:
+    """The runs that a user asks for; None = as the profile has it.
 
     Args:
         tasks, models: names.
@@ -202,3 +212,51 @@ class Plan:
             )
             for seed in range(self.first_seed, self.first_seed + seeds)
         ]
+
+
+def plan_of(args: argparse.Namespace) -> tuple[ComparisonPlan, str]:
+    """The plan that the flags of ``python -m prism.train`` ask for, and its mode: "full", "sweep",
+    "quick" or "single".
+
+    Raises:
+        ValueError: a bad value, in one line.
+    """
+    comparing = args.compare or args.sweep or args.full
+    if comparing == (args.model is not None):
+        raise ValueError("give --compare, --sweep or --full, or else --model NAME, or --report DIR")
+    mode = "full" if args.full else "sweep" if args.sweep else "quick" if comparing else "single"
+    if args.lr is not None and mode in ("full", "sweep"):
+        raise ValueError(f"--lr {args.lr:g}: --{mode} chooses the learning rate itself")
+    if args.seeds is not None and mode == "sweep":
+        raise ValueError(f"--seeds {args.seeds}: --sweep always takes {SWEEP_SEEDS} seeds")
+    for name in ("steps", "seeds", "batch_size", "workers"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise ValueError(f"--{name.replace('_', '-')} {value}: must be >= 1")
+    if args.lr is not None and not 0 < args.lr < float("inf"):
+        raise ValueError(f"--lr {args.lr:g}: must be > 0")
+    if not 0 <= args.seed < 2**32 - FULL_SEEDS:
+        raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32 - {FULL_SEEDS}")
+    models = args.models.split(",") if comparing else [args.model]
+    tasks = list(TASKS) if args.task == ["all"] else args.task
+    of_models = "--models" if comparing else "--model"
+    for flag, names, known in ((of_models, models, ALL_MODELS), ("--task", tasks, TASKS)):
+        for name in names:
+            if name not in known:
+                raise ValueError(f"{flag} {name!r}: must be one of {', '.join(known)}")
+    if args.corpus is not None:
+        if "mini_lm" not in tasks:
+            raise ValueError(f"--corpus {args.corpus}: only mini_lm reads it; add it to --task")
+        open_task("mini_lm", args.corpus)
+    plan = ComparisonPlan(
+        tasks=tuple(dict.fromkeys(tasks)),
+        models=tuple(dict.fromkeys(models)),
+        seeds=args.seeds or (FULL_SEEDS if mode == "full" else 1),
+        first_seed=args.seed,
+        steps=args.steps,
+        lr=args.lr,
+        batch_size=args.batch_size,
+        corpus=args.corpus,
+        quick=mode == "quick",
+    )
+    return plan, mode

@@ -1,4 +1,4 @@
-"""report.html: what a results folder says, for a reader with a browser and no network."""
+"""report.html: the tables and figures of a results folder in one page, without a network."""
 
 from __future__ import annotations
 
@@ -6,21 +6,29 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
 from prism import whole_file
-from prism.compare import page, plots, routing_plots
+from prism.compare import page, plots
 from prism.compare.results import Results
-from prism.compare.summary import OURS, TaskSummary, label, model_names, remarks, summarise
-from prism.compare.table import cell, lines, number, unit
+from prism.compare.summary import (
+    OURS,
+    TaskSummary,
+    cell,
+    label,
+    lines,
+    model_names,
+    number,
+    remarks,
+    summarise,
+    unit,
+)
 
 FILE = "report.html"
 TITLE = "PRISM against its baselines"
 
 
 def write_report(results: Results) -> Path:
-    """Draw everything that ``results`` allows; the path of the page."""
-    with matplotlib.rc_context(plots.STYLE):
+    """Write the page of ``results``; its path."""
+    with page.plot_style():
         text = render(results)
     path = results.folder / FILE
     whole_file.write(path, text)
@@ -30,12 +38,11 @@ def write_report(results: Results) -> Path:
 def render(results: Results) -> str:
     """The page as HTML."""
     summaries = summarise(results.runs)
-    examples = [(s, found) for s in summaries if (found := _example(results, s)) is not None]
+    examples = [(s, example) for s in summaries if (example := _example(results, s)) is not None]
     sections = [
         _results(summaries),
         _differences(summaries),
-        _curves(summaries),
-        _lengths(summaries),
+        *_curves(summaries),
         *_inside(examples),
         _cost(summaries),
         _provenance(results),
@@ -47,8 +54,8 @@ def render(results: Results) -> str:
 def _example(results: Results, summary: TaskSummary) -> dict[str, Any] | None:
     if OURS not in summary.models:
         return None
-    found = (results.example(run) for run in summary.models[OURS].good)
-    return next((example for example in found if example is not None), None)
+    examples = (results.example(run) for run in summary.models[OURS].good)
+    return next((example for example in examples if example is not None), None)
 
 
 def _head(meta: dict[str, Any], summaries: list[TaskSummary], sections: list[str]) -> str:
@@ -102,8 +109,8 @@ def _differences(summaries: list[TaskSummary]) -> str:
         first = length == summary.headline_lengths[0]
         if first:
             starts.append(i)
-        found = summary.differences(length)
-        cells = [number(found[m], sign="+") if m in found else "–" for m in others]
+        differences = summary.differences(length)
+        cells = [number(differences[m], sign="+") if m in differences else "–" for m in others]
         name = summary.title if first else ""
         rows.append([name, str(length), unit(summary.metric), *cells])
     if not others or not any(OURS in s.models for s in summaries):
@@ -145,28 +152,29 @@ def _cost(summaries: list[TaskSummary]) -> str:
     )
 
 
-def _curves(summaries: list[TaskSummary]) -> str:
-    drawing = plots.learning_curves(summaries)
-    if drawing is None:
-        return ""
-    caption = (
-        "Validation score while training. Steep early is quick to learn; dotted grey is chance; "
-        "bands are 95% intervals over seeds."
+def _curves(summaries: list[TaskSummary]) -> list[str]:
+    """Learning curves and scores against length, those that there are."""
+    drawn = (
+        (
+            "curves",
+            "Learning curves",
+            plots.learning_curves(summaries),
+            "Validation score while training. Steep early is quick to learn; dotted grey is "
+            "chance; bands are 95% intervals over seeds.",
+        ),
+        (
+            "lengths",
+            "Score against length",
+            plots.length_curves(summaries),
+            "Test score on sequences longer than the training ones, without retraining. A flat "
+            "line has learned the rule, a falling one the length.",
+        ),
     )
-    head = '<h2 id="curves">Learning curves</h2>'
-    return head + page.figure(drawing, "curves", caption)
-
-
-def _lengths(summaries: list[TaskSummary]) -> str:
-    drawing = plots.length_curves(summaries)
-    if drawing is None:
-        return ""
-    caption = (
-        "Test score on sequences longer than the training ones, without retraining. A flat line "
-        "has learned the rule, a falling one the length."
-    )
-    head = '<h2 id="lengths">Score against length</h2>'
-    return head + page.figure(drawing, "lengths", caption)
+    return [
+        f'<h2 id="{key}">{title}</h2>' + page.figure(figure, key, caption)
+        for key, title, figure, caption in drawn
+        if figure is not None
+    ]
 
 
 def _inside(examples: list[tuple[TaskSummary, dict[str, Any]]]) -> list[str]:
@@ -174,7 +182,7 @@ def _inside(examples: list[tuple[TaskSummary, dict[str, Any]]]) -> list[str]:
         return []
     sections = [
         '<h2 id="inside">Inside PRISM</h2>'
-        "<p>What one trained PRISM does on test sequences. <b>Routing</b>: how much of each "
+        "<p>The inside of one trained PRISM on test sequences. <b>Routing</b>: how much of each "
         "token's computation the router gives to each kind of expert. <b>Bus gates</b>: how far "
         "each time scale is turned up (above 1) or down (below 1). <b>Tape load</b>: root mean "
         "square of what the content memory answers at each token; it rises as facts are written "
@@ -186,13 +194,13 @@ def _inside(examples: list[tuple[TaskSummary, dict[str, Any]]]) -> list[str]:
             "Routing of one sequence. Tokens below: grey = nothing is asked there, green = the "
             "next token is predicted right, red = wrong."
         )
-        routing = page.figure(routing_plots.routing_map(example), f"{key}-routing", caption)
+        routing = page.figure(plots.routing_map(example), f"{key}-routing", caption)
         gates = page.figure(
-            routing_plots.bus_gates(example),
+            plots.bus_gates(example),
             f"{key}-gates",
             "Mean gate per half-life: which time scales the layers use.",
         )
-        load = routing_plots.tape_load(example)
+        load = plots.tape_load(example)
         tape = (
             ""
             if load is None

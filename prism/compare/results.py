@@ -1,6 +1,9 @@
-"""results.json and the examples beside it: everything that is shown is made from them.
+"""Results folder of a comparison: results.json and one routing example per trained PRISM.
 
-``{"meta": {...}, "runs": [{...}, ...]}``, see :class:`prism.record.ResultsFile`.
+``{"meta": {...}, "runs": [{...}, ...]}``, see :class:`prism.record.ResultsFile`. Tables, figures
+and the report are made from the folder alone. An example is a forward pass of a trained PRISM over
+test sequences as plain numbers: tokens and router probabilities of the first sequence, bus gates
+and tape load as means over all of them.
 """
 
 from __future__ import annotations
@@ -8,14 +11,23 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
 
 from prism import whole_file
+from prism.compare.evaluation import EVALUATION_SEED
 from prism.compare.protocol import KEY, Job, run_key
 from prism.record import ResultsFile, Run
 
+if TYPE_CHECKING:
+    from prism.model import Prism
+    from tasks import Task
+
 FILE = "results.json"
 EXAMPLES = "examples"
+SEQUENCES = 16
 
 
 class Results(ResultsFile):
@@ -48,18 +60,54 @@ class Results(ResultsFile):
         super().add(run)
 
     def add_example(self, run: Run, example: dict[str, Any]) -> None:
-        """Keep what a trained PRISM did on one sequence, for the figures."""
-        path = self.folder / EXAMPLES / example_name(run)
+        """Keep the routing example of a run."""
+        path = self._example_path(run)
         whole_file.write(path, json.dumps(example, allow_nan=False) + "\n")
 
     def example(self, run: Run) -> dict[str, Any] | None:
-        """What ``add_example`` kept for this run; None if it kept nothing."""
-        path = self.folder / EXAMPLES / example_name(run)
+        """The example of a run; None if it has none."""
+        path = self._example_path(run)
         return json.loads(path.read_text("utf-8")) if path.exists() else None
 
+    def _example_path(self, run: Run) -> Path:
+        corpus = f"-{Path(run['corpus']).stem}" if run["corpus"] else ""
+        size = f"steps{run['steps']}-batch{run['batch_size']}"
+        name = f"{run['task']}{corpus}-{size}-lr{run['lr']:g}-seed{run['seed']}.json"
+        return self.folder / EXAMPLES / name
 
-def example_name(run: Run) -> str:
-    """File name of a run's example."""
-    corpus = f"-{Path(run['corpus']).stem}" if run["corpus"] else ""
-    size = f"steps{run['steps']}-batch{run['batch_size']}"
-    return f"{run['task']}{corpus}-{size}-lr{run['lr']:g}-seed{run['seed']}.json"
+
+@torch.no_grad()
+def record_example(model: Prism, task: Task) -> dict[str, Any]:
+    """Routing of ``model`` on ``SEQUENCES`` test sequences.
+
+    Returns:
+        JSON values: ``tokens``, ``targets``, ``predictions`` (``[T]``, of the first sequence),
+        ``half_lives`` (``[K]``) and per layer ``kinds``, ``probability`` (``[T][E]``, of the
+        first sequence), ``bus_gates`` (``[K]``, mean over sequences and tokens) and
+        ``tape_load`` (``[T]``, mean over sequences; None where the layer has no content tape).
+    """
+    batch = task.batch("test", EVALUATION_SEED, 0, SEQUENCES)
+    device = next(model.parameters()).device
+    model.eval()
+    output = model(batch.tokens.to(device), routing=True)
+    return {
+        "metric": task.metric,
+        "tokens": batch.tokens[0].tolist(),
+        "targets": batch.targets[0].tolist(),
+        "predictions": output.logits[0].argmax(dim=-1).tolist(),
+        "half_lives": list(model.config.bus_half_lives),
+        "layers": [
+            {
+                "kinds": list(x.kinds),
+                "probability": _rounded(x.probability[0]),
+                "bus_gates": _rounded(x.bus_gates.mean(dim=(0, 1))),
+                "tape_load": None if x.tape_load is None else _rounded(x.tape_load.mean(dim=0)),
+            }
+            for x in output.routing
+        ],
+    }
+
+
+def _rounded(x: Tensor) -> list[Any]:
+    """Nested lists, to four decimals: enough for a figure, and the file stays small."""
+    return (x.double() * 1e4).round().div(1e4).tolist()

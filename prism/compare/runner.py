@@ -1,4 +1,4 @@
-"""Do many jobs at once, each in a worker process, and survive what happens to them.
+"""Job execution in worker processes; a job that fails or kills its worker costs no other job.
 
 One worker per core, one torch thread each: at the toy size two runs side by side finish sooner
 than one run on two threads, and one thread makes a run repeatable bit by bit. Each worker talks
@@ -9,6 +9,7 @@ disturbs no other. Workers do not see Ctrl-C; the parent ends them.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import multiprocessing
 import signal
 import time
@@ -21,7 +22,11 @@ from typing import Any, Protocol
 
 import torch
 
-from prism.compare.protocol import Job
+from prism.baselines import build
+from prism.compare.protocol import Job, open_task, toy_config
+from prism.compare.results import record_example
+from prism.compare.training import TrainingPlan, train
+from prism.record import code_fingerprint
 
 REPORT_EVERY = 0.25  # seconds between progress messages of one worker
 
@@ -29,14 +34,42 @@ Outcome = tuple[dict[str, Any], dict[str, Any] | None]
 Execute = Callable[[Job, str, Callable[[int, float], None]], Outcome]
 
 
+def execute(
+    job: Job, device: str, on_progress: Callable[[int, float], None]
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Do ``job`` on ``device``: build the model, train it, measure it.
+
+    Returns:
+        The run as it goes into results.json, and for a PRISM that was trained the record of
+        what it does on an example, else None.
+    """
+    code = code_fingerprint()
+    task = open_task(job.task, job.corpus)
+    torch.manual_seed(job.seed)
+    model = build(job.model, toy_config(task, job.seed)).to(device)
+    plan = TrainingPlan(
+        steps=job.steps,
+        batch_size=job.batch_size,
+        lr=job.lr,
+        seed=job.seed,
+        evaluation=job.evaluation,
+    )
+    result = train(model, task, plan, on_progress)
+    run = {**dataclasses.asdict(job), "metric": task.metric, "chance": task.chance}
+    run |= {"train_length": task.train_length, "code": code}
+    run |= dataclasses.asdict(result)
+    looks_inside = job.model == "prism" and result.error is None
+    return run, record_example(model, task) if looks_inside else None
+
+
 class Listener(Protocol):
-    """Who wants to know how the jobs are going."""
+    """Receiver of the events of jobs."""
 
     def progress(self, job: Job, step: int, loss: float) -> None:
         """A job has done ``step`` steps."""
 
     def finished(self, job: Job, run: dict[str, Any], example: dict[str, Any] | None) -> None:
-        """A job has given a run; ``example`` as :func:`prism.compare.execute.execute` says."""
+        """A job has given a run; ``example`` as :func:`execute` says."""
 
     def crashed(self, job: Job, reason: str, details: str) -> None:
         """A job has ended without a run; ``details`` is the traceback, if there is one."""
@@ -51,9 +84,10 @@ def run_jobs(
     """Do all jobs, in the order given as workers become free.
 
     Args:
-        execute: does one job in a worker; must be importable there (a module-level function).
+        execute: does one job in a worker, as :func:`execute`; must be importable there (a
+            module-level function).
         workers: processes at once, >= 1.
-        device: what ``execute`` is told to train on.
+        device: that ``execute`` trains on.
 
     Raises:
         KeyboardInterrupt: the user pressed Ctrl-C; the workers have been ended.
@@ -136,7 +170,7 @@ def _ctrl_c_held_back() -> Iterator[None]:
 
 
 def _work(pipe: Connection, execute: Execute, device: str) -> None:
-    """A worker's life: take a job, send messages, until the pipe closes."""
+    """Main function of a worker: take a job, send messages, until the pipe closes."""
     torch.set_num_threads(1)
     with contextlib.suppress(EOFError, ConnectionResetError, BrokenPipeError):
         while True:

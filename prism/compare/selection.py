@@ -1,4 +1,4 @@
-"""Which learning rate a model is shown at: the one that is best on validation.
+"""Selection of each model's learning rate: the best on validation.
 
 For each task and model, over the seeds that every tried rate has: fewest failed runs, then the
 best mean validation metric, then the lowest mean validation loss. The test set is never looked
@@ -57,13 +57,13 @@ def perfect_pairs(runs: Iterable[Run], jobs: Iterable[Job]) -> set[tuple[str, st
 
 def best_rates(runs: Iterable[Run]) -> dict[str, dict[str, float]]:
     """The best rate by task and model; runs must be of one setting per task."""
-    found: dict[str, dict[str, float]] = defaultdict(dict)
+    best: dict[str, dict[str, float]] = defaultdict(dict)
     for setting, by_model in grouped(runs).items():
         for model, group in by_model.items():
             rate = best_rate(group)
             if rate is not None:
-                found[setting[0]][model] = rate
-    return dict(found)
+                best[setting[0]][model] = rate
+    return dict(best)
 
 
 def shown_runs(runs: Iterable[Run]) -> list[Run]:

@@ -1,4 +1,4 @@
-"""What a handful of seeds allows to say: mean, 95% confidence interval, winner.
+"""Statistics over a handful of seeds: mean, 95% confidence interval, winner.
 
     mean +- t_{0.975, n-1} s / sqrt(n)
 

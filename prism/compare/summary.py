@@ -1,6 +1,7 @@
-"""What the runs say: per task, model and test length an estimate over seeds, and who wins.
+"""Summary of runs: per task, model and test length an estimate over seeds, and the winner.
 
-Everything that is printed, plotted or written to a report comes from here.
+Tables for the terminal and as Markdown have one line per task and length. Everything that is
+printed, plotted or written to a report comes from here.
 """
 
 from __future__ import annotations
@@ -10,6 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
 from prism.compare.evaluation import HIGHER_IS_BETTER
 from prism.compare.protocol import FULL_STEPS, MODELS
 from prism.compare.selection import grouped, shown_runs
@@ -17,6 +22,7 @@ from prism.compare.statistics import Estimate, estimate, paired_difference, winn
 from prism.record import Run
 
 OURS = "prism"
+UNITS = {"accuracy": "accuracy", "bits_per_byte": "bits/byte"}
 
 
 @dataclass(frozen=True)
@@ -37,8 +43,8 @@ class ModelSummary:
 
     def scores(self, length: int) -> dict[int, float]:
         """Test metric by seed at a length; seeds that failed there are missing."""
-        found = {run["seed"]: run["test"]["by_length"].get(str(length)) for run in self.good}
-        return {seed: score for seed, score in found.items() if score is not None}
+        by_seed = {run["seed"]: run["test"]["by_length"].get(str(length)) for run in self.good}
+        return {seed: score for seed, score in by_seed.items() if score is not None}
 
     def estimate(self, length: int) -> Estimate | None:
         """Test metric at a length; None when every seed failed."""
@@ -80,12 +86,12 @@ class TaskSummary:
 
     def estimates(self, length: int) -> dict[str, Estimate]:
         """By model, those that have any score at ``length``."""
-        found = {name: m.estimate(length) for name, m in self.models.items()}
-        return {name: e for name, e in found.items() if e is not None}
+        by_model = {name: m.estimate(length) for name, m in self.models.items()}
+        return {name: e for name, e in by_model.items() if e is not None}
 
     def winner(self, length: int) -> str | None:
-        """Whose interval is disjoint from all others on the better side; a model of which a
-        seed failed does not win."""
+        """The model whose interval is disjoint from all others on the better side; a model of
+        which a seed failed does not win."""
         best = winner(self.estimates(length), HIGHER_IS_BETTER[self.metric])
         if best is None or len(self.models[best].scores(length)) < len(self.models[best].runs):
             return None
@@ -96,12 +102,12 @@ class TaskSummary:
         if OURS not in self.models:
             return {}
         ours = self.models[OURS].scores(length)
-        found = {
+        by_model = {
             name: paired_difference(ours, m.scores(length))
             for name, m in self.models.items()
             if name != OURS
         }
-        return {name: e for name, e in found.items() if e is not None}
+        return {name: e for name, e in by_model.items() if e is not None}
 
 
 def summarise(runs: Iterable[Run]) -> list[TaskSummary]:
@@ -130,12 +136,12 @@ def _title(run: Run, repeated: bool) -> str:
 
 def model_names(summaries: Iterable[TaskSummary]) -> list[str]:
     """Every model of any task, in the usual order."""
-    found = {name: None for summary in summaries for name in summary.models}
-    return [m for m in MODELS if m in found] + [m for m in found if m not in MODELS]
+    names = {name: None for summary in summaries for name in summary.models}
+    return [m for m in MODELS if m in names] + [m for m in names if m not in MODELS]
 
 
 def label(meta: dict[str, Any], summaries: list[TaskSummary]) -> str:
-    """What kind of evidence this is, e.g. "quick, one seed"."""
+    """Kind of evidence, e.g. "quick, one seed"."""
     counts = sorted({m.seeds for m in summaries}) or [0]
     number = {1: "one seed"}.get(counts[-1], f"{counts[-1]} seeds")
     if counts[0] != counts[-1]:
@@ -144,7 +150,7 @@ def label(meta: dict[str, Any], summaries: list[TaskSummary]) -> str:
 
 
 def remarks(summaries: Iterable[TaskSummary]) -> list[str]:
-    """What a reader must know before believing the table."""
+    """Caveats of the table, one per line: seeds, rates that were not swept, failed runs."""
     summaries = list(summaries)
     shown = [m for summary in summaries for m in summary.models.values()]
     lines = []
@@ -169,3 +175,74 @@ def remarks(summaries: Iterable[TaskSummary]) -> list[str]:
                 what = f"{run['task']}/{m.model}, seed {run['seed']}, lr {run['lr']:g}"
                 lines.append(f"failed: {what}: {run['error']}")
     return lines
+
+
+def unit(metric: str) -> str:
+    """The metric and which way is better."""
+    return f"{UNITS[metric]} {'↑' if HIGHER_IS_BETTER[metric] else '↓'}"
+
+
+def cell(summary: TaskSummary, model: str, length: int) -> str:
+    """One number as text: mean, half interval, and how many seeds if some failed."""
+    shown = summary.models.get(model)
+    if shown is None:
+        return "–"
+    value = shown.estimate(length)
+    if value is None:
+        return "failed"
+    text = number(value)
+    return text if value.n == len(shown.runs) else f"{text} ({value.n} of {len(shown.runs)})"
+
+
+def number(value: Estimate, sign: str = "") -> str:
+    """``0.987 ±0.004``."""
+    text = f"{value.mean:{sign}.3f}".replace("-", "−")
+    return text if value.half_width is None else f"{text} ±{value.half_width:.3f}"
+
+
+def lines(summaries: list[TaskSummary]) -> list[tuple[TaskSummary, int]]:
+    """The (task, length) of each line."""
+    return [(summary, length) for summary in summaries for length in summary.headline_lengths]
+
+
+def terminal_table(meta: dict[str, Any], summaries: list[TaskSummary]) -> Table:
+    """A rich table; the winner of a line, if there is one, is bold and marked."""
+    title = f"Test results ({label(meta, summaries)})"
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("task", "T", "metric", "chance"):
+        side = "right" if name in ("T", "chance") else "left"
+        table.add_column(name, justify=side, no_wrap=True)
+    models = model_names(summaries)
+    for model in models:
+        table.add_column(model, justify="right")
+    for summary, length in lines(summaries):
+        best = summary.winner(length)
+        first = length == summary.headline_lengths[0]
+        texts = [
+            Text(f"★ {cell(summary, m, length)}", style="bold green")
+            if m == best
+            else Text(cell(summary, m, length))
+            for m in models
+        ]
+        table.add_row(
+            summary.title if first else "",
+            str(length),
+            unit(summary.metric),
+            f"{summary.run['chance']:.3g}",
+            *texts,
+        )
+    return table
+
+
+def markdown_table(summaries: list[TaskSummary]) -> str:
+    """The same as GitHub Markdown; winners bold."""
+    models = model_names(summaries)
+    head = ["task", "T", "metric", "chance", *models]
+    rows = [head, ["---"] * 4 + ["---:"] * len(models)]
+    for summary, length in lines(summaries):
+        best = summary.winner(length)
+        cells = [cell(summary, m, length) for m in models]
+        cells = [f"**{c}**" if m == best else c for m, c in zip(models, cells, strict=True)]
+        name, chance = summary.title, f"{summary.run['chance']:.3g}"
+        rows.append([name, str(length), unit(summary.metric), chance, *cells])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"

@@ -30,7 +30,7 @@ OnProgress = Callable[[int, float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """How to train: ``evaluation`` is the size in sequences of the final validation and test."""
+    """Sizes and rate of one run; ``evaluation`` counts sequences of the final measurements."""
 
     steps: int
     batch_size: int
@@ -41,11 +41,11 @@ class TrainingPlan:
 
 @dataclass
 class RunResult:
-    """What a run gives; ``error`` is set, and ``val`` and ``test`` are None, when it diverged.
+    """Result of a run; ``error`` is set, and ``val`` and ``test`` are None, when it diverged.
 
     Attributes:
         parameters: trainable numbers.
-        state_bytes: what decoding carries after the training length.
+        state_bytes: state of one sequence after the training length.
         curve: ``{step, loss, val_loss, val_metric}`` at every tenth of the run; ``loss`` is the
             moving average of the training loss.
         val, test: ``loss`` and the task's metric under its own name; ``test`` also has

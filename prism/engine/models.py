@@ -7,8 +7,9 @@ from typing import Any
 
 from prism import presets
 from prism.baselines import MODELS, build
-from prism.config import PrismConfig, current_fields
+from prism.config import PrismConfig
 from prism.engine.settings import Settings
+from prism.former_names import current_fields
 from prism.model.protocol import LanguageModel
 
 GROWS_WITH_CONTEXT = ("transformer",)
@@ -27,7 +28,7 @@ def model_config(s: Settings, vocab_size: int) -> PrismConfig:
     if unknown:
         known = ", ".join(sorted(PrismConfig.__dataclass_fields__))
         raise ValueError(f"--set {unknown[0]}: must be one of {known}")
-    config = presets.by_name(s.preset, **flat).to_dict()
+    config = presets.get(s.preset, **flat).to_dict()
     for key, value in nested.items():
         part, _, field = key.partition(".")
         if not isinstance(config.get(part), dict) or field not in config[part]:

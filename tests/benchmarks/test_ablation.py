@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.specialisation import __main__ as command
-from benchmarks.specialisation.ablation import LEAST, read, specialisation, without
+from benchmarks.specialisation.ablation import LEAST, routed, specialisation, without
 from prism import Prism, PrismConfig
 from prism.compare.evaluation import NOT_SCORED
 from prism.config import EXPERT_KINDS
@@ -67,15 +67,15 @@ def test_off_at_one_token_changes_that_row_from_there_on(model: Prism, tokens: T
 
 
 def test_every_decision_has_one_winner(model: Prism, tokens: Tensor) -> None:
-    reading = read(model, tokens, tokens)
-    assert (sum(reading.won[kind].int() for kind in EXPERT_KINDS) == 1).all()
+    batch = routed(model, tokens, tokens)
+    assert (sum(batch.won[kind].int() for kind in EXPERT_KINDS) == 1).all()
 
 
 def test_a_block_without_memory_neither_wins_nor_loses_for_it(tokens: Tensor) -> None:
     config = PrismConfig(vocab_size=12, d_model=32, num_layers=LAYERS, memory_layers=(1,))
-    reading = read(Prism(config), tokens, tokens)
-    assert reading.held["memory"].tolist() == [False, True]
-    assert not reading.won["memory"][0].any()
+    batch = routed(Prism(config), tokens, tokens)
+    assert batch.held["memory"].tolist() == [False, True]
+    assert not batch.won["memory"][0].any()
 
 
 def test_a_kind_harms_most_where_its_weight_is_largest(model: Prism, tokens: Tensor) -> None:
@@ -87,17 +87,17 @@ def test_a_kind_harms_most_where_its_weight_is_largest(model: Prism, tokens: Ten
             for parameter in block.neural.parameters():
                 parameter.mul_(2)
     targets = model(tokens).logits.argmax(dim=-1)
-    reading = read(model, tokens, targets)
-    row = specialisation(model, reading, "neural", scored_only=False, draws=2, seed=0)
+    batch = routed(model, tokens, targets)
+    row = specialisation(model, batch, "neural", scored_only=False, draws=2, seed=0)
     assert row["decisions"] >= LEAST
     assert row["harm_won"] > 3 * abs(row["harm_others"])
-    assert row == specialisation(model, reading, "neural", scored_only=False, draws=2, seed=0)
+    assert row == specialisation(model, batch, "neural", scored_only=False, draws=2, seed=0)
 
 
 def test_too_few_decisions_give_no_number(model: Prism, tokens: Tensor) -> None:
     targets = torch.full_like(tokens, NOT_SCORED)
     targets[:, -1] = tokens[:, -1]
-    row = specialisation(model, read(model, tokens, targets), "neural", True, draws=1, seed=0)
+    row = specialisation(model, routed(model, tokens, targets), "neural", True, draws=1, seed=0)
     assert row["decisions"] < LEAST
     assert row["harm_won"] is row["harm_others"] is row["ratio"] is None
 

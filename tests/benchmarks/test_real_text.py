@@ -1,64 +1,29 @@
-"""Training on real text: the record holds no folder of the machine, the page no broken table."""
+"""Training on real text: the file holds no folder of the machine, the page no broken table."""
 
 from __future__ import annotations
 
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from benchmarks.real_text import __main__ as real_text
-from benchmarks.real_text import page as real_text_page
-from benchmarks.real_text.__main__ import MODELS, RATES, main
+from benchmarks.real_text import __main__ as command
+from benchmarks.real_text.__main__ import MODELS, main
+from benchmarks.real_text.page import text_sections
 from benchmarks.real_text.plot import text_figure
-
-
-def fake() -> dict[str, Any]:
-    """A record of four models, prism half a bit below the others."""
-    runs = [
-        {
-            "model": model,
-            "lr": RATES[0],
-            "seed": 0,
-            "parameters": 1000,
-            "tokens": 64,
-            "seconds": 120.0,
-            "training": [{"step": 2, "bits_per_byte": 3.0}],
-            "held_out": [
-                {"step": s, "tokens": 32 * s, "loss": 2.0, "bits_per_byte": bits}
-                for s, bits in ((1, 3.0), (2, 1.5 if model == "prism" else 2.0))
-            ],
-            "samples": [{"prompt": "If", "text": " a | b\n*c*"}],
-        }
-        for model in MODELS
-    ]
-    flags = {"--preset": "tiny", "--set": "d_model=32", "--steps": 2, "--seq-len": "16"}
-    return {
-        "meta": {"cpu": "a processor", "torch": "2.13", "threads": 1},
-        "text": [{"name": "manual", "share": 1.0}],
-        "settings": flags | {"vocabulary": 300, "--global-batch-size": "1", "sweep steps": 1},
-        "sweep": [{"model": m, "lr": r, "held_out_loss": 2.0} for m in MODELS for r in RATES],
-        "runs": runs,
-    }
-
-
-def test_the_page_names_the_lowest_and_shows_the_distance_of_the_others() -> None:
-    text = "\n\n".join(real_text_page.sections(fake()))
-    assert "Lowest: prism." in text
-    assert text.count("+0.500") == len(MODELS) - 1
+from tests.benchmarks.fakes import real_text
 
 
 def test_what_a_model_writes_cannot_break_the_table() -> None:
-    text = "\n\n".join(real_text_page.sections(fake()))
+    text = "\n\n".join(text_sections(real_text()))
     row = next(line for line in text.splitlines() if "**If**" in line)
     assert row.count("|") == 4  # three of the table and one that the model wrote, escaped
     assert "\\| b ⏎ \\*c\\*" in row
 
 
 def test_the_figure_has_a_line_per_model_and_panel() -> None:
-    assert [len(ax.lines) for ax in text_figure(fake()).axes] == [len(MODELS)] * 2
+    assert [len(ax.lines) for ax in text_figure(real_text()).axes] == [len(MODELS)] * 2
 
 
 def test_a_mix_that_cannot_be_read_is_one_line_and_exit_code_2(
@@ -77,10 +42,10 @@ def test_the_search_ends_where_both_neighbours_are_worse(
     def train(where: Path, model: str, rate: float, steps: int, flags: object) -> list:
         return [{"held_out_loss": abs(math.log(rate / best))}]
 
-    monkeypatch.setattr(real_text, "_train", train)
-    found = real_text._search(tmp_path, "gdn", {"steps": 100, "sweep_steps": 10}, {})
+    monkeypatch.setattr(command, "_train", train)
+    found = command._search(tmp_path, "gdn", {"steps": 100, "sweep_steps": 10}, {})
     chosen = min(found, key=lambda rate: found[rate])
-    assert chosen == pytest.approx(min(best, real_text.EXTREMES[1]))
+    assert chosen == pytest.approx(min(best, command.EXTREMES[1]))
     assert len(found) == tried
 
 

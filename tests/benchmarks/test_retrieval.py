@@ -1,4 +1,4 @@
-"""PRISM asking a tape: measured by one command, judged seed by seed on its page."""
+"""PRISM with a HoloTape: measured by one command, judged seed by seed."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from benchmarks.retrieval import page as retrieval_page
 from benchmarks.retrieval.__main__ import main
+from benchmarks.retrieval.criteria import ASKS, retrieval_criteria
+from benchmarks.retrieval.page import retrieval_sections
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +21,7 @@ def content(tmp_path_factory: pytest.TempPathFactory) -> dict:
 
 def test_a_run_holds_answers_probes_and_cost(content: dict) -> None:
     (run,) = content["runs"]
-    assert {row["metric"] for row in run["rows"]} >= set(retrieval_page.ASKS)
+    assert {row["metric"] for row in run["rows"]} >= set(ASKS)
     assert run["cost"]["parameters added"] > 0
     assert content["meta"]["profile"] == "quick"
 
@@ -28,23 +29,21 @@ def test_a_run_holds_answers_probes_and_cost(content: dict) -> None:
 def test_what_three_steps_cannot_learn_is_missed_and_what_needs_no_learning_is_met(
     content: dict,
 ) -> None:
-    verdicts = {bar.number: bar.verdict for bar in retrieval_page.retrieval_bars(content["runs"])}
+    verdicts = {c.number: c.verdict for c in retrieval_criteria(content)}
     assert verdicts["R1"] == "missed"
     assert verdicts["R5"] == verdicts["R6"] == "met"
 
 
-def test_one_bad_seed_misses_a_bar(content: dict) -> None:
+def test_one_bad_seed_misses_a_criterion(content: dict) -> None:
     (run,) = content["runs"]
     good = json.loads(json.dumps(run))
     for row in good["rows"]:
         row["value"] = 1.0
-    bar = retrieval_page.retrieval_bars([good, good])[0]
-    assert bar.met
-    assert not retrieval_page.retrieval_bars([good, run])[0].met
+    assert retrieval_criteria({"runs": [good, good]})[0].met
+    assert not retrieval_criteria({"runs": [good, run]})[0].met
 
 
-def test_the_page_says_what_the_old_figure_was(content: dict) -> None:
-    text = "\n\n".join(retrieval_page.sections(content))
-    assert "1/√8" in text
-    assert "theory 0.3536" in text
-    assert "0.03" in text  # the first design's share of right answers
+def test_numbers_of_the_page(content: dict) -> None:
+    text = "\n\n".join(retrieval_sections(content))
+    assert "theory 0.3536" in text  # 1/√8, of eight superposed vectors
+    assert "| 0.03 |" in text  # the first design's share of right answers

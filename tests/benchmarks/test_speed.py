@@ -40,7 +40,7 @@ def test_memory_decoding_and_share_are_there(quick: tuple[Path, dict[str, Any]])
     contexts = [(name, c) for name in LONG_RUNNERS for c in QUICK.contexts]
     assert [(row["model"], row["context"]) for row in content["decode"]] == contexts
     assert [row["topk"] for row in content["neural_share"]] == [1, 2]
-    if memory.available():
+    if memory.STATUS.exists():
         assert [row["model"] for row in content["memory"]] == list(LONG_RUNNERS)
         assert all(row["bytes"] > 0 for row in content["memory"])
 
@@ -66,7 +66,7 @@ def test_rows_that_the_router_did_not_send_are_not_computed() -> None:
         assert row["flops_cost"] == pytest.approx(1, rel=1e-6)
 
 
-@pytest.mark.skipif(not memory.available(), reason="needs /proc")
+@pytest.mark.skipif(not memory.STATUS.exists(), reason="needs /proc")
 def test_a_process_that_fails_is_reported_not_hidden() -> None:
     config = PrismConfig(vocab_size=8, d_model=32, num_layers=1)
     row = memory.peak_memory(config, "no such model", 8)

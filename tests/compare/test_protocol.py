@@ -5,16 +5,16 @@ from __future__ import annotations
 import pytest
 
 from prism.baselines import MODELS as BUILDABLE
-from prism.compare.execute import execute
 from prism.compare.protocol import (
     DEFAULT_RATE,
     FULL_STEPS,
     MODELS,
     QUICK_STEPS,
-    Plan,
+    ComparisonPlan,
     swept_rates,
     toy_config,
 )
+from prism.compare.runner import execute
 from prism.record import RESULT_CODE, ROOT
 from tasks import TASKS
 from tests.compare.fakes import job
@@ -42,17 +42,17 @@ def test_toy_models_differ_by_task_and_seed_only() -> None:
 
 
 def test_a_rate_comes_from_the_user_or_the_sweep_or_the_default() -> None:
-    plan = Plan(tasks=("copy",), models=("prism", "gdn"), seeds=2, lr=0.5)
+    plan = ComparisonPlan(tasks=("copy",), models=("prism", "gdn"), seeds=2, lr=0.5)
     assert [(x.lr, x.rate_source) for x in plan.jobs("single")] == [(0.5, "given")] * 4
     swept = swept_rates().get("copy", {}).get("prism")
-    (quick,) = Plan(tasks=("copy",), models=("prism",), quick=True).jobs("quick")
+    (quick,) = ComparisonPlan(tasks=("copy",), models=("prism",), quick=True).jobs("quick")
     expected = (DEFAULT_RATE, "default") if swept is None else (swept, "swept")
     assert (quick.lr, quick.rate_source) == expected
     assert quick.steps == QUICK_STEPS["copy"]
 
 
 def test_the_corpus_belongs_to_mini_lm_only() -> None:
-    plan = Plan(tasks=("copy", "mini_lm"), models=("prism",), corpus="book.txt")
+    plan = ComparisonPlan(tasks=("copy", "mini_lm"), models=("prism",), corpus="book.txt")
     assert [x.corpus for x in plan.jobs("single")] == [None, "book.txt"]
 
 

@@ -9,8 +9,7 @@ import pytest
 
 from prism.compare.report import write_report
 from prism.compare.results import Results
-from prism.compare.summary import summarise
-from prism.compare.table import markdown_table
+from prism.compare.summary import markdown_table, summarise
 from tests.compare.fakes import example, job, run
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 
 from prism.compare.comparison import Comparison
-from prism.compare.protocol import Plan
+from prism.compare.protocol import ComparisonPlan
 from prism.compare.results import Results
 from prism.compare.runner import run_jobs
 from tests.compare.fakes import execute_and_tell_signals, execute_at_once, job, run
@@ -85,7 +85,7 @@ def test_a_crashed_run_is_on_record_and_tried_again(tmp_path: Path) -> None:
 
 
 def test_the_sweep_tries_the_grid_and_the_final_phase_reuses_it(tmp_path: Path) -> None:
-    plan = Plan(tasks=("copy",), models=("prism", "gdn"), seeds=5)
+    plan = ComparisonPlan(tasks=("copy",), models=("prism", "gdn"), seeds=5)
     assert len(plan.sweep_jobs()) == 2 * 4 * 2
     results = Results(tmp_path)
     for swept in plan.sweep_jobs():

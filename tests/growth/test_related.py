@@ -7,7 +7,7 @@ import pytest
 from prism import PrismConfig, SymbolicConfig, TapeConfig, presets
 from prism.growth import layer_mapping, related
 
-LARGE = {name: presets.by_name(name, vocab_size=32) for name in ("300m", "350m", "700m", "1b")}
+LARGE = {name: presets.get(name, vocab_size=32) for name in ("300m", "350m", "700m", "1b")}
 
 
 @pytest.mark.parametrize("name", LARGE)

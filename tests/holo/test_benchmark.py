@@ -12,8 +12,9 @@ import pytest
 from benchmarks.holo import speed as holo_speed
 from benchmarks.holo.__main__ import QUICK, main
 from benchmarks.holo.accuracy import one_typo, proportion
-from benchmarks.holo.bars import holo_bars
-from benchmarks.holo.page import sections
+from benchmarks.holo.criteria import holo_criteria
+from benchmarks.holo.page import holo_sections
+from benchmarks.page.criterion import judge
 
 
 @pytest.fixture(scope="module")
@@ -37,15 +38,15 @@ def test_everything_is_measured(quick: tuple[Path, dict[str, Any]]) -> None:
     assert len(content["calibration"]) == 2
 
 
-def test_a_quick_run_meets_and_misses_no_bar(quick: tuple[Path, dict[str, Any]]) -> None:
-    bars = holo_bars(quick[1])
-    assert {bar.number for bar in bars} == {"1", "2", "3", "4", "5", "6"} - {"2"}
-    assert all(bar.met is None for bar in bars)
+def test_a_quick_run_meets_and_misses_no_criterion(quick: tuple[Path, dict[str, Any]]) -> None:
+    found = judge(holo_criteria, quick[1])
+    assert {c.number for c in found} == {"1", "2", "3", "4", "5", "6"} - {"2"}
+    assert all(c.met is None for c in found)
 
 
 def test_a_full_run_is_judged(quick: tuple[Path, dict[str, Any]]) -> None:
     content = quick[1] | {"meta": quick[1]["meta"] | {"profile": "full"}}
-    verdicts = {bar.asks: bar.verdict for bar in holo_bars(content)}
+    verdicts = {c.asks: c.verdict for c in holo_criteria(content)}
     assert verdicts["recall_many ≥ 12 × torchhd's batched recall"] == "–"
     assert set(verdicts.values()) <= {"met", "missed", "–"}
 
@@ -57,15 +58,13 @@ def test_the_file_says_where_it_comes_from(quick: tuple[Path, dict[str, Any]]) -
     assert {"torch", "commit", "cpu", "load_average", "command", "finished"} <= meta.keys()
 
 
-def test_the_page_shows_every_bar_cell_and_size(quick: tuple[Path, dict[str, Any]]) -> None:
+def test_the_page_shows_every_cell_and_size(quick: tuple[Path, dict[str, Any]]) -> None:
     content = quick[1]
-    text = "\n\n".join(sections(content))
-    assert all(bar.asks in text for bar in holo_bars(content))
+    text = "\n\n".join(holo_sections(content))
     rows = [line for line in text.splitlines() if line.startswith("| ")]
-    tables = 5
     counted = ("grid", "density", "many", "calibration")
-    measured = sum(len(content[name]) for name in counted) + len(holo_bars(content))
-    assert len(rows) == measured + 2 * tables  # a head and a rule each
+    measured = sum(len(content[name]) for name in counted)
+    assert len(rows) == measured + 2 * len(counted)  # a head and a rule each
 
 
 def test_it_is_drawn(quick: tuple[Path, dict[str, Any]]) -> None:

@@ -25,7 +25,7 @@ many_draws = settings(max_examples=4 * settings().max_examples)
 
 def shrunk(name: str, **overrides: object) -> PrismConfig:
     """The preset ``name`` with its rates, routing, tape heads and primitives, but small."""
-    full = presets.by_name(name)
+    full = presets.get(name)
     tape = TapeConfig(
         content_heads=full.tape.content_heads,
         position_heads=full.tape.position_heads,
@@ -50,7 +50,7 @@ def shrunk(name: str, **overrides: object) -> PrismConfig:
         "symbolic": symbolic,
         "chunk_size": 4,
     }
-    return presets.by_name(name, **{**small, **overrides})
+    return presets.get(name, **{**small, **overrides})
 
 
 FAMILIES = tuple(presets.BY_NAME)

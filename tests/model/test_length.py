@@ -42,7 +42,7 @@ def bus_memory(bus: MultiRateBus, tokens: int) -> torch.Tensor:
 @pytest.mark.parametrize("name", FAMILIES)
 @torch.no_grad()
 def test_what_the_bus_holds_halves_in_one_half_life(name):
-    lives = presets.by_name(name).bus_half_lives
+    lives = presets.get(name).bus_half_lives
     for rate, half_life in enumerate(lives):
         bus = MultiRateBus(len(lives), lives, 64).double()
         whole = max(1, round(half_life))
@@ -82,7 +82,7 @@ def test_half_lives_are_log_spaced_between_the_ends(low, ratio, num_rates):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_every_preset_has_a_rate_for_local_mixing_and_one_for_its_context(name):
-    lives = presets.by_name(name).bus_half_lives
+    lives = presets.get(name).bus_half_lives
     assert list(lives) == sorted(lives)
     assert lives[0] <= 0.5
     assert lives[-1] >= 1024

@@ -1,1 +1,1 @@
-"""How well facts that were bound to a language model come out of it: data, protocol, controls."""
+"""Study of facts bound to a frozen language model: tables, sentences, protocol, controls."""

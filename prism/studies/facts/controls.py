@@ -1,4 +1,4 @@
-"""What the figures are to be compared with: the same questions without a tape, or with another.
+"""Controls of the protocol: the same questions without a tape, or with another one.
 
 * no tape: the bare model.
 * shuffled tape: every subject got the object of another one.
@@ -18,10 +18,9 @@ from torch import Tensor
 
 from prism.inject.attached import AttachedLM
 from prism.inject.reading import batches, layers_of, read
-from prism.studies.facts.measures import Case, Row, mean, share_correct, wordings
-from prism.studies.facts.protocol import Setting
-from prism.studies.facts.replay import Readings
-from prism.studies.facts.sentences import FORMS, sentence
+from prism.studies.facts.measures import Case, FactsEvalSet, FactsRow, mean, share_correct
+from prism.studies.facts.replay import ActivationCache
+from prism.studies.facts.sentences import FORMS
 from prism.studies.facts.tables import Fact
 
 IN_PROMPT = 20  # facts at most, so that they fit in a context the model was trained on
@@ -29,29 +28,44 @@ STORED = 1000  # facts at most in the kNN-LM
 NEIGHBOURS, SHARE = 8, 0.5  # of the kNN-LM
 BATCH = 24
 STRICT = "greedy, every token of the object and the full stop"
-Asked = dict[str, list[Case]]
 
 
-def controls(lm: AttachedLM, readings: Readings, case: Setting, size: int) -> Iterator[Row]:
+def controls(
+    lm: AttachedLM, readings: ActivationCache, exam: FactsEvalSet, size: int
+) -> Iterator[FactsRow]:
     """Rows of every control on ``size`` of the facts asked about; run last, ``lm`` has other facts
     afterwards."""
-    exam = case.exam
     unseen = [c for form in FORMS for c in exam.unseen(form)[: size // 2]]
     asked = {"written": exam.written()[:size], "unseen": unseen}
     for metric, cases in asked.items():
-        yield Row(metric, mean(greedy_matches(lm, cases)), len(cases), STRICT, "no tape")
-    if case.number <= IN_PROMPT:
-        intro = "\n".join(_statement(f) for f in case.bound) + "\n"
+        yield FactsRow(metric, mean(greedy_matches(lm, cases)), len(cases), STRICT, "no tape")
+    if len(exam.bound) <= IN_PROMPT:
+        intro = "\n".join(f"{f.prompts[0]} {f.object}." for f in exam.bound) + "\n"
         for metric, cases in asked.items():
             value = mean(matches_after(lm, cases, intro))
-            yield Row(metric, value, len(cases), STRICT, "facts in the prompt")
-    table = {sentence(w, f.subject): f.object for f in case.bound for w in wordings(f)}
+            yield FactsRow(metric, value, len(cases), STRICT, "facts in the prompt")
+    table = {prompt: f.object for f in exam.bound for prompt in f.prompts}
     for metric, cases in asked.items():
         value = mean([table.get(c.prompt) == c.fact.object for c in cases])
-        yield Row(metric, value, len(cases), STRICT, "exact lookup")
-    if case.number <= STORED:
-        yield from _nearest(lm, case, asked, exam.unwritten(None)[:size])
-    yield from _shuffled(lm, readings, case, asked)
+        yield FactsRow(metric, value, len(cases), STRICT, "exact lookup")
+    if len(exam.bound) <= STORED:
+        store, absent = NearestStates(lm, exam.bound), exam.unseen_facts(None)[:size]
+        for metric, cases in asked.items():
+            value = mean(store.matches(cases))
+            yield FactsRow(metric, value, len(cases), STRICT, "kNN-LM")
+        if absent:
+            how = "the likeliest next token is the bare model's"
+            kept = mean(store.keeps(absent))
+            yield FactsRow("unwritten unchanged", kept, len(absent), how, "kNN-LM")
+    by_relation: dict[str, list[Fact]] = {}
+    for fact in exam.bound:
+        by_relation.setdefault(fact.relation, []).append(fact)
+    for rows in by_relation.values():
+        for fact, other in zip(rows, rows[1:] + rows[:1], strict=True):
+            lm.bind(fact.subject, fact.relation, other.object)
+    for metric, cases in asked.items():
+        value = share_correct(lm, readings, cases)
+        yield FactsRow(metric, value, len(cases), STRICT, "shuffled tape")
 
 
 def greedy_matches(lm: AttachedLM, cases: Sequence[Case]) -> list[bool]:
@@ -75,36 +89,12 @@ def matches_after(lm: AttachedLM, cases: Sequence[Case], intro: str) -> list[boo
     return right
 
 
-def _shuffled(lm: AttachedLM, readings: Readings, case: Setting, asked: Asked) -> Iterator[Row]:
-    by_relation: dict[str, list[Fact]] = {}
-    for fact in case.bound:
-        by_relation.setdefault(fact.relation, []).append(fact)
-    for rows in by_relation.values():
-        for i, fact in enumerate(rows):
-            lm.bind(fact.subject, fact.relation, rows[(i + 1) % len(rows)].object)
-    for metric, cases in asked.items():
-        value = share_correct(lm, readings, cases)
-        yield Row(metric, value, len(cases), STRICT, "shuffled tape")
-
-
-def _nearest(
-    lm: AttachedLM, case: Setting, asked: Asked, strangers: Sequence[Case]
-) -> Iterator[Row]:
-    store = NearestStates(lm, case.bound)
-    for metric, cases in asked.items():
-        yield Row(metric, mean(store.matches(cases)), len(cases), STRICT, "kNN-LM")
-    if strangers:
-        how = "the likeliest next token is the bare model's"
-        kept = mean(store.keeps(strangers))
-        yield Row("unwritten unchanged", kept, len(strangers), how, "kNN-LM")
-
-
 class NearestStates:
     """An exact store of (last hidden state, next token) over the written sentences."""
 
     def __init__(self, lm: AttachedLM, facts: Sequence[Fact]) -> None:
         self._lm, self._layer = lm, layers_of(lm.model) - 1
-        cases = [Case(sentence(wordings(f)[0], f.subject), f) for f in facts]
+        cases = [Case(f.prompts[0], f) for f in facts]
         keys, values = [], []
         for _, states, _, wanted in _answers(lm, cases, self._layer):
             keys.append(states)
@@ -115,10 +105,10 @@ class NearestStates:
 
     def matches(self, cases: Sequence[Case]) -> list[bool]:
         """Whether each answer comes out, strictly."""
-        found = [False] * len(cases)
+        right = [False] * len(cases)
         for i, states, logits, wanted in _answers(self._lm, cases, self._layer):
-            found[i] = self._mixed(states, logits).argmax(dim=-1).tolist() == wanted
-        return found
+            right[i] = self._mixed(states, logits).argmax(dim=-1).tolist() == wanted
+        return right
 
     def keeps(self, cases: Sequence[Case]) -> list[bool]:
         """Whether the likeliest next token after each prompt is the bare model's."""
@@ -157,7 +147,3 @@ def _with_answer(lm: AttachedLM, case: Case) -> tuple[list[int], int]:
     """Tokens of the prompt and the right answer, and how many are the prompt's."""
     prompt = lm.tokenizer.encode(case.prompt)
     return prompt + lm.tokenizer.encode(f" {case.fact.object}."), len(prompt)
-
-
-def _statement(fact: Fact) -> str:
-    return f"{sentence(wordings(fact)[0], fact.subject)} {fact.object}."

@@ -1,21 +1,22 @@
-"""What is measured of one bound tape: every number with the protocol it was measured by.
+"""Measures of one bound tape: every number with the protocol that gave it.
 
 Strict means: greedy decoding from the prompt, every token of the answer and the full stop after it
-right, no length given. Unchanged means that no token was put there by a fact, so that the logits
-are the bare model's bit for bit.
+right, no length given. Unchanged means that no fact injected a token there, so that the logits are
+the bare model's bit for bit.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from prism.data.tokens import Tokenizer
 from prism.inject.attached import AttachedLM
-from prism.studies.facts.replay import Readings, answer
-from prism.studies.facts.sentences import NEAR_MISSES, RELATIONS, UNLISTED, sentence
-from prism.studies.facts.tables import Fact, subject_kind
+from prism.studies.facts.replay import ActivationCache, answer
+from prism.studies.facts.sentences import NEAR_MISSES, NEWS, RELATIONS, UNLISTED, sentence
+from prism.studies.facts.tables import Fact
 
 FORGOTTEN = 5  # every so many facts are forgotten
 SHORTEST = 5  # letters of a name that gets a typo
@@ -23,8 +24,8 @@ SYLLABLES = ("ba", "do", "fe", "gu", "ka", "lo", "mi", "nu", "po", "ra", "si", "
 
 
 @dataclass(frozen=True)
-class Row:
-    """One figure: ``value`` over ``count`` cases, of which metric, under which protocol."""
+class FactsRow:
+    """One figure: the ``value`` of a metric over ``count`` cases under a protocol."""
 
     metric: str
     value: float
@@ -45,7 +46,7 @@ class Case:
     fact: Fact | None
 
 
-class Exam:
+class FactsEvalSet:
     """The prompts of one set of bound facts.
 
     Args:
@@ -56,32 +57,32 @@ class Exam:
     """
 
     def __init__(self, bound: Sequence[Fact], rest: Sequence[Fact], size: int, seed: int) -> None:
-        self.draw = random.Random(seed)
+        self.seed, self.draw = seed, random.Random(seed)
         self.bound = list(bound)
         self.sample = self.draw.sample(self.bound, min(size, len(self.bound)))
         self.rest = self.draw.sample(list(rest), min(size, len(rest)))
 
     def written(self) -> list[Case]:
         """Each fact in its first written wording."""
-        return [Case(sentence(wordings(f)[0], f.subject), f) for f in self.sample]
+        return [Case(f.prompts[0], f) for f in self.sample]
 
     def rewritten(self) -> list[Case]:
         """Each fact in the other written wordings."""
-        return [Case(sentence(w, f.subject), f) for f in self.sample for w in wordings(f)[1:]]
+        return [Case(prompt, f) for f in self.sample for prompt in f.prompts[1:]]
 
     def unseen(self, form: str) -> list[Case]:
         """Each fact in the unseen wordings of a form."""
         return self._asked(self.sample, form, known=True)
 
-    def unwritten(self, form: str | None) -> list[Case]:
+    def unseen_facts(self, form: str | None) -> list[Case]:
         """Facts of the tables that nobody bound; None = the first written wording."""
         if form is None:
-            return [Case(sentence(wordings(f)[0], f.subject), None) for f in self.rest]
+            return [Case(f.prompts[0], None) for f in self.rest]
         return self._asked(self.rest, form, known=False)
 
     def unlisted(self) -> list[Case]:
         """Questions about bound subjects for relations that do not exist on the tape."""
-        kinds = [(f.subject, subject_kind(f)) for f in self.sample]
+        kinds = [(f.subject, f.kind) for f in self.sample]
         return [Case(sentence(t, s), None) for s, k in dict(kinds).items() for t in UNLISTED[k]]
 
     def other_relations(self) -> list[Case]:
@@ -91,7 +92,7 @@ class Exam:
             Case(sentence(relation.written[0], f.subject), None)
             for f in self.sample
             for name, relation in RELATIONS.items()
-            if relation.kind == subject_kind(f) and (f.subject, name) not in have
+            if relation.kind == f.kind and (f.subject, name) not in have
         ]
 
     def near_misses(self) -> list[Case]:
@@ -105,13 +106,27 @@ class Exam:
     def misspelt(self) -> list[Case]:
         """The first written wording with one letter of the subject wrong."""
         long = [f for f in self.sample if len(f.subject) >= SHORTEST]
-        return [Case(sentence(wordings(f)[0], self._typo(f.subject)), f) for f in long]
+        return [Case(replace(f, subject=self._typo(f.subject)).prompts[0], f) for f in long]
 
     def aliases(self) -> dict[str, Fact]:
         """An invented second name for the subject of each fact."""
         facts = {f.subject: f for f in self.sample}
         made = ("".join(self.draw.choice(SYLLABLES) for _ in range(3)).capitalize() for _ in facts)
         return dict(zip(made, facts.values(), strict=False))
+
+    def news(self, tokenizer: Tokenizer, tokens: int) -> list[int]:
+        """So many tokens of text about bound subjects that asks for nothing, two to a sentence."""
+        draw = random.Random(self.seed)
+        by_kind: dict[str, list[str]] = {}
+        for fact in self.bound:
+            by_kind.setdefault(fact.kind, []).append(fact.subject)
+        kinds = sorted(kind for kind, names in by_kind.items() if len(set(names)) > 1)
+        text: list[int] = []
+        while len(text) < tokens:
+            template = draw.choice(NEWS)
+            a, b = draw.sample(sorted(set(by_kind[draw.choice(kinds)])), 2)
+            text += tokenizer.encode(template.format(a=a, b=b))
+        return text[:tokens]
 
     def _asked(self, facts: Sequence[Fact], form: str, known: bool) -> list[Case]:
         return [
@@ -123,8 +138,8 @@ class Exam:
 
     def _another(self, fact: Fact) -> str:
         """A bound subject of the same kind, to distract with."""
-        kind = subject_kind(fact)
-        pool = [f.subject for f in self.bound if subject_kind(f) == kind]
+        kind = fact.kind
+        pool = [f.subject for f in self.bound if f.kind == kind]
         return self.draw.choice([s for s in pool if s != fact.subject] or [fact.subject])
 
     def _typo(self, name: str) -> str:
@@ -136,16 +151,10 @@ class Exam:
         return self.draw.choice(kinds)
 
 
-def wordings(fact: Fact) -> tuple[str, ...]:
-    """The written wordings of a fact's relation."""
-    return RELATIONS[fact.relation].written
-
-
-def share_correct(lm: AttachedLM, readings: Readings, cases: Sequence[Case]) -> float:
-    """Share of the cases whose answer and its full stop come out, strictly. Where no fact speaks,
-    the model is left to itself; it generates only if it starts right."""
-    heard = readings.of([c.prompt for c in cases])
-    said = [answer(lm, h) for h in heard]
+def share_correct(lm: AttachedLM, readings: ActivationCache, cases: Sequence[Case]) -> float:
+    """Share of the cases whose answer and its full stop come out, strictly. Where no fact fires,
+    the bare model answers; it generates only if its first token is right."""
+    said = [answer(lm, read) for read in readings.of([c.prompt for c in cases])]
     silent = [c.prompt for c, tokens in zip(cases, said, strict=True) if not tokens]
     alone = dict(zip(silent, readings.likeliest(silent), strict=True))
     right = []
@@ -159,10 +168,9 @@ def share_correct(lm: AttachedLM, readings: Readings, cases: Sequence[Case]) -> 
     return mean(right)
 
 
-def share_unchanged(lm: AttachedLM, readings: Readings, cases: Sequence[Case]) -> float:
-    """Share of the prompts after which no fact speaks."""
-    heard = readings.of([c.prompt for c in cases])
-    return mean([not answer(lm, h) for h in heard])
+def share_unchanged(lm: AttachedLM, readings: ActivationCache, cases: Sequence[Case]) -> float:
+    """Share of the prompts after which no fact fires."""
+    return mean([not answer(lm, read) for read in readings.of([c.prompt for c in cases])])
 
 
 def mean(values: Sequence[float]) -> float:

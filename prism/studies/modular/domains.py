@@ -1,11 +1,11 @@
 """Three domains in one vocabulary of bytes, one for each kind of expert.
 
-    text     prose that ships inside CPython, next byte           the neural kind's own
-    recall   many keys, each asked for once (tasks/mqar.py)       the memory kind's own
-    state    running sum of digits, modulo m (tasks/parity.py)    the symbolic kind's own
+    text     prose that ships inside CPython, next byte           domain of the neural kind
+    recall   many keys, each queried once (tasks/mqar.py)         domain of the memory kind
+    state    running sum of digits, modulo m (tasks/parity.py)    domain of the symbolic kind
 
-Bytes mean something else in each: a key of ``recall`` is also a letter, a digit of ``state`` also
-stands in the prose. Which domain a row is of has to be read from the row.
+The same byte has another meaning in each: a key of ``recall`` is also a letter, a digit of
+``state`` also occurs in the prose. A model has to infer the domain from the row.
 """
 
 from __future__ import annotations
@@ -63,18 +63,18 @@ def draw_mix(
     return torch.cat([x for x, _ in parts]), torch.cat([y for _, y in parts])
 
 
-def guests_of(shares: Mapping[str, float], home: str | None, rows: int) -> Tensor | None:
-    """Which rows of :func:`draw_mix` a part of the domain ``home`` is a guest in: ``[rows, 1]``
-    bool, True in those of other domains; None for a model that is at home in all."""
-    if home is None:
+def out_of_domain_rows(shares: Mapping[str, float], domain: str | None, rows: int) -> Tensor | None:
+    """Mask ``[rows, 1]`` of :func:`draw_mix`, True in rows of other domains than ``domain``; None
+    for a model of all domains."""
+    if domain is None:
         return None
     counts = rows_of(shares, rows)
-    return torch.tensor([[d != home] for d, n in counts.items() for _ in range(n)])
+    return torch.tensor([[d != domain] for d, n in counts.items() for _ in range(n)])
 
 
 def row_loss(logits: Tensor, targets: Tensor) -> Tensor:
-    """Mean over rows of each row's mean cross-entropy over what it asks, nats: a domain that asks
-    at few positions counts as much as one that asks at all."""
+    """Mean over rows of each row's mean cross-entropy over scored positions, nats: a domain that
+    scores few positions counts as much as one that scores all."""
     each = functional.cross_entropy(
         promote(logits).flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="none"
     ).view_as(targets)

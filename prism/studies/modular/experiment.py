@@ -1,10 +1,11 @@
-"""One seed of the study: trunk, three parts, their sum, the sum with calibrated gates, a joint run.
+"""One seed of the study: backbone, three expert branches, their sum, calibrated gates, a joint run.
 
-The joint run is the same architecture as the assembled model, trained as one on the trunk's mix
-without a price on speaking, with at least as many FLOPs as all phases together: a trunk and its
-parts are smaller models, and frozen weights need no gradients, so these FLOPs read more tokens. The
-parts could be trained at the same time: with three workers the way from start to end is the trunk,
-the longest part and the calibration.
+The joint run has the architecture of the assembled model, trained as one on the backbone's mix
+without an output-norm penalty, with at least as many FLOPs as all phases together: a backbone and
+its branches are smaller models, and frozen weights need no gradients, so these FLOPs read more
+tokens. Branches may be trained at the same time: with three workers the critical path is the
+backbone, the longest branch and the calibration. Results call the backbone "trunk" and a branch by
+its kind.
 """
 
 from __future__ import annotations
@@ -36,15 +37,15 @@ Say = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sizes:
-    """Of one seed.
+class StudySizes:
+    """Sizes of one seed.
 
     Attributes:
         steps: of the joint run.
-        trunk, part: steps of the trunk and of each part, as shares of those of the joint run.
-        calibration: share of the steps of trunk and parts together.
-        lr: of the joint run; ``trunk_lr`` of the trunk; ``part_lr`` of the parts; ``gate_lr`` of
-            the calibration.
+        trunk, part: steps of the backbone and of each branch, as shares of the joint run's.
+        calibration: share of the steps of backbone and branches together.
+        lr: of the joint run; ``trunk_lr`` of the backbone; ``part_lr`` of the branches;
+            ``gate_lr`` of the calibration.
         rows, length: of a batch.
         test_rows: per domain.
     """
@@ -87,7 +88,7 @@ class Sizes:
         return rates.get(name, self.part_lr)
 
     def config(self, seed: int) -> PrismConfig:
-        """The model whose kinds are trained apart."""
+        """Config of the model whose kinds are trained apart."""
         return PrismConfig(
             vocab_size=VOCAB,
             d_model=self.d_model,
@@ -99,11 +100,11 @@ class Sizes:
         )
 
 
-QUICK = Sizes(steps=40, rows=6, length=32, test_rows=8, d_model=16, layers=1)
+QUICK = StudySizes(steps=40, rows=6, length=32, test_rows=8, d_model=16, layers=1)
 
 
 def experiment(
-    seed: int, sizes: Sizes | None = None, say: Say = lambda phase, step, steps: None
+    seed: int, sizes: StudySizes | None = None, say: Say = lambda phase, step, steps: None
 ) -> dict[str, Any]:
     """Everything once, from ``seed``; plain numbers.
 
@@ -111,11 +112,11 @@ def experiment(
         say: called after each step with the phase, the step and their number.
 
     Returns:
-        ``losses`` (model, domain: nats), ``gates`` (model, domain, kind: how far open), ``cost``
+        ``losses`` (model, domain: nats), ``gates`` (model, domain, kind: mean gate), ``cost``
         (model: tokens, flops, seconds of this phase), ``measures`` (see
         :mod:`prism.studies.modular.measures`), ``parameters``, ``seed``, ``sizes``.
     """
-    study = _Study(seed, sizes or Sizes(), say)
+    study = _Study(seed, sizes or StudySizes(), say)
     trunk = study.trained(TRUNK, Prism(backbone_config(study.sizes.config(seed))))
     parts = {
         kind: study.trained(kind, branch_of(trunk, kind), domain) for domain, kind in OWN.items()
@@ -127,10 +128,10 @@ def experiment(
 
 
 def joint_run(
-    seed: int, sizes: Sizes | None = None, say: Say = lambda phase, step, steps: None
+    seed: int, sizes: StudySizes | None = None, say: Say = lambda phase, step, steps: None
 ) -> dict[str, Any]:
     """The joint run of :func:`experiment` alone: its ``losses`` (domain: nats) and ``cost``."""
-    study = _Study(seed, sizes or Sizes(), say)
+    study = _Study(seed, sizes or StudySizes(), say)
     study.joint()
     return {"losses": study.losses[JOINT], "cost": asdict(study.cost[JOINT])}
 
@@ -138,7 +139,7 @@ def joint_run(
 class _Study:
     """The models of one seed as they are trained and measured."""
 
-    def __init__(self, seed: int, sizes: Sizes, say: Say) -> None:
+    def __init__(self, seed: int, sizes: StudySizes, say: Say) -> None:
         self.seed, self.sizes, self.say = seed, sizes, say
         self.losses: dict[str, dict[str, float]] = {}
         self.gates: dict[str, dict[str, dict[str, float]]] = {}
@@ -156,7 +157,7 @@ class _Study:
             shares=shares_of(domain),
             seed=self.seed,
             first=APART * PHASES.index(name),
-            home=domain,
+            domain=domain,
         )
         self.cost[name] = train(model, phase, lambda step: self.say(name, step, steps))
         return self.measured(name, model)
@@ -164,10 +165,9 @@ class _Study:
     def joint(self) -> Prism:
         """The architecture of the assembled model, trained as one."""
         trunk = backbone_config(self.sizes.config(self.seed))
-        config = assembled_config(
-            trunk, {kind: branch_config(trunk, kind) for kind in OWN.values()}
-        )
-        # speaking has a price so that parts leave each other room; a joint run needs none
+        branches = {kind: branch_config(trunk, kind) for kind in OWN.values()}
+        config = assembled_config(trunk, branches)
+        # the output-norm penalty keeps branches from interfering; a joint run needs none
         return self.trained(JOINT, Prism(dataclasses.replace(config, expert_output_penalty=0.0)))
 
     def measured(self, name: str, model: Prism) -> Prism:

@@ -1,4 +1,4 @@
-"""What one seed says, as few numbers.
+"""Numbers of one seed: interference, share of the gap that is closed, cost.
 
     interference     assembled - best single part, by domain, nats        bar: at most 0.05
     closed           (assembled - calibrated) / (assembled - joint)       bar: at least 0.9
@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from prism.studies.modular.domains import DOMAINS, OWN
 
 KINDS = tuple(OWN.values())
+UNITS = ("flops", "seconds")
 
 
 def measures(
@@ -27,6 +28,8 @@ def measures(
 ) -> dict[str, object]:
     """The numbers above from ``losses`` (model, domain: nats) and ``cost`` (model: tokens, flops,
     seconds)."""
+    joint, apart = cost["joint"], [cost[name] for name in ("trunk", *KINDS, "calibrated")]
+    longest = {unit: max(cost[kind][unit] for kind in KINDS) for unit in UNITS}
     mean = {name: sum(each.values()) / len(each) for name, each in losses.items()}
     interference = {d: _above_best(losses, "assembled", d) for d in DOMAINS}
     return {
@@ -36,8 +39,10 @@ def measures(
         "mean": mean,
         "closed": _share(mean["assembled"], mean["calibrated"], mean["joint"]),
         "closed_of_trunk": _share(mean["trunk"], mean["calibrated"], mean["joint"]),
-        "critical_path": {unit: _critical(cost, unit) for unit in ("flops", "seconds")},
-        "total": {unit: _total(cost, unit) for unit in ("flops", "seconds")},
+        "critical_path": {
+            u: (cost["trunk"][u] + longest[u] + cost["calibrated"][u]) / joint[u] for u in UNITS
+        },
+        "total": {u: sum(phase[u] for phase in apart) / joint[u] for u in UNITS},
         "calibration_tokens": cost["calibrated"]["tokens"]
         / (cost["trunk"]["tokens"] + sum(cost[kind]["tokens"] for kind in KINDS)),
     }
@@ -51,14 +56,3 @@ def _share(start: float, end: float, goal: float) -> float:
     """How much of the way from ``start`` down to ``goal`` ends at ``end``; 1 without a way, and
     past it."""
     return 1.0 if start <= goal else min(1.0, (start - end) / (start - goal))
-
-
-def _critical(cost: Mapping[str, Mapping[str, float]], unit: str) -> float:
-    longest = max(cost[kind][unit] for kind in KINDS)
-    way = cost["trunk"][unit] + longest + cost["calibrated"][unit]
-    return way / cost["joint"][unit]
-
-
-def _total(cost: Mapping[str, Mapping[str, float]], unit: str) -> float:
-    phases = ("trunk", *KINDS, "calibrated")
-    return sum(cost[name][unit] for name in phases) / cost["joint"][unit]

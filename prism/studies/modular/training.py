@@ -1,4 +1,4 @@
-"""Train one model of the study on a mix of domains; what it cost in tokens, FLOPs and CPU seconds.
+"""Training of one model on a mix of domains, and its cost in tokens, FLOPs and CPU seconds.
 
 The recipe of :mod:`prism.recipe` on a cosine schedule; frozen parameters stay. The backward pass
 counts as two more matrix products per product, one for the gradient of its input and one for that
@@ -20,16 +20,16 @@ from prism.engine.cost.flops import count
 from prism.model.prism import Prism
 from prism.modular.output_penalty import out_of_domain_penalty
 from prism.recipe import StepLoss, finite, train_step
-from prism.studies.modular.domains import DOMAINS, draw, draw_mix, guests_of, row_loss
+from prism.studies.modular.domains import DOMAINS, draw, draw_mix, out_of_domain_rows, row_loss
 
 OnStep = Callable[[int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Phase:
-    """How to train: ``steps`` of ``rows`` rows of ``length`` tokens, domains in ``shares``; the
-    batches are those of ``seed`` from index ``first`` on. A part is at home in the domain ``home``
-    and a guest in the others; None = at home in all."""
+    """A training phase: ``steps`` of ``rows`` rows of ``length`` tokens, domains in ``shares``; the
+    batches are those of ``seed`` from index ``first`` on. Rows of other domains than ``domain`` are
+    out of domain: the output-norm penalty is larger there; None = all domains are its own."""
 
     steps: int
     lr: float
@@ -38,12 +38,12 @@ class Phase:
     shares: Mapping[str, float]
     seed: int
     first: int
-    home: str | None = None
+    domain: str | None = None
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What a phase took: tokens, FLOPs by the shapes, seconds of one CPU core."""
+    """Cost of a phase: tokens, FLOPs by the shapes, seconds of one CPU core."""
 
     tokens: int
     flops: float
@@ -58,17 +58,17 @@ def train(model: Prism, phase: Phase, on_step: OnStep = lambda step: None) -> Co
     """
     start = time.process_time()
     optimizer = recipe.adamw(model, phase.lr)
-    guests = guests_of(phase.shares, phase.home, phase.rows)
+    out_of_domain = out_of_domain_rows(phase.shares, phase.domain, phase.rows)
 
     def loss_of(step: int) -> StepLoss:
         tokens, targets = draw_mix(
             phase.shares, "train", phase.seed, phase.first + step, phase.rows, phase.length
         )
         output = model(tokens)
-        loss, price = row_loss(output.logits, targets), output.aux_loss
-        if guests is not None:
-            price = price + out_of_domain_penalty(output.penalty, guests).mean()
-        return StepLoss(loss + price, loss, output.loads)
+        loss, penalty = row_loss(output.logits, targets), output.aux_loss
+        if out_of_domain is not None:
+            penalty = penalty + out_of_domain_penalty(output.penalty, out_of_domain).mean()
+        return StepLoss(loss + penalty, loss, output.loads)
 
     model.train()
     for step in range(phase.steps):
@@ -102,8 +102,8 @@ def losses(model: Prism, rows: int, length: int, split: str = "test") -> dict[st
 
 @torch.no_grad()
 def openness(model: Prism, rows: int, length: int) -> dict[str, dict[str, float]]:
-    """By domain and kind, how far the kind's gates are open on average, 0 to 1."""
-    found: dict[str, dict[str, float]] = {}
+    """Mean gate by domain and kind, 0 (closed) to 1 (open)."""
+    mean: dict[str, dict[str, float]] = {}
     for domain in DOMAINS:
         tokens, _ = draw(domain, "test", 0, 0, rows, length)
         layers = model(tokens, routing=True).routing
@@ -112,5 +112,5 @@ def openness(model: Prism, rows: int, length: int) -> dict[str, dict[str, float]
             k: [x.probability[..., x.kinds.index(k)].mean() for x in layers if k in x.kinds]
             for k in kinds
         }
-        found[domain] = {k: float(sum(each) / len(each)) for k, each in gates.items()}
-    return found
+        mean[domain] = {k: float(sum(each) / len(each)) for k, each in gates.items()}
+    return mean

@@ -7,13 +7,14 @@ import json
 from prism import eval_facts
 from prism.command import STOPPED
 from prism.record import ROOT
-from prism.studies.facts.measures import Row
+from prism.studies.facts import protocol
+from prism.studies.facts.measures import FactsRow
 from prism.studies.facts.tables import Fact
 from tests.inject import tiny
 
 
 def test_every_place_of_the_fingerprint_exists():
-    assert [place for place in eval_facts.CODE if not (ROOT / place).exists()] == []
+    assert [place for place in protocol.CODE if not (ROOT / place).exists()] == []
 
 
 class Small:
@@ -23,9 +24,9 @@ class Small:
         self.measured, self.left = [], stop_after
         monkeypatch.setattr(eval_facts, "_open", lambda *_: tiny.attached(tiny.llama()))
         monkeypatch.setattr(eval_facts, "real_facts", lambda: self.facts())
-        monkeypatch.setattr(eval_facts, "measure", self.measure)
-        monkeypatch.setattr(eval_facts, "cost", lambda *_: [])
-        monkeypatch.setattr(eval_facts, "controls", lambda *_: [])
+        monkeypatch.setattr(protocol, "measure", self.measure)
+        monkeypatch.setattr(protocol, "cost", lambda *_: [])
+        monkeypatch.setattr(protocol, "controls", lambda *_: [])
         monkeypatch.setattr(eval_facts, "plot", lambda *_: None)
 
     @staticmethod
@@ -33,12 +34,15 @@ class Small:
         lands = ("Elbonia", "Freedonia", "Genovia", "Latveria", "Ruritania", "Zamunda")
         return {"capital": [Fact(land, "capital", f"Town{i}") for i, land in enumerate(lands)]}
 
-    def measure(self, lm, readings, case, sizes):
+    def measure(self, lm, readings, exam, sizes):
         if not self.left:
             raise KeyboardInterrupt
         self.left -= 1
-        self.measured.append((case.number, case.seed))
-        return [Row("written", 1.0, sizes.asked, "as told"), Row("alias", 0.0, 0, "nobody")]
+        self.measured.append((len(exam.bound), exam.seed))
+        return [
+            FactsRow("written", 1.0, sizes.asked, "as told"),
+            FactsRow("alias", 0.0, 0, "nobody"),
+        ]
 
 
 def test_ctrl_c_keeps_what_was_measured_and_the_same_command_goes_on(tmp_path, monkeypatch, capsys):

@@ -11,9 +11,9 @@ from prism.inject.calibration import Calibration
 from prism.inject.relation_space import Prototypes
 from prism.record import weights_hash
 from prism.studies.facts.controls import controls
-from prism.studies.facts.measures import Exam
-from prism.studies.facts.protocol import Setting, Sizes, bound_lm, cost, measure
-from prism.studies.facts.replay import Readings, answer
+from prism.studies.facts.measures import FactsEvalSet
+from prism.studies.facts.protocol import FactsSizes, bound_lm, cost, measure
+from prism.studies.facts.replay import ActivationCache, answer
 from prism.studies.facts.report import averaged, plot, table
 from prism.studies.facts.tables import Fact
 from tests.inject import tiny
@@ -21,13 +21,13 @@ from tests.inject import tiny
 LANDS = ("Freedonia", "Elbonia", "Ruritania", "Zamunda", "Latveria", "Genovia")
 TOWNS = ("Fredville", "Mudtown", "Strelsau", "Lionsgate", "Doomstadt", "Pyrus")
 FACTS = [Fact(land, "capital", town) for land, town in zip(LANDS, TOWNS, strict=True)]
-SIZES = Sizes(asked=4, text=512, generated=2)
+SIZES = FactsSizes(asked=4, text=512, generated=2)
 
 
 @pytest.fixture(scope="module")
-def case() -> Setting:
+def case() -> FactsEvalSet:
     bound, rest = FACTS[:4], FACTS[4:]
-    return Setting(len(bound), 0, bound, rest, Exam(bound, rest, SIZES.asked, 0))
+    return FactsEvalSet(bound, rest, SIZES.asked, 0)
 
 
 class Open(Calibration):
@@ -49,8 +49,8 @@ def rows(bare, case):
     lm, seconds = bound_lm(bare, case.bound)
     lm.knowledge.prepare(lm.model)
     before = weights_hash(lm.model.state_dict())
-    found = [*cost(lm, seconds, 4), *measure(lm, Readings(lm), case, SIZES)]
-    found += controls(lm, Readings(bare), case, 4)
+    found = [*cost(lm, seconds, 4), *measure(lm, ActivationCache(lm), case, SIZES)]
+    found += controls(lm, ActivationCache(bare), case, 4)
     assert weights_hash(lm.model.state_dict()) == before
     return found
 
@@ -96,12 +96,12 @@ def test_shares_are_shares_and_every_row_has_its_protocol(rows):
 def test_an_answer_ends_with_its_full_stop(bare, case):
     lm, _ = bound_lm(bare, case.bound)
     lm.knowledge.prepare(lm.model)
-    (heard,) = Readings(lm).of(["The capital of Elbonia is"])
+    (heard,) = ActivationCache(lm).of(["The capital of Elbonia is"])
     assert lm.tokenizer.decode(answer(lm, heard)) == " Mudtown."
 
 
 def test_typos_are_one_letter_away_and_keep_the_first(case):
-    prompts = case.exam.misspelt()
+    prompts = case.misspelt()
     for asked in prompts:
         typed = asked.prompt.removeprefix("The capital of ").removesuffix(" is")
         assert one_letter_apart(typed.encode(), asked.fact.subject.encode())

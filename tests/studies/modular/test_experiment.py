@@ -13,12 +13,12 @@ from prism.studies.modular.domains import (
     VOCAB,
     draw,
     draw_mix,
-    guests_of,
+    out_of_domain_rows,
     row_loss,
     shares_of,
 )
-from prism.studies.modular.experiment import QUICK, Sizes, experiment, joint_run
-from prism.studies.modular.told import MODELS, losses_table, sentences
+from prism.studies.modular.experiment import QUICK, StudySizes, experiment, joint_run
+from prism.studies.modular.report import MODELS, losses_table, sentences
 from prism.studies.modular.training import training_flops
 
 
@@ -48,14 +48,14 @@ def test_the_joint_run_alone_is_that_of_the_study(result):
 
 
 def test_all_phases_together_cost_as_much_as_the_joint_run(result):
-    config = Sizes().config(0)
+    config = StudySizes().config(0)
     trunk = Prism(backbone_config(config))
     parts = {kind: branch_of(trunk, kind) for kind in OWN.values()}
     model = assemble(trunk, parts).model
     per_token = {kind: training_flops(part, 64) for kind, part in parts.items()}
     per_token |= {"trunk": training_flops(trunk, 64), "joint": training_flops(model, 64)}
     per_token["calibrated"] = training_flops(only_gates(model), 64)
-    cost = {name: Sizes().steps_of(name) * flops for name, flops in per_token.items()}
+    cost = {name: StudySizes().steps_of(name) * flops for name, flops in per_token.items()}
     assert sum(cost.values()) - cost["joint"] <= cost["joint"]
     assert per_token["calibrated"] < per_token["joint"]
     assert result["measures"]["calibration_tokens"] <= 0.05
@@ -81,12 +81,12 @@ def test_a_mix_has_its_rows_and_its_own_stream():
 
 def test_a_part_is_a_guest_in_the_rows_of_other_domains():
     shares = shares_of("state")
-    guests = guests_of(shares, "state", 20)
+    guests = out_of_domain_rows(shares, "state", 20)
     tokens, _ = draw_mix(shares, "train", 3, 5, 20, 32)
     digits = torch.isin(tokens, torch.tensor([ord("0"), ord("1")])).all(dim=1)
     assert torch.equal(guests[:, 0], ~digits)
     assert 0 < guests.sum() < 20
-    assert guests_of(shares, None, 20) is None
+    assert out_of_domain_rows(shares, None, 20) is None
 
 
 def test_every_row_counts_the_same_however_little_it_asks():
@@ -100,9 +100,9 @@ def test_every_row_counts_the_same_however_little_it_asks():
 
 def test_bad_sizes_are_refused():
     with pytest.raises(ValueError, match=r"calibration = 0.1: must be > 0 and at most 0.05"):
-        Sizes(calibration=0.1)
+        StudySizes(calibration=0.1)
     with pytest.raises(ValueError, match=r"part = 0: must be > 0"):
-        Sizes(part=0)
+        StudySizes(part=0)
 
 
 def test_the_sentences_carry_the_bars(result):

@@ -7,9 +7,9 @@ import dataclasses
 import pytest
 
 from prism import Prism, PrismConfig, SymbolicConfig
-from prism.studies.retrieval.training import Plan, default_config, train
+from prism.studies.retrieval.training import RetrievalPlan, default_config, train
 
-PLAN = Plan(steps=70, batch_size=16, length=48, lr=1e-2, facts=8)
+PLAN = RetrievalPlan(steps=70, batch_size=16, length=48, lr=1e-2, facts=8)
 
 
 def small_config(seed: int = 0) -> PrismConfig:

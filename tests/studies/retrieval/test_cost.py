@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from prism import Prism
-from prism.studies.retrieval.cost import cost
-from prism.studies.retrieval.report import FIRST_DESIGN, cost_lines
+from prism.studies.retrieval.report import FIRST_DESIGN, cost, cost_lines
 from prism.studies.retrieval.training import tape_of
 from tests.studies.retrieval.conftest import small_config
 

@@ -7,9 +7,8 @@ import torch
 
 from prism import Prism
 from prism.record import weights_hash
-from prism.studies.retrieval.asking import Reply, ask
-from prism.studies.retrieval.measures import Exam, measure, right
-from prism.studies.retrieval.training import Plan, default_config, tape_of, train
+from prism.studies.retrieval.measures import Reply, RetrievalEvalSet, ask, measure, right
+from prism.studies.retrieval.training import RetrievalPlan, default_config, tape_of, train
 from tasks.retrieval import UNKNOWN, WORDINGS, Triple
 
 EXACT = (
@@ -20,11 +19,11 @@ EXACT = (
 
 
 @pytest.fixture(scope="module")
-def exam(asker: Prism) -> Exam:
-    return Exam(asker, facts=12, dim=8192)
+def exam(asker: Prism) -> RetrievalEvalSet:
+    return RetrievalEvalSet(asker, facts=12, dim=8192)
 
 
-def test_facts_are_answered_from_the_tape_and_from_nothing_else(exam: Exam):
+def test_facts_are_answered_from_the_tape_and_from_nothing_else(exam: RetrievalEvalSet):
     found = {row.metric: row for row in measure(exam)}
     assert found["answered"].value > 0.6
     assert found["refused, its subject is known"].value > 0.6
@@ -40,8 +39,8 @@ def test_facts_are_answered_from_the_tape_and_from_nothing_else(exam: Exam):
 @pytest.mark.slow
 def test_a_hundred_unseen_facts_are_answered_and_others_refused():
     model = Prism(default_config())
-    train(model, Plan(steps=200))
-    found = {row.metric: row.value for row in measure(Exam(model, facts=100))}
+    train(model, RetrievalPlan(steps=200))
+    found = {row.metric: row.value for row in measure(RetrievalEvalSet(model, facts=100))}
     assert found["answered"] >= 0.95
     assert found["refused, its subject is known"] >= 0.95
     assert found["refused, its subject is not"] >= 0.95
@@ -50,7 +49,7 @@ def test_a_hundred_unseen_facts_are_answered_and_others_refused():
         assert found[metric] == 1, metric
 
 
-def test_asking_leaves_the_weights_alone(exam: Exam):
+def test_asking_leaves_the_weights_alone(exam: RetrievalEvalSet):
     before = weights_hash(exam.model.state_dict())
     exam.replies(WORDINGS[0], exam.facts, exam.tape)
     assert weights_hash(exam.model.state_dict()) == before
@@ -61,7 +60,7 @@ def test_asking_leaves_the_weights_alone(exam: Exam):
         changed.view(-1)[0] -= 1
 
 
-def test_the_order_of_prompts_and_their_company_do_not_matter(exam: Exam):
+def test_the_order_of_prompts_and_their_company_do_not_matter(exam: RetrievalEvalSet):
     prompts = [p for form in WORDINGS for p in exam.prompts(form, exam.facts[:3])]
     together = ask(exam.model, prompts, exam.tape)
     assert together == [ask(exam.model, [p], exam.tape)[0] for p in prompts]
@@ -74,16 +73,16 @@ def test_right_means_the_whole_answer_and_its_end():
     assert found == [True, False, False, False, False]
 
 
-def test_strangers_are_not_on_the_tape(exam: Exam):
+def test_unseen_facts_are_not_on_the_tape(exam: RetrievalEvalSet):
     known = {fact.subject for fact in exam.facts}
     for sibling in (True, False):
-        for fact in exam.strangers(sibling):
+        for fact in exam.unseen_facts(sibling):
             assert (fact.subject, fact.relation) not in exam.sampler.known
             assert (fact.subject in known) == sibling
             assert fact.answer == (UNKNOWN,)
 
 
-def test_a_tape_bound_in_two_parts_answers_as_one_bound_at_once(exam: Exam):
+def test_a_tape_bound_in_two_parts_answers_as_one_bound_at_once(exam: RetrievalEvalSet):
     tape = tape_of(exam.facts[:5], 8192)
     tape.bind_many(exam.facts[5:])
     once = exam.replies(WORDINGS[1], exam.facts, exam.tape)

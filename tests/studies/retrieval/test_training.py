@@ -10,11 +10,11 @@ import torch
 
 from prism import Prism, load
 from prism.record import weights_hash
-from prism.studies.retrieval.training import Plan, tape_of, train
+from prism.studies.retrieval.training import RetrievalPlan, tape_of, train
 from tasks.retrieval import Retrieval
 from tests.studies.retrieval.conftest import PLAN, small_config
 
-SHORT = Plan(steps=4, batch_size=2, length=24, facts=3)
+SHORT = RetrievalPlan(steps=4, batch_size=2, length=24, facts=3)
 
 
 def test_no_two_steps_share_a_fact():
@@ -49,7 +49,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path):
 def test_a_run_of_another_plan_or_model_is_left_alone(tmp_path: Path):
     train(Prism(small_config()), SHORT, tmp_path)
     kept = (tmp_path / "model.safetensors").read_bytes()
-    longer = Plan(steps=4, batch_size=2, length=25, facts=3)
+    longer = RetrievalPlan(steps=4, batch_size=2, length=25, facts=3)
     with pytest.raises(ValueError, match="holds a run with length = 24, not 25"):
         train(Prism(small_config()), longer, tmp_path)
     with pytest.raises(ValueError, match="holds a run of another model"):

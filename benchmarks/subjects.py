@@ -1,0 +1,123 @@
+"""Registry of the subjects: every chapter of RESULTS.md and RESULTS_LEVERS.md, in page order.
+
+A new chapter is a folder beside this file and one entry here; how: benchmarks/README.md.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from benchmarks.facts.criteria import facts_criteria
+from benchmarks.facts.page import facts_sections
+from benchmarks.holo.criteria import holo_criteria
+from benchmarks.holo.page import holo_sections
+from benchmarks.holo.plot import holo_figure
+from benchmarks.levers import criteria
+from benchmarks.levers import page as chapters
+from benchmarks.levers.plot import methods_figure
+from benchmarks.page.subject import Page, Subject
+from benchmarks.quality.criteria import quality_criteria
+from benchmarks.quality.page import quality_sections
+from benchmarks.real_text.page import text_sections
+from benchmarks.real_text.plot import text_figure
+from benchmarks.retrieval.criteria import retrieval_criteria
+from benchmarks.retrieval.page import retrieval_sections
+from benchmarks.specialisation.criteria import specialisation_criteria
+from benchmarks.specialisation.page import specialisation_sections
+from benchmarks.speed.criteria import speed_criteria
+from benchmarks.speed.page import speed_sections
+from benchmarks.speed.plot import speed_figure
+from benchmarks.trainer.page import trainer_criteria, trainer_sections
+
+RESULTS_PAGE = Page(
+    file="RESULTS.md",
+    head=(
+        "# Results",
+        "Made by `python -m benchmarks.results` from the JSON files in `benchmarks/results/`; "
+        "every number below comes from them, none is typed in.",
+    ),
+    criteria="Criteria that were set before anything was measured: {met} met, {missed} missed, "
+    "{open} not judged. Criterion 6 also asks for the invariants, which `make test` proves. The "
+    "chapters on HoloTape, facts, retrieval and the trainer list criteria of their own.",
+)
+
+METHODS_PAGE = Page(
+    file="RESULTS_LEVERS.md",
+    head=(
+        "# Results of the training methods",
+        "Made by `python -m benchmarks.results` from `benchmarks/results/levers.json`; every "
+        "measured number below comes from it, none is typed in.",
+        "Each arm of each method has the learning rate that is best for it on seeds used for "
+        "tuning only, each section says how, and its loss is read after its rate has decayed to "
+        "zero. Arms of one seed begin with the same stream of text and are compared pair by pair; "
+        "brackets are 95% intervals of the mean over seeds. A method is off unless a flag turns "
+        "it on.",
+        "![Final loss of every arm against its baseline](benchmarks/results/levers.png)",
+    ),
+    criteria="Criteria that were set before anything was measured: {met} met, {missed} missed, "
+    "{open} not judged (fewer than 5 seeds, or not measured). A criterion is about the mean over "
+    "seeds, unless it names the upper end of its interval; a ratio is the mean over the seeds that "
+    "reach the loss, and met only if all do.",
+    origin="One thread. The machine was shared, so a time is never a wall clock but CPU seconds of "
+    "one process: of growth the median of steps of all sizes in turn, times the steps of a "
+    "run; of the other parts as they ran. A part that was interrupted shows where it last "
+    'went on. MIX is the text of docs/DATA.md, "Real English without a hub", kernel first; '
+    "runs that are in the file are not made again, `--out FILE` measures anew.",
+)
+
+PAGES = (RESULTS_PAGE, METHODS_PAGE)
+
+QUALITY = Subject(
+    "quality",
+    "Quality",
+    quality_sections,
+    quality_criteria,
+    file="compare.json",
+    command="python -m prism.train --compare --full --out runs/full, then "
+    "python -m benchmarks.results --import runs/full/results.json",
+    at_head=True,
+)
+SPEED = Subject("speed", "Speed", speed_sections, speed_criteria, at_head=True, figure=speed_figure)
+METHOD = partial(
+    Subject,
+    file="levers.json",
+    command="python -m benchmarks.levers --part {name}",
+    at_head=True,
+    figure=methods_figure,
+    page=METHODS_PAGE.file,
+    shares_file=True,
+)
+
+SUBJECTS = (
+    QUALITY,
+    Subject(
+        "specialisation",
+        "Specialisation",
+        specialisation_sections,
+        specialisation_criteria,
+        at_head=True,
+    ),
+    SPEED,
+    Subject("holo", "HoloTape", holo_sections, holo_criteria, figure=holo_figure),
+    Subject(
+        "facts",
+        "Facts in SmolLM2",
+        facts_sections,
+        facts_criteria,
+        command="python -m prism.eval_facts, then cp runs/facts/facts.json runs/facts/facts.png "
+        "benchmarks/results/",
+    ),
+    Subject("retrieval", "PRISM asks a tape", retrieval_sections, retrieval_criteria),
+    Subject(
+        "real_text",
+        "Real text",
+        text_sections,
+        command="python -m benchmarks.real_text --data MIX",
+        figure=text_figure,
+    ),
+    Subject("trainer", "The trainer", trainer_sections, trainer_criteria),
+    METHOD("growth", "Growth", chapters.growth, criteria.growth),
+    METHOD("selection", "Token selection and recycling", chapters.selection, criteria.selection),
+    METHOD("curriculum", "Curriculum", chapters.curriculum, criteria.curriculum),
+    METHOD("modular", "Modular phases", chapters.modular, criteria.modular),
+)
