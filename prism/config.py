@@ -8,10 +8,12 @@ weights (``seed``), and a checkpoint is a config (JSON) beside its weights. A ba
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import math
-import re
 from dataclasses import dataclass, field
 from typing import Any
+
+from prism.former_names import current_fields
 
 EXPERT_KINDS = ("neural", "memory", "symbolic")
 TAPE_SCOPES = ("shared", "layer")
@@ -312,33 +314,13 @@ class PrismConfig:
         return _build(cls, values)
 
 
-def current_fields(values: dict[str, Any]) -> dict[str, Any]:
-    """``values`` of a config's fields by today's names of the fields.
-
-    Configs written before had ``lane_rate`` for ``unit_input_rate``, and one ``z_loss``, the weight
-    of whatever penalty belongs to ``router_gates``. A field of a nested config may be spelled with
-    a dot, as in ``symbolic.lane_rate``.
-    """
-    values = {re.sub(r"\blane_rate$", "unit_input_rate", key): x for key, x in values.items()}
-    if "z_loss" in values:
-        independent = values.get("router_gates") == "independent"
-        name = "expert_output_penalty" if independent else "router_z_loss"
-        values[name] = values.pop("z_loss")
-    return values
-
-
 def _build(cls: type, values: dict[str, Any]) -> Any:
     known = {f.name for f in dataclasses.fields(cls)}
     unknown = sorted(set(values) - known)
     if unknown:
         raise ValueError(f"{cls.__name__}.{unknown[0]}: unknown field; known: {sorted(known)}")
-    missing = [
-        f.name
-        for f in dataclasses.fields(cls)
-        if f.default is dataclasses.MISSING
-        and f.default_factory is dataclasses.MISSING
-        and f.name not in values
-    ]
+    parameters = inspect.signature(cls).parameters.values()
+    missing = [p.name for p in parameters if p.default is p.empty and p.name not in values]
     if missing:
         raise ValueError(f"{cls.__name__}.{missing[0]}: missing")
     return cls(**values)

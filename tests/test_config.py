@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from prism import PrismConfig, SymbolicConfig, TapeConfig
-from prism.config import current_fields
+from prism.former_names import current_fields, former_fields
 from tests.model.families import configs
 
 BAD = [
@@ -169,6 +169,10 @@ def test_a_config_of_before_the_fields_were_renamed_loads(gates):
     assert config.penalty_weight == 0.03
     assert {config.router_z_loss, config.expert_output_penalty} == {0.03, 0.001}
     assert PrismConfig.from_dict(config.to_dict()) == config
+    former = former_fields(config.to_dict())
+    assert {name: former[name] for name in stored} == stored
+    assert former["symbolic"]["lane_rate"] == 0.5
+    assert PrismConfig.from_dict(former) == config
 
 
 def test_overrides_of_before_the_fields_were_renamed_are_understood():

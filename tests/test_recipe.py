@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from prism.engine.loop import schedule
+from prism.engine.loop import optimizer as engine
 from prism.engine.settings import Settings
 from prism.recipe import (
     StepLoss,
@@ -64,8 +64,8 @@ def test_wsd_is_constant_between_warm_up_and_decay() -> None:
 def test_the_schedules_of_a_scale_run_are_these() -> None:
     s = Settings(steps=40, lr=0.3, warmup=0.1, min_lr_ratio=0.1)
     for step in range(s.steps):
-        assert schedule.learning_rate(step, s) == cosine(step, s.steps, s.lr)
-        assert schedule.exploration(step, s) == exploration(step, s.steps, s.exploration)
+        assert engine.learning_rate(step, s) == cosine(step, s.steps, s.lr)
+        assert engine.exploration(step, s) == exploration(step, s.steps, s.exploration)
 
 
 def test_a_step_descends_the_objective_and_reports_the_loss() -> None:

@@ -6,16 +6,24 @@ arm, rate, seed, and whatever else distinguishes it.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from prism.config import PrismConfig
 from prism.record import ResultsFile
 
 Row = dict[str, Any]
 
 FURTHER = 2  # rates beyond the given ones
+
+
+def _current_config(value: Row) -> Row:
+    """A config with today's names of its fields; any other JSON object as it is."""
+    is_config = {"vocab_size", "expert_kinds"} <= value.keys()
+    return PrismConfig.from_dict(value).to_dict() if is_config else value
 
 
 class Runs(ResultsFile):
@@ -37,6 +45,10 @@ class Runs(ResultsFile):
     ) -> None:
         super().__init__(path, meta, sizes, part)
         self._say = say
+
+    def _check(self, kept: Row, wanted: Row) -> None:
+        current = json.loads(json.dumps(kept), object_hook=_current_config)
+        super()._check(json.loads(json.dumps(current)), wanted)
 
     def once(self, key: Mapping[str, Any], run: Callable[[], Row]) -> Row:
         """As in the base class. A diverged tuning run is kept with the loss None: the search goes

@@ -7,8 +7,9 @@ from typing import Any
 
 from prism import presets
 from prism.baselines import MODELS, build
-from prism.config import PrismConfig, current_fields
+from prism.config import PrismConfig
 from prism.engine.settings import Settings
+from prism.former_names import current_fields
 from prism.model.protocol import LanguageModel
 
 GROWS_WITH_CONTEXT = ("transformer",)

@@ -13,13 +13,13 @@ import dataclasses
 import json
 import zlib
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
 from prism.config import PrismConfig
+from prism.former_names import former_fields
 from prism.growth.axes import Axes, Axis, fixed, placed
 from prism.growth.layer_mapping import layer_mapping
 from prism.growth.moments import grown_optimizer, warm_up_bound
@@ -116,22 +116,11 @@ def grow(
 def _seed(old: PrismConfig, new: PrismConfig) -> int:
     """Of the new weights: other draws than the old model's, whose seed may be the same.
 
-    Spelled with the first names of the fields, so that growing draws what it always drew.
+    Spelled with the former names of fields, so that growing draws the same weights as ever.
     """
-    return zlib.crc32(json.dumps([_first_names(old), _first_names(new)]).encode())
-
-
-def _first_names(config: PrismConfig) -> dict[str, Any]:
-    """``config.to_dict()`` as it was before ``z_loss`` became two fields."""
-    values = {}
-    for name, value in config.to_dict().items():
-        if name == "router_z_loss":
-            values["z_loss"] = config.penalty_weight
-        elif name == "symbolic":
-            values[name] = {k.replace("unit_input_rate", "lane_rate"): v for k, v in value.items()}
-        elif name != "expert_output_penalty":
-            values[name] = value
-    return values
+    return zlib.crc32(
+        json.dumps([former_fields(old.to_dict()), former_fields(new.to_dict())]).encode()
+    )
 
 
 def _tensor_growth(

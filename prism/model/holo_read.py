@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from prism.model.norm import promote
+from prism.ops.documents import previous_index
 from prism.ops.rolling import affine_scan, fact_keys, run_hashes
 
 NO_PART, SUBJECT, RELATION = range(3)
@@ -89,7 +90,7 @@ class HoloRead(nn.Module):
         self,
         x: Tensor,
         tokens: Tensor,
-        runs: Tensor | None,
+        doc_index: Tensor | None,
         valid: Tensor | None,
         state: HoloState | None,
     ) -> tuple[FactQueries, HoloState]:
@@ -102,7 +103,7 @@ class HoloRead(nn.Module):
             zero = torch.zeros_like(tokens[:, 0])
             state = HoloState(torch.stack([zero, zero], dim=1), zero, zero)
         before = torch.cat([state.part[:, None], part[:, :-1]], dim=1)
-        fresh = _document_starts(runs, tokens)
+        fresh = _document_starts(doc_index, tokens)
         hashes = []
         for i, kind in enumerate((SUBJECT, RELATION)):
             plays = part == kind
@@ -180,9 +181,8 @@ def mix_facts(logits: Tensor, tokens: Tensor, doubt: Tensor) -> Tensor:
     return share.scatter(1, tokens[:, None], chosen).to(logits.dtype)
 
 
-def _document_starts(runs: Tensor | None, tokens: Tensor) -> Tensor:
+def _document_starts(doc_index: Tensor | None, tokens: Tensor) -> Tensor:
     """``[B, T]`` True where a token is the first of its document (and not of the carried one)."""
-    if runs is None:
+    if doc_index is None:
         return torch.zeros_like(tokens, dtype=torch.bool)
-    previous = torch.cat([torch.zeros_like(runs[:, :1]), runs[:, :-1]], dim=1)
-    return runs != previous
+    return doc_index != previous_index(doc_index)

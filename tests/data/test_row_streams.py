@@ -138,6 +138,25 @@ def test_targets_are_the_next_token_of_the_same_document() -> None:
         assert segments[0] == 0 and set(steps.tolist()) == {0, 1}
 
 
+def test_every_token_has_its_document_and_its_offset_there() -> None:
+    """Equal texts have one id, on whatever stream; a document that is resumed keeps it."""
+    streams = streams_of(two_sources(), seq_len=8)
+    known: dict[int, dict[int, int]] = {}
+    for i in range(30):
+        if i == 15:
+            state = streams.state()
+            streams = streams_of(two_sources(), seq_len=8)
+            streams.load(state)
+        batch = streams.next()
+        for token, document, offset in zip(
+            *(x.flatten().tolist() for x in (batch.tokens, batch.document, batch.offset)),
+            strict=True,
+        ):
+            assert known.setdefault(document, {}).setdefault(offset, token) == token
+    assert all(sorted(tokens) == list(range(len(tokens))) for tokens in known.values())
+    assert 1 < len(known) <= 32
+
+
 def test_document_numbers_go_on_from_batch_to_batch() -> None:
     batches = read(streams_of(two_sources(), seq_len=8), 30)
     for before, after in pairwise(batches):

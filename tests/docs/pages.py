@@ -128,8 +128,13 @@ def named_paths(page: str) -> list[str]:
 
 
 def exists(page: str, name: str) -> bool:
-    """Whether a path that ``page`` names is there."""
-    return any(any(base.glob(name)) for base in (ROOT, (ROOT / page).parent, ROOT / "prism"))
+    """Whether a path that ``page`` names is there; a bare name on the page of a package may be
+    anywhere in the package, or in its tests."""
+    near = (ROOT / page).parent
+    if near.is_relative_to(ROOT / "prism") and "/" not in name:
+        tests = ROOT / "tests" / near.relative_to(ROOT / "prism")
+        return any(near.rglob(name)) or any(tests.rglob(name))
+    return any(any(base.glob(name)) for base in (ROOT, near, ROOT / "prism"))
 
 
 def anchors(page: str) -> set[str]:

@@ -58,17 +58,17 @@ def train(model: Prism, phase: Phase, on_step: OnStep = lambda step: None) -> Co
     """
     start = time.process_time()
     optimizer = recipe.adamw(model, phase.lr)
-    guests = out_of_domain_rows(phase.shares, phase.domain, phase.rows)
+    out_of_domain = out_of_domain_rows(phase.shares, phase.domain, phase.rows)
 
     def loss_of(step: int) -> StepLoss:
         tokens, targets = draw_mix(
             phase.shares, "train", phase.seed, phase.first + step, phase.rows, phase.length
         )
         output = model(tokens)
-        loss, price = row_loss(output.logits, targets), output.aux_loss
-        if guests is not None:
-            price = price + out_of_domain_penalty(output.penalty, guests).mean()
-        return StepLoss(loss + price, loss, output.loads)
+        loss, penalty = row_loss(output.logits, targets), output.aux_loss
+        if out_of_domain is not None:
+            penalty = penalty + out_of_domain_penalty(output.penalty, out_of_domain).mean()
+        return StepLoss(loss + penalty, loss, output.loads)
 
     model.train()
     for step in range(phase.steps):

