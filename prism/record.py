@@ -32,7 +32,6 @@ RESULT_CODE = (
     "prism/model",
     "prism/baselines",
     "prism/recipe.py",
-    "prism/compare/evaluation.py",
     "prism/compare/protocol.py",
     "prism/compare/training.py",
     "tasks",

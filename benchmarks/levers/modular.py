@@ -21,8 +21,7 @@ from benchmarks.levers.summary import finals
 from benchmarks.levers.text import Text
 from prism.modular.backbone import UNIT_INPUT_RATE
 from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR, OUTPUT_PENALTY
-from prism.studies.modular.experiment import QUICK, StudySizes, experiment, joint_run
-from prism.studies.modular.measures import measures
+from prism.studies.modular.experiment import QUICK, StudySizes, experiment, joint_run, measures
 
 AGAIN = "joint again"
 DECIDES = {"lr": "joint", "trunk_lr": "trunk", "part_lr": "assembled"}  # rate: whose loss

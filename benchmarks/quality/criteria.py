@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks.page.criterion import NOT_MEASURED, Criterion
-from prism.compare.evaluation import HIGHER_IS_BETTER
 from prism.compare.statistics import Estimate, estimate, paired_difference, winner
 from prism.compare.summary import OURS, TaskSummary, number, summarise
+from prism.compare.training import HIGHER_IS_BETTER
 
 BASELINES = ("transformer", "ssm", "gdn")
 SEEDS = 5

@@ -16,7 +16,7 @@ from typing import Any
 from prism import whole_file
 from prism.command import reason
 from prism.compare.protocol import run_key
-from prism.compare.selection import shown_runs
+from prism.compare.results import shown_runs
 from prism.record import Run
 
 LARGEST = 400_000  # bytes

@@ -16,9 +16,8 @@ from rich.console import Console
 from benchmarks.page.command import parse, parser, provenance, write_json
 from benchmarks.specialisation.ablation import routed, specialisation
 from prism.baselines import build
-from prism.compare.evaluation import EVALUATION_SEED
 from prism.compare.protocol import ComparisonPlan, Job, toy_config
-from prism.compare.training import TrainingPlan, train
+from prism.compare.training import EVALUATION_SEED, TrainingPlan, train
 from tasks import TASKS
 
 PROGRAM = "benchmarks.specialisation"

@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prism.compare.evaluation import NOT_SCORED, scored_loss
+from prism.compare.training import NOT_SCORED, scored_loss
 from prism.model.prism import Prism
 from prism.model.router import Decision, Router
 

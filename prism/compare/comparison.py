@@ -18,9 +18,8 @@ from prism.compare.protocol import (
     relative_cost,
     setting_of,
 )
-from prism.compare.results import Results
+from prism.compare.results import Results, best_rates, perfect_pairs
 from prism.compare.runner import Execute, execute, run_jobs
-from prism.compare.selection import best_rates, perfect_pairs
 from prism.record import code_fingerprint, write_json
 
 RATES_FILE = "learning_rates.json"

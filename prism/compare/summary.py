@@ -15,10 +15,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from prism.compare.evaluation import HIGHER_IS_BETTER
 from prism.compare.protocol import FULL_STEPS, MODELS
-from prism.compare.selection import grouped, shown_runs
+from prism.compare.results import grouped, shown_runs
 from prism.compare.statistics import Estimate, estimate, paired_difference, winner
+from prism.compare.training import HIGHER_IS_BETTER
 from prism.record import Run
 
 OURS = "prism"

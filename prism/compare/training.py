@@ -1,7 +1,12 @@
-"""Train one model on one task.
+"""Train one model on one task and measure it.
 
 The recipe of :mod:`prism.recipe` on a cosine schedule; loss = cross-entropy over scored positions +
 the model's auxiliary loss. Nothing here knows which model it trains.
+
+Measured are the mean cross-entropy and the task's metric over the N scored positions of fixed
+sequences: accuracy = share of positions whose likeliest token is the target; bits per byte =
+mean cross-entropy / ln 2. The sequences of validation and test depend on a constant seed, never on
+the seed of the run, so all runs of a task are measured on the same data.
 """
 
 from __future__ import annotations
@@ -13,8 +18,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import torch
+from torch import Tensor
+from torch.nn import functional
+
 from prism import recipe
-from prism.compare.evaluation import evaluate, evaluate_lengths, scored_loss
 from prism.recipe import StepLoss, finite, train_step
 
 if TYPE_CHECKING:
@@ -24,6 +32,10 @@ if TYPE_CHECKING:
 LOSS_SMOOTHING = 0.9
 CURVE_POINTS = 10
 CURVE_SEQUENCES = 128  # at least; a quarter of the final evaluation if that is more
+EVALUATION_SEED = 0
+NOT_SCORED = -100
+HIGHER_IS_BETTER = {"accuracy": True, "bits_per_byte": False}
+EVALUATION_BATCH = 128  # sequences per evaluation batch at the training length
 
 OnProgress = Callable[[int, float], None]
 
@@ -139,3 +151,65 @@ def _measure(model: LanguageModel, task: Task, plan: TrainingPlan, result: RunRe
         for length, score in tests.items()
     }
     result.test = {"loss": test.loss, task.metric: test.metric, "by_length": by_length}
+
+
+@dataclass(frozen=True)
+class Score:
+    """``loss`` in nats per scored position; ``metric`` in the task's unit."""
+
+    loss: float
+    metric: float
+
+
+def scored_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Mean cross-entropy in nats of ``logits [B, T, V]`` over the scored ``targets [B, T]``."""
+    flat = logits.flatten(0, 1).float()
+    return functional.cross_entropy(flat, targets.flatten(), ignore_index=NOT_SCORED)
+
+
+def sequences_at(length: int, train_length: int, sequences: int) -> int:
+    """Sequences to measure at ``length``: as many tokens as at the training length, and at
+    least an eighth of the sequences, so that long lengths stay affordable and meaningful."""
+    same_tokens = sequences * train_length // length
+    return min(sequences, max(sequences // 8, same_tokens, 1))
+
+
+@torch.no_grad()
+def evaluate(
+    model: LanguageModel, task: Task, split: str, sequences: int, length: int | None = None
+) -> Score:
+    """Measure ``model`` on ``sequences`` of a split.
+
+    Args:
+        split: "validation" or "test".
+        sequences: how many at least; rounded up to whole batches of constant token count.
+        length: tokens per sequence; None = the training length.
+    """
+    length = task.train_length if length is None else length
+    rows = min(sequences, max(1, EVALUATION_BATCH * task.train_length // length))
+    device = next(model.parameters()).device
+    was_training = model.training
+    model.eval()
+    nats = right = scored = 0.0
+    for index in range(math.ceil(sequences / rows)):
+        batch = task.batch(split, EVALUATION_SEED, index, rows, length=length)
+        targets = batch.targets.to(device)
+        logits = model(batch.tokens.to(device)).logits
+        count = int((targets != NOT_SCORED).sum())
+        nats += float(scored_loss(logits, targets)) * count
+        right += int((logits.argmax(dim=-1) == targets).sum())
+        scored += count
+    model.train(was_training)
+    loss = nats / scored
+    return Score(loss, loss / math.log(2) if task.metric == "bits_per_byte" else right / scored)
+
+
+def evaluate_lengths(model: LanguageModel, task: Task, sequences: int) -> dict[int, Score]:
+    """Test scores at the training length and at every test length of the task."""
+    lengths = sorted({task.train_length, *task.test_lengths})
+    return {
+        length: evaluate(
+            model, task, "test", sequences_at(length, task.train_length, sequences), length
+        )
+        for length in lengths
+    }

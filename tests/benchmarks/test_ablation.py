@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from benchmarks.specialisation import __main__ as command
 from benchmarks.specialisation.ablation import LEAST, routed, specialisation, without
 from prism import Prism, PrismConfig
-from prism.compare.evaluation import NOT_SCORED
+from prism.compare.training import NOT_SCORED
 from prism.config import EXPERT_KINDS
 
 BATCH, LENGTH, LAYERS = 8, 32, 2

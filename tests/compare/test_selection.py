@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prism.compare.selection import best_rate, best_rates, perfect_pairs, shown_runs
+from prism.compare.results import best_rate, best_rates, perfect_pairs, shown_runs
 from prism.compare.summary import label, remarks, summarise
 from tests.compare.fakes import job, run
 

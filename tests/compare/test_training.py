@@ -8,9 +8,15 @@ import pytest
 import torch
 
 from prism.baselines import build
-from prism.compare.evaluation import evaluate, scored_loss, sequences_at
 from prism.compare.protocol import toy_config
-from prism.compare.training import RunResult, TrainingPlan, train
+from prism.compare.training import (
+    RunResult,
+    TrainingPlan,
+    evaluate,
+    scored_loss,
+    sequences_at,
+    train,
+)
 from tasks import get_task
 from tests.compare.fakes import Bigram, Echo
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from prism.data import rows
+from prism.data import files
 from prism.data.files import Files
 from prism.data.formats import Template, TextField
 from tests.data.fakes import read_epoch
@@ -18,7 +18,7 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """25 rows in groups of 10, read 4 at a time."""
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr(rows, "ROWS", 4)
+    monkeypatch.setattr(files, "ROWS", 4)
     path = tmp_path / "a.parquet"
     columns = {"text": [f"row {i}" for i in range(25)], "n": list(range(25))}
     parquet.write_table(pyarrow.table(columns), path, row_group_size=10)

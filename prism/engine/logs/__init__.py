@@ -1,6 +1,6 @@
-"""Records of a run: sums between log lines, where they are written, and the page drawn of them.
+"""Records of a run: sums between log lines, and where they are written.
 
-``metrics.jsonl`` is always written; matplotlib is imported by the page only.
+``metrics.jsonl`` is always written; ``python -m prism.report`` draws its page.
 """
 
 from prism.engine.logs.log import JsonLines, Sink, Terminal, read

@@ -5,13 +5,25 @@ without an output-norm penalty, with at least as many FLOPs as all phases togeth
 its branches are smaller models, and frozen weights need no gradients, so these FLOPs read more
 tokens. Branches may be trained at the same time: with three workers the critical path is the
 backbone, the longest branch and the calibration. Results call the backbone "trunk" and a branch by
-its kind.
+its kind. Measured are
+
+    interference     assembled - best single part, by domain, nats        bar: at most 0.05
+    closed           (assembled - calibrated) / (assembled - joint)       bar: at least 0.9
+    closed_of_trunk  (trunk - calibrated) / (trunk - joint)               the same from where the
+                                                                          parts began
+    critical_path    trunk + longest part + calibration, over joint       bar: at most 0.5 of the
+                                                                          seconds
+    total            all phases over joint                                bar: at most 1.1 of the
+                                                                          FLOPs
+
+Losses without a domain are means over the domains. Where there is no gap (the joint run is no
+better than what is measured) it counts as closed.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -26,12 +38,13 @@ from prism.modular import (
     branch_of,
     only_gates,
 )
-from prism.studies.modular.domains import OWN, VOCAB, shares_of
-from prism.studies.modular.measures import measures
+from prism.studies.modular.domains import DOMAINS, OWN, VOCAB, shares_of
 from prism.studies.modular.training import Cost, Phase, losses, openness, train
 
 TRUNK, ASSEMBLED, CALIBRATED, JOINT = "trunk", "assembled", "calibrated", "joint"
-PHASES = (TRUNK, *OWN.values(), CALIBRATED, JOINT)
+KINDS = tuple(OWN.values())
+PHASES = (TRUNK, *KINDS, CALIBRATED, JOINT)
+UNITS = ("flops", "seconds")
 APART = 1_000_000  # batches between the streams of two phases
 Say = Callable[[str, int, int], None]
 
@@ -113,8 +126,8 @@ def experiment(
 
     Returns:
         ``losses`` (model, domain: nats), ``gates`` (model, domain, kind: mean gate), ``cost``
-        (model: tokens, flops, seconds of this phase), ``measures`` (see
-        :mod:`prism.studies.modular.measures`), ``parameters``, ``seed``, ``sizes``.
+        (model: tokens, flops, seconds of this phase), ``measures``
+        (:func:`measures`), ``parameters``, ``seed``, ``sizes``.
     """
     study = _Study(seed, sizes or StudySizes(), say)
     trunk = study.trained(TRUNK, Prism(backbone_config(study.sizes.config(seed))))
@@ -165,7 +178,7 @@ class _Study:
     def joint(self) -> Prism:
         """The architecture of the assembled model, trained as one."""
         trunk = backbone_config(self.sizes.config(self.seed))
-        branches = {kind: branch_config(trunk, kind) for kind in OWN.values()}
+        branches = {kind: branch_config(trunk, kind) for kind in KINDS}
         config = assembled_config(trunk, branches)
         # the output-norm penalty keeps branches from interfering; a joint run needs none
         return self.trained(JOINT, Prism(dataclasses.replace(config, expert_output_penalty=0.0)))
@@ -188,3 +201,35 @@ class _Study:
             "cost": cost,
             "measures": measures(self.losses, cost),
         }
+
+
+def measures(
+    losses: Mapping[str, Mapping[str, float]], cost: Mapping[str, Mapping[str, float]]
+) -> dict[str, object]:
+    """The numbers at the head of this file, from ``losses`` (model, domain: nats) and ``cost``
+    (model: tokens, flops, seconds)."""
+    joint, apart = cost["joint"], [cost[name] for name in ("trunk", *KINDS, "calibrated")]
+    longest = {unit: max(cost[kind][unit] for kind in KINDS) for unit in UNITS}
+    mean = {name: sum(each.values()) / len(each) for name, each in losses.items()}
+    best_part = {d: min(losses[kind][d] for kind in KINDS) for d in DOMAINS}
+    interference = {d: losses["assembled"][d] - best_part[d] for d in DOMAINS}
+    return {
+        "interference": interference,
+        "worst_interference": max(interference.values()),
+        "interference_calibrated": {d: losses["calibrated"][d] - best_part[d] for d in DOMAINS},
+        "mean": mean,
+        "closed": _share(mean["assembled"], mean["calibrated"], mean["joint"]),
+        "closed_of_trunk": _share(mean["trunk"], mean["calibrated"], mean["joint"]),
+        "critical_path": {
+            u: (cost["trunk"][u] + longest[u] + cost["calibrated"][u]) / joint[u] for u in UNITS
+        },
+        "total": {u: sum(phase[u] for phase in apart) / joint[u] for u in UNITS},
+        "calibration_tokens": cost["calibrated"]["tokens"]
+        / (cost["trunk"]["tokens"] + sum(cost[kind]["tokens"] for kind in KINDS)),
+    }
+
+
+def _share(start: float, end: float, goal: float) -> float:
+    """Share of the way from ``start`` down to ``goal`` that is covered at ``end``; 1 without a way,
+    and past it."""
+    return 1.0 if start <= goal else min(1.0, (start - end) / (start - goal))

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.levers.modular import AGAIN, ranked, with_better_joint
-from prism.studies.modular.experiment import QUICK, experiment
-from prism.studies.modular.measures import measures
+from prism.studies.modular.experiment import QUICK, experiment, measures
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import pytest
 
 from prism.studies.modular.domains import DOMAINS, OWN, rows_of, shares_of
-from prism.studies.modular.measures import measures
+from prism.studies.modular.experiment import measures
 
 COST = {
     "trunk": {"tokens": 100, "flops": 20.0, "seconds": 2.0},
