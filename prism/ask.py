@@ -31,7 +31,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m prism.ask",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("question", nargs="*", metavar="KEY", help="what to ask for")
     p.add_argument("--tape", type=Path, required=True, help="a tape, as prism.ingest makes it")

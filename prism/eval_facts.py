@@ -39,7 +39,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m prism.eval_facts",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("--facts", metavar="N,N", help="numbers of facts; default 20,100,1000,10000")
     p.add_argument("--seeds", type=int, metavar="N", help="seeds 0..N-1; default 3")

@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from rich.table import Table
 
-from prism.command import Parser, output, reason
-from prism.model.prism import Prism
+from prism.command import Parser, check_seed, output, reason
 from prism.record import write_json
 from prism.studies.retrieval.probes import PROBES, ProbeResult, trained
 
@@ -29,7 +27,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m prism.eval_holo",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("--probe", choices=(*PROBES, "all"), default="all")
     p.add_argument("--checkpoint", type=Path, metavar="DIR", help="of prism.run_holo_train")
@@ -47,14 +44,18 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if not 64 <= args.dim < 2**24:
             raise ValueError(f"--dim {args.dim}: must be in 64..{2**24 - 1}")
-        if not 0 <= args.seed < 2**32:
-            raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
+        check_seed(args.seed)
         model = None if args.checkpoint is None else trained(args.checkpoint)
         chosen = tuple(PROBES) if args.probe == "all" else (args.probe,)
-        results = [row for name in chosen for row in probe_rows(name, args.dim, args.seed, model)]
+        results: list[ProbeResult] = []
+        for name in chosen:
+            of_vectors, of_model = PROBES[name]
+            results += of_vectors(args.dim, args.seed)
+            if model is not None and of_model is not None:
+                results += of_model(model, args.seed)
         console.print(table(results))
-        for line in legend(results):
-            console.print(line, markup=False)
+        for quantity, letter in letters(results).items():
+            console.print(f"{letter}  {quantity}", markup=False)
         if model is None and args.probe != "vsa":
             console.print("no model took part; --checkpoint DIR asks a trained one as well")
         settings = {"probe": args.probe, "dim": args.dim, "seed": args.seed}
@@ -66,17 +67,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def probe_rows(name: str, dim: int, seed: int, model: Prism | None) -> Iterator[ProbeResult]:
-    """The figures of the probe ``name``; those of a model only where there is one."""
-    of_vectors, of_model = PROBES[name]
-    yield from of_vectors(dim, seed)
-    if model is not None and of_model is not None:
-        yield from of_model(model, seed)
-
-
 def table(rows: list[ProbeResult]) -> Table:
     """One line per figure, with its theory and its control; the letters are those of
-    :func:`legend`."""
+    :func:`letters`."""
     shown = Table(title="probes")
     for name in ("", "probe", "setting"):
         shown.add_column(name)
@@ -84,18 +77,16 @@ def table(rows: list[ProbeResult]) -> Table:
         shown.add_column(name, justify="right")
     for row in rows:
         figures = (f"{x:.4f}" for x in (row.measured, row.theory, row.control))
-        letter = LETTERS[_kinds(rows).index(row.measures)]
-        shown.add_row(letter, row.probe, row.setting, *figures, f"{row.expected:g}")
+        shown.add_row(
+            letters(rows)[row.measures], row.probe, row.setting, *figures, f"{row.expected:g}"
+        )
     return shown
 
 
-def legend(rows: list[ProbeResult]) -> list[str]:
-    """Quantity and control behind each letter."""
-    return [f"{letter}  {words}" for letter, words in zip(LETTERS, _kinds(rows), strict=False)]
-
-
-def _kinds(rows: list[ProbeResult]) -> list[str]:
-    return list(dict.fromkeys(row.measures for row in rows))
+def letters(rows: list[ProbeResult]) -> dict[str, str]:
+    """The letter of each quantity with its control, in the order of ``rows``."""
+    quantities = dict.fromkeys(row.measures for row in rows)
+    return dict(zip(quantities, LETTERS, strict=False))
 
 
 if __name__ == "__main__":

@@ -37,7 +37,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m prism.generate",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     where = "a saved model, a run, one of its checkpoints or an export"
     p.add_argument("--checkpoint", required=True, metavar="PATH|smollm2", help=where)

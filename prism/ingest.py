@@ -34,7 +34,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m prism.ingest",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     p.add_argument("file", type=Path, metavar="FILE", help="a .csv with a header, or a .jsonl")
     p.add_argument("--tape", type=Path, required=True, help="made, or added to if it is there")

@@ -45,11 +45,12 @@ def load_with_tokenizer(
     """
     where = Path(path)
     model = load(where).eval()
-    name, fingerprint = tokenizer, None
+    name, fingerprint = None, None
     if where.is_file() or _of_a_run(where):
-        from prism.engine.store.export import tokenizer_name, tokenizer_of
+        from prism.engine.store.export import tokenizer_of
 
-        name, fingerprint = tokenizer or tokenizer_name(where), tokenizer_of(where)
+        name, fingerprint = tokenizer_of(where)
+    name = tokenizer or name
     size = model.config.vocab_size
     if name is None and (fingerprint == "bytes" or size in (256, 257)):
         name = "bytes"

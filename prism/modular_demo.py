@@ -15,7 +15,7 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from prism.command import STOPPED, Parser, output, reason
+from prism.command import STOPPED, Parser, check_seed, output, reason
 from prism.record import write_json
 from prism.studies.modular.experiment import QUICK, Say, StudySizes, experiment
 from prism.studies.modular.report import draw, losses_table, sentences
@@ -53,8 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     args = p.parse_args(argv)
     console = output()
     try:
-        if not 0 <= args.seed < 2**32:
-            raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
+        check_seed(args.seed)
         args.out.mkdir(parents=True, exist_ok=True)
         with _progress() as say:
             result = experiment(args.seed, QUICK if args.quick else StudySizes(), say)

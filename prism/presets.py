@@ -18,12 +18,9 @@ VOCABULARY = 50_304
 
 def tiny(**overrides: Any) -> PrismConfig:
     """7M parameters, most of them the embedding: for tests and laptops."""
-    return _config(
-        overrides,
-        d_model=128,
-        num_layers=4,
-        tape=TapeConfig(num_slots=32, d_mem=32),
-    )
+    tape = TapeConfig(num_slots=32, d_mem=32)
+    values = {"vocab_size": VOCABULARY, "d_model": 128, "num_layers": 4, "tape": tape}
+    return PrismConfig(**(values | overrides))
 
 
 def m300(**overrides: Any) -> PrismConfig:
@@ -68,18 +65,15 @@ def get(name: str, **overrides: Any) -> PrismConfig:
     return BY_NAME[name](**overrides)
 
 
-def _config(overrides: dict[str, Any], **values: Any) -> PrismConfig:
-    return PrismConfig(**{"vocab_size": VOCABULARY, **values, **overrides})
-
-
 def _large(overrides: dict[str, Any], **values: Any) -> PrismConfig:
     """Four blocks hold memory, evenly spread, whatever ``num_layers`` is overridden to."""
     layers = overrides.get("num_layers", values["num_layers"])
     quarter = max(layers // 4, 1)
     shared = {
+        "vocab_size": VOCABULARY,
         "half_life_max": 8192.0,
         "tape": TapeConfig(content_heads=4, position_heads=4, num_slots=64, d_mem=64),
         "symbolic": SymbolicConfig(units=32),
         "memory_layers": tuple(range(layers % quarter + quarter // 2, layers, quarter)),
     }
-    return _config(overrides, **{**shared, **values})
+    return PrismConfig(**(shared | values | overrides))

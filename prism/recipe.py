@@ -51,7 +51,7 @@ class StepLoss:
 
 
 def decays(parameter: nn.Parameter) -> bool:
-    """Whether weight decay applies: to matrices that do not carry ``_no_weight_decay``; not to
+    """True where weight decay applies: to matrices that do not carry ``_no_weight_decay``; not to
     vectors and scalars."""
     return parameter.ndim >= 2 and not getattr(parameter, "_no_weight_decay", False)
 

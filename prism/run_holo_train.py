@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from prism.command import STOPPED, Parser, output, reason
+from prism.command import STOPPED, Parser, check_seed, output, reason
 from prism.model.prism import Prism
 from prism.record import write_json
 from prism.studies.retrieval.measures import RetrievalEvalSet, measure
@@ -36,7 +36,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m prism.run_holo_train",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     plan = RetrievalPlan()
     p.add_argument("--out", type=Path, metavar="DIR", help="checkpoint and results; resumes")
@@ -109,8 +108,7 @@ def _plan(args: argparse.Namespace) -> RetrievalPlan:
             raise ValueError(f"--{name.replace('_', '-')} {value}: must be >= {low}")
     if not 0 < args.lr < float("inf"):
         raise ValueError(f"--lr {args.lr:g}: must be > 0")
-    if not 0 <= args.seed < 2**32:
-        raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
+    check_seed(args.seed)
     names = ("batch_size", "length", "lr", "facts", "seed")
     return RetrievalPlan(steps=steps, **{name: getattr(args, name) for name in names})
 

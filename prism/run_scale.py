@@ -30,7 +30,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m prism.run_scale",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_flags(p, Settings)
     for extension in EXTENSIONS:

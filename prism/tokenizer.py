@@ -35,7 +35,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m prism.tokenizer",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
     train = commands.add_parser("train", help="train a tokenizer and write a tokenizer.json")

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from prism.baselines import MODELS as ALL_MODELS
-from prism.command import Parser
+from prism.command import STOPPED, Parser, output
 from prism.compare.comparison import Comparison
 from prism.compare.protocol import (
     BATCH_SIZE,
@@ -27,7 +27,6 @@ from prism.compare.results import Results
 from prism.compare.summary import remarks, summarise, terminal_table
 from prism.record import cpu_count, describe
 
-PIPE_WIDTH = 120  # of the table, where there is no terminal to ask
 EXAMPLES = """\
 examples:
   python -m prism.train --compare                              quick, about 10 minutes
@@ -43,7 +42,6 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m prism.train",
         description=__doc__,
         epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     what = p.add_argument_group("what to run (one of)")
     what.add_argument("--compare", action="store_true", help="the models on the tasks")
@@ -80,10 +78,15 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     p = parser()
     args = p.parse_args(argv)
-    console = Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
+    console = output()
     try:
         if args.report is not None:
-            return _report_again(args.report, console)
+            if not (args.report / "results.json").is_file():
+                raise ValueError(
+                    f"--report {args.report}: must be a folder that holds a results.json"
+                )
+            _show(Results(args.report), console)
+            return 0
         plan, mode = plan_of(args)
         device = _device(args.device)
         name = f"train-{args.model}" if mode == "single" else f"compare-{mode}"
@@ -110,7 +113,7 @@ def _run(comparison: Comparison, plan: ComparisonPlan, mode: str) -> int:
         results.write()
         say = f"stopped; {len(results.runs)} runs are in {results.path}; the same command continues"
         print(say, file=sys.stderr)
-        return 130
+        return STOPPED
     results.write()
     _show(results, console)
     return 0
@@ -123,13 +126,6 @@ def _show(results: Results, console: Console) -> None:
         console.print(f"  {line}", markup=False, highlight=False)
     report = write_report(results)
     console.print(f"results: {results.path}\nreport:  {report}", markup=False, highlight=False)
-
-
-def _report_again(folder: Path, console: Console) -> int:
-    if not (folder / "results.json").is_file():
-        raise ValueError(f"--report {folder}: must be a folder that holds a results.json")
-    _show(Results(folder), console)
-    return 0
 
 
 def _device(name: str) -> str:

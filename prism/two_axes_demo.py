@@ -18,7 +18,7 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from prism.command import STOPPED, Parser, output, reason
+from prism.command import STOPPED, Parser, check_seed, output, reason
 from prism.compare.page import plot_style
 from prism.growth import grow
 from prism.inject.token_facts import TokenFacts
@@ -57,8 +57,7 @@ def main(argv: list[str] | None = None) -> int:
             raise ValueError(f"--steps {args.steps}: must be >= 1")
         if args.facts < 10 or args.facts % 5:
             raise ValueError(f"--facts {args.facts}: must be a multiple of 5, >= 10")
-        if not 0 <= args.seed < 2**32:
-            raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32")
+        check_seed(args.seed)
 
         def say(words: str) -> None:
             console.print(words, markup=False)
@@ -132,7 +131,7 @@ def second_axis(model: Prism, facts: int, seed: int, say: Say) -> dict[str, Any]
 
 
 def _stage(name: str, exam: RetrievalEvalSet, tape: TokenFacts) -> dict[str, Any]:
-    """How all facts of the exam are answered with this tape."""
+    """Counts of right, refused and wrong answers to all facts of the exam with this tape."""
     replies = exam.replies(WORDINGS[0], exam.facts, tape)
     good = sum(right(replies, exam.facts))
     unknown = sum(reply.tokens == (UNKNOWN,) for reply in replies)

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from prism.compare.progress import Display, Eta, display_for
+from prism.compare.progress import Display, Eta, Live
 from prism.compare.protocol import (
     SWEEP_ORDER,
     ComparisonPlan,
@@ -20,13 +20,13 @@ from prism.compare.protocol import (
 )
 from prism.compare.results import Results, best_rates, perfect_pairs
 from prism.compare.runner import Execute, execute, run_jobs
-from prism.record import code_fingerprint, write_json
+from prism.record import Run, code_fingerprint, write_json
 
 RATES_FILE = "learning_rates.json"
 
 
 class Comparison:
-    """Runs jobs into a results folder.
+    """Runs jobs into a results folder; the listener of their events while they run.
 
     Args:
         results: where runs are kept; runs that are there already are not repeated.
@@ -49,6 +49,7 @@ class Comparison:
         self.workers = workers
         self.device = device
         self.execute = execute
+        self.display: Display
 
     def run(self, jobs: Sequence[Job]) -> None:
         """Do the jobs that have no finished run yet, the longest first."""
@@ -63,9 +64,35 @@ class Comparison:
         at_once = min(self.workers, len(missing))
         pace = f", {at_once} at a time" if len(missing) > 1 else ""
         self.console.print(f"{_runs(len(missing))} on {self.device}{pace}")
-        with display_for(self.console, missing, Eta(costs)) as display:
-            keeper = _Keeper(self.results, display, self.console)
-            run_jobs(missing, self.execute, keeper, self.workers, self.device)
+        shown = Live if self.console.is_terminal else Display
+        with shown(self.console, missing, Eta(costs)) as display:
+            self.display = display
+            run_jobs(missing, self.execute, self, self.workers, self.device)
+
+    def progress(self, job: Job, step: int, loss: float) -> None:
+        """A job has done ``step`` steps."""
+        self.display.progress(job, step, loss)
+
+    def finished(self, job: Job, run: Run, example: dict[str, Any] | None) -> None:
+        """Keep the run of a job."""
+        self.results.add(run)
+        if example is not None:
+            self.results.add_example(run, example)
+        self.display.finished(job, run)
+
+    def crashed(self, job: Job, reason: str, details: str) -> None:
+        """Keep a failed run in place of the one that a job did not give."""
+        self.console.print(details, markup=False, highlight=False)
+        task = open_task(job.task, job.corpus)
+        run = {**dataclasses.asdict(job), "metric": task.metric, "chance": task.chance}
+        run |= {"train_length": task.train_length, "code": code_fingerprint()}
+        run |= {"parameters": None, "state_bytes": None, "curve": [], "val": None, "test": None}
+        run |= {"tokens_per_second": None, "seconds": None, "error": reason}
+        self.finished(job, run, None)
+
+    def tick(self) -> None:
+        """Called at least once a second."""
+        self.display.tick()
 
     def sweep(self, plan: ComparisonPlan) -> dict[str, dict[str, float]]:
         """Try the grid of learning rates; the best by task and model, also into the folder.
@@ -112,31 +139,3 @@ class Comparison:
 
 def _runs(count: int) -> str:
     return "1 run" if count == 1 else f"{count} runs"
-
-
-class _Keeper:
-    """Passes events on to the display and keeps what comes out."""
-
-    def __init__(self, results: Results, display: Display, console: Console) -> None:
-        self.results, self.display, self.console = results, display, console
-
-    def progress(self, job: Job, step: int, loss: float) -> None:
-        self.display.progress(job, step, loss)
-
-    def finished(self, job: Job, run: dict[str, Any], example: dict[str, Any] | None) -> None:
-        self.results.add(run)
-        if example is not None:
-            self.results.add_example(run, example)
-        self.display.finished(job, run)
-
-    def crashed(self, job: Job, reason: str, details: str) -> None:
-        self.console.print(details, markup=False, highlight=False)
-        task = open_task(job.task, job.corpus)
-        run = {**dataclasses.asdict(job), "metric": task.metric, "chance": task.chance}
-        run |= {"train_length": task.train_length, "code": code_fingerprint()}
-        run |= {"parameters": None, "state_bytes": None, "curve": [], "val": None, "test": None}
-        run |= {"tokens_per_second": None, "seconds": None, "error": reason}
-        self.finished(job, run, None)
-
-    def tick(self) -> None:
-        self.display.tick()

@@ -67,13 +67,15 @@ def describe(job: Job) -> str:
 
 
 class Display:
-    """Common to both displays: counts, ETA, and the line of a finished run."""
+    """One line per finished run, and a heartbeat."""
 
     def __init__(self, console: Console, jobs: Sequence[Job], eta: Eta) -> None:
         self.console = console
         self.total = len(jobs)
         self.count = 0
         self.eta = eta
+        self._last = 0.0  # seconds from the start to the last line
+        self._current = "starting"
 
     def __enter__(self) -> Display:
         return self
@@ -85,6 +87,7 @@ class Display:
         """A job has done ``step`` steps; the evaluation at its end counts as forward passes."""
         trained, whole = step * job.batch_size, job.steps * job.batch_size
         self.eta.update(job, trained / (whole + job.evaluation))
+        self._current = f"{describe(job)}  step {step}/{job.steps}  loss {loss:.3f}"
 
     def finished(self, job: Job, run: dict[str, Any]) -> None:
         """A job has given a run."""
@@ -93,26 +96,10 @@ class Display:
         seconds = f"  {run['seconds']:.0f} s" if run["seconds"] else ""
         line = f"[{self.count}/{self.total}] {describe(job)}  {outcome(run)}{seconds}"
         self.console.print(line, markup=False, highlight=False, soft_wrap=True)
-
-    def tick(self) -> None:
-        """About once a second."""
-
-
-class Plain(Display):
-    """One line per finished run, and a heartbeat."""
-
-    _last: float = 0.0
-    _current: str = "starting"
-
-    def progress(self, job: Job, step: int, loss: float) -> None:
-        super().progress(job, step, loss)
-        self._current = f"{describe(job)}  step {step}/{job.steps}  loss {loss:.3f}"
-
-    def finished(self, job: Job, run: dict[str, Any]) -> None:
-        super().finished(job, run)
         self._last = self.eta.elapsed
 
     def tick(self) -> None:
+        """About once a second."""
         if self.eta.elapsed - self._last >= HEARTBEAT:
             self._last = self.eta.elapsed
             line = f"... {self.count}/{self.total} runs, {self.eta}  ({self._current})"
@@ -120,7 +107,7 @@ class Plain(Display):
 
 
 class Live(Display):
-    """A bar for the whole and one for each run under way."""
+    """The same in a terminal: a bar for the whole and one for each run under way, no heartbeat."""
 
     def __init__(self, console: Console, jobs: Sequence[Job], eta: Eta) -> None:
         super().__init__(console, jobs, eta)
@@ -157,8 +144,3 @@ class Live(Display):
     def tick(self) -> None:
         note = f"{self.count}/{self.total} runs  {self.eta}"
         self._bars.update(self._whole, completed=self.eta.fraction, note=note)
-
-
-def display_for(console: Console, jobs: Sequence[Job], eta: Eta) -> Display:
-    """Live bars if the console is a terminal, else plain lines."""
-    return (Live if console.is_terminal else Plain)(console, jobs, eta)

@@ -38,7 +38,12 @@ def write_report(results: Results) -> Path:
 def render(results: Results) -> str:
     """The page as HTML."""
     summaries = summarise(results.runs)
-    examples = [(s, example) for s in summaries if (example := _example(results, s)) is not None]
+    examples = []
+    for summary in summaries:
+        runs = summary.models[OURS].good if OURS in summary.models else []
+        kept = (example for run in runs if (example := results.example(run)) is not None)
+        if (first := next(kept, None)) is not None:
+            examples.append((summary, first))
     sections = [
         _results(summaries),
         _differences(summaries),
@@ -49,13 +54,6 @@ def render(results: Results) -> str:
     ]
     sections = [section for section in sections if section]
     return page.page(TITLE, [_head(results.meta, summaries, sections), *sections])
-
-
-def _example(results: Results, summary: TaskSummary) -> dict[str, Any] | None:
-    if OURS not in summary.models:
-        return None
-    examples = (results.example(run) for run in summary.models[OURS].good)
-    return next((example for example in examples if example is not None), None)
 
 
 def _head(meta: dict[str, Any], summaries: list[TaskSummary], sections: list[str]) -> str:

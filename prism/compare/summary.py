@@ -121,17 +121,13 @@ def summarise(runs: Iterable[Run]) -> list[TaskSummary]:
         order = [m for m in MODELS if m in by_model] + [m for m in by_model if m not in MODELS]
         models = {name: ModelSummary(name, by_model[name]) for name in order}
         run = by_model[order[0]][0]
-        summaries.append(
-            TaskSummary(_title(run, repeated=names.count(setting[0]) > 1), run, models)
-        )
+        title = run["task"]
+        if run["corpus"] is not None:
+            title += f" ({Path(run['corpus']).name})"
+        if names.count(setting[0]) > 1:
+            title += f", {run['steps']} steps of {run['batch_size']}"
+        summaries.append(TaskSummary(title, run, models))
     return summaries
-
-
-def _title(run: Run, repeated: bool) -> str:
-    title = run["task"]
-    if run["corpus"] is not None:
-        title += f" ({Path(run['corpus']).name})"
-    return f"{title}, {run['steps']} steps of {run['batch_size']}" if repeated else title
 
 
 def model_names(summaries: Iterable[TaskSummary]) -> list[str]:

@@ -142,7 +142,12 @@ def _loss(model: LanguageModel, batch: Batch) -> StepLoss:
 def _measure(model: LanguageModel, task: Task, plan: TrainingPlan, result: RunResult) -> None:
     val = evaluate(model, task, "validation", plan.evaluation)
     finite(val.loss, "validation loss")
-    tests = evaluate_lengths(model, task, plan.evaluation)
+    tests = {
+        length: evaluate(
+            model, task, "test", sequences_at(length, task.train_length, plan.evaluation), length
+        )
+        for length in sorted({task.train_length, *task.test_lengths})
+    }
     test = tests[task.train_length]
     finite(test.loss, "test loss")
     result.val = {"loss": val.loss, task.metric: val.metric}
@@ -202,14 +207,3 @@ def evaluate(
     model.train(was_training)
     loss = nats / scored
     return Score(loss, loss / math.log(2) if task.metric == "bits_per_byte" else right / scored)
-
-
-def evaluate_lengths(model: LanguageModel, task: Task, sequences: int) -> dict[int, Score]:
-    """Test scores at the training length and at every test length of the task."""
-    lengths = sorted({task.train_length, *task.test_lengths})
-    return {
-        length: evaluate(
-            model, task, "test", sequences_at(length, task.train_length, sequences), length
-        )
-        for length in lengths
-    }

@@ -106,7 +106,16 @@ class Curriculum:
         for name, points in self.shares.items():
             if name not in self.base:
                 raise ValueError(f"source {name!r}: must be one of the mix, {', '.join(self.base)}")
-            _check(name, points)
+            xs = [x for x, _ in points]
+            inside = all(0 <= x <= 1 for x in xs)
+            if not points or not inside or not all(a < b for a, b in pairwise(xs)):
+                raise ValueError(
+                    f"source {name}: points at {xs}: must be increasing fractions of the run in "
+                    "[0, 1]"
+                )
+            for _, share in points:
+                if not 0 <= share <= 1:
+                    raise ValueError(f"source {name}: share = {share}: must be in [0, 1]")
         for x in self._corners():
             total = math.fsum(_value(p, x) for p in self.shares.values())
             if total > 1 + ROUNDING:
@@ -177,17 +186,6 @@ class Curriculum:
                 f"{one.whole:.0%} of the documents whole"
             )
         return "; ".join(parts)
-
-
-def _check(name: str, points: Points) -> None:
-    xs = [x for x, _ in points]
-    if not points or not all(0 <= x <= 1 for x in xs) or not all(a < b for a, b in pairwise(xs)):
-        raise ValueError(
-            f"source {name}: points at {xs}: must be increasing fractions of the run in [0, 1]"
-        )
-    for _, share in points:
-        if not 0 <= share <= 1:
-            raise ValueError(f"source {name}: share = {share}: must be in [0, 1]")
 
 
 def _value(points: Points, x: float) -> float:

@@ -22,7 +22,7 @@ from prism.data.curriculum import Curriculum, Lengths, Points
 from prism.data.mix import Mix
 
 QUICK = 0.1  # of what is left at START: the time that an annealed share takes to change
-Found = tuple[dict[str, Points], Lengths | None]
+Parts = tuple[dict[str, Points], Lengths | None]
 
 
 def parse_curriculum(parts: Sequence[str], mix: Mix, decay: float = 0.2) -> Curriculum:
@@ -58,41 +58,30 @@ def parse_curriculum(parts: Sequence[str], mix: Mix, decay: float = 0.2) -> Curr
         raise ValueError(f"--curriculum {' '.join(parts)}: {error}") from error
 
 
-def _part(text: str, base: Mapping[str, float], decay: float) -> Found:
+def _part(text: str, base: Mapping[str, float], decay: float) -> Parts:
     if text.endswith(".json"):
         return _file(Path(text))
     kind, _, rest = text.partition(":")
     if kind == "lengths":
-        return {}, _lengths(rest)
+        form = "lengths:A..B[@UNTIL]"
+        ends, at, until = rest.partition("@")
+        texts = (*ends.partition("..")[::2], until if at else str(Lengths.until))
+        shortest, longest, end = _numbers(form, *texts)
+        if not (shortest.is_integer() and longest.is_integer()):
+            raise ValueError(f"must be {form}, A and B whole numbers")
+        return {}, Lengths(int(shortest), int(longest), end)
     name, _, value = rest.rpartition("=")
     if kind == "anneal":
-        return {name: _anneal(base.get(name, 0.0) / sum(base.values()), value, 1 - decay)}, None
+        to, at, start = value.partition("@")
+        last, begin = _numbers("anneal:SOURCE=TO[@START]", to, start if at else str(1 - decay))
+        if not 0 <= begin < 1:
+            raise ValueError(f"START = {begin:g}: must be in [0, 1)")
+        before = base.get(name, 0.0) / sum(base.values())
+        return {name: ((begin, before), (begin + QUICK * (1 - begin), last), (1.0, last))}, None
     if kind == "ramp":
         first, last = _numbers("ramp:SOURCE=FROM..TO", *value.partition("..")[::2])
         return {name: ((0.0, first), (1.0, last))}, None
     raise ValueError("must begin with anneal:, ramp: or lengths:, or end in .json")
-
-
-def _anneal(before: float, text: str, decays: float) -> Points:
-    """From the share ``before`` to that of ``text``, ``TO`` or ``TO@START``."""
-    form = "anneal:SOURCE=TO[@START]"
-    to, at, start = text.partition("@")
-    to, start = _numbers(form, to, start if at else str(decays))
-    if not 0 <= start < 1:
-        raise ValueError(f"START = {start:g}: must be in [0, 1)")
-    there = start + QUICK * (1 - start)
-    return ((start, before), (there, to), (1.0, to))
-
-
-def _lengths(text: str) -> Lengths:
-    form = "lengths:A..B[@UNTIL]"
-    ends, at, until = text.partition("@")
-    first, last, until = _numbers(
-        form, *ends.partition("..")[::2], until if at else str(Lengths.until)
-    )
-    if not (first.is_integer() and last.is_integer()):
-        raise ValueError(f"must be {form}, A and B whole numbers")
-    return Lengths(int(first), int(last), until)
 
 
 def _numbers(form: str, *texts: str) -> list[float]:
@@ -102,19 +91,20 @@ def _numbers(form: str, *texts: str) -> list[float]:
         raise ValueError(f"must be {form}") from None
 
 
-def _file(path: Path) -> Found:
+def _file(path: Path) -> Parts:
     try:
-        found = json.loads(path.read_text("utf-8"))
+        described = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ValueError(f"cannot be read ({error})") from error
-    if not isinstance(found, dict) or not found or found.keys() - {"shares", "lengths"}:
+    known = {"shares", "lengths"}
+    if not isinstance(described, dict) or not described or described.keys() - known:
         raise ValueError("must be a JSON object with shares, lengths or both")
     try:
         shares = {
             name: tuple((float(x), float(share)) for x, share in points)
-            for name, points in found.get("shares", {}).items()
+            for name, points in described.get("shares", {}).items()
         }
-        lengths = Lengths(**found["lengths"]) if "lengths" in found else None
+        lengths = Lengths(**described["lengths"]) if "lengths" in described else None
     except (AttributeError, TypeError) as error:
         raise ValueError(
             "shares must map sources to lists of [fraction, share], lengths must be an object with "

@@ -1,4 +1,4 @@
-"""What the settings of a run name, opened: sizes, model, data and tokenizer as a ``TrainSpec``."""
+"""Construction of a ``TrainSpec`` from settings: size, model, data, tokenizer, extensions."""
 
 from __future__ import annotations
 
@@ -17,15 +17,6 @@ from prism.engine.settings import Settings
 from prism.modular.output_penalty import OUT_OF_DOMAIN_FACTOR
 
 BUILT_IN: tuple[Extension, ...] = (TOKEN_WEIGHTS,)
-
-
-def stages_of(s: Settings) -> tuple[Stage, ...]:
-    """The sizes of the run, for the vocabulary of its tokenizer.
-
-    Raises:
-        ValueError: as :func:`prism.engine.levers.progressive.stages`.
-    """
-    return stages(s, open_tokenizer(s.tokenizer).vocab_size)
 
 
 def build_spec(

@@ -28,7 +28,7 @@ from prism.engine.parallel.world import World
 
 @dataclass(frozen=True)
 class Parts:
-    """What an extension adds to a run.
+    """Additions of an extension to a run.
 
     Attributes:
         loss: in place of the cross-entropy; at most one extension may give one.

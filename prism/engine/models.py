@@ -64,7 +64,7 @@ def make_model(name: str, config: PrismConfig) -> LanguageModel:
 
 
 def carries(s: Settings) -> bool:
-    """Whether row streams carry their state from step to step.
+    """True if row streams carry their state from step to step.
 
     Raises:
         ValueError: asked for with a model whose state grows with the context.

@@ -17,12 +17,12 @@ from typing import Any
 import torch
 
 from prism.data import open_tokenizer
-from prism.engine.builders import BUILT_IN, build_spec, stages_of
+from prism.engine.builders import BUILT_IN, build_spec
 from prism.engine.cost.flops import count, device_peak
 from prism.engine.cost.tables import cost_tables, stages_table, weights_table
 from prism.engine.extension import Extension, flag_fields, renewed_flags
 from prism.engine.levers.modular import modular_flags, starting_checkpoint, starts_from_phases
-from prism.engine.levers.progressive import Stage, grown_checkpoint, stage_of
+from prism.engine.levers.progressive import Stage, grown_checkpoint, stage_of, stages
 from prism.engine.levers.token_weights import open_reference
 from prism.engine.logs.log import JsonLines, Sink, TensorBoard, Terminal, WandB
 from prism.engine.logs.meter import Meter
@@ -94,7 +94,7 @@ def settings_of(flags: Mapping[str, Any]) -> Settings:
 def _model_of(start: Path) -> dict[str, Any]:
     """The flags that give the model of a checkpoint."""
     s = Settings.from_dict(checkpoint.read_run(start)["settings"])
-    plan = stages_of(s)
+    plan = stages(s)
     stage = plan[stage_of(plan, checkpoint.config(start))]
     return {"model": s.model, "tokenizer": s.tokenizer, "preset": stage.preset, "set": stage.set}
 
@@ -103,7 +103,7 @@ def _dry_run(s: Settings) -> int:
     if int(os.environ.get("RANK", "0")) != 0:
         return 0
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
-    terminal, plan = Terminal(s.steps), stages_of(s)
+    terminal, plan = Terminal(s.steps), stages(s)
     terminal.settings(s.to_dict() | {"data": s.mix})
     for table in cost_tables(s, plan, ranks):
         terminal.console.print(table)
@@ -150,7 +150,7 @@ class _Run:
             start = folder.newest(Path(s.init_from))
         w.barrier()
         self.folder.mkdir(parents=True, exist_ok=True)
-        plan, terminal = stages_of(s), Terminal(s.steps)
+        plan, terminal = stages(s), Terminal(s.steps)
         here = stage_of(plan, checkpoint.config(start)) if s.resume else 0
         if starts_from_phases(s):
             start = self._write_start(terminal)

@@ -187,7 +187,7 @@ class Settings:
         return dataclasses.asdict(self)
 
     def saved(self) -> dict[str, Any]:
-        """What a later ``--resume`` goes by: all but what was to be done this time."""
+        """The settings that a later ``--resume`` goes by: all but the errand of this start."""
         todo = {"smoke": False, "dry_run": False, "resume": None, "export": None}
         return self.to_dict() | todo
 

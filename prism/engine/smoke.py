@@ -60,7 +60,7 @@ def smoke(s: Settings) -> int:
 def _kill_and_resume(run: Path, w: World, say: Callable[[str], None]) -> None:
     child = _start([*FLAGS, "--out-dir", str(run)], w)
     try:
-        _until(lambda: _ahead(run) >= 2, child, w)
+        _wait_until_ahead(run, child, w)
     finally:
         child.kill()
         child.wait()
@@ -112,19 +112,14 @@ def _agreed(w: World, text: str) -> str:
     return texts[0]
 
 
-def _ahead(run: Path) -> int:
-    """Steps logged after the newest complete checkpoint; -1 without one."""
-    done = folder.complete(run)
-    if not done:
-        return -1
-    steps = [r["step"] for r in read(run) if "loss" in r]
-    return max(steps, default=0) - int(done[-1].name.split("-")[1])
-
-
-def _until(reached: Callable[[], bool], child: subprocess.Popen[bytes], w: World) -> None:
+def _wait_until_ahead(run: Path, child: subprocess.Popen[bytes], w: World) -> None:
+    """Wait until two steps are logged after a complete checkpoint, on every rank."""
     deadline = time.monotonic() + PATIENCE
     while True:
-        enough = reached()
+        done, enough = folder.complete(run), False
+        if done:
+            logged = max((r["step"] for r in read(run) if "loss" in r), default=0)
+            enough = logged - int(done[-1].name.split("-")[1]) >= 2
         if w.any(not enough and (child.poll() is not None or time.monotonic() > deadline)):
             raise SmokeError("the training process ended or hung before its first checkpoint")
         if not w.any(not enough):

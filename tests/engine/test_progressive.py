@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from prism.engine.builders import build_spec, stages_of
-from prism.engine.levers.progressive import grown_checkpoint
+from prism.engine.builders import build_spec
+from prism.engine.levers.progressive import grown_checkpoint, stages
 from prism.engine.logs.log import read
 from prism.engine.loop.trainer import Trainer
 from prism.engine.parallel.world import world
@@ -151,7 +151,7 @@ def test_two_ranks_grow_to_the_bit_and_one_goes_on_from_two(
 def held_out_losses(values: dict[str, Any], scratch: Path) -> list[float]:
     """Before and right after growing from the newest checkpoint of a run, in that order."""
     s = Settings.from_dict(values)
-    plan, start = stages_of(s), folder.newest(Path(s.out_dir))
+    plan, start = stages(s), folder.newest(Path(s.out_dir))
     with world(s) as w:
         small = Trainer(build_spec(s, w, plan[0]), w, scratch, start, resume=True)
         target = scratch / "grown"

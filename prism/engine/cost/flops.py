@@ -1,4 +1,4 @@
-"""How many floating-point operations one token costs, from the shapes alone.
+"""Floating-point operations of one token, from the shapes alone.
 
 A matrix product of m x k with k x n is 2 m k n. Forward, per token: every linear layer once (of a
 routed kind, the share of tokens that it is meant to get), and what mixes tokens over time:

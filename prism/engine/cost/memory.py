@@ -16,7 +16,6 @@ is added up; with ``--recompute`` it is the blocks' inputs and one block's insid
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,10 +23,10 @@ from torch import Tensor, nn
 from prism.baselines.stack import ResidualStack
 from prism.config import PrismConfig
 from prism.engine.loop.optimizer import Roles
+from prism.engine.loop.stream_states import leaves
 from prism.engine.models import carries, make_model
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
-from prism.model.protocol import map_state
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
 BYTES = {"fp32": (4, 4), "bf16": (4, 2), "fp64": (8, 8)}  # of master and compute
@@ -82,12 +81,13 @@ def _run(s: Settings, config: PrismConfig) -> tuple[float, float]:
         saved = _Saved(block)
         with saved:
             _, state = block(x, None, view)
-        return config.num_layers * saved.bytes / length, config.num_layers * _size(state)
+        size = sum(x.nbytes for x in leaves(state))
+        return config.num_layers * saved.bytes / length, config.num_layers * size
     model.to("meta")
     saved = _Saved(model)
     with saved:
         state = model(tokens.to("meta")).state
-    return saved.bytes / length, _size(state)
+    return saved.bytes / length, sum(x.nbytes for x in leaves(state))
 
 
 class _Saved(torch.autograd.graph.saved_tensors_hooks):
@@ -106,9 +106,3 @@ class _Saved(torch.autograd.graph.saved_tensors_hooks):
             self.kept.append(x)
             self.bytes += storage.nbytes()
         return x
-
-
-def _size(state: Any) -> int:
-    sizes: list[int] = []
-    map_state(state, lambda x: sizes.append(x.numel() * x.element_size()) or x)
-    return sum(sizes)

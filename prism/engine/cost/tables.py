@@ -77,7 +77,7 @@ def stage_flops(s: Settings, plan: Sequence[Stage]) -> list[tuple[int, float]]:
 
 
 def stages_table(s: Settings, plan: Sequence[Stage]) -> Table:
-    """What every stage of a run that grows costs, against the last size from scratch."""
+    """Cost of every stage of a run that grows, against the last size from scratch."""
     table = Table(title="growth, against training the last size from scratch")
     for name in ("stage", "parameters", "until step", "tokens", "FLOPs", "of scratch"):
         table.add_column(name, justify="left" if name == "stage" else "right", overflow="fold")

@@ -100,7 +100,10 @@ def modular_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
     flags = {**{name: getattr(backbone.settings, name) for name in SHARED_FIELDS}, **flags}
     if phase == ASSEMBLE:
         return _assembly_flags(flags, backbone)
-    branch = branch_config(backbone.config, phase, _like(flags, backbone, phase))
+    # the backbone with this kind's fields as the preset and --set have them
+    kept = [pair for pair in backbone.settings.set if not pair.startswith("memory_layers=")]
+    pairs = (*kept, f'expert_kinds=["{phase}"]', *flags.get("set", ()))
+    branch = branch_config(backbone.config, phase, _config({**flags, "set": pairs}))
     return {
         "modular_shared": backbone.settings.mix,
         **flags,
@@ -138,13 +141,6 @@ def _config(flags: Mapping[str, Any]) -> PrismConfig:
     return model_config(s, open_tokenizer(s.tokenizer).vocab_size)
 
 
-def _like(flags: Mapping[str, Any], backbone: Source, kind: str) -> PrismConfig:
-    """The backbone with this kind's fields as the preset and ``--set`` have them."""
-    kept = [pair for pair in backbone.settings.set if not pair.startswith("memory_layers=")]
-    pairs = (*kept, f'expert_kinds=["{kind}"]', *flags.get("set", ()))
-    return _config({**flags, "set": pairs})
-
-
 def _written(flags: Mapping[str, Any], config: PrismConfig) -> tuple[str, ...]:
     """``config`` as overrides of the preset."""
     preset = _config({k: v for k, v in flags.items() if k != "set"})
@@ -172,16 +168,16 @@ def _assembly_flags(flags: Mapping[str, Any], backbone: Source) -> dict[str, Any
     config = assembled_config(
         backbone.config, {kind: branch.config for kind, branch in branches.items()}
     )
-    found = {"data": backbone.settings.mix, **flags, "set": _written(flags, config)}
+    values = {"data": backbone.settings.mix, **flags, "set": _written(flags, config)}
     trained = backbone.tokens + sum(branch.tokens for branch in branches.values())
-    s = Settings.from_dict(found)
+    s = Settings.from_dict(values)
     most = largest_budget(trained) // (s.global_batch_size * s.seq_len)
     if most < 1 or ("steps" in flags and flags["steps"] > most):
         raise ValueError(
             f"--steps {flags.get('steps', 1)}: gates may see {LARGEST_SHARE:.0%} of the {trained:,}"
             f" tokens of backbone and branches; must be <= {most} at this batch size"
         )
-    return {**found, "steps": flags.get("steps", most)}
+    return {**values, "steps": flags.get("steps", most)}
 
 
 def learning(model: LanguageModel, phase: str | None) -> LanguageModel:
@@ -192,12 +188,12 @@ def learning(model: LanguageModel, phase: str | None) -> LanguageModel:
 
 
 def starts_from_phases(s: Settings) -> bool:
-    """Whether the run begins with weights of other phases."""
+    """True if the run begins with weights of other phases."""
     return s.modular_phase not in (None, BACKBONE) and s.resume is None
 
 
 def data_of(s: Settings) -> Mix:
-    """What the run reads: ``--data``, or 70% of it and 30% of what the backbone was trained on.
+    """The mix to read: ``--data``, or 70% of it and 30% of what the backbone was trained on.
 
     Raises:
         ValueError: a mix cannot be had.

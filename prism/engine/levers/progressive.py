@@ -40,6 +40,7 @@ from torch import Tensor
 
 from prism.baselines import BASELINES
 from prism.config import PrismConfig
+from prism.data import open_tokenizer
 from prism.engine.loop.optimizer import Optimizers, Roles
 from prism.engine.loop.stream_states import StreamStates, template
 from prism.engine.models import make_model, model_config
@@ -48,7 +49,6 @@ from prism.engine.store import checkpoint
 from prism.engine.store.export import load_checkpoint
 from prism.growth import METHODS, GrowResult, grow, layer_mapping, related
 from prism.growth.moments import grown_state
-from prism.model.protocol import LanguageModel
 from prism.record import write_json
 
 JUMP = "jump"
@@ -82,19 +82,22 @@ class Stage:
     taken: tuple[str, ...] = ()
 
 
-def stages(s: Settings, vocab_size: int) -> tuple[Stage, ...]:
+def stages(s: Settings, vocab_size: int | None = None) -> tuple[Stage, ...]:
     """The stages of a run, smallest first; a single one without ``--progressive``.
+
+    Args:
+        vocab_size: of the models; None = that of the run's tokenizer.
 
     Raises:
         ValueError: the schedule cannot be read, a preset or an override is bad, or a stage cannot
             grow into the next; names the stage, the value and what is allowed.
     """
+    vocab_size = vocab_size or open_tokenizer(s.tokenizer).vocab_size
     if s.progressive is None:
         return (Stage(s.preset, s.preset, s.set, model_config(s, vocab_size), s.steps),)
     if s.model in BASELINES:
         raise ValueError(f"--progressive: --model {s.model} does not grow; must be a prism")
-    texts, fractions = _read(_schedule(s, vocab_size))
-    ends = _ends(fractions, s.steps)
+    texts, ends = _read(_schedule(s, vocab_size), s.steps)
     last = _stage(s, texts[-1], s.steps, vocab_size, None)
     plan = [_stage(s, t, e, vocab_size, last) for t, e in zip(texts[:-1], ends, strict=False)]
     plan.append(last)
@@ -132,8 +135,9 @@ def _schedule(s: Settings, vocab_size: int) -> str:
     return f"{small}@{JUMP_AT},{s.preset}@1.0"
 
 
-def _read(text: str) -> tuple[list[str], list[float]]:
-    """``"a@0.3,b@1.0"``: its stages, and their fractions; commas inside lists are left alone."""
+def _read(text: str, steps: int) -> tuple[list[str], list[int]]:
+    """``"a@0.3,b@1.0"``: its stages, and the steps after which they end; commas inside lists are
+    left alone."""
     parts = re.split(r"@([^,@]*)(?:,|$)", text)
     if len(parts) < 3 or parts[-1]:
         named = ", ".join((JUMP, *NAMED))
@@ -147,11 +151,6 @@ def _read(text: str) -> tuple[list[str], list[float]]:
             raise ValueError(
                 f"--progressive {stage}@{fraction}: the fraction must be a number"
             ) from None
-    return [stage.strip() for stage in parts[:-1:2]], fractions
-
-
-def _ends(fractions: Sequence[float], steps: int) -> list[int]:
-    """Steps after which the stages end."""
     asked = ", ".join(f"{f:g}" for f in fractions)
     rising = all(a < b for a, b in pairwise((0.0, *fractions)))
     if not rising or fractions[-1] != 1:
@@ -161,7 +160,7 @@ def _ends(fractions: Sequence[float], steps: int) -> list[int]:
         raise ValueError(
             f"--progressive: fractions {asked} of --steps {steps}: every stage must have a step"
         )
-    return ends
+    return [stage.strip() for stage in parts[:-1:2]], ends
 
 
 def _stage(s: Settings, text: str, end: int, vocab_size: int, last: Stage | None) -> Stage:
@@ -207,7 +206,10 @@ def grown_checkpoint(start: Path, target: Path, s: Settings, stage: Stage) -> Gr
     tensors = {k: x for k, x in saved.items() if not k.startswith(shaped)}
     tensors |= checkpoint.persistent(result.model) | _moments(result, s, saved)
     if values["carries"]:
-        tensors |= _streams(result, small, s, saved)
+        streams = StreamStates(range(s.global_batch_size), s.global_batch_size, carry=True)
+        streams.load(saved, template(small, torch.device("cpu")))
+        streams.states = [result.state(streams.states[0])]
+        tensors |= streams.tensors()
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     checkpoint.write_tensors(target, tensors)
@@ -234,13 +236,3 @@ def _moments(result: GrowResult, s: Settings, saved: Mapping[str, Tensor]) -> di
             old = old.view(()) if value.dim() == 0 else old
             value.copy_(grown_state(growth, {moment: old})[moment])
     return {f"{OPTIMIZER}{key}": value for key, value in moments.items()}
-
-
-def _streams(
-    result: GrowResult, small: LanguageModel, s: Settings, saved: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """The recurrent states of all row streams, as the grown model goes on with them."""
-    states = StreamStates(range(s.global_batch_size), s.global_batch_size, carry=True)
-    states.load(saved, template(small, torch.device("cpu")))
-    states.states = [result.state(states.states[0])]
-    return states.tensors()

@@ -54,7 +54,7 @@ class Rule(Protocol):
         """
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint has to hold, by name."""
+        """Tensors for a checkpoint, by name."""
 
     def restore(self, start: Path) -> None:
         """Read it back."""
@@ -246,7 +246,7 @@ def open_reference(
             f"--reference {path}: vocab_size = {model.config.vocab_size}: must be that of the "
             f"run's tokenizer, {tokenizer.vocab_size}"
         )
-    theirs = tokenizer_of(Path(path))
+    _, theirs = tokenizer_of(Path(path))
     if theirs not in (None, tokenizer.fingerprint()):
         raise ValueError(
             f"--reference {path}: its tokenizer is {theirs}: must be {tokenizer.fingerprint()}"

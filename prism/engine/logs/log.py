@@ -1,5 +1,5 @@
-"""Where the numbers of a run go: ``metrics.jsonl`` always, a line on the terminal, and, when asked
-for, Weights & Biases or TensorBoard. Only the first rank logs.
+"""Destinations of a run's numbers: ``metrics.jsonl`` always, a line on the terminal, and, when
+asked for, Weights & Biases or TensorBoard. Only the first rank logs.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class Terminal:
         self.console.print(text, markup=False)
 
     def settings(self, values: dict[str, Any]) -> None:
-        """What the run was started with."""
+        """The settings that the run was started with."""
         self.say("  ".join(f"{k}={_short(v)}" for k, v in values.items() if v is not None))
 
     def write(self, record: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from prism.data import RowBatch
-from prism.engine.loop.loss import Rows, row_losses
+from prism.engine.loop.loss import Rows, token_losses
 from prism.engine.loop.step import count
 from prism.engine.parallel.fsdp import reading
 from prism.engine.parallel.world import World
@@ -49,7 +49,8 @@ def evaluate(model: LanguageModel, batches: Sequence[RowBatch], carry: bool, w: 
             extra = {"routing": True} if shows else {}
             output = model(rows.tokens, state=state, segment_ids=rows.segments, **extra)
             state = output.state if carry else None
-            loss = row_losses(output.logits, rows.targets).double().sum()
+            by_row = token_losses(output.logits, rows.targets).sum(dim=1)
+            loss = by_row.double().sum()
             total += torch.cat([loss[None], count(batch, w.device).double()])
             if output.routing is not None:
                 mean = torch.stack([r.bus_gates.double().mean(dim=(0, 1)) for r in output.routing])

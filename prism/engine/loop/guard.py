@@ -87,7 +87,7 @@ class Outliers:
         self.history: deque[float] = deque(history, maxlen=WINDOW)
 
     def is_outlier(self, norm: float) -> bool:
-        """Whether to skip a step of this norm; a norm that is not skipped is remembered."""
+        """True if a step of this norm is to be skipped; a norm that is not is remembered."""
         if self.sigmas > 0 and len(self.history) >= FEWEST and norm > self.limit():
             return True
         self.history.append(norm)

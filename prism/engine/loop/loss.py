@@ -93,7 +93,7 @@ class Loss(Protocol):
     """
 
     def count(self, rows: Rows, step: int, ahead: Ahead) -> Tensor:
-        """What the sum of the term is divided by, of this rank's rows; a scalar >= 0.
+        """This rank's part of the divisor of the term's sum; a scalar >= 0.
 
         Called once a step, before the first backward pass. A count of 0 over all ranks divides
         by 1.
@@ -124,7 +124,7 @@ class Loss(Protocol):
         """
 
     def tensors(self) -> dict[str, Tensor]:
-        """What a checkpoint has to hold, by name."""
+        """Tensors for a checkpoint, by name."""
         return {}
 
     def restore(self, checkpoint: Path) -> None:
@@ -138,11 +138,6 @@ def token_losses(logits: Tensor, targets: Tensor) -> Tensor:
     return each.view_as(targets)
 
 
-def row_losses(logits: Tensor, targets: Tensor) -> Tensor:
-    """Summed cross-entropy of each row, ``[n]`` nats, at least fp32."""
-    return token_losses(logits, targets).sum(dim=1)
-
-
 class CrossEntropy(Loss):
     """``-log p(target)``, over the valid targets."""
 
@@ -152,7 +147,7 @@ class CrossEntropy(Loss):
     def __call__(
         self, rows: Rows, output: PrismOutput, head: Tensor, step: int
     ) -> tuple[Tensor, Logs]:
-        sums = row_losses(output.logits, rows.targets)
+        sums = token_losses(output.logits, rows.targets).sum(dim=1)
         return sums, {"loss": sums.detach()}
 
 

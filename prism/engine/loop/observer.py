@@ -56,7 +56,7 @@ class Observer(Protocol):
         holds no state of this observer."""
 
     def state_dict(self) -> dict[str, Any]:
-        """What a checkpoint has to hold: tensors, and plain JSON values. The same on every rank."""
+        """Content for a checkpoint: tensors, and plain JSON values. The same on every rank."""
         return {}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ class StreamStates:
 
     @property
     def started(self) -> bool:
-        """Whether there are states to save."""
+        """True once there are states to save."""
         return self.states[0] is not None
 
     def tensors(self) -> dict[str, Tensor]:
@@ -63,14 +63,14 @@ class StreamStates:
         return {
             _name(stream, i): value[row % self.micro].clone()
             for row, stream in enumerate(self.streams)
-            for i, value in enumerate(_leaves(self.states[row // self.micro]))
+            for i, value in enumerate(leaves(self.states[row // self.micro]))
         }
 
     def load(self, saved: Mapping[str, Tensor], template: Any) -> None:
         """Put saved rows together again; ``template`` is a state of the same model."""
         for index in range(len(self.states)):
             rows = self.streams[index * self.micro : (index + 1) * self.micro]
-            count = len(_leaves(template))
+            count = len(leaves(template))
             columns = iter([torch.stack([saved[_name(r, i)] for r in rows]) for i in range(count)])
             self.states[index] = map_state(template, lambda _, it=columns: next(it))
 
@@ -89,8 +89,8 @@ def restore(
         prefix: before their names there.
     """
     like = template(model, device)
-    leaves = list(enumerate(_leaves(like)))
-    rows = {_name(s, i): torch.zeros_like(x[0]) for s in states.streams for i, x in leaves}
+    numbered = list(enumerate(leaves(like)))
+    rows = {_name(s, i): torch.zeros_like(x[0]) for s in states.streams for i, x in numbered}
     checkpoint.load_tensors(start, {prefix + name: x for name, x in rows.items()})
     states.load(rows, like)
 
@@ -102,8 +102,8 @@ def template(model: LanguageModel, device: torch.device) -> Any:
         return model(token, segment_ids=token).state
 
 
-def _leaves(state: Any) -> list[Tensor]:
+def leaves(state: Any) -> list[Tensor]:
     """The tensors of a state, in the order in which :func:`map_state` meets them."""
-    found: list[Tensor] = []
-    map_state(state, lambda x: found.append(x) or x)
-    return found
+    tensors: list[Tensor] = []
+    map_state(state, lambda x: tensors.append(x) or x)
+    return tensors

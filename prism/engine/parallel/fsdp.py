@@ -186,7 +186,7 @@ def reading(model: nn.Module) -> Iterator[None]:
 
 
 def reduce_now(model: nn.Module, last: bool) -> None:
-    """Whether the next backward also adds gradients over the replicas: only the last of a step."""
+    """Let the next backward pass add gradients over the replicas if it is the last of a step."""
     if isinstance(model, FSDPModule):
         model.set_requires_all_reduce(last)
 

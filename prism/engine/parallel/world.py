@@ -34,7 +34,7 @@ class World:
 
     @property
     def first(self) -> bool:
-        """Whether this is the rank that writes and prints."""
+        """True on the rank that writes and prints."""
         return self.rank == 0
 
     def sum(self, values: Tensor) -> Tensor:
@@ -44,7 +44,7 @@ class World:
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether ``flag`` is set on some rank."""
+        """True if ``flag`` is set on some rank."""
         votes = torch.tensor(int(flag), device=self.device)
         return bool(self.sum(votes).item())
 
@@ -67,7 +67,11 @@ def world(s: Settings) -> Iterator[World]:
     device = _device(s.device)
     ours = not dist.is_initialized()
     if ours:
-        _initialise(device)
+        backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
+        if "RANK" in os.environ:
+            dist.init_process_group(backend)
+        else:
+            dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)
     try:
         size = dist.get_world_size()
         shards = s.shards or size
@@ -78,16 +82,14 @@ def world(s: Settings) -> Iterator[World]:
                 f"--global-batch-size {s.global_batch_size}: must be a multiple of the number of "
                 f"ranks, {size}"
             )
-        yield World(dist.get_rank(), size, device, _mesh(device, size // shards, shards))
+        grid = {"replicate": size // shards, "shard": shards}
+        if shards == size:  # a dimension of one rank would still be summed over
+            del grid["replicate"]
+        mesh = init_device_mesh(device.type, tuple(grid.values()), mesh_dim_names=tuple(grid))
+        yield World(dist.get_rank(), size, device, mesh)
     finally:
         if ours:
             dist.destroy_process_group()
-
-
-def _mesh(device: torch.device, copies: int, shards: int) -> DeviceMesh:
-    if copies == 1:  # a dimension of one rank would still be summed over
-        return init_device_mesh(device.type, (shards,), mesh_dim_names=("shard",))
-    return init_device_mesh(device.type, (copies, shards), mesh_dim_names=("replicate", "shard"))
 
 
 def _device(name: str) -> torch.device:
@@ -98,11 +100,3 @@ def _device(name: str) -> torch.device:
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)
     return device
-
-
-def _initialise(device: torch.device) -> None:
-    backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
-    if "RANK" in os.environ:
-        dist.init_process_group(backend)
-    else:
-        dist.init_process_group(backend, store=dist.HashStore(), rank=0, world_size=1)

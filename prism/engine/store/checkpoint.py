@@ -175,7 +175,7 @@ def config(checkpoint: Path) -> PrismConfig:
 
 
 def read_ranks(checkpoint: Path) -> list[dict[str, Any]]:
-    """What every rank saved for itself, in the order of ranks."""
+    """The values that every rank saved for itself, in the order of ranks."""
     files = [p for p in checkpoint.iterdir() if re.fullmatch(r"rank\d{4}\.json", p.name)]
     return [folder.read_json(p) for p in sorted(files)]
 

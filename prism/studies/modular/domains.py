@@ -14,9 +14,8 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-from prism.model.norm import promote
+from prism.engine.loop.loss import token_losses
 from prism.modular import OWN_SHARE
 from tasks import IGNORE, TASKS
 
@@ -75,7 +74,5 @@ def out_of_domain_rows(shares: Mapping[str, float], domain: str | None, rows: in
 def row_loss(logits: Tensor, targets: Tensor) -> Tensor:
     """Mean over rows of each row's mean cross-entropy over scored positions, nats: a domain that
     scores few positions counts as much as one that scores all."""
-    each = functional.cross_entropy(
-        promote(logits).flatten(0, 1), targets.flatten(), ignore_index=IGNORE, reduction="none"
-    ).view_as(targets)
-    return (each.sum(dim=1) / (targets != IGNORE).sum(dim=1).clamp(min=1)).mean()
+    sums = token_losses(logits, targets).sum(dim=1)
+    return (sums / (targets != IGNORE).sum(dim=1).clamp(min=1)).mean()

@@ -92,7 +92,7 @@ class RetrievalEvalSet:
         return unseen
 
     def refused(self, facts: Sequence[Triple], tape: TokenFacts) -> list[bool]:
-        """Whether the reply to the first wording of each fact is "unknown"."""
+        """True for each fact whose first wording is answered "unknown"."""
         unknown = [fact._replace(answer=(UNKNOWN,)) for fact in facts]
         return right(self.replies(WORDINGS[0], facts, tape), unknown)
 
@@ -137,7 +137,7 @@ def ask(model: Prism, prompts: Sequence[Sequence[int]], tape: FactReader | None)
 
 
 def right(replies: Sequence[Reply], facts: Sequence[Triple]) -> list[bool]:
-    """Whether each reply is the answer, the whole answer and nothing but the answer."""
+    """True for each reply that is the answer, the whole answer and nothing but the answer."""
     return [r.stopped and r.tokens == f.answer for r, f in zip(replies, facts, strict=True)]
 
 
