@@ -251,8 +251,9 @@ def modular(part: Part) -> list[str]:
         f"{' and '.join(f'{rate:g}' for rate in _rates(part, 'final', AGAIN))}, "
         f"backbone {first['trunk_lr']:g}, branches {first['part_lr']:g}; each ends at a tenth of "
         f"its peak. Tried: {listed(_rates(part, 'tuning'), '{:g}')} on tuning seeds, everything at "
-        "one rate at a time; the joint run's is best by its own loss, the backbone's by its own, the "
-        f"branches' by that of their assembly.{again} Losses in nats, cost of each phase alone:",
+        "one rate at a time; the joint run's is best by its own loss, the backbone's by its own, "
+        f"the branches' by that of their assembly.{again} Losses in nats, cost of each phase "
+        "alone:",
         columns(list(first["losses"]), specs),
         _beyond(rows),
         "Reported at scale: experts trained apart against a frozen backbone and an anchor, then "
