@@ -15,7 +15,7 @@ from prism.engine.levers.modular import modular_flags
 from prism.engine.run import settings_of
 from prism.engine.store import checkpoint, folder
 from prism.modular import backbone_hash, output_penalty, parameter_group
-from prism.record import read_json, write_json
+from prism.record import write_json
 from prism.run_scale import main
 from tests.engine.fakes import SMALL
 
@@ -135,16 +135,16 @@ def test_a_branch_goes_on_without_the_run_of_its_backbone(runs: Path, tmp_path: 
 def with_former_names(run: Path) -> None:
     """Rewrite the settings of ``run`` as an older version had them."""
     newest = folder.newest(run)
-    content = read_json(newest / "run.json")
-    for settings in (content["settings"], read_json(run / "settings.json")):
-        settings["modular_trunk_ckpt"] = settings.pop("modular_backbone_ckpt")
-        if settings["modular_phase"] == "backbone":
-            settings["modular_phase"] = "trunk"
+    saved, settings = folder.read_json(newest / "run.json"), folder.read_json(run / "settings.json")
+    for values in (saved["settings"], settings):
+        values["modular_trunk_ckpt"] = values.pop("modular_backbone_ckpt")
+        if values["modular_phase"] == "backbone":
+            values["modular_phase"] = "trunk"
     write_json(run / "settings.json", settings)
-    write_json(newest / "run.json", content)
-    mark = read_json(newest / folder.MARK)
-    mark["run.json"] = (newest / "run.json").stat().st_size
-    write_json(newest / folder.MARK, mark)
+    write_json(newest / "run.json", saved)
+    sizes = folder.read_json(newest / folder.MARK)
+    sizes["run.json"] = (newest / "run.json").stat().st_size
+    write_json(newest / folder.MARK, sizes)
 
 
 def test_runs_with_the_former_names_resume_and_are_started_from(runs: Path, tmp_path: Path) -> None:
