@@ -56,6 +56,8 @@ bench: $(VENV)/installed
 results: $(VENV)/installed
 	$(BIN)/python -m benchmarks.results
 	$(BIN)/python -m renders.figures
+	$(BIN)/python -m renders.architecture
+	$(BIN)/python -m renders.map
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info

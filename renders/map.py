@@ -34,24 +34,33 @@ from renders.drawing import (
 
 CONTRACT = "imports point one way"
 COMMANDS = "commands"
-# one line and one colour per package; modules of the root that no layer names are not drawn
+# the words under a name, and its colour
 NOTES = {
     COMMANDS: ("train, run_scale, generate, ingest, ask, tokenizer, report, eval_*, demos", GREY),
-    "studies": ("evaluation protocols:\nfacts, retrieval, modular", GREY),
-    "compare": ("models on tasks:\nplan, runs, table", NEURAL),
-    "engine": ("training at scale: loop,\nparallel, store, levers", NEURAL),
+    "studies": ("evaluation protocols: facts, retrieval, modular", GREY),
+    "loading": ("prism.load: a model from disk", GREY),
+    "compare": ("models on tasks: plan, runs, table", NEURAL),
+    "engine": ("training at scale: loop, parallel, store, levers", NEURAL),
     "inject": ("a tape in a language model: attach, facts_for", MEMORY),
-    "baselines": ("Transformer,\nMamba-2, GDN", BUS),
-    "growth": ("larger models,\nsame function", BUS),
-    "modular": ("experts trained\napart", BUS),
-    "pretrained": ("SmolLM2,\nfrozen", BUS),
-    "holo": ("HoloTape:\nfacts by binding", MEMORY),
-    "data": ("text to rows,\ntokenizers", SYMBOLIC),
-    "model": ("the PRISM model: bus, router, three experts, shared tape, state", BUS),
+    "baselines": ("Transformer,\nMamba-2, DeltaNet", BUS),
+    "growth": ("a larger model,\nsame function", BUS),
+    "modular": ("experts that are\ntrained apart", BUS),
+    "pretrained": ("SmolLM2, frozen", BUS),
+    "recipe": ("the one training step: parameter groups, schedules, clipping", NEURAL),
+    "data": ("text to rows of tokens,\ntokenizers", SYMBOLIC),
+    "model": ("the PRISM model: bus, router,\nthree experts, shared tape, state", BUS),
+    "holo": ("HoloTape: facts by binding,\nin an integer accumulator", MEMORY),
     "ops": ("linear-time scans, delta rule, ring: each beside its plain loop", BUS),
-    "config": ("PrismConfig and the presets", GREY),
+    "presets": ("named configs: tiny, 350m, 1b", GREY),
+    "record": ("results on disk, resumable, with provenance", GREY),
+    "config": ("PrismConfig", GREY),
+    "splitmix": ("64-bit hashes", GREY),
+    "whole_file": ("atomic writes", GREY),
+    "command": ("flags, exit codes", GREY),
+    "former_names": ("config fields as older files spell them", GREY),
 }
-WIDTH, ROW, GAP, LEFT, RIGHT = 900, 58, 14, 64, 884
+WIDTH, GAP, LEFT, RIGHT = 900, 11, 64, 884
+LINE, PADDING = 14, 34  # pixels of a line of words, and of a box without one
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -67,44 +76,36 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def layers() -> list[list[str]]:
-    """Packages of ``prism`` by layer, the highest first, as the import contract lists them.
-
-    Commands, and the modules of studies, are shown as one box each; a package without a line in
-    ``NOTES`` is a module of the root and is left out.
-    """
+    """Packages and modules of ``prism`` by layer, the highest first, as the import contract lists
+    them; the commands as one."""
     setting = tomllib.loads((HERE.parent / "pyproject.toml").read_text("utf-8"))
     contracts = setting["tool"]["importlinter"]["contracts"]
     listed = next(c["layers"] for c in contracts if c["name"] == CONTRACT)
-    rows = []
-    for layer in listed:
-        names = [name.strip().removeprefix("prism.") for name in layer.split("|")]
-        if "train" in names:
-            names = [COMMANDS]
-        row = dict.fromkeys(name.split(".")[0] for name in names)
-        if shown := [name for name in row if name in NOTES]:
-            rows.append(shown)
-    return rows
+    rows = [[name.strip() for name in layer.split("|")] for layer in listed]
+    return [[COMMANDS] if "train" in row else row for row in rows]
 
 
 def packages(rows: list[list[str]]) -> Figure:
     """One box per package, one row per layer; a package imports from rows below its own only."""
-    height = len(rows) * (ROW + GAP) + 34
+    lines = [max(NOTES[name][0].count("\n") + 1 for name in row) for row in rows]
+    heights = [PADDING + LINE * n for n in lines]
+    y = height = sum(heights) + GAP * (len(rows) + 1)
     figure, ax = board(WIDTH, height)
-    for i, row in enumerate(rows):
-        y = height - 12 - (i + 1) * (ROW + GAP)
+    for row, tall in zip(rows, heights, strict=True):
+        y -= tall + GAP
         width = (RIGHT - LEFT - GAP * (len(row) - 1)) / len(row)
-        for j, name in enumerate(row):
-            note, colour = NOTES[name]
-            x = LEFT + j * (width + GAP)
-            box(ax, x, y, width, ROW, colour)
-            _named(ax, x + width / 2, y + ROW / 2, name, note, colour)
-    arrow(ax, (34, height - 26), (34, 30), GREY, 2.0)
+        for i, name in enumerate(row):
+            x = LEFT + i * (width + GAP)
+            box(ax, x, y, width, tall, NOTES[name][1])
+            _named(ax, x + width / 2, y + tall / 2, name, *NOTES[name])
+    arrow(ax, (34, height - GAP), (34, GAP), GREY, 2.0)
     text(ax, 18, height / 2, "imports point down", colour=GREY)
     ax.texts[-1].set_rotation(90)
     return figure
 
 
 def _named(ax: Axes, x: float, y: float, name: str, note: str, colour: str) -> None:
+    """A name and the lines of words under it, centred at (x, y)."""
     lines = note.split("\n")
     text(ax, x, y + 8 * len(lines), name, 9.5, colour, bold=True)
     for i, line in enumerate(lines):
@@ -124,9 +125,9 @@ def data_flow() -> Figure:
     facts = [
         ("facts", "tape.bind, CSV,\nJSON lines", GREY),
         ("holo", "accumulator,\nledger", MEMORY),
-        ("inject", "who and what is\nasked: trigger", MEMORY),
-        ("read", "best token, and\nits error rate", MEMORY),
-        ("mixture", "(1 - g) p + g [token],\none function", MEMORY),
+        ("inject", "is a fact asked for,\nand which", MEMORY),
+        ("read", "best token, chance\nthat it is noise", MEMORY),
+        ("mixture", "(1 - g) p + g [token]\nin probabilities", MEMORY),
     ]
     _chain(ax, 308, train)
     _chain(ax, 22, facts)
@@ -162,14 +163,12 @@ def _model(ax: Axes) -> None:
     arrow(ax, (440, 308), (440, y + height), NEURAL)
     arrow(ax, (466, y + height), (466, 308), NEURAL)
     text(ax, 424, 272, "rows", 8, NEURAL, align="right")
-    text(ax, 482, 272, "logits, hidden states", 8, NEURAL, align="left")
-    arrow(ax, (815, 308), (700, y + height), GREY)
+    text(ax, 480, 272, "logits, hidden states", 8, NEURAL, align="left")
+    path(ax, [(815, 308), (815, 271), (667, 271), (667, y + height)], GREY)
     arrow(ax, (453, y), (453, 84), MEMORY)
     text(ax, 468, 122, "hidden states, attention", 8, MEMORY, align="left")
     path(ax, [(815, 84), (815, y + 20)], MEMORY)
-    text(ax, 826, 122, "at a fact's token", 8, MEMORY, align="left")
-    ax.texts[-1].set_ha("center")
-    ax.texts[-1].set_x(752)
+    text(ax, 800, 122, "where a fact is asked for", 8, MEMORY, align="right")
 
 
 if __name__ == "__main__":

@@ -18,8 +18,8 @@ import torch
 
 from prism.data import open_tokenizer
 from prism.engine.builders import BUILT_IN, build_spec, stages_of
-from prism.engine.cost import tables as cost
 from prism.engine.cost.flops import count, device_peak
+from prism.engine.cost.tables import cost_tables, stages_table, weights_table
 from prism.engine.extension import Extension, flag_fields, renewed_flags
 from prism.engine.levers.modular import modular_flags, starting_checkpoint, starts_from_phases
 from prism.engine.levers.progressive import Stage, grown_checkpoint, stage_of
@@ -105,14 +105,14 @@ def _dry_run(s: Settings) -> int:
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     terminal, plan = Terminal(s.steps), stages_of(s)
     terminal.settings(s.to_dict() | {"data": s.mix})
-    for table in cost.tables(s, plan, ranks):
+    for table in cost_tables(s, plan, ranks):
         terminal.console.print(table)
     if s.token_selection or s.token_recycling:
         reference = None
         if s.reference is not None:
             tokenizer = open_tokenizer(s.tokenizer)
             reference = open_reference(s.reference, tokenizer, s.dtype, torch.device("cpu"))
-        terminal.console.print(cost.weights_table(s, plan, ranks, reference))
+        terminal.console.print(weights_table(s, plan, ranks, reference))
     return 0
 
 
@@ -157,7 +157,7 @@ class _Run:
         trainer = self._trainer(plan[here], start, resume=bool(s.resume), remove=STARTING)
         sinks = self._sinks(trainer, terminal) if w.first else []
         if w.first and len(plan) > 1:
-            terminal.console.print(cost.stages_table(s, plan))
+            terminal.console.print(stages_table(s, plan))
         try:
             with stop_on_signals() as stop:
                 return self._fit(trainer, plan[here + 1 :], sinks, terminal, stop)

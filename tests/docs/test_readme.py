@@ -13,6 +13,7 @@ PAGE = "README.md"
 NOT_RUN = {
     "make compare": "10 minutes; tests/test_train_cli.py makes a small comparison",
     "make test": "this is it",
+    "python examples/first_hour.py": "tests/docs/test_first_hour.py runs it",
     "pip install -c constraints.txt -e '.[dev]'": "changes the environment of the tests",
     "python -m prism.run_scale --smoke": "tests/engine/test_killed.py runs it",
     "python -m prism.train --compare --full --out runs/full": "hours; tests/compare do it small",

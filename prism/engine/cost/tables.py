@@ -29,7 +29,7 @@ CARDS = (1, 8, 64)
 GIB = 2**30
 
 
-def tables(s: Settings, plan: Sequence[Stage], ranks: int) -> Iterator[Table]:
+def cost_tables(s: Settings, plan: Sequence[Stage], ranks: int) -> Iterator[Table]:
     """The cost of the run as tables: the model (the last of its sizes), the sizes, the time, the
     memory on each of ``ranks``."""
     last = plan[-1]

@@ -8,8 +8,6 @@ import json
 from pathlib import Path
 from typing import Any, Protocol
 
-from rich.console import Console
-
 from prism.engine.settings import Settings
 
 FILE = "metrics.jsonl"
@@ -96,6 +94,8 @@ class Terminal:
     """
 
     def __init__(self, steps: int) -> None:
+        from rich.console import Console
+
         self.console, self.steps = Console(highlight=False, soft_wrap=True), steps
 
     def say(self, text: str) -> None:

@@ -4,6 +4,6 @@ One process is a mesh of one. Nothing of the model is known here but its module 
 """
 
 from prism.engine.parallel.fsdp import local_shards, parameters_on_meta, sharded
-from prism.engine.parallel.world import World, world
+from prism.engine.parallel.world import World
 
-__all__ = ["World", "local_shards", "parameters_on_meta", "sharded", "world"]
+__all__ = ["World", "local_shards", "parameters_on_meta", "sharded"]

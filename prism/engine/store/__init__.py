@@ -4,12 +4,11 @@ A checkpoint is read back by any number of ranks, or by one process without a gr
 """
 
 from prism.engine.store.checkpoint import Saver, load_tensors, read_run, read_tensors
-from prism.engine.store.export import export, load_checkpoint, load_export, load_trained
+from prism.engine.store.export import load_checkpoint, load_export, load_trained
 from prism.engine.store.folder import newest
 
 __all__ = [
     "Saver",
-    "export",
     "load_checkpoint",
     "load_export",
     "load_tensors",

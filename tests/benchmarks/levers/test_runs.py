@@ -9,6 +9,8 @@ import pytest
 
 from benchmarks.levers.runs import FURTHER, Runs, tuned
 from benchmarks.levers.summary import finals
+from prism.config import PrismConfig
+from prism.former_names import former_fields
 from tests.benchmarks.fakes import META
 
 
@@ -68,3 +70,12 @@ def test_runs_of_other_sizes_are_refused(tmp_path):
     )
     with pytest.raises(ValueError, match="runs of growth with steps = 1, now 2"):
         Runs(tmp_path / "levers.json", "growth", dict(META), {"steps": 2}, print)
+
+
+def test_runs_of_a_config_with_former_field_names_go_on(tmp_path):
+    path, config = tmp_path / "levers.json", PrismConfig(vocab_size=11, d_model=16).to_dict()
+    Runs(path, "selection", dict(META), {"config": former_fields(config)}, print).write()
+    assert "z_loss" in path.read_text()
+    Runs(path, "selection", dict(META), {"config": config}, print)
+    with pytest.raises(ValueError, match="holds runs of selection with config"):
+        Runs(path, "selection", dict(META), {"config": config | {"router_z_loss": 0.5}}, print)
