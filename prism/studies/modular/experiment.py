@@ -4,20 +4,22 @@ The joint run has the architecture of the assembled model, trained as one on the
 without an output-norm penalty, with at least as many FLOPs as all phases together: a backbone and
 its branches are smaller models, and frozen weights need no gradients, so these FLOPs read more
 tokens. Branches may be trained at the same time: with three workers the critical path is the
-backbone, the longest branch and the calibration. Results call the backbone "trunk" and a branch by
-its kind. Measured are
+backbone, the longest branch and the calibration. The measures:
 
-    interference     assembled - best single part, by domain, nats        bar: at most 0.05
-    closed           (assembled - calibrated) / (assembled - joint)       bar: at least 0.9
-    closed_of_trunk  (trunk - calibrated) / (trunk - joint)               the same from where the
-                                                                          parts began
-    critical_path    trunk + longest part + calibration, over joint       bar: at most 0.5 of the
-                                                                          seconds
-    total            all phases over joint                                bar: at most 1.1 of the
-                                                                          FLOPs
+    interference     assembled - best single branch, by domain, nats      criterion: at most 0.05
+    closed           (assembled - calibrated) / (assembled - joint)       criterion: at least 0.9
+    closed_of_trunk  (backbone - calibrated) / (backbone - joint)         the same from where the
+                                                                          branches began
+    critical_path    backbone + longest branch + calibration, over joint  criterion: at most 0.5 of
+                                                                          the seconds
+    total            all phases over joint                                criterion: at most 1.1 of
+                                                                          the FLOPs
 
 Losses without a domain are means over the domains. Where there is no gap (the joint run is no
 better than what is measured) it counts as closed.
+
+Results are compared with older ones, so the names in them stay: "trunk" is the backbone, "part" a
+branch, and a model with one branch has the name of its kind.
 """
 
 from __future__ import annotations
@@ -41,9 +43,9 @@ from prism.modular import (
 from prism.studies.modular.domains import DOMAINS, OWN, VOCAB, shares_of
 from prism.studies.modular.training import Cost, Phase, losses, openness, train
 
-TRUNK, ASSEMBLED, CALIBRATED, JOINT = "trunk", "assembled", "calibrated", "joint"
+BACKBONE, ASSEMBLED, CALIBRATED, JOINT = "trunk", "assembled", "calibrated", "joint"
 KINDS = tuple(OWN.values())
-PHASES = (TRUNK, *KINDS, CALIBRATED, JOINT)
+PHASES = (BACKBONE, *KINDS, CALIBRATED, JOINT)
 UNITS = ("flops", "seconds")
 APART = 1_000_000  # batches between the streams of two phases
 Say = Callable[[str, int, int], None]
@@ -51,7 +53,7 @@ Say = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class StudySizes:
-    """Sizes of one seed.
+    """Sizes of one seed; the names of the fields are keys of the results.
 
     Attributes:
         steps: of the joint run.
@@ -92,12 +94,12 @@ class StudySizes:
         """Steps of the phase ``name``."""
         if name == CALIBRATED:
             return int(self.calibration * self.steps * (self.trunk + len(OWN) * self.part))
-        share = {TRUNK: self.trunk, JOINT: 1.0}.get(name, self.part)
+        share = {BACKBONE: self.trunk, JOINT: 1.0}.get(name, self.part)
         return round(share * self.steps)
 
     def rate_of(self, name: str) -> float:
         """Learning rate of the phase ``name``."""
-        rates = {TRUNK: self.trunk_lr, JOINT: self.lr, CALIBRATED: self.gate_lr}
+        rates = {BACKBONE: self.trunk_lr, JOINT: self.lr, CALIBRATED: self.gate_lr}
         return rates.get(name, self.part_lr)
 
     def config(self, seed: int) -> PrismConfig:
@@ -130,11 +132,11 @@ def experiment(
         (:func:`measures`), ``parameters``, ``seed``, ``sizes``.
     """
     study = _Study(seed, sizes or StudySizes(), say)
-    trunk = study.trained(TRUNK, Prism(backbone_config(study.sizes.config(seed))))
-    parts = {
-        kind: study.trained(kind, branch_of(trunk, kind), domain) for domain, kind in OWN.items()
+    backbone = study.trained(BACKBONE, Prism(backbone_config(study.sizes.config(seed))))
+    branches = {
+        kind: study.trained(kind, branch_of(backbone, kind), domain) for domain, kind in OWN.items()
     }
-    model = study.measured(ASSEMBLED, assemble(trunk, parts).model)
+    model = study.measured(ASSEMBLED, assemble(backbone, branches).model)
     study.trained(CALIBRATED, only_gates(model))
     study.joint()
     return study.result()
@@ -177,9 +179,9 @@ class _Study:
 
     def joint(self) -> Prism:
         """The architecture of the assembled model, trained as one."""
-        trunk = backbone_config(self.sizes.config(self.seed))
-        branches = {kind: branch_config(trunk, kind) for kind in KINDS}
-        config = assembled_config(trunk, branches)
+        backbone = backbone_config(self.sizes.config(self.seed))
+        branches = {kind: branch_config(backbone, kind) for kind in KINDS}
+        config = assembled_config(backbone, branches)
         # the output-norm penalty keeps branches from interfering; a joint run needs none
         return self.trained(JOINT, Prism(dataclasses.replace(config, expert_output_penalty=0.0)))
 
@@ -208,24 +210,24 @@ def measures(
 ) -> dict[str, object]:
     """The numbers at the head of this file, from ``losses`` (model, domain: nats) and ``cost``
     (model: tokens, flops, seconds)."""
-    joint, apart = cost["joint"], [cost[name] for name in ("trunk", *KINDS, "calibrated")]
+    joint, apart = cost[JOINT], [cost[name] for name in (BACKBONE, *KINDS, CALIBRATED)]
     longest = {unit: max(cost[kind][unit] for kind in KINDS) for unit in UNITS}
     mean = {name: sum(each.values()) / len(each) for name, each in losses.items()}
-    best_part = {d: min(losses[kind][d] for kind in KINDS) for d in DOMAINS}
-    interference = {d: losses["assembled"][d] - best_part[d] for d in DOMAINS}
+    best = {d: min(losses[kind][d] for kind in KINDS) for d in DOMAINS}
+    interference = {d: losses[ASSEMBLED][d] - best[d] for d in DOMAINS}
     return {
         "interference": interference,
         "worst_interference": max(interference.values()),
-        "interference_calibrated": {d: losses["calibrated"][d] - best_part[d] for d in DOMAINS},
+        "interference_calibrated": {d: losses[CALIBRATED][d] - best[d] for d in DOMAINS},
         "mean": mean,
-        "closed": _share(mean["assembled"], mean["calibrated"], mean["joint"]),
-        "closed_of_trunk": _share(mean["trunk"], mean["calibrated"], mean["joint"]),
+        "closed": _share(mean[ASSEMBLED], mean[CALIBRATED], mean[JOINT]),
+        "closed_of_trunk": _share(mean[BACKBONE], mean[CALIBRATED], mean[JOINT]),
         "critical_path": {
-            u: (cost["trunk"][u] + longest[u] + cost["calibrated"][u]) / joint[u] for u in UNITS
+            u: (cost[BACKBONE][u] + longest[u] + cost[CALIBRATED][u]) / joint[u] for u in UNITS
         },
         "total": {u: sum(phase[u] for phase in apart) / joint[u] for u in UNITS},
-        "calibration_tokens": cost["calibrated"]["tokens"]
-        / (cost["trunk"]["tokens"] + sum(cost[kind]["tokens"] for kind in KINDS)),
+        "calibration_tokens": cost[CALIBRATED]["tokens"]
+        / (cost[BACKBONE]["tokens"] + sum(cost[kind]["tokens"] for kind in KINDS)),
     }
 
 
