@@ -23,7 +23,8 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> LanguageModel:
         ValueError: what is there is not a whole model; names the file and what is wrong.
     """
     where = Path(path)
-    if not (where.is_file() or _of_a_run(where)):
+    in_run = (where / "COMPLETE").is_file() or any(where.glob("step-*/COMPLETE"))
+    if not (where.is_file() or in_run):
         return load_saved(where, device)
     from prism.engine.store.export import load_trained  # the trainer's reader, only for its files
 
@@ -43,13 +44,10 @@ def load_with_tokenizer(
         FileNotFoundError: there is nothing there.
         ValueError: no whole model, no tokenizer known, or another tokenizer than the model's.
     """
-    where = Path(path)
-    model = load(where).eval()
-    name, fingerprint = None, None
-    if where.is_file() or _of_a_run(where):
-        from prism.engine.store.export import tokenizer_of
+    model = load(path).eval()
+    from prism.engine.store.export import tokenizer_of
 
-        name, fingerprint = tokenizer_of(where)
+    name, fingerprint = tokenizer_of(Path(path))
     name = tokenizer or name
     size = model.config.vocab_size
     if name is None and (fingerprint == "bytes" or size in (256, 257)):
@@ -63,7 +61,3 @@ def load_with_tokenizer(
     if spoken.vocab_size > size and not isinstance(spoken, ByteTokenizer):
         raise ValueError(f"{path}: vocab_size {size}: must be at least {spoken.vocab_size}")
     return model, spoken
-
-
-def _of_a_run(where: Path) -> bool:
-    return (where / "COMPLETE").is_file() or any(where.glob("step-*/COMPLETE"))

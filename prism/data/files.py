@@ -38,15 +38,15 @@ class LinesFile:
 
     def window(self, segment: int, cursor: int) -> Window:
         low, high = segment * LINES, (segment + 1) * LINES
-        found: list[tuple[int, bytes]] = []
+        lines: list[tuple[int, bytes]] = []
         with self._bytes.open() as file:
             if low > 0:
                 file.seek(low - 1)
                 file.readline()  # the end of the line that began before
             while (start := file.tell()) < high and (line := file.readline()):
                 if line.strip():
-                    found.append((start, line))
-        return Window(len(found), lambda i: self._document(*found[i]))
+                    lines.append((start, line))
+        return Window(len(lines), lambda i: self._document(*lines[i]))
 
     def _document(self, start: int, line: bytes) -> Document:
         return document_of(self._format, self.name, line, f"{self.path} at byte {start}")
@@ -203,18 +203,18 @@ def find_files(name: str, pattern: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = sorted(
+        files = sorted(
             p for p in path.rglob("*") if _kind(p) not in (None, JsonFile) and p.is_file()
         )
-        if not found:
+        if not files:
             kinds = ", ".join(kind for kind in KINDS if kind != ".json")
             raise ValueError(f"source {name}: folder {path} holds no file of {kinds}")
-        return found
+        return files
     root = Path(path.anchor)
-    found = sorted(p for p in root.glob(str(path.relative_to(root))) if p.is_file())
-    if not found:
+    files = sorted(p for p in root.glob(str(path.relative_to(root))) if p.is_file())
+    if not files:
         raise ValueError(f"source {name}: {pattern}: no such file or folder")
-    return found
+    return files
 
 
 def _kind(path: Path) -> Callable[[str, Path, Format], Reader] | None:

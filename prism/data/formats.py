@@ -86,7 +86,7 @@ class Template:
 
     @staticmethod
     def _fill(template: str, row: Mapping[str, Any]) -> str:
-        return FIELD.sub(lambda found: lookup(row, found[1]), template)
+        return FIELD.sub(lambda field: lookup(row, field[1]), template)
 
 
 @dataclass(frozen=True)

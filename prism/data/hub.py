@@ -116,7 +116,7 @@ class HubDataset:
             if at != first:
                 part = self.stream.shard(num_shards=self.segments(), index=shard)
                 rows = iter(part.skip(first) if first else part)
-            found = [{c: row[c] for c in columns if c in row} for row in islice(rows, ROWS)]
+            read = [{c: row[c] for c in columns if c in row} for row in islice(rows, ROWS)]
         except ValueError as error:
             raise ValueError(f"source {self.name}: shard {shard} row {first}: {error}") from error
         except Exception as error:  # whatever network and library raise, with the place added
@@ -124,7 +124,7 @@ class HubDataset:
             where = f"source {self.name}: shard {shard} row {first}"
             raise ValueError(f"{where}: {kind}: {error}") from error
         self._open[shard] = (first + ROWS, rows)
-        return found
+        return read
 
     def _document(self, lines: list[bytes], shard: int, first: int, i: int) -> Document:
         where = f"shard {shard} row {first + i}"

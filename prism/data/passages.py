@@ -111,12 +111,12 @@ class TextFile:
             edges = [self._edge(file, first + i) for i in range(PASSAGES + 1)]
             file.seek(edges[0])
             raw = file.read(edges[-1] - edges[0])
-        found: list[tuple[int, bytes]] = []
+        passages: list[tuple[int, bytes]] = []
         for low, high in pairwise(edges):
             piece = raw[low - edges[0] : high - edges[0]]
             if piece.strip():
-                found.append((low, piece))
-        return Window(len(found), lambda i: self._bytes.document(*found[i]))
+                passages.append((low, piece))
+        return Window(len(passages), lambda i: self._bytes.document(*passages[i]))
 
     def _edge(self, file: BinaryIO, passage: int) -> int:
         """First byte of a passage."""
@@ -127,9 +127,9 @@ class TextFile:
         file.seek(at - before)
         raw = file.read(before + PASSAGE)
         for pattern in BREAKS:
-            found = pattern.search(raw, before)
-            if found:
-                return at - before + found.start()
+            first = pattern.search(raw, before)
+            if first:
+                return at - before + first.start()
         return at
 
 
@@ -145,21 +145,21 @@ class SeparatedFile:
 
     def window(self, segment: int, cursor: int) -> Window:
         low, high = segment * LINES, (segment + 1) * LINES
-        found: list[tuple[int, list[bytes]]] = [(0, [])] if low == 0 else []
+        documents: list[tuple[int, list[bytes]]] = [(0, [])] if low == 0 else []
         with self._bytes.open() as file:
             if low > 0:
                 file.seek(low - 1)
                 file.readline()
-            while (start := file.tell()) < high or found:
+            while (start := file.tell()) < high or documents:
                 line = file.readline()
                 separates = line.strip() == SEPARATOR
                 if not line or (separates and start >= high):
                     break
                 if separates:
-                    found.append((start + len(line), []))
-                elif found:
-                    found[-1][1].append(line)
-        texts = [(start, raw) for start, lines in found if (raw := b"".join(lines)).strip()]
+                    documents.append((start + len(line), []))
+                elif documents:
+                    documents[-1][1].append(line)
+        texts = [(start, raw) for start, lines in documents if (raw := b"".join(lines)).strip()]
         return Window(len(texts), lambda i: self._bytes.document(*texts[i]))
 
 

@@ -21,7 +21,7 @@ from prism.engine.builders import BUILT_IN, build_spec
 from prism.engine.cost.flops import count, device_peak
 from prism.engine.cost.tables import cost_tables, stages_table, weights_table
 from prism.engine.extension import Extension, flag_fields, renewed_flags
-from prism.engine.levers.modular import modular_flags, starting_checkpoint, starts_from_phases
+from prism.engine.levers.modular import BACKBONE, modular_flags, starting_checkpoint
 from prism.engine.levers.progressive import Stage, grown_checkpoint, stage_of, stages
 from prism.engine.levers.token_weights import open_reference
 from prism.engine.logs.log import JsonLines, Sink, TensorBoard, Terminal, WandB
@@ -152,7 +152,7 @@ class _Run:
         self.folder.mkdir(parents=True, exist_ok=True)
         plan, terminal = stages(s), Terminal(s.steps)
         here = stage_of(plan, checkpoint.config(start)) if s.resume else 0
-        if starts_from_phases(s):
+        if s.modular_phase not in (None, BACKBONE) and not s.resume:  # begins with their weights
             start = self._write_start(terminal)
         trainer = self._trainer(plan[here], start, resume=bool(s.resume), remove=STARTING)
         sinks = self._sinks(trainer, terminal) if w.first else []

@@ -189,11 +189,6 @@ def learning(model: LanguageModel, phase: str | None) -> LanguageModel:
     return only_gates(model) if phase == ASSEMBLE else model
 
 
-def starts_from_phases(s: Settings) -> bool:
-    """True if the run begins with weights of other phases."""
-    return s.modular_phase not in (None, BACKBONE) and s.resume is None
-
-
 def data_of(s: Settings) -> Mix:
     """The mix to read: ``--data``, or 70% of it and 30% of what the backbone was trained on.
 

@@ -94,10 +94,10 @@ class RecyclingWeights:
 
     def update(self, loss: Tensor, targets: Tensor, valid: Tensor) -> None:
         """Take the losses of a step, as in :meth:`weights`, into the statistics."""
-        ids, found = targets[valid], loss.detach()[valid].double()
+        ids, losses = targets[valid], loss.detach()[valid].double()
         self.sums *= DECAY
         for power in range(3):
-            self.sums[power].index_add_(0, ids, found**power)
+            self.sums[power].index_add_(0, ids, losses**power)
 
     def _moments(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of the loss of every token, ``[V]`` each."""

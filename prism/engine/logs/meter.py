@@ -57,18 +57,18 @@ class Meter:
         yield
         self.spent[part] = self.spent.get(part, 0.0) + time.perf_counter() - begin
 
-    def add(self, found: Gradients, norm: float, skipped: bool) -> None:
+    def add(self, gradients: Gradients, norm: float, skipped: bool) -> None:
         """Count a step."""
         self.steps += 1
-        for name, mean in found.logs.items():
-            self.logs[name] = self.logs.get(name, 0.0) + mean * found.targets
-        self.targets += found.targets
-        self.tokens += found.real
-        self.bytes += found.bytes
+        for name, mean in gradients.logs.items():
+            self.logs[name] = self.logs.get(name, 0.0) + mean * gradients.targets
+        self.targets += gradients.targets
+        self.tokens += gradients.real
+        self.bytes += gradients.bytes
         self.norm = norm
         self.skipped += skipped
-        if found.loads is not None:
-            self.loads = found.loads if self.loads is None else self.loads + found.loads
+        if gradients.loads is not None:
+            self.loads = gradients.loads if self.loads is None else self.loads + gradients.loads
 
     def record(self, step: int, rate: float, left: int) -> dict[str, Any]:
         """The numbers of the steps since the last record; starts anew.

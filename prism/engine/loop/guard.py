@@ -37,16 +37,16 @@ class DivergedError(Exception):
     """A loss or gradient is not finite; the message names step, streams and sources."""
 
 
-def diagnose(run: Trainer, batch: RowBatch, found: Gradients) -> DivergedError:
+def diagnose(run: Trainer, batch: RowBatch, gradients: Gradients) -> DivergedError:
     """Find the streams behind a step that is not finite. Every rank must call this.
 
     Args:
         run: in the state that the step started from.
         batch: the rows of the step.
-        found: its gradients.
+        gradients: of the step.
     """
-    bad = found.bad_rows if found.any_bad else _rows_of_bad_gradients(run, batch)
-    kind = "loss" if found.any_bad else "gradient"
+    bad = gradients.bad_rows if gradients.any_bad else _rows_of_bad_gradients(run, batch)
+    kind = "loss" if gradients.any_bad else "gradient"
     mine = [f"row stream {run.states.streams[row]} ({batch.sources[row]})" for row in bad]
     everywhere: list[Any] = [None] * run.w.size
     dist.all_gather_object(everywhere, mine)

@@ -43,11 +43,11 @@ class Observer(Protocol):
     def before_step(self, run: Trainer, batch: RowBatch) -> None:
         """The rows of the step are read; weights and states are those that it starts from."""
 
-    def after_backward(self, run: Trainer, found: Gradients, norm: float) -> None:
+    def after_backward(self, run: Trainer, gradients: Gradients, norm: float) -> None:
         """The gradients of the global batch, of this norm, are in the parameters, before they are
         clipped. Not called in a step that stops the run because it is not finite."""
 
-    def after_step(self, run: Trainer, found: Gradients, skipped: bool) -> None:
+    def after_step(self, run: Trainer, gradients: Gradients, skipped: bool) -> None:
         """The weights are updated, unless the step was ``skipped`` as an outlier; the gradients are
         gone, and ``run.step`` counts the step."""
 

@@ -155,14 +155,14 @@ def _summed(
     record += [torch.cat(values).double().sum()[None] for values in logs.values()]
     if loads is not None:
         record.append(loads.flatten())
-    found = w.sum(torch.cat(record))
-    some, *sums = found[: len(logs) + 1].tolist()
+    totals = w.sum(torch.cat(record))
+    some, *sums = totals[: len(logs) + 1].tolist()
     return Gradients(
         logs={name: x / max(targets, 1) for name, x in zip(logs, sums, strict=True)},
         targets=targets,
         real=real,
         bytes=size,
-        loads=None if loads is None else found[len(logs) + 1 :].view_as(loads) / max(real, 1),
+        loads=None if loads is None else totals[len(logs) + 1 :].view_as(loads) / max(real, 1),
         bad_rows=bad.nonzero().flatten().tolist(),
         any_bad=bool(some),
     )

@@ -163,38 +163,39 @@ class Trainer:
         before = list(self.states.states)
         self.observers.call("before_step", self, batch)
         with meter.timed("gradients"):
-            found = accumulate(self.model, batch, self.states, self.w, self.spec.losses, self.step)
+            losses = self.spec.losses
+            gradients = accumulate(self.model, batch, self.states, self.w, losses, self.step)
             norm = gradient_norm(self.model)
             size = norm.item()
-        if found.any_bad or not math.isfinite(size):
+        if gradients.any_bad or not math.isfinite(size):
             self.states.states = before
-            raise diagnose(self, batch, found)
-        self.observers.call("after_backward", self, found, size)
+            raise diagnose(self, batch, gradients)
+        self.observers.call("after_backward", self, gradients, size)
         skip = self.outliers.is_outlier(size)
         if not skip:
             with meter.timed("optimizer"):
                 clip(self.model, norm, s.grad_clip)
                 self.optimizers.set_rate(learning_rate(self.step, s))
                 self.optimizers.step()
-                self.model.after_step(found.loads)
+                self.model.after_step(gradients.loads)
         self.optimizers.zero_grad()
         self.step += 1
-        self.tokens += found.real
-        meter.add(found, size, skip)
-        self.observers.call("after_step", self, found, skip)
+        self.tokens += gradients.real
+        meter.add(gradients, size, skip)
+        self.observers.call("after_step", self, gradients, skip)
 
     def validate(self) -> dict[str, Any]:
         """Held-out numbers as a record; every rank must call this."""
         epsilon = exploration(self.step, self.spec.s)
         self.model.set_exploration(0.0)
-        found = evaluate(self.model, self.spec.held_out, self.spec.carry, self.w)
+        held_out = evaluate(self.model, self.spec.held_out, self.spec.carry, self.w)
         self.model.set_exploration(epsilon)
         record: dict[str, Any] = {"step": self.step, "tokens": self.tokens}
-        record |= {"held_out_loss": found.loss, "held_out_bits_per_byte": found.bits_per_byte}
-        if found.rates is not None:
+        record |= {"held_out_loss": held_out.loss, "held_out_bits_per_byte": held_out.bits_per_byte}
+        if held_out.rates is not None:
             lives = self.spec.config.bus_half_lives
             record["half_life_use"] = {
-                f"{life:.4g}": x for life, x in zip(lives, found.rates, strict=True)
+                f"{life:.4g}": x for life, x in zip(lives, held_out.rates, strict=True)
             }
         return record
 

@@ -113,13 +113,13 @@ def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor], alone: bool = 
     """
     state = {key: _at_least_1d(value) for key, value in tensors.items()}
     reader = HuggingFaceStorageReader(str(checkpoint))
-    found = reader.read_metadata().state_dict_metadata
+    stored = reader.read_metadata().state_dict_metadata
     for key, value in state.items():
-        if key not in found:
+        if key not in stored:
             raise ValueError(f"{checkpoint}: tensor {key!r} is missing")
-        if found[key].size != value.shape:
+        if stored[key].size != value.shape:
             raise ValueError(
-                f"{checkpoint}: shape of {key!r} is {tuple(found[key].size)}: "
+                f"{checkpoint}: shape of {key!r} is {tuple(stored[key].size)}: "
                 f"must be {tuple(value.shape)}"
             )
     with _alone():
@@ -134,9 +134,9 @@ def names(checkpoint: Path) -> list[str]:
 def read_tensors(checkpoint: Path, only: Collection[str] | None = None) -> dict[str, Tensor]:
     """The tensors of a checkpoint, all or ``only`` some, whole, on the CPU; for this process
     alone."""
-    found = HuggingFaceStorageReader(str(checkpoint)).read_metadata().state_dict_metadata
-    wanted = found.keys() if only is None else only
-    tensors = {k: torch.empty(found[k].size, dtype=found[k].properties.dtype) for k in wanted}
+    stored = HuggingFaceStorageReader(str(checkpoint)).read_metadata().state_dict_metadata
+    wanted = stored.keys() if only is None else only
+    tensors = {k: torch.empty(stored[k].size, dtype=stored[k].properties.dtype) for k in wanted}
     load_tensors(checkpoint, tensors, alone=True)
     return tensors
 

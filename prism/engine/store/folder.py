@@ -66,20 +66,20 @@ def newest(run: Path) -> Path:
     Raises:
         ValueError: there is none, or its files are not those of its mark.
     """
-    found = complete(run)
-    if not found:
+    whole = complete(run)
+    if not whole:
         raise ValueError(f"{run}: holds no complete checkpoint (step-NNNNNNNN/{MARK})")
-    verify(found[-1])
-    return found[-1]
+    verify(whole[-1])
+    return whole[-1]
 
 
 def verify(folder: Path) -> None:
     """Raises ValueError when a file is missing or has another size than when it was saved."""
     for name, size in read_json(folder / MARK).items():
         path = folder / name
-        found = path.stat().st_size if path.is_file() else None
-        if found != size:
-            raise ValueError(f"{path}: {found} bytes, {size} were saved; remove {folder}")
+        there = path.stat().st_size if path.is_file() else None
+        if there != size:
+            raise ValueError(f"{path}: {there} bytes, {size} were saved; remove {folder}")
 
 
 def prune(run: Path, keep: int) -> None:
