@@ -19,10 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from prism.command import STOPPED, Parser, check_seed, output, reason
-from prism.compare.page import plot_style
 from prism.growth import grow
 from prism.inject.token_facts import TokenFacts
 from prism.model.prism import Prism
+from prism.page import plot_style
 from prism.record import weights_hash, write_json
 from prism.studies.retrieval.measures import RetrievalEvalSet, right
 from prism.studies.retrieval.training import RetrievalPlan, default_config, tape_of, train

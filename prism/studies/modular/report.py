@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from prism.compare.page import plot_style
+from prism.page import plot_style
 from prism.studies.modular.domains import DOMAINS, OWN
 
 CRITERIA = {
