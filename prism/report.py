@@ -85,7 +85,7 @@ def draw(records: Records) -> Figure:
         _plot(ax, records, name, "training" if name == "bits_per_byte" else None)
         if name == "bits_per_byte":
             _plot(ax, records, "held_out_bits_per_byte", "held out", "o-")
-        ax.set_title(title)
+        ax.set_title(title, loc="left")
         ax.set_xlabel("step", fontsize=8)
         ax.tick_params(labelsize=8)
         if len(ax.get_legend_handles_labels()[0]) > 1:
