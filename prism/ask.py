@@ -15,7 +15,7 @@ from typing import Any
 from prism.command import Parser, output, reason
 from prism.holo import HoloTape, reports
 from prism.holo.capacity_plot import SUFFIXES, draw, measure
-from prism.holo.config import DECODERS
+from prism.holo.parts import DECODERS
 
 EXAMPLES = """\
 examples:

@@ -20,9 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prism.baselines.convolution import CausalConv, RecurrentState
 from prism.baselines.mamba2 import initial_step_bias
-from prism.baselines.stack import ResidualStack, divisor_near
+from prism.baselines.stack import (
+    CausalConv,
+    RecurrentState,
+    ResidualStack,
+    divisor_near,
+)
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
 from prism.ops.gated_delta import gated_delta

@@ -19,8 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prism.baselines.convolution import CausalConv, RecurrentState
-from prism.baselines.stack import ResidualStack, divisor_near
+from prism.baselines.stack import (
+    CausalConv,
+    RecurrentState,
+    ResidualStack,
+    divisor_near,
+)
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
 from prism.ops.ssd import ssd

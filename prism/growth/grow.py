@@ -25,9 +25,9 @@ from prism.growth.layer_mapping import layer_mapping
 from prism.growth.moments import grown_optimizer, warm_up_bound
 from prism.growth.report import GrowthReport, tensors_report
 from prism.growth.rules import TensorGrowth, block_rules, outer_rules
-from prism.model.prism import Prism
+from prism.model.block import BlockState
+from prism.model.prism import Prism, PrismState
 from prism.model.protocol import map_state
-from prism.model.state import BlockState, PrismState
 
 BLOCK = "blocks."
 

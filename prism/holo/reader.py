@@ -17,9 +17,7 @@ import numpy as np
 from torch import Tensor
 
 from prism.holo.algebra.codes import Key, position_hashes
-from prism.holo.algebra.vectors import unbind
-from prism.holo.config import DECODERS
-from prism.holo.parts import TapeParts
+from prism.holo.parts import DECODERS, TapeParts
 from prism.holo.recall import Readout, Recall, clean_up, read
 
 CERTAIN = 1 - 1e-9  # prior probability that a listed key is stored
@@ -138,7 +136,7 @@ class Reader:
         parts = self._parts
         if parts.config.sequence:
             raise ValueError("a tape of sequences has no key vectors")
-        products = unbind(parts.accumulator, keys).detach()
+        products = parts.accumulator.unbind(keys).detach()
         codes, alpha = parts.vocabulary.codes, self._alpha(alpha)
         readout = clean_up(products.__getitem__, len(products), codes, alpha, known=0.5)
         answers = []
