@@ -22,7 +22,6 @@ from torch.nn import functional as F
 from prism.baselines.stack import (
     CausalConv,
     RecurrentState,
-    ResidualStack,
     divisor_near,
 )
 from prism.config import PrismConfig
@@ -72,18 +71,6 @@ class Mamba2Mixer(nn.Module):
         )
         y = (y + values * self.D[:, None]).flatten(2).to(z.dtype)
         return self.out_proj(self.norm(y * F.silu(z))), RecurrentState(conv, memory)
-
-
-class Mamba2(ResidualStack):
-    """Residual stack with Mamba-2 layers.
-
-    Args:
-        config: sizes and seed.
-        hidden: width of every SwiGLU.
-    """
-
-    def __init__(self, config: PrismConfig, hidden: int) -> None:
-        super().__init__(config, hidden, Mamba2Mixer)
 
 
 def initial_step_bias(heads: int, low: float = 1e-3, high: float = 1e-1) -> Tensor:

@@ -22,6 +22,7 @@ nothing to the stream, but one with a content head writes the shared tape: it er
 from __future__ import annotations
 
 from collections.abc import Collection
+from operator import attrgetter
 from typing import Any
 
 from prism.config import PrismConfig
@@ -78,15 +79,22 @@ def check_bounds(old: PrismConfig, new: PrismConfig) -> None:
     """
     for path, kind, reason in FIXED:
         if kind is None or kind in old.expert_kinds:
-            before, after = _value(old, path), _value(new, path)
+            before, after = attrgetter(path)(old), attrgetter(path)(new)
             if before != after:
                 refuse(path, after, f"{before!r}, the model's own: {reason}")
     for path, kind in GROWS:
         if kind is None or kind in old.expert_kinds:
-            before, after = _value(old, path), _value(new, path)
+            before, after = attrgetter(path)(old), attrgetter(path)(new)
             if (after or 0) < (before or 0):  # None: there is no such part
                 refuse(path, after, f"at least {before}, the model's own: growth never shrinks")
-    _check_rates(old, new)
+    before, after = old.bus_half_lives, new.bus_half_lives
+    if after[: len(before)] != before:
+        allowed = f"{before} and then any others, listed in half_lives: rates that are there stay"
+        refuse("half_lives", after, allowed)
+    group = old.d_model // len(before)
+    if new.d_model // len(after) < group:
+        least = f"at least {len(after) * group}: {len(after)} rates of {group} channels"
+        refuse("d_model", new.d_model, least)
     before, after = old.tape.retentions, new.tape.retentions
     if "memory" in old.expert_kinds and after[: len(before)] != before:
         allowed = f"{before} for the heads that are there, then one for each new content head"
@@ -96,24 +104,6 @@ def check_bounds(old: PrismConfig, new: PrismConfig) -> None:
     if counts and after % before:
         allowed = f"a multiple of {before}, the model's own: 'count' is a share of all units"
         refuse("symbolic.units", after, allowed)
-
-
-def _check_rates(old: PrismConfig, new: PrismConfig) -> None:
-    before, after = old.bus_half_lives, new.bus_half_lives
-    if after[: len(before)] != before:
-        allowed = f"{before} and then any others, listed in half_lives: rates that are there stay"
-        refuse("half_lives", after, allowed)
-    group = old.d_model // len(before)
-    if new.d_model // len(after) < group:
-        least = f"at least {len(after) * group}: {len(after)} rates of {group} channels"
-        refuse("d_model", new.d_model, least)
-
-
-def _value(config: PrismConfig, path: str) -> Any:
-    value: Any = config
-    for name in path.split("."):
-        value = getattr(value, name)
-    return value
 
 
 def refuse(path: str, value: object, allowed: str) -> None:
@@ -161,10 +151,17 @@ def layer_mapping(old: PrismConfig, new: PrismConfig, method: str = "exact") -> 
     check_bounds(old, new)
     if method not in METHODS:
         raise ValueError(f"method = {method!r}: must be one of {METHODS}")
-    return _stacked(old, new) if method == "stack" else _threaded(old, new)
+    if method == "exact":
+        return _in_order(old, new)
+    sources = [layer % old.num_layers for layer in range(new.num_layers)]
+    wanted = tuple(i for i, source in enumerate(sources) if source in _memory(old))
+    if "memory" in old.expert_kinds and _memory(new) != wanted:
+        refuse("memory_layers", _memory(new), f"{wanted}, the model's own repeated")
+    return list(sources)
 
 
-def _threaded(old: PrismConfig, new: PrismConfig) -> list[int | None]:
+def _in_order(old: PrismConfig, new: PrismConfig) -> list[int | None]:
+    """The mapping ``exact``: the old blocks in their order."""
     sources: list[int | None] = []
     following = 0
     for layer in range(new.num_layers):
@@ -185,14 +182,6 @@ def _threaded(old: PrismConfig, new: PrismConfig) -> list[int | None]:
                     f"such that new ones come {above}: block {layer} would erase below it",
                 )
     return sources
-
-
-def _stacked(old: PrismConfig, new: PrismConfig) -> list[int | None]:
-    sources = [layer % old.num_layers for layer in range(new.num_layers)]
-    wanted = tuple(i for i, source in enumerate(sources) if source in _memory(old))
-    if "memory" in old.expert_kinds and _memory(new) != wanted:
-        refuse("memory_layers", _memory(new), f"{wanted}, the model's own repeated")
-    return list(sources)
 
 
 def _memory(config: PrismConfig) -> tuple[int, ...]:

@@ -185,8 +185,8 @@ class TapeParts:
         return np.array([self.ledger.source_id(name) for name in source], np.int32)
 
     def same(self, bindings: Bindings, roots: np.ndarray) -> np.ndarray:
-        """Whether bool [F] the ledger holds each fact, at the row ``roots`` [F] (-1 = none), with
-        just this value."""
+        """Facts bool [F] that the ledger holds, at the rows ``roots`` [F] (-1 = none), with just
+        this value."""
         same = roots >= 0
         if same.any():
             rows = self.ledger.find(bindings.hashes)

@@ -156,8 +156,8 @@ class Reader:
         """The keys, each unlisted text replaced by the listed one that it must have meant."""
         for i in np.flatnonzero(self._parts.ledger.find(hashes) < 0):
             if isinstance(keys[i], str):
-                match = self._parts.resolver.resolve(keys[i])
-                keys[i] = keys[i] if match is None else match.key
+                near = self._parts.resolver.resolve(keys[i])
+                keys[i] = keys[i] if near is None else near
         return keys
 
     def _sources(self, hashes: np.ndarray) -> list[str | None]:

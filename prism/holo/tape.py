@@ -125,7 +125,7 @@ class HoloTape:
         return self.count
 
     def __contains__(self, key: Key) -> bool:
-        """Whether the ledger lists the key; raises ValueError without a ledger."""
+        """True if the ledger lists the key; raises ValueError without a ledger."""
         return bool(self._parts.listed("in").find(self.hash([key]))[0] >= 0)
 
     def __repr__(self) -> str:
@@ -206,7 +206,7 @@ class HoloTape:
     def _changes(
         self, keys: Any, values: Any, hashes: np.ndarray, bindings: Bindings, on_conflict: str
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Which facts bool [F] are to be written, and the roots int64 of rows they replace."""
+        """Facts bool [F] to be written, and the roots int64 of rows they replace."""
         if self.ledger is None:
             return np.ones(len(hashes), bool), np.zeros(0, np.int64)
         _, first, again = np.unique(hashes, return_index=True, return_inverse=True)

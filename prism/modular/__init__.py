@@ -4,7 +4,7 @@ A backbone (:mod:`.backbone`) is trained on all data and frozen; a branch (:func
 one expert kind to it and trains that alone; :func:`assemble` puts branches together by tensor name.
 """
 
-from prism.modular.assembly import Assembly, ModularReport, TensorSource, assemble, report_of
+from prism.modular.assembly import ModularReport, TensorSource, assemble, report_of
 from prism.modular.backbone import (
     OWN_SHARE,
     assembled_config,
@@ -34,7 +34,6 @@ __all__ = [
     "OUTPUT_PENALTY",
     "OUT_OF_DOMAIN_FACTOR",
     "OWN_SHARE",
-    "Assembly",
     "ModularReport",
     "TensorSource",
     "assemble",

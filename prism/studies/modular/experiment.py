@@ -121,7 +121,7 @@ def experiment(
     parts = {
         kind: study.trained(kind, branch_of(trunk, kind), domain) for domain, kind in OWN.items()
     }
-    model = study.measured(ASSEMBLED, assemble(trunk, parts).model)
+    model = study.measured(ASSEMBLED, assemble(trunk, parts))
     study.trained(CALIBRATED, only_gates(model))
     study.joint()
     return study.result()

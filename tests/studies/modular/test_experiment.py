@@ -51,7 +51,7 @@ def test_all_phases_together_cost_as_much_as_the_joint_run(result):
     config = StudySizes().config(0)
     trunk = Prism(backbone_config(config))
     parts = {kind: branch_of(trunk, kind) for kind in OWN.values()}
-    model = assemble(trunk, parts).model
+    model = assemble(trunk, parts)
     per_token = {kind: training_flops(part, 64) for kind, part in parts.items()}
     per_token |= {"trunk": training_flops(trunk, 64), "joint": training_flops(model, 64)}
     per_token["calibrated"] = training_flops(only_gates(model), 64)
