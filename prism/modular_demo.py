@@ -1,8 +1,8 @@
-"""``python -m prism.modular_demo``: a model trained in parts, put together, beside a joint run.
+"""``python -m prism.modular_demo``: experts trained apart, assembled, beside a joint run.
 
-A trunk is trained on three domains and frozen. Three parts, one per kind of expert, are trained on
-it apart, each mostly on its own domain. They are put together by name, then only their gates are
-calibrated. The table, the picture and the sentences say how far that is from training one model.
+A backbone is trained on three domains and frozen. Three expert branches, one per kind, are trained
+on it apart, each mostly on its own domain. They are assembled by tensor name, then only their gates
+are calibrated. A table, a picture and sentences compare that with training one model.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from prism import whole_file
 from prism.command import Parser
 from prism.engine.logs.report import render
 
@@ -20,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     except ValueError as error:
         p.error(str(error))
     target = args.out or args.run / "report.html"
-    target.write_text(page, "utf-8")
+    whole_file.write(target, page)
     print(f"report: {target}")
     return 0
 

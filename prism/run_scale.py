@@ -8,9 +8,9 @@ import sys
 from prism.command import Parser
 from prism.engine.builders import BUILT_IN
 from prism.engine.extension import Extension
-from prism.engine.flags import add_flags, given
+from prism.engine.flags import add_flags, given, refuse_former
 from prism.engine.run import run
-from prism.engine.settings import Settings
+from prism.engine.settings import RENAMED, Settings
 
 # Losses, observers and data of the packages that build on the engine, which imports none of them.
 EXTENSIONS: list[Extension] = [*BUILT_IN]
@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
     for extension in EXTENSIONS:
         if extension.flags is not None:
             add_flags(p, extension.flags)
+    refuse_former(p, RENAMED)
     return p
 
 

@@ -18,9 +18,9 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 from benchmarks.page.command import RESULTS
 from benchmarks.subjects import QUALITY
 from prism.command import Parser
-from prism.compare.page import plot_style
 from prism.compare.plots import COLOURS, DASHES
 from prism.compare.summary import TaskSummary, label, model_names, summarise, unit
+from prism.page import plot_style
 from renders.drawing import DPI, GREY, HERE, INK, STYLE, folder, save
 
 WIDTH = 900

@@ -57,6 +57,7 @@ NOTES = {
     "splitmix": ("64-bit hashes", GREY),
     "whole_file": ("atomic writes", GREY),
     "command": ("flags, exit codes", GREY),
+    "page": ("look of pages, figures", GREY),
     "former_names": ("config fields as older files spell them", GREY),
 }
 WIDTH, GAP, LEFT, RIGHT = 900, 11, 64, 884

@@ -77,12 +77,12 @@ def curriculum(part: Part) -> list[Criterion]:
 
 
 def modular(part: Part) -> list[Criterion]:
-    """Interference of the parts, the gap to the joint run, and the cost of training apart."""
+    """Interference of the branches, the gap to the joint run, and the cost of training apart."""
     rows = [] if part is None else list(with_better_joint(part).values())
     seen = [row["measures"] for row in rows]
     asked: tuple[tuple[str, list[float], str, Callable[[Estimate], bool]], ...] = (
         (
-            f"assembled within {INTERFERENCE} nats of the best single part on each domain",
+            f"assembled within {INTERFERENCE} nats of the best single branch on each domain",
             [m["worst_interference"] for m in seen],
             "{:+.3f}",
             lambda value: value.mean <= INTERFERENCE,
@@ -140,5 +140,5 @@ def _after(name: str, arm: Arm | None) -> list[Criterion]:
     form = "{:+.3f}"
     spike = on_seeds("2", spikes, worst, form, lambda loss: loss.mean <= SPIKE, SEEDS)
     met = left == 0 if arm.seeds >= SEEDS else None
-    at = f"{spike.reached} at the worst look"
+    at = f"{spike.reached} at the worst evaluation"
     return [Criterion("2", spikes, at, spike.met), Criterion("2", dead, f"{left:,}", met)]

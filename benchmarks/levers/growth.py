@@ -197,7 +197,7 @@ class Growth:
         return row, report
 
     def _ungrown(self, stage: Learner, batches: Batches) -> list[float]:
-        """The same looks at the small model had it gone on: what a constant rate does by itself."""
+        """The same looks at the small model trained on: fluctuation under a constant rate."""
         losses = Losses(stage, self._watched, self._sizes.watched)
         losses.look(stage)
         stay(stage.branch(), batches, stage.step + self._sizes.watched, watch=losses)

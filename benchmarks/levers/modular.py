@@ -1,11 +1,12 @@
-"""Modular phases: parts trained apart and assembled, against one joint run.
+"""Modular phases: branches trained apart and assembled, against one joint run.
 
 The study itself is :mod:`prism.studies.modular`: a backbone, three kinds trained alone against it,
 their assembly, its gates calibrated, and a joint run that costs as many FLOPs. Here it is run at
 the best of a few rates and seed by seed. Rates are chosen on tuning seeds, where everything is run
 at one rate after the other: that of the joint run, which is the baseline, by its loss, that of the
-backbone by its own, that of the parts by the loss of their assembly. A joint run may still fail to
-learn a domain: on every seed it is run at its second best rate as well, and the better one counts.
+backbone by its own, that of the branches by the loss of their assembly. A joint run may still fail
+to learn a domain: on every seed it is run at its second best rate as well, and the better one
+counts.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ DECIDES = {"lr": "joint", "trunk_lr": "trunk", "part_lr": "assembled"}  # rate: 
 @dataclass(frozen=True)
 class ModularSizes:
     """Sizes to measure at: those of the study, the rates tried, and penalty weights and the
-    rate factor of the parts, so that runs with other ones are not taken for these."""
+    rate factor of the branches, so that runs with other ones are not taken for these."""
 
     study: StudySizes
     rates: tuple[float, ...]

@@ -13,14 +13,15 @@ from benchmarks.levers.selection import ALL
 from benchmarks.levers.summary import Arm, after_growing, arms, difference, finals, mean_of, tuning
 from benchmarks.page.markdown import NONE, Spec, columns, interval, listed, minus
 from prism import Prism, PrismConfig
+from prism.studies.modular.report import MODELS
 
 Part = dict[str, Any]
 NATS = "{:+.3f}"
 GROWTH_SCALE = (
-    "Where growing is reported to pay: depth stacking at 1 to 7 billion parameters and hundreds of "
-    "billions of tokens saves about a third of the tokens "
+    "Reported gains of growing at scale: depth stacking at 1 to 7 billion parameters and hundreds "
+    "of billions of tokens saves about a third of the tokens "
     "([2405.15319](https://arxiv.org/abs/2405.15319)); a model of one layer grown late under a "
-    "rate that stays saves more ([2511.04981](https://arxiv.org/abs/2511.04981)); width, about a "
+    "constant rate saves more ([2511.04981](https://arxiv.org/abs/2511.04981)); width, about a "
     "third ([2602.02472](https://arxiv.org/abs/2602.02472)). Against a baseline whose rate is "
     "fully decayed the gain of stacking vanished for BERT and T5 "
     "([2307.06440](https://arxiv.org/abs/2307.06440))."
@@ -57,13 +58,13 @@ def growth(part: Part) -> list[str]:
             },
         ),
         "" if shallow is None else _alone(shallow),
-        "After growing, held-out loss against the small model had it gone on over the same "
-        "batches: before any step, and at the worst look in the steps watched (every tenth). A "
-        "constant rate moves the loss up and down by itself; how far it took the model that went "
-        "on above its start is shown beside. Dead are new weights that have had no gradient after "
-        "two steps.",
+        "After growing, held-out loss against the small model trained on over the same "
+        "batches: before any step (*jump*), and the largest difference over the steps that were "
+        "evaluated (every tenth). Under a constant rate the loss fluctuates without growth too; "
+        "*without growth* is the largest rise of the small model above its loss at that point. "
+        "Dead are new weights that have had no gradient after two steps.",
         columns([by_name[name] for name in GROWN if name in by_name], AFTER),
-        "### What a tuned baseline leaves of it",
+        "### Against a tuned baseline",
         _survives(part),
         _rates_tried(part, ARMS),
         GROWTH_SCALE,
@@ -106,8 +107,8 @@ def _dead(arm: Arm) -> str:
 AFTER: dict[str, Spec] = {
     "arm": lambda arm: arm.name,
     "jump": lambda arm: interval(after_growing(arm)[0], NATS),
-    "worst look": lambda arm: interval(after_growing(arm)[1], NATS),
-    "by itself": lambda arm: interval(after_growing(arm)[2], NATS),
+    "largest": lambda arm: interval(after_growing(arm)[1], NATS),
+    "without growth": lambda arm: interval(after_growing(arm)[2], NATS),
     "new weights": lambda arm: f"{mean_of(arm.rows, 'growth', 'new'):,.0f}",
     "dead": _dead,
 }
@@ -204,8 +205,8 @@ def curriculum(part: Part) -> list[str]:
         columns([arm for arm in CURRICULA if arm in runs], specs),
         _shares_tried(part),
         _rates_tried(part, CURRICULA),
-        "Wanted text while the rate decays is common practice at 1 to 30 billion parameters "
-        "(OLMo 2, [2501.00656](https://arxiv.org/abs/2501.00656)).",
+        "A larger share of target-domain text while the rate decays is common practice at 1 to 30 "
+        "billion parameters (OLMo 2, [2501.00656](https://arxiv.org/abs/2501.00656)).",
     ]
 
 
@@ -225,7 +226,7 @@ def _shares_tried(part: Part) -> str:
 
 
 def modular(part: Part) -> list[str]:
-    """Paragraphs and tables about parts trained apart."""
+    """Paragraphs and tables about experts trained apart."""
     rows = with_better_joint(part)
     if not rows:
         return ["Only tuned so far: no seed is over."]
@@ -240,7 +241,7 @@ def modular(part: Part) -> list[str]:
     again = " Of the two joint runs of a seed the better one counts." * any(
         row["phase"] == AGAIN for row in part["runs"]
     )
-    specs: dict[str, Spec] = {"model": str}
+    specs: dict[str, Spec] = {"model": lambda name: MODELS.get(name, name)}
     for domain in domains:
         specs[domain] = lambda name, domain=domain: f"{mean_of(rows, 'losses', name, domain):.3f}"
     specs |= {"FLOPs": cost("flops", "{:.2g}"), "CPU seconds": cost("seconds", "{:.0f}")}
@@ -248,10 +249,11 @@ def modular(part: Part) -> list[str]:
         f"`prism.studies.modular`, {study['steps']} steps of {study['rows']} × {study['length']} "
         f"tokens for the joint run, seeds: {len(rows)}. Rates: joint "
         f"{' and '.join(f'{rate:g}' for rate in _rates(part, 'final', AGAIN))}, "
-        f"backbone {first['trunk_lr']:g}, parts {first['part_lr']:g}; each ends at a tenth of its "
-        f"peak. Tried: {listed(_rates(part, 'tuning'), '{:g}')} on tuning seeds, everything at one "
-        "rate at a time; the joint run's is best by its own loss, the backbone's by its own, the "
-        f"parts' by that of their assembly.{again} Losses in nats, cost of each phase alone:",
+        f"backbone {first['trunk_lr']:g}, branches {first['part_lr']:g}; each ends at a tenth of "
+        f"its peak. Tried: {listed(_rates(part, 'tuning'), '{:g}')} on tuning seeds, everything at "
+        "one rate at a time; the joint run's is best by its own loss, the backbone's by its own, "
+        f"the branches' by that of their assembly.{again} Losses in nats, cost of each phase "
+        "alone:",
         columns(list(first["losses"]), specs),
         _beyond(rows),
         "Reported at scale: experts trained apart against a frozen backbone and an anchor, then "
@@ -281,14 +283,15 @@ def _beyond(rows: dict[int, Part]) -> str:
     past = sum(each["mean"]["joint"] >= each["mean"]["calibrated"] for each in seen)
     path = {unit: mean_of(rows, "measures", "critical_path", unit) for unit in ("seconds", "flops")}
     return (
-        f"The worst disturbance of a domain by seed is {worst('interference')}, calibrated "
-        f"{worst('interference_calibrated')}. The best single part of each seed: {best}. From the "
-        "backbone on, trained parts, assembly and calibration go "
-        f"{mean_of(rows, 'measures', 'closed_of_trunk'):.0%} of the way to the joint run. The "
+        f"The worst interference on a domain by seed is {worst('interference')}, calibrated "
+        f"{worst('interference_calibrated')}. The best single branch of each seed: {best}. Trained "
+        "branches, assembly and calibration together close "
+        f"{mean_of(rows, 'measures', 'closed_of_trunk'):.0%} of the gap between the backbone and "
+        "the joint run. The "
         f"critical path is {path['seconds']:.2f} of the joint run's CPU seconds and "
-        f"{path['flops']:.2f} of its FLOPs. Only gates are calibrated, so the calibration can take "
-        "back what parts do to each other and little else; where the joint run is ahead of the "
-        "best part, a gap is left. The calibrated model is as good as the joint run in "
+        f"{path['flops']:.2f} of its FLOPs. Only gates are calibrated, so the calibration can "
+        "reduce interference between branches and little else; where the joint run is ahead of the "
+        "best branch, a gap is left. The calibrated model is as good as the joint run in "
         f"{past} of {len(rows)} seeds."
     )
 

@@ -64,7 +64,7 @@ PANELS = (
     ("growth", "Growth, against scratch at equal time", lambda part: _arms(part, "scratch")),
     ("selection", "Token selection, against all tokens", lambda part: _arms(part, ALL)),
     ("curriculum", "Curriculum, against constant shares", _curriculum),
-    ("modular", "Modular, against the best single part", _modular),
+    ("modular", "Modular, against the best single branch", _modular),
 )
 
 

@@ -11,8 +11,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
-from prism.compare.page import plot_style
 from prism.compare.plots import COLOURS, DASHES
+from prism.page import plot_style
 
 
 def draw(

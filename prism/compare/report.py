@@ -6,8 +6,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from prism import whole_file
-from prism.compare import page, plots
+from prism import page, whole_file
+from prism.compare import plots
 from prism.compare.results import Results
 from prism.compare.summary import (
     OURS,

@@ -11,7 +11,7 @@ import dataclasses
 import math
 import types
 import typing
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -125,6 +125,26 @@ def add_flags(parser: argparse.ArgumentParser, owner: type) -> None:
         else:
             options |= {"type": kind, "metavar": meta["metavar"] or kind.__name__.upper()}
         group.add_argument(flag_name(f.name), **options)
+
+
+class FormerFlag(argparse.Action):
+    """Former name of a flag, ``dest`` being the new one; refused with an error that says so."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> None:
+        parser.error(f"{self.option_strings[0]}: is now {flag_name(self.dest)}")
+
+
+def refuse_former(parser: argparse.ArgumentParser, renamed: Mapping[str, str]) -> None:
+    """Refuse the former flags of ``renamed`` (old to new field name), each in one line."""
+    for old, new in renamed.items():
+        parser.add_argument(
+            flag_name(old),
+            dest=new,
+            nargs="?",
+            action=FormerFlag,
+            default=argparse.SUPPRESS,
+            help=argparse.SUPPRESS,
+        )
 
 
 def given(namespace: argparse.Namespace) -> dict[str, Any]:

@@ -24,8 +24,9 @@ DEVICES = ("auto", "cpu", "cuda")
 GPUS = ("a100", "h100")
 MODULAR_PHASES = ("backbone", "neural", "memory", "symbolic", "assemble")
 
-
-RENAMED = {"modular_trunk_ckpt": "modular_backbone_ckpt"}  # in the settings of older runs
+# former names of fields and of a phase, which the settings of older runs still have
+RENAMED = {"modular_trunk_ckpt": "modular_backbone_ckpt"}
+RENAMED_PHASES = {"trunk": "backbone"}
 
 WHAT, MODEL, DATA = "what to do", "model", "data"
 OPTIM, MACHINE, RUN = "optimisation", "machine", "saving and logging"
@@ -200,8 +201,8 @@ class Settings:
         """
         known = {f.name for f in dataclasses.fields(cls)}
         values = {RENAMED.get(name, name): value for name, value in values.items()}
-        if values.get("modular_phase") == "trunk":  # its name in older runs
-            values["modular_phase"] = "backbone"
+        if (phase := values.get("modular_phase")) in RENAMED_PHASES:
+            values["modular_phase"] = RENAMED_PHASES[phase]
         for name in values:
             if name not in known:
                 raise ValueError(f"settings: {name!r} is unknown; known: {sorted(known)}")

@@ -202,7 +202,7 @@ class AttachedLM:
         weights = None
         if cal.heads:
             weights = torch.stack([out.attention[h][0] for h in cal.heads]).mean(dim=0)
-        hidden = torch.stack([out.hidden[layer][0] for layer in cal.layers], dim=1)
+        hidden = torch.stack([out.streams[layer][0] for layer in cal.layers], dim=1)
         injections = state.trigger.step(tokens.tolist(), hidden, weights)
         logits = mixed(out.logits[0], injections)
         return logits, AttachedState(out.state, state.trigger), injections

@@ -47,11 +47,11 @@ def read(
     ``heads``; the logits are those of ``model(tokens, state)``."""
     if hasattr(model, "read"):
         return model.read(tokens, state, layers, heads)
-    hidden: dict[int, Tensor] = {}
+    streams: dict[int, Tensor] = {}
 
     def keep(layer: int) -> Any:
         def hook(_: nn.Module, __: Any, output: Any) -> None:
-            hidden[layer] = output if isinstance(output, Tensor) else output[0]
+            streams[layer] = output if isinstance(output, Tensor) else output[0]
 
         return hook
 
@@ -61,7 +61,7 @@ def read(
     finally:
         for handle in handles:
             handle.remove()
-    return Reading(output.logits, output.state, output.aux_loss, hidden=hidden)
+    return Reading(output.logits, output.state, output.aux_loss, streams=streams)
 
 
 @torch.no_grad()
@@ -73,7 +73,7 @@ def watch(
     if hasattr(model, "watch"):
         return model.watch(tokens, layers, heads)
     out = read(model, tokens, None, layers, heads)
-    return out.hidden, out.attention
+    return out.streams, out.attention
 
 
 def last_states(

@@ -74,11 +74,11 @@ class Reading(PrismOutput):
     """A forward pass together with what was watched.
 
     Attributes:
-        hidden: ``[B, T, D]`` residual stream after block l, by l.
+        streams: ``[B, T, D]`` residual stream after block l, by l.
         attention: ``[B, T, S]`` attention weights over the S tokens read so far, by (block, head).
     """
 
-    hidden: dict[int, Tensor] = field(default_factory=dict, repr=False)
+    streams: dict[int, Tensor] = field(default_factory=dict, repr=False)
     attention: dict[Head, Tensor] = field(default_factory=dict, repr=False)
 
 
@@ -171,10 +171,12 @@ class Llama(nn.Module):
             layers: blocks whose output is wanted, in 0..L-1.
             heads: (block, head) pairs whose attention weights are wanted.
         """
-        cache, hidden, attention = LlamaState([], []), {}, {}
-        x = self._run(tokens, state, layers, heads, cache, hidden, attention, len(self.blocks))
-        logits = F.linear(self.norm(x), self.embedding.weight)
-        return Reading(logits, cache, x.new_zeros(()), hidden=hidden, attention=attention)
+        cache, streams, attention = LlamaState([], []), {}, {}
+        x = self._run(tokens, state, layers, heads, cache, streams, attention, len(self.blocks))
+        hidden = self.norm(x)
+        logits = F.linear(hidden, self.embedding.weight)
+        aux = x.new_zeros(())
+        return Reading(logits, cache, aux, hidden=hidden, streams=streams, attention=attention)
 
     def watch(
         self, tokens: Tensor, layers: Sequence[int], heads: Sequence[Head] = ()

@@ -85,7 +85,7 @@ def test_every_subject_is_a_chapter_and_the_losses_are_shown_too(root: Path) -> 
         "| transformer | 10 µs | 10 µs | 10 µs |",
         "| transformer | 2 MiB | 16 MiB |",
         "| 256 | 1 | 0.400 | 1.10 | 1.000 | 1.000 |",
-        "| trunk | 3.000 | 10 | 1 |",
+        "| backbone | 3.000 | 10 | 1 |",
     ],
 )
 def test_numbers_of_every_table(root: Path, line: str) -> None:

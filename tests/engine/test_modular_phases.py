@@ -15,6 +15,7 @@ from prism.engine.levers.modular import modular_flags
 from prism.engine.run import settings_of
 from prism.engine.store import checkpoint, folder
 from prism.modular import backbone_hash, output_penalty, parameter_group
+from prism.record import write_json
 from prism.run_scale import main
 from tests.engine.fakes import SMALL
 
@@ -129,6 +130,50 @@ def test_a_branch_goes_on_without_the_run_of_its_backbone(runs: Path, tmp_path: 
     before, after = weights(runs / "memory"), weights(tmp_path / "memory")
     moved = {parameter_group(name) for name, x in after.items() if not torch.equal(x, before[name])}
     assert moved == {"memory", "router"}
+
+
+def with_former_names(run: Path) -> None:
+    """Rewrite the settings of ``run`` as an older version had them."""
+    newest = folder.newest(run)
+    saved, settings = folder.read_json(newest / "run.json"), folder.read_json(run / "settings.json")
+    for values in (saved["settings"], settings):
+        values["modular_trunk_ckpt"] = values.pop("modular_backbone_ckpt")
+        if values["modular_phase"] == "backbone":
+            values["modular_phase"] = "trunk"
+    write_json(run / "settings.json", settings)
+    write_json(newest / "run.json", saved)
+    sizes = folder.read_json(newest / folder.MARK)
+    sizes["run.json"] = (newest / "run.json").stat().st_size
+    write_json(newest / folder.MARK, sizes)
+
+
+def test_runs_with_the_former_names_resume_and_are_started_from(runs: Path, tmp_path: Path) -> None:
+    for name, steps in (("backbone", "22"), ("memory", "12")):
+        shutil.copytree(runs / name, tmp_path / name)
+        with_former_names(tmp_path / name)
+        assert isinstance(prism.load(tmp_path / name), Prism)
+        assert main(["--resume", str(tmp_path / name), "--steps", steps]) == 0
+    shutil.copytree(runs / "backbone", tmp_path / "older")
+    with_former_names(tmp_path / "older")
+    older = ("--modular-backbone-ckpt", str(tmp_path / "older"), "--steps", "1")
+    assert phase(tmp_path, "neural", *older) == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--modular-trunk-ckpt", "x"], "--modular-trunk-ckpt: is now --modular-backbone-ckpt"),
+        (["--modular-trunk-ckpt=x"], "--modular-trunk-ckpt: is now --modular-backbone-ckpt"),
+        (["--modular-phase", "trunk"], "--modular-phase trunk: is now backbone"),
+    ],
+)
+def test_former_names_on_the_command_line_are_one_clear_line(
+    flags: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(flags)
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == f"prism.run_scale: {said}\n"
 
 
 def test_a_branch_of_another_backbone_is_one_clear_line(runs: Path, tmp_path: Path, capsys) -> None:

@@ -41,7 +41,7 @@ def test_looking_on_changes_nothing():
         plain, seen = model(TOKENS), model.read(TOKENS, None, [0, 1], EVERY)
         hidden, attention = model.watch(TOKENS, [0], [(1, 0)])
     assert torch.equal(plain.logits, seen.logits)
-    assert torch.equal(hidden[0], seen.hidden[0])
+    assert torch.equal(hidden[0], seen.streams[0])
     assert torch.equal(attention[1, 0], seen.attention[1, 0])
 
 
@@ -60,7 +60,7 @@ def test_the_logits_follow_from_the_last_hidden_state():
     model = llama()
     with torch.no_grad():
         seen = model.read(TOKENS, None, [1])
-        logits = model.norm(seen.hidden[1]) @ model.embedding.weight.T
+        logits = model.norm(seen.streams[1]) @ model.embedding.weight.T
     torch.testing.assert_close(logits, seen.logits)
 
 

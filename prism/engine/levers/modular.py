@@ -24,7 +24,7 @@ from prism.data import Mix, open_tokenizer, parse_mix
 from prism.data.mix import blended
 from prism.engine.flags import flag_name
 from prism.engine.models import model_config
-from prism.engine.settings import Settings
+from prism.engine.settings import RENAMED_PHASES, Settings
 from prism.engine.store import checkpoint
 from prism.engine.store.export import find, load_checkpoint
 from prism.model.protocol import LanguageModel
@@ -81,6 +81,8 @@ def modular_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: a flag is missing, is of another phase, or contradicts the backbone.
     """
     phase = flags.get("modular_phase")
+    if phase in RENAMED_PHASES:
+        raise ValueError(f"--modular-phase {phase}: is now {RENAMED_PHASES[phase]}")
     _check_ckpts(flags, phase)
     if phase is None:
         return dict(flags)

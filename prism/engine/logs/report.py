@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import html
-import io
-import re
 from collections.abc import Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from prism import page
 from prism.engine.logs.log import read
 from prism.engine.store.folder import read_json
 
 Records = Sequence[dict[str, Any]]
 WIDTH, ROW = 10.0, 2.625  # inches
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<style>
-body {{ font: 15px/1.5 sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem }}
-svg {{ max-width: 100%; height: auto }}
-td {{ padding: 0 1.5rem 0 0; vertical-align: top }}
-</style></head><body>
-<h1>{title}</h1>
-<table>{last}</table>
-{figure}
-<h2>Settings</h2>
-<table>{settings}</table>
-</body></html>
-"""
 
 
 def render(run: Path) -> str:
@@ -46,22 +31,12 @@ def render(run: Path) -> str:
     for record in records:
         last |= record
     numbers = {k: v for k, v in last.items() if not isinstance(v, dict)}
-    buffer = io.StringIO()
-    draw(records).savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return PAGE.format(
-        title=html.escape(f"{settings['model']} {settings['preset']}: {run.name}"),
-        last=_rows(numbers),
-        figure=re.sub(r"^.*?(?=<svg)", "", buffer.getvalue(), flags=re.DOTALL),
-        settings=_rows(settings),
-    )
-
-
-def _rows(values: dict[str, Any]) -> str:
-    def show(value: Any) -> str:
-        return html.escape(f"{value:.5g}" if isinstance(value, float) else str(value))
-
-    rows = (f"<tr><td>{html.escape(k)}</td><td>{show(v)}</td></tr>" for k, v in values.items())
-    return "".join(rows)
+    with page.plot_style():
+        figure = page.figure(draw(records), "run", "Every panel is over the steps of the run.")
+    title = f"{settings['model']} {settings['preset']}: {run.name}"
+    shown = {k: f"{v:.5g}" if isinstance(v, float) else v for k, v in numbers.items()}
+    sections = (f"<h1>{escape(title)}</h1>", page.facts(shown), figure)
+    return page.page(title, (*sections, "<h2>Settings</h2>", page.facts(settings)))
 
 
 def draw(records: Records) -> Figure:
@@ -87,10 +62,9 @@ def draw(records: Records) -> Figure:
     for i, (title, name, plot) in enumerate(shown):
         ax = figure.add_subplot(rows, 2, i + 1)
         plot(ax, records, name)
-        ax.set_title(title, loc="left", fontsize=10)
+        ax.set_title(title)
         ax.set_xlabel("step", fontsize=8)
         ax.tick_params(labelsize=8)
-        ax.grid(alpha=0.3)
         if len(ax.get_legend_handles_labels()[0]) > 1:
             ax.legend(fontsize=7)
     return figure

@@ -17,12 +17,11 @@ from torch import Tensor
 from prism.config import PrismConfig
 from prism.data import RowBatch
 from prism.engine.loop import stream_states
-from prism.engine.loop.evaluate import evaluate
 from prism.engine.loop.guard import Outliers, Stop, diagnose
 from prism.engine.loop.loss import Loss
 from prism.engine.loop.observer import Observer, Observers
 from prism.engine.loop.optimizer import Optimizers, Roles, exploration, learning_rate
-from prism.engine.loop.step import DEFAULT_LOSSES, accumulate, clip, gradient_norm
+from prism.engine.loop.step import DEFAULT_LOSSES, accumulate, clip, evaluate, gradient_norm
 from prism.engine.loop.stream_states import StreamStates
 from prism.engine.parallel.fsdp import sharded
 from prism.engine.parallel.world import World

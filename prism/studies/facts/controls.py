@@ -116,7 +116,7 @@ class NearestStates:
         for case in cases:
             tokens = torch.tensor([self._lm.tokenizer.encode(case.prompt)])
             out = read(self._lm.model, tokens, None, [self._layer])
-            mixed = self._mixed(out.hidden[self._layer][0, -1:], out.logits[0, -1:])
+            mixed = self._mixed(out.streams[self._layer][0, -1:], out.logits[0, -1:])
             kept.append(int(mixed.argmax()) == int(out.logits[0, -1].argmax()))
         return kept
 
@@ -140,7 +140,7 @@ def _answers(
         for b, i in enumerate(some):
             tokens, prompt = whole[i]
             asked = slice(prompt - 1, len(tokens) - 1)
-            yield i, out.hidden[layer][b, asked], out.logits[b, asked], tokens[prompt:]
+            yield i, out.streams[layer][b, asked], out.logits[b, asked], tokens[prompt:]
 
 
 def _with_answer(lm: AttachedLM, case: Case) -> tuple[list[int], int]:

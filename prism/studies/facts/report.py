@@ -10,7 +10,7 @@ from typing import Any
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from prism.compare.page import plot_style
+from prism.page import plot_style
 
 BARS = {
     20: {},

@@ -4,8 +4,10 @@ The joint run has the architecture of the assembled model, trained as one on the
 without an output-norm penalty, with at least as many FLOPs as all phases together: a backbone and
 its branches are smaller models, and frozen weights need no gradients, so these FLOPs read more
 tokens. Branches may be trained at the same time: with three workers the critical path is the
-backbone, the longest branch and the calibration. Results call the backbone "trunk" and a branch by
-its kind.
+backbone, the longest branch and the calibration.
+
+Results are compared with older ones, so the names in them stay: "trunk" is the backbone, "part" a
+branch, and a model with one branch has the name of its kind.
 """
 
 from __future__ import annotations
@@ -30,15 +32,15 @@ from prism.studies.modular.domains import OWN, VOCAB, shares_of
 from prism.studies.modular.measures import measures
 from prism.studies.modular.training import Cost, Phase, losses, openness, train
 
-TRUNK, ASSEMBLED, CALIBRATED, JOINT = "trunk", "assembled", "calibrated", "joint"
-PHASES = (TRUNK, *OWN.values(), CALIBRATED, JOINT)
+BACKBONE, ASSEMBLED, CALIBRATED, JOINT = "trunk", "assembled", "calibrated", "joint"
+PHASES = (BACKBONE, *OWN.values(), CALIBRATED, JOINT)
 APART = 1_000_000  # batches between the streams of two phases
 Say = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudySizes:
-    """Sizes of one seed.
+    """Sizes of one seed; the names of the fields are keys of the results.
 
     Attributes:
         steps: of the joint run.
@@ -79,12 +81,12 @@ class StudySizes:
         """Steps of the phase ``name``."""
         if name == CALIBRATED:
             return int(self.calibration * self.steps * (self.trunk + len(OWN) * self.part))
-        share = {TRUNK: self.trunk, JOINT: 1.0}.get(name, self.part)
+        share = {BACKBONE: self.trunk, JOINT: 1.0}.get(name, self.part)
         return round(share * self.steps)
 
     def rate_of(self, name: str) -> float:
         """Learning rate of the phase ``name``."""
-        rates = {TRUNK: self.trunk_lr, JOINT: self.lr, CALIBRATED: self.gate_lr}
+        rates = {BACKBONE: self.trunk_lr, JOINT: self.lr, CALIBRATED: self.gate_lr}
         return rates.get(name, self.part_lr)
 
     def config(self, seed: int) -> PrismConfig:
@@ -117,11 +119,11 @@ def experiment(
         :mod:`prism.studies.modular.measures`), ``parameters``, ``seed``, ``sizes``.
     """
     study = _Study(seed, sizes or StudySizes(), say)
-    trunk = study.trained(TRUNK, Prism(backbone_config(study.sizes.config(seed))))
-    parts = {
-        kind: study.trained(kind, branch_of(trunk, kind), domain) for domain, kind in OWN.items()
+    backbone = study.trained(BACKBONE, Prism(backbone_config(study.sizes.config(seed))))
+    branches = {
+        kind: study.trained(kind, branch_of(backbone, kind), domain) for domain, kind in OWN.items()
     }
-    model = study.measured(ASSEMBLED, assemble(trunk, parts))
+    model = study.measured(ASSEMBLED, assemble(backbone, branches))
     study.trained(CALIBRATED, only_gates(model))
     study.joint()
     return study.result()
@@ -164,9 +166,9 @@ class _Study:
 
     def joint(self) -> Prism:
         """The architecture of the assembled model, trained as one."""
-        trunk = backbone_config(self.sizes.config(self.seed))
-        branches = {kind: branch_config(trunk, kind) for kind in OWN.values()}
-        config = assembled_config(trunk, branches)
+        backbone = backbone_config(self.sizes.config(self.seed))
+        branches = {kind: branch_config(backbone, kind) for kind in OWN.values()}
+        config = assembled_config(backbone, branches)
         # the output-norm penalty keeps branches from interfering; a joint run needs none
         return self.trained(JOINT, Prism(dataclasses.replace(config, expert_output_penalty=0.0)))
 

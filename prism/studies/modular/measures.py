@@ -1,16 +1,16 @@
 """Numbers of one seed: interference, share of the gap that is closed, cost.
 
-    interference     assembled - best single part, by domain, nats        bar: at most 0.05
-    closed           (assembled - calibrated) / (assembled - joint)       bar: at least 0.9
-    closed_of_trunk  (trunk - calibrated) / (trunk - joint)               the same from where the
-                                                                          parts began
-    critical_path    trunk + longest part + calibration, over joint       bar: at most 0.5 of the
-                                                                          seconds
-    total            all phases over joint                                bar: at most 1.1 of the
-                                                                          FLOPs
+    interference     assembled - best single branch, by domain, nats      criterion: at most 0.05
+    closed           (assembled - calibrated) / (assembled - joint)       criterion: at least 0.9
+    closed_of_trunk  (backbone - calibrated) / (backbone - joint)         the same from where the
+                                                                          branches began
+    critical_path    backbone + longest branch + calibration, over joint  criterion: at most 0.5 of
+                                                                          the seconds
+    total            all phases over joint                                criterion: at most 1.1 of
+                                                                          the FLOPs
 
 Losses without a domain are means over the domains. Where there is no gap (the joint run is no
-better than what is measured) it counts as closed.
+better than what is measured) it counts as closed. Results call the backbone "trunk".
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from rich.table import Table
 
-from prism.compare.page import plot_style
+from prism.page import plot_style
 from prism.studies.modular.domains import DOMAINS, OWN
 
-BARS = {
+CRITERIA = {
     "worst_interference": 0.05,
     "closed": 0.9,
     "critical_path": 0.5,
@@ -64,13 +64,13 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
     lines = [
         f"Summed without joint training, the branches are at most "
         f"{m['worst_interference']:+.3f} nats above the best single branch, on {worst} "
-        f"{_verdict(m['worst_interference'] <= BARS['worst_interference'], '<= 0.05')}.",
+        f"{_verdict(m['worst_interference'] <= CRITERIA['worst_interference'], '<= 0.05')}.",
         f"Calibrating gates on {m['calibration_tokens']:.1%} of the tokens moves the mean from "
         f"{m['mean']['assembled']:.3f} to {m['mean']['calibrated']:.3f}; joint training "
         f"reaches {m['mean']['joint']:.3f}.",
     ]
     if gap > 0:
-        met = m["closed"] >= BARS["closed"]
+        met = m["closed"] >= CRITERIA["closed"]
         lines.append(
             f"The calibration closes {m['closed']:.0%} of what is left to the joint run "
             f"{_verdict(met, '>= 90%')}, and {m['closed_of_trunk']:.1%} of the gap between the "
@@ -80,15 +80,15 @@ def sentences(result: Mapping[str, Any]) -> list[str]:
         lines.append("Nothing is left between the assembled model and the joint run.")
     lines.append(
         f"Backbone, longest branch and calibration take {way['seconds']:.2f} of the joint run's "
-        f"CPU seconds {_verdict(way['seconds'] <= BARS['critical_path'], '<= 0.5')} and "
+        f"CPU seconds {_verdict(way['seconds'] <= CRITERIA['critical_path'], '<= 0.5')} and "
         f"{way['flops']:.2f} of its FLOPs, all phases together {total:.2f} of its FLOPs "
-        f"{_verdict(total <= BARS['total'], '<= 1.1')}."
+        f"{_verdict(total <= CRITERIA['total'], '<= 1.1')}."
     )
     return lines
 
 
-def _verdict(met: bool, bar: str) -> str:
-    return f"(criterion {bar}: {'met' if met else 'MISSED'})"
+def _verdict(met: bool, criterion: str) -> str:
+    return f"(criterion {criterion}: {'met' if met else 'MISSED'})"
 
 
 def draw(result: Mapping[str, Any], path: Path) -> None:

@@ -15,10 +15,10 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from prism.compare.page import plot_style
 from prism.growth import grow
 from prism.inject.token_facts import TokenFacts
 from prism.model.prism import Prism
+from prism.page import plot_style
 from prism.record import weights_hash
 from prism.studies.retrieval.measures import RetrievalEvalSet, right
 from prism.studies.retrieval.training import RetrievalPlan, default_config, tape_of, train

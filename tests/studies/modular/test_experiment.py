@@ -49,11 +49,11 @@ def test_the_joint_run_alone_is_that_of_the_study(result):
 
 def test_all_phases_together_cost_as_much_as_the_joint_run(result):
     config = StudySizes().config(0)
-    trunk = Prism(backbone_config(config))
-    parts = {kind: branch_of(trunk, kind) for kind in OWN.values()}
-    model = assemble(trunk, parts)
-    per_token = {kind: training_flops(part, 64) for kind, part in parts.items()}
-    per_token |= {"trunk": training_flops(trunk, 64), "joint": training_flops(model, 64)}
+    backbone = Prism(backbone_config(config))
+    branches = {kind: branch_of(backbone, kind) for kind in OWN.values()}
+    model = assemble(backbone, branches)
+    per_token = {kind: training_flops(branch, 64) for kind, branch in branches.items()}
+    per_token |= {"trunk": training_flops(backbone, 64), "joint": training_flops(model, 64)}
     per_token["calibrated"] = training_flops(only_gates(model), 64)
     cost = {name: StudySizes().steps_of(name) * flops for name, flops in per_token.items()}
     assert sum(cost.values()) - cost["joint"] <= cost["joint"]
@@ -79,13 +79,13 @@ def test_a_mix_has_its_rows_and_its_own_stream():
     assert not torch.equal(tokens, other)
 
 
-def test_a_part_is_a_guest_in_the_rows_of_other_domains():
+def test_rows_of_other_domains_are_out_of_domain():
     shares = shares_of("state")
-    guests = out_of_domain_rows(shares, "state", 20)
+    outside = out_of_domain_rows(shares, "state", 20)
     tokens, _ = draw_mix(shares, "train", 3, 5, 20, 32)
     digits = torch.isin(tokens, torch.tensor([ord("0"), ord("1")])).all(dim=1)
-    assert torch.equal(guests[:, 0], ~digits)
-    assert 0 < guests.sum() < 20
+    assert torch.equal(outside[:, 0], ~digits)
+    assert 0 < outside.sum() < 20
     assert out_of_domain_rows(shares, None, 20) is None
 
 
@@ -105,7 +105,7 @@ def test_bad_sizes_are_refused():
         StudySizes(part=0)
 
 
-def test_the_sentences_carry_the_bars(result):
+def test_the_sentences_carry_the_criteria(result):
     said = " ".join(sentences(result))
     for words in ("<= 0.05", "<= 0.5", "<= 1.1"):
         assert words in said

@@ -30,7 +30,7 @@ LOSSES = losses(
 )
 
 
-def test_interference_is_against_the_best_single_part_of_each_domain():
+def test_interference_is_against_the_best_single_branch_of_each_domain():
     found = measures(LOSSES, COST)
     wanted = {"text": 0.06, "recall": 0.03, "state": 0.01}
     assert found["interference"] == pytest.approx(wanted)
@@ -57,7 +57,7 @@ def test_costs_are_in_joint_runs():
     assert found["calibration_tokens"] == pytest.approx(0.02)
 
 
-def test_a_part_reads_70_percent_its_own_and_30_percent_of_everything():
+def test_a_branch_reads_70_percent_its_own_and_30_percent_of_everything():
     assert set(OWN.values()) == {"neural", "memory", "symbolic"}
     assert shares_of(None) == pytest.approx(dict.fromkeys(DOMAINS, 1 / 3))
     assert shares_of("recall") == pytest.approx({"text": 0.1, "recall": 0.8, "state": 0.1})
