@@ -12,9 +12,8 @@ from prism.growth import grow
 from prism.holo import HoloTape
 from prism.inject import attach, facts_for
 from prism.loading import load
-from prism.model.prism import Prism
+from prism.model.prism import Prism, PrismState
 from prism.model.protocol import LanguageModel, PrismOutput
-from prism.model.state import PrismState
 from prism.record import VERSION as __version__
 
 __all__ = [

@@ -15,7 +15,7 @@ from typing import Any
 from prism.command import Parser, output, reason
 from prism.holo import HoloTape, reports
 from prism.holo.capacity_plot import SUFFIXES, draw, measure
-from prism.holo.config import DECODERS
+from prism.holo.parts import DECODERS
 
 EXAMPLES = """\
 examples:
@@ -99,7 +99,7 @@ def _run(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
                 key not in tape
             ):  # a misspelt key is named, never forgotten in place of the right one
                 near = tape.resolver.resolve(key) if tape.resolver is not None else None
-                hint = "" if near is None else f"; did you mean {near.key!r}?"
+                hint = "" if near is None else f"; did you mean {near!r}?"
                 raise KeyError(f"--forget {key!r}: is not bound{hint}")
         tape.forget_many(said["forgotten"])
     if args.erase_history:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from prism.command import STOPPED, Parser, output
 from prism.inject import AttachedLM, attach
-from prism.inject.addresses import AddressRegister
+from prism.inject.addresses import AnswerAccumulator
 from prism.inject.probes import calibration_text
 from prism.pretrained.smollm2 import load_smollm2
 from prism.record import ResultsFile, describe
@@ -97,7 +97,7 @@ def main(argv: list[str] | None = None) -> int:
 def _open(out: Path, console: Console) -> AttachedLM:
     """SmolLM2, calibrated; the calibration is kept in ``out``."""
     model, tokenizer = load_smollm2()
-    lm = attach(model, tokenizer, AddressRegister(vocab_size=model.config.vocab_size))
+    lm = attach(model, tokenizer, AnswerAccumulator(vocab_size=model.config.vocab_size))
     console.print("calibrating (a minute or two, once per folder)")
     lm.calibrate(calibration_text(), cache=out)
     return lm

@@ -18,7 +18,7 @@ from prism.engine.store.export import export
 from prism.generate import main
 from prism.holo import HoloTape
 from prism.inject import AttachedLM, Injection
-from prism.inject.addresses import register_for
+from prism.inject.addresses import AnswerAccumulator, banks_for
 from prism.inject.sync import parts
 from prism.model.generate import stream_text
 from prism.pretrained import smollm2
@@ -209,7 +209,7 @@ def test_a_key_is_a_phrase_or_a_sentence(key: str, told: tuple[str, ...]) -> Non
 
 
 def test_a_register_grows_with_the_facts() -> None:
-    few, many = register_for(10, 256), register_for(10_000, 256)
+    few, many = (AnswerAccumulator(vocab_size=256, banks=banks_for(n, 256)) for n in (10, 10_000))
     assert few.accumulator.banks == 1 < many.accumulator.banks
     assert len(few.codes) == 256
 

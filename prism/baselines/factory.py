@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
-from prism.baselines.gated_deltanet import GatedDeltaNet
-from prism.baselines.mamba2 import Mamba2
+from prism.baselines.gated_deltanet import GatedDeltaMixer
+from prism.baselines.mamba2 import Mamba2Mixer
+from prism.baselines.stack import ResidualStack
 from prism.baselines.transformer import Transformer
 from prism.config import PrismConfig
 from prism.model.prism import Prism
@@ -23,9 +24,9 @@ TOLERANCE = 0.02
 
 BASELINES: dict[str, Callable[[PrismConfig, int], LanguageModel]] = {
     "transformer": Transformer,
-    "ssm": Mamba2,
-    "gdn": GatedDeltaNet,
-    "gdn-neg": partial(GatedDeltaNet, max_beta=2.0),
+    "ssm": partial(ResidualStack, make_mixer=Mamba2Mixer),
+    "gdn": partial(ResidualStack, make_mixer=GatedDeltaMixer),
+    "gdn-neg": partial(ResidualStack, make_mixer=partial(GatedDeltaMixer, max_beta=2.0)),
 }
 # PRISM and its variants, of the same size: what each changes in the config. ``prism-top2`` lets two
 # of the three kinds run per token, most often the neural and the memory kind.

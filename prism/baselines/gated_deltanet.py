@@ -14,15 +14,16 @@ beyond 512, where larger heads measured better in the paper): key size K is 3/4 
 
 from __future__ import annotations
 
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prism.baselines.convolution import CausalConv, RecurrentState
 from prism.baselines.mamba2 import initial_step_bias
-from prism.baselines.stack import ResidualStack, divisor_near
+from prism.baselines.stack import (
+    CausalConv,
+    RecurrentState,
+    divisor_near,
+)
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
 from prism.ops.gated_delta import gated_delta
@@ -33,7 +34,7 @@ class GatedDeltaMixer(nn.Module):
 
     Args:
         config: sizes.
-        max_beta: upper end of the write strength, 1 or 2.
+        max_beta: upper end of the write strength, 1 or 2; 2 allows negative eigenvalues.
     """
 
     def __init__(self, config: PrismConfig, max_beta: float = 1.0) -> None:
@@ -75,19 +76,6 @@ class GatedDeltaMixer(nn.Module):
         )
         o = self.norm(o).flatten(2) * F.silu(gate)
         return self.out_proj(o), RecurrentState(conv, memory)
-
-
-class GatedDeltaNet(ResidualStack):
-    """Residual stack with Gated DeltaNet layers.
-
-    Args:
-        config: sizes and seed.
-        hidden: width of every SwiGLU.
-        max_beta: upper end of the write strength; 2 allows negative eigenvalues.
-    """
-
-    def __init__(self, config: PrismConfig, hidden: int, max_beta: float = 1.0) -> None:
-        super().__init__(config, hidden, partial(GatedDeltaMixer, max_beta=max_beta))
 
 
 def unit(x: Tensor, eps: float = 1e-6) -> Tensor:

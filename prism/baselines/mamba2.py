@@ -19,8 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prism.baselines.convolution import CausalConv, RecurrentState
-from prism.baselines.stack import ResidualStack, divisor_near
+from prism.baselines.stack import (
+    CausalConv,
+    RecurrentState,
+    divisor_near,
+)
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
 from prism.ops.ssd import ssd
@@ -68,18 +71,6 @@ class Mamba2Mixer(nn.Module):
         )
         y = (y + values * self.D[:, None]).flatten(2).to(z.dtype)
         return self.out_proj(self.norm(y * F.silu(z))), RecurrentState(conv, memory)
-
-
-class Mamba2(ResidualStack):
-    """Residual stack with Mamba-2 layers.
-
-    Args:
-        config: sizes and seed.
-        hidden: width of every SwiGLU.
-    """
-
-    def __init__(self, config: PrismConfig, hidden: int) -> None:
-        super().__init__(config, hidden, Mamba2Mixer)
 
 
 def initial_step_bias(heads: int, low: float = 1e-3, high: float = 1e-1) -> Tensor:

@@ -7,9 +7,8 @@
 :func:`related` makes a small config of the family of a large one.
 """
 
-from prism.growth.bounds import related
 from prism.growth.grow import GrowResult, grow
-from prism.growth.layer_mapping import METHODS, layer_mapping
+from prism.growth.layer_mapping import METHODS, layer_mapping, related
 from prism.growth.report import GrowthReport, TensorReport
 from prism.growth.rules import TensorGrowth
 

@@ -51,7 +51,7 @@ def fixed(size: int) -> Axis:
 
 
 def nested(outer: Axis, inner: Axis) -> Axis:
-    """Groups in ``outer`` of entries in ``inner``."""
+    """Groups in ``outer`` of entries in ``inner``; a fixed ``outer`` repeats ``inner``."""
     return Axis(
         tuple(i * inner.size + j for i in outer.places for j in inner.places),
         outer.size * inner.size,
@@ -101,11 +101,6 @@ class Axes:
     def stretch(self) -> float:
         """``c = sqrt(D' / D)``, by which the old part of the stream is scaled."""
         return (self.stream.size / len(self.stream.places)) ** 0.5
-
-
-def repeated(count: int, axis: Axis) -> Axis:
-    """``count`` copies of ``axis`` side by side, such as the inputs of all units."""
-    return nested(fixed(count), axis)
 
 
 def placed(grown: Tensor, part: Tensor, axes: Sequence[Axis]) -> Tensor:

@@ -25,9 +25,9 @@ from prism.growth.layer_mapping import layer_mapping
 from prism.growth.moments import grown_optimizer, warm_up_bound
 from prism.growth.report import GrowthReport, tensors_report
 from prism.growth.rules import TensorGrowth, block_rules, outer_rules
-from prism.model.prism import Prism
+from prism.model.block import BlockState
+from prism.model.prism import Prism, PrismState
 from prism.model.protocol import map_state
-from prism.model.state import BlockState, PrismState
 
 BLOCK = "blocks."
 
@@ -60,8 +60,12 @@ class GrowResult:
         are 0, as at the start of a document.
         """
         axes = Axes(self.before, self.model.config)
+        like, device = carried.blocks[0].bus, next(self.model.parameters()).device
         with torch.no_grad():
-            blocks = _empty_states(self.model, carried.blocks[0].bus)
+            first = self.model(torch.zeros(1, 1, dtype=torch.long, device=device)).state.blocks
+            blocks = map_state(
+                first, lambda x: x.new_zeros(len(like), *x.shape[1:]).to(like.device)
+            )
             for block, source in zip(blocks, self.report.blocks, strict=True):
                 if source is not None:
                     _fill_state(block, carried.blocks[source], axes)
@@ -93,7 +97,9 @@ def grow(
     old_config = model.config
     sources = layer_mapping(old_config, new_config, method)
     with torch.random.fork_rng(devices=[]):
-        seed = _seed(old_config, new_config)
+        # spelled with the former names of fields, so that growing draws the same weights as ever
+        both = [former_fields(config.to_dict()) for config in (old_config, new_config)]
+        seed = zlib.crc32(json.dumps(both).encode())  # the seeds of the two may be equal
         grown = Prism(dataclasses.replace(new_config, seed=seed))
         grown.config = new_config
         grown.to(model.embedding.weight.dtype)
@@ -111,16 +117,6 @@ def grow(
         warm_up_bound=None if moved is None else warm_up_bound(moved),
     )
     return GrowResult(grown, moved, report, tensors, old_config)
-
-
-def _seed(old: PrismConfig, new: PrismConfig) -> int:
-    """Of the new weights: other draws than the old model's, whose seed may be the same.
-
-    Spelled with the former names of fields, so that growing draws the same weights as ever.
-    """
-    return zlib.crc32(
-        json.dumps([former_fields(old.to_dict()), former_fields(new.to_dict())]).encode()
-    )
 
 
 def _tensor_growth(
@@ -167,14 +163,6 @@ def copy_module_state(grown: Prism, model: Prism, tensors: dict[str, TensorGrowt
     for name, parameter in grown.named_parameters():
         source = tensors[name].source
         parameter.requires_grad_(source is None or trained[source])
-
-
-def _empty_states(grown: Prism, like: Tensor) -> tuple[BlockState, ...]:
-    """States of all blocks at the start of B documents, with the batch and device of ``like``."""
-    parameter = next(grown.parameters())
-    state = grown(torch.zeros(1, 1, dtype=torch.long, device=parameter.device)).state
-    batch = like.shape[0]
-    return map_state(state.blocks, lambda x: x.new_zeros(batch, *x.shape[1:]).to(like.device))
 
 
 def _fill_state(new: BlockState, old: BlockState, axes: Axes) -> None:

@@ -126,7 +126,7 @@ def _moments(state: Mapping[str, object], added: int) -> str:
     """Change of one parameter's optimiser ``state``, in words."""
     if not state:
         return ""
-    said = "moments moved, 0 for new entries" if added else "moments moved"
+    text = "moments moved, 0 for new entries" if added else "moments moved"
     step = state.get("step")
     count = step.item() if isinstance(step, Tensor) else step
-    return said if count is None else f"{said}, step {count:.0f} goes on"
+    return text if count is None else f"{text}, step {count:.0f} goes on"

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from prism.config import PrismConfig, SymbolicConfig
-from prism.growth.axes import Axes, Axis, fixed, placed, repeated
+from prism.growth.axes import Axes, Axis, fixed, nested, placed
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def _bus(axes: Axes) -> dict[str, Rule]:
     stretched = torch.tensor([[c]] * old + [[1.0]] * old, dtype=torch.float64)  # z rows, u rows
     return {
         "bus.read.weight": Rule(
-            (repeated(2, channels), axes.stream),
+            (nested(fixed(2), channels), axes.stream),
             stretched,
             zero=((0, channels.added),),  # the z half; the u half comes after it
             note="new z rows zero, the rest random",
@@ -207,12 +207,12 @@ def _memory(axes: Axes) -> dict[str, Rule]:
 
 def _symbolic(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
     units, library = axes.units, fixed(len(old.symbolic.primitives))
-    pairs = repeated(2, units)
+    pairs = nested(fixed(2), units)
     copies = input_copies(old.symbolic, units.size)
     note = "random" if copies is None else f"random, but {copies.note}"
     return {
         "symbolic.read.weight": Rule(
-            (repeated(4, units), axes.stream), 1 / axes.stretch, copies=copies, note=note
+            (nested(fixed(4), units), axes.stream), 1 / axes.stretch, copies=copies, note=note
         ),
         "symbolic.gate_start": Rule((units,), note="one, as at a start"),
         "symbolic.theta": Rule((pairs,), note="zero, as at a start"),

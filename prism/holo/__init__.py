@@ -9,12 +9,12 @@ tape.recall("capital of Freedonia").value
 """
 
 from prism.holo.algebra import Accumulator, HadamardCodebook, bank_of, hash_keys, sign_codes
-from prism.holo.algebra.vectors import sign_ste
+from prism.holo.algebra.accumulator import sign_ste
 from prism.holo.audit import Audit, Capacity
 from prism.holo.capacity import TapePlan
-from prism.holo.config import HoloConfig
 from prism.holo.ledger import Ledger
 from prism.holo.merge import Conflict, MergeReport
+from prism.holo.parts import HoloConfig
 from prism.holo.recall import Recall
 from prism.holo.store import Fact, FactStore
 from prism.holo.tape import HoloTape

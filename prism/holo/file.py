@@ -20,9 +20,8 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor
 
 from prism import whole_file
-from prism.holo.config import HoloConfig
 from prism.holo.ledger import COLUMNS, FORGOTTEN, Ledger
-from prism.holo.parts import TapeParts
+from prism.holo.parts import HoloConfig, TapeParts
 from prism.holo.vocabulary import Item, to_json
 
 FORMAT, KIND = 1, "prism-holotape"

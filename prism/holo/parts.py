@@ -1,4 +1,4 @@
-"""Parts of a tape, and the writes that keep them in step.
+"""Config and parts of a tape, and the writes that keep the parts in step.
 
 The accumulator holds the sum, the vocabulary the values and their codes, the ledger the list of
 what was bound, the resolver the texts of the keys. A write changes all of them or none; merging,
@@ -8,6 +8,7 @@ reading, auditing and saving (:mod:`~prism.holo.merge`, :mod:`~prism.holo.reader
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import time as clock
 from collections.abc import Iterable, Sequence
@@ -18,14 +19,76 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo.algebra.accumulator import Accumulator
+from prism.holo.algebra.accumulator import DTYPES, Accumulator
 from prism.holo.algebra.codes import Key, amplitude_of, hash_keys
-from prism.holo.config import HoloConfig
 from prism.holo.decode import JointDecoder
 from prism.holo.keys.resolver import Resolver
 from prism.holo.ledger import FORGOTTEN, Ledger
 from prism.holo.store import Fact
 from prism.holo.vocabulary import Bindings, Item, Vocabulary
+
+DECODERS = ("filter", "sic", "amp")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HoloConfig:
+    """Shape of a tape's accumulator, and its defaults of reading.
+
+    Args:
+        dim: numbers D of a bank.
+        banks: B; more than one needs an integer ``dtype``.
+        dtype: of the accumulator, from ``accumulator.DTYPES``.
+        seed: of all codes, 0 <= seed < 2**63.
+        layers: amplitude layers; more than one needs a ledger and ``decoder = "amp"``.
+        sequence: values are tuples.
+        ledger: keep the list of facts beside the accumulator.
+        resolver: keep the key strings and map misspelt keys to them; needs the ledger.
+        decoder: default decoder of the tape, from ``DECODERS``.
+        alpha: rate in (0, 1] at which unknown keys are answered; 1 = nothing is ever refused.
+    """
+
+    dim: int = 8192
+    banks: int = 1
+    dtype: str = "float32"
+    seed: int = 0
+    layers: int = 1
+    sequence: bool = False
+    ledger: bool = True
+    resolver: bool = False
+    decoder: str = "filter"
+    alpha: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("dim", 1, 2**24),
+            ("banks", 1, 2**31),
+            ("seed", 0, 2**63),
+            ("layers", 1, 13),
+        ):
+            value = getattr(self, name)
+            ok = isinstance(value, int) and not isinstance(value, bool) and low <= value < high
+            self._require(ok, name, f"an integer in {low}..{high - 1}")
+        for name in ("sequence", "ledger", "resolver"):
+            self._require(isinstance(getattr(self, name), bool), name, "True or False")
+        self._require(self.dtype in DTYPES, "dtype", f"one of {', '.join(DTYPES)}")
+        self._require(self.decoder in DECODERS, "decoder", f"one of {', '.join(DECODERS)}")
+        ok = isinstance(self.alpha, int | float) and 0 < self.alpha <= 1
+        self._require(ok, "alpha", "a number in (0, 1]")
+        floating = DTYPES[self.dtype].is_floating_point
+        self._require(not floating or self.banks == 1, "banks", f"1 where dtype is {self.dtype}")
+        listed = self.ledger or self.decoder == "filter"
+        self._require(listed, "decoder", "'filter' without a ledger: the others need its key list")
+        joint = self.layers == 1 or self.decoder == "amp"
+        self._require(joint, "layers", "1 unless decoder is 'amp'")
+        self._require(self.ledger or not self.resolver, "resolver", "False without a ledger")
+
+    def _require(self, ok: bool, name: str, allowed: str) -> None:
+        if not ok:
+            raise ValueError(f"HoloTape {name} = {getattr(self, name)!r}: must be {allowed}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values; ``HoloConfig(**values)`` gives back an equal config."""
+        return dataclasses.asdict(self)
 
 
 @dataclass(eq=False)
@@ -122,8 +185,8 @@ class TapeParts:
         return np.array([self.ledger.source_id(name) for name in source], np.int32)
 
     def same(self, bindings: Bindings, roots: np.ndarray) -> np.ndarray:
-        """Whether bool [F] the ledger holds each fact, at the row ``roots`` [F] (-1 = none), with
-        just this value."""
+        """Facts bool [F] that the ledger holds, at the rows ``roots`` [F] (-1 = none), with just
+        this value."""
         same = roots >= 0
         if same.any():
             rows = self.ledger.find(bindings.hashes)

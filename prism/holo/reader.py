@@ -17,9 +17,7 @@ import numpy as np
 from torch import Tensor
 
 from prism.holo.algebra.codes import Key, position_hashes
-from prism.holo.algebra.vectors import unbind
-from prism.holo.config import DECODERS
-from prism.holo.parts import TapeParts
+from prism.holo.parts import DECODERS, TapeParts
 from prism.holo.recall import Readout, Recall, clean_up, read
 
 CERTAIN = 1 - 1e-9  # prior probability that a listed key is stored
@@ -138,7 +136,7 @@ class Reader:
         parts = self._parts
         if parts.config.sequence:
             raise ValueError("a tape of sequences has no key vectors")
-        products = unbind(parts.accumulator, keys).detach()
+        products = parts.accumulator.unbind(keys).detach()
         codes, alpha = parts.vocabulary.codes, self._alpha(alpha)
         readout = clean_up(products.__getitem__, len(products), codes, alpha, known=0.5)
         answers = []
@@ -158,8 +156,8 @@ class Reader:
         """The keys, each unlisted text replaced by the listed one that it must have meant."""
         for i in np.flatnonzero(self._parts.ledger.find(hashes) < 0):
             if isinstance(keys[i], str):
-                match = self._parts.resolver.resolve(keys[i])
-                keys[i] = keys[i] if match is None else match.key
+                near = self._parts.resolver.resolve(keys[i])
+                keys[i] = keys[i] if near is None else near
         return keys
 
     def _sources(self, hashes: np.ndarray) -> list[str | None]:

@@ -32,17 +32,17 @@ def answer(question: str, recall: Recall) -> dict[str, Any]:
     }
 
 
-def answer_line(said: dict[str, Any]) -> str:
+def answer_line(row: dict[str, Any]) -> str:
     """``question: value (posterior, p, source, how it was read)``."""
-    p = said["p_value"]
-    parts = [f"posterior {said['posterior']:.4f}", f"p {p:.2g}" if p >= SMALLEST else "p < 1e-16"]
-    if said["resolved_to"] is not None:
-        parts.insert(0, f"read as {shown(said['resolved_to'])}")
-    if said["source"] is not None:
-        parts.append(f"source {shown(said['source'])}")
-    parts.append("not in the key list" if said["method"] == "ledger" else f"by {said['method']}")
-    value = "unknown" if said["value"] is None else shown(said["value"])
-    return f"{shown(said['question'])}: {value} ({', '.join(parts)})"
+    p = row["p_value"]
+    parts = [f"posterior {row['posterior']:.4f}", f"p {p:.2g}" if p >= SMALLEST else "p < 1e-16"]
+    if row["resolved_to"] is not None:
+        parts.insert(0, f"read as {shown(row['resolved_to'])}")
+    if row["source"] is not None:
+        parts.append(f"source {shown(row['source'])}")
+    parts.append("not in the key list" if row["method"] == "ledger" else f"by {row['method']}")
+    value = "unknown" if row["value"] is None else shown(row["value"])
+    return f"{shown(row['question'])}: {value} ({', '.join(parts)})"
 
 
 def listed(fact: Fact) -> dict[str, Any]:
@@ -87,34 +87,34 @@ def audited(facts: int, check: Audit, room: Capacity) -> dict[str, Any]:
     }
 
 
-def audit_lines(said: dict[str, Any]) -> list[str]:
+def audit_lines(row: dict[str, Any]) -> list[str]:
     """The audit in sentences."""
     consistent = {
         True: "the accumulator is the sum of what the ledger lists, number by number",
         False: "THE ACCUMULATOR IS NOT WHAT THE LEDGER LISTS",
         None: "the accumulator also holds vectors, which the ledger cannot list",
     }
-    share = said["right"] / said["read"] if said["read"] else 1.0
+    share = row["right"] / row["read"] if row["read"] else 1.0
     return [
-        f"{said['facts']:,} facts; {said['read']:,} items read again: {share:.4f} right "
-        f"({said['predicted']:.4f} by theory), {said['answered']:,} answered at the tape's alpha",
-        consistent[said["consistent"]],
-        f"room for {said['left']:,} items more: {said['capacity']:,} are read right at "
-        f"{said['level']:.0%}; fullest bank {said['fullest_bank']:,}, mean {said['mean_bank']:.1f}",
-        f"greatest number {said['peak']:,} of {said['peak_allowed']:,}; bytes: accumulator "
-        f"{said['register_bytes']:,}, ledger {said['ledger_bytes']:,}, key texts "
-        f"{said['key_text_bytes']:,}, codebook (made, not stored) {said['codebook_bytes']:,}",
+        f"{row['facts']:,} facts; {row['read']:,} items read again: {share:.4f} right "
+        f"({row['predicted']:.4f} by theory), {row['answered']:,} answered at the tape's alpha",
+        consistent[row["consistent"]],
+        f"room for {row['left']:,} items more: {row['capacity']:,} are read right at "
+        f"{row['level']:.0%}; fullest bank {row['fullest_bank']:,}, mean {row['mean_bank']:.1f}",
+        f"greatest number {row['peak']:,} of {row['peak_allowed']:,}; bytes: accumulator "
+        f"{row['register_bytes']:,}, ledger {row['ledger_bytes']:,}, key texts "
+        f"{row['key_text_bytes']:,}, codebook (made, not stored) {row['codebook_bytes']:,}",
     ]
 
 
-def lines(said: dict[str, Any]) -> list[str]:
-    """Everything that was said, for people: what was forgotten, answers, facts, the audit."""
-    out = [f"forgotten: {key}" for key in said.get("forgotten", [])]
-    out += [f"erased: {said['erased']} rows of the ledger"] if "erased" in said else []
-    out += map(answer_line, said.get("answers", []))
-    out += map(listed_line, said.get("facts", []))
-    out += audit_lines(said["audit"]) if "audit" in said else []
-    out += [f"plot: {said['plot']}"] if "plot" in said else []
+def lines(report: dict[str, Any]) -> list[str]:
+    """Everything in a report, as lines: keys forgotten, answers, facts, the audit."""
+    out = [f"forgotten: {key}" for key in report.get("forgotten", [])]
+    out += [f"erased: {report['erased']} rows of the ledger"] if "erased" in report else []
+    out += map(answer_line, report.get("answers", []))
+    out += map(listed_line, report.get("facts", []))
+    out += audit_lines(report["audit"]) if "audit" in report else []
+    out += [f"plot: {report['plot']}"] if "plot" in report else []
     return out
 
 
@@ -128,8 +128,8 @@ def ingested_line(table: FactTable, done: Ingested) -> str:
         "kept as they were": done.kept + table.kept,
         "bad rows skipped": len(table.bad),
     }
-    said = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
-    return said or "no rows"
+    text = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
+    return text or "no rows"
 
 
 def overload_line(room: Capacity) -> str | None:

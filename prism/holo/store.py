@@ -67,5 +67,5 @@ class FactStore(Protocol):
         ...
 
     def __contains__(self, key: Key) -> bool:
-        """Whether a fact is bound under ``key``."""
+        """True if a fact is bound under ``key``."""
         ...

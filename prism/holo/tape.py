@@ -22,10 +22,8 @@ from torch import Tensor
 
 from prism.holo import audit, file, merge
 from prism.holo.algebra.codes import Key, sign_codes, signs
-from prism.holo.algebra.vectors import bind_vectors, unbind
 from prism.holo.capacity.planning import plan
-from prism.holo.config import HoloConfig
-from prism.holo.parts import TapeParts
+from prism.holo.parts import HoloConfig, TapeParts
 from prism.holo.reader import Reader
 from prism.holo.recall import Readout, Recall
 from prism.holo.store import Fact
@@ -42,7 +40,7 @@ class HoloTape:
 
     Args:
         dim, banks, config: the accumulator's shape and how it is read, the fields of
-            :class:`~prism.holo.config.HoloConfig`.
+            :class:`~prism.holo.parts.HoloConfig`.
         values: what can be answered: None (open), a number M, a list, or a tensor [M, dim] of +-1.
         device: of the accumulator.
     """
@@ -127,7 +125,7 @@ class HoloTape:
         return self.count
 
     def __contains__(self, key: Key) -> bool:
-        """Whether the ledger lists the key; raises ValueError without a ledger."""
+        """True if the ledger lists the key; raises ValueError without a ledger."""
         return bool(self._parts.listed("in").find(self.hash([key]))[0] >= 0)
 
     def __repr__(self) -> str:
@@ -208,7 +206,7 @@ class HoloTape:
     def _changes(
         self, keys: Any, values: Any, hashes: np.ndarray, bindings: Bindings, on_conflict: str
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Which facts bool [F] are to be written, and the roots int64 of rows they replace."""
+        """Facts bool [F] to be written, and the roots int64 of rows they replace."""
         if self.ledger is None:
             return np.ones(len(hashes), bool), np.zeros(0, np.int64)
         _, first, again = np.unique(hashes, return_index=True, return_inverse=True)
@@ -359,8 +357,8 @@ class HoloTape:
         return numbers[0] if self.config.banks == 1 else numbers
 
     def unbind(self, query: Tensor) -> Tensor:
-        """``query * H``, [D] or [N, D]; see :func:`prism.holo.algebra.vectors.unbind`."""
-        return unbind(self.accumulator, query)
+        """``query * H``, [D] or [N, D]; see :meth:`Accumulator.unbind`."""
+        return self.accumulator.unbind(query)
 
     def key_vectors(self, keys: Any) -> Tensor:
         """Codes float [N, D] of N keys, to be mixed with vectors of one's own."""
@@ -376,7 +374,7 @@ class HoloTape:
             if not isinstance(value, Tensor):
                 words = self.vocabulary.codes.words(self.vocabulary.ids([value], grow=True))
                 value = signs(words, self.config.dim)[0].to(key)
-            self._parts.unlisted += sign * bind_vectors(self.accumulator, key, value, sign)
+            self._parts.unlisted += sign * self.accumulator.bind_vectors(key, value, sign)
         except ValueError:
             self.vocabulary.shrink(size)
             raise

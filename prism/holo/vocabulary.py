@@ -91,7 +91,7 @@ class Vocabulary:
 
     @property
     def given(self) -> bool:
-        """Whether the codes were given as a tensor."""
+        """True if the codes were given as a tensor."""
         return isinstance(self.codes, GivenCodebook)
 
     @property

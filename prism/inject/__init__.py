@@ -4,14 +4,14 @@ lm = attach(model, tokenizer, tape)                    # any language model, fro
 logits = prism(tokens, facts=facts_for(tape, tokenizer, vocab_size)).logits     # with holo_mode
 """
 
-from prism.inject.addresses import AddressRegister
+from prism.inject.addresses import AnswerAccumulator
 from prism.inject.attached import AttachedLM, attach
 from prism.inject.sync import Skipped
 from prism.inject.token_facts import StoreFacts, TokenFacts, facts_for
 from prism.inject.trigger import Injection
 
 __all__ = [
-    "AddressRegister",
+    "AnswerAccumulator",
     "AttachedLM",
     "Injection",
     "Skipped",

@@ -30,6 +30,7 @@ from prism.holo.capacity.theory import facts_at, quantile
 from prism.holo.ledger import FORGOTTEN, Ledger
 
 TOKENS_PER_FACT = 6  # of an answer with its ending, generously
+DIM = 32_768  # numbers of a bank
 FALSE_READ, ACCURACY = 1e-5, 0.999  # of a single token of an answer
 
 
@@ -40,7 +41,7 @@ class AddressRead(NamedTuple):
     z: Tensor
 
 
-class AddressRegister:
+class AnswerAccumulator:
     """An integer accumulator from addresses to token ids.
 
     Args:
@@ -53,7 +54,7 @@ class AddressRegister:
 
     def __init__(
         self,
-        dim: int = 32_768,
+        dim: int = DIM,
         vocab_size: int = 65_536,
         banks: int = 1,
         seed: int = 0,
@@ -107,12 +108,12 @@ class AddressRegister:
         self.ledger.supersede(rows, FORGOTTEN)
 
     def source(self, root: np.uint64) -> str | None:
-        """Where the answer under a root came from, if it is bound and that was said."""
+        """Source of the answer under a root, if it is bound and one was given."""
         row = self._row(root)[0]
         return None if row < 0 else self.ledger.sources[self.ledger.column("source")[row]]
 
     def __contains__(self, root: np.uint64) -> bool:
-        """Whether an answer is bound under a root."""
+        """True if an answer is bound under a root."""
         return bool(self._row(root)[0] >= 0)
 
     def _row(self, root: np.uint64) -> np.ndarray:
@@ -196,12 +197,7 @@ class AddressRegister:
         return banks
 
 
-def register_for(facts: int, vocab_size: int, dim: int = 32_768) -> AddressRegister:
-    """An empty register with room for the answers of so many facts."""
-    return AddressRegister(dim, vocab_size, banks_for(facts, vocab_size, dim))
-
-
-def banks_for(facts: int, vocab_size: int, dim: int) -> int:
+def banks_for(facts: int, vocab_size: int, dim: int = DIM) -> int:
     """Banks of ``dim`` numbers that the answers of so many facts need."""
     held = facts_at(ACCURACY, dim, vocab_size, alpha=FALSE_READ)
     return max(1, math.ceil(facts * TOKENS_PER_FACT / max(1, held)))

@@ -12,6 +12,7 @@ read that clearly; at every other step the logits are the model's own, bit for b
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,8 +26,8 @@ from prism.data.tokens import Tokenizer
 from prism.holo import FactStore, HoloTape
 from prism.holo.capacity import theory
 from prism.inject import calibration
-from prism.inject.addresses import AddressRegister, register_for
-from prism.inject.knowledge import Knowledge, SpokenFacts
+from prism.inject.addresses import AnswerAccumulator
+from prism.inject.knowledge import Knowledge, KnowledgeView
 from prism.inject.names import SLOT
 from prism.inject.probes import calibration_text
 from prism.inject.reading import read
@@ -53,19 +54,19 @@ class AttachedLM:
     """
 
     def __init__(
-        self, model: nn.Module, tokenizer: Tokenizer, tape: FactStore | AddressRegister
+        self, model: nn.Module, tokenizer: Tokenizer, tape: FactStore | AnswerAccumulator
     ) -> None:
         self.model, self.tokenizer, self.tape = model, tokenizer, tape
-        self._view: SpokenFacts | None = None
+        self._view: KnowledgeView | None = None
         self._injected: list[Injection] = []
-        if isinstance(tape, AddressRegister):
+        if isinstance(tape, AnswerAccumulator):
             self.knowledge = Knowledge(tokenizer, tape)
             return
         if not isinstance(tape, FactStore):
-            allowed = "a FactStore, as HoloTape, or an AddressRegister"
+            allowed = "a FactStore, as HoloTape, or an AnswerAccumulator"
             raise TypeError(f"tape = {type(tape).__name__}: must be {allowed}")
-        self.knowledge = Knowledge(tokenizer, register_for(1, model.config.vocab_size))
-        self._view = SpokenFacts(tape, self.knowledge)
+        self.knowledge = Knowledge(tokenizer, AnswerAccumulator(vocab_size=model.config.vocab_size))
+        self._view = KnowledgeView(tape, self.knowledge)
 
     @property
     def skipped(self) -> list[Skipped]:
@@ -179,8 +180,10 @@ class AttachedLM:
         if self._view is not None:
             self._view.sync()
         if self.knowledge.calibration is None:
-            folder = calibration.calibration_folder()
-            self.calibrate(cache=folder, progress=calibration.say)
+            self.calibrate(
+                cache=calibration.calibration_folder(),
+                progress=lambda line: print(f"calibration: {line}", file=sys.stderr, flush=True),
+            )
         self.knowledge.prepare(self.model)
 
     def step(
@@ -246,7 +249,7 @@ class AttachedLM:
         return "".join(text for text, _ in pieces)
 
     def explain(self) -> list[Injection]:
-        """Which fact put which token into the last generated text."""
+        """Injections of the last generated text: which fact put which token there."""
         return list(self._injected)
 
     def _bound(self, subject: str, relation: str) -> None:
@@ -258,7 +261,7 @@ class AttachedLM:
 
 
 def attach(
-    model: nn.Module, tokenizer: Tokenizer, tape: FactStore | AddressRegister | None = None
+    model: nn.Module, tokenizer: Tokenizer, tape: FactStore | AnswerAccumulator | None = None
 ) -> AttachedLM:
     """Put a tape on a causal language model.
 
@@ -267,7 +270,7 @@ def attach(
         tokenizer: its tokenizer.
         tape: a :class:`~prism.holo.HoloTape` or another store with a list of its facts; the model
             follows it, whoever changes it. None = a new one for a thousand facts. An
-            :class:`AddressRegister` is used as it is, and holds the answers in token ids alone.
+            :class:`AnswerAccumulator` is used as it is, and holds the answers in token ids alone.
 
     Raises:
         ValueError: the tape has no ledger, so no list of facts.

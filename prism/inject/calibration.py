@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +36,6 @@ from prism.inject.relation_space import (
     RIDGE,
     TEXT_RATE,
     WITHIN,
-    LayerWhitening,
     Prototypes,
     Whitening,
     class_means,
@@ -45,6 +43,7 @@ from prism.inject.relation_space import (
     score,
     score_layers,
 )
+from prism.record import weights_hash
 
 NAMED_RATE = 1e-2  # as TEXT_RATE, inside sentences about a named subject
 NEIGHBOUR = 2  # layers between those that are compared
@@ -88,8 +87,8 @@ class Calibration:
     def threshold(self, bound: Prototypes, competitors: Tensor) -> float:
         """The score above which a state asks about one of the bound relations. Sentences about
         one of these relations are left out: they do ask for it."""
-        strange = (self.competitors @ bound.vectors.T).amax(dim=-1) < NEAR_DUPLICATE
-        named = self.named[strange[self.named_relation]]
+        unbound = (self.competitors @ bound.vectors.T).amax(dim=-1) < NEAR_DUPLICATE
+        named = self.named[unbound[self.named_relation]]
         levels = [self.floor]
         for states, rate in ((self.text, TEXT_RATE), (named, NAMED_RATE)):
             if len(states):
@@ -176,15 +175,10 @@ def choose_heads(states: ProbeStates, heads: Sequence[Head]) -> tuple[list[Head]
 
 
 def calibration_folder() -> Path:
-    """Where calibrations are kept unless a folder is named: ``$XDG_CACHE_HOME/prism/calibration``,
-    by default in ``~/.cache``."""
+    """Folder of calibrations unless one is named: ``$XDG_CACHE_HOME/prism/calibration``, by default
+    in ``~/.cache``."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "prism" / "calibration"
-
-
-def say(line: str) -> None:
-    """Print one line of progress on stderr."""
-    print(f"calibration: {line}", file=sys.stderr, flush=True)
 
 
 def calibrated(
@@ -214,9 +208,7 @@ def calibrated(
 def fingerprint(model: nn.Module, text: str) -> str:
     """Hex digits that change with the weights, the text, the probes and the constants."""
     digest = hashlib.blake2b(digest_size=8)
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy())
+    weights_hash(model.state_dict(), digest)
     chosen = (WITHIN, RIDGE, COMPETITION, KEPT, KEPT_FLOOR, KEPT_NOUNS, NEIGHBOUR, HEADS)
     digest.update(repr((FORMAT, PROBES, SUBJECTS, chosen)).encode())
     digest.update(text.encode())
@@ -226,8 +218,8 @@ def fingerprint(model: nn.Module, text: str) -> str:
 def save(calibration: Calibration, path: Path) -> None:
     """Write ``calibration``; the file appears whole or not at all."""
     tensors = {
-        "mean": torch.stack([s.mean for s in calibration.space.layers]),
-        "whiten": torch.stack([s.whiten for s in calibration.space.layers]),
+        "mean": calibration.space.mean,
+        "whiten": calibration.space.whiten,
         "competitors": calibration.competitors,
         "text": calibration.text,
         "named": calibration.named,
@@ -239,7 +231,7 @@ def save(calibration: Calibration, path: Path) -> None:
 
 
 def load(path: Path) -> Calibration:
-    """What :func:`save` wrote.
+    """Read the calibration that :func:`save` wrote.
 
     Raises:
         ValueError: not such a file.
@@ -254,6 +246,5 @@ def load(path: Path) -> Calibration:
         raise ValueError(f"{path}: not a calibration of format {FORMAT}; delete it")
     numbers = json.loads(header["numbers"])
     heads = [(block, head) for block, head in numbers.pop("heads")]
-    maps = zip(tensors.pop("mean"), tensors.pop("whiten"), strict=True)
-    space = Whitening([LayerWhitening(*m) for m in maps])
+    space = Whitening(tensors.pop("mean"), tensors.pop("whiten"))
     return Calibration(space=space, heads=heads, **tensors, **numbers)

@@ -2,7 +2,7 @@
 
     address(s, r, j) = hash(s, r) moved to place j,    bank = hash(s)
 
-The answers lie in an :class:`AddressRegister`, which also lists them; what is kept here beside it
+The answers lie in an :class:`AnswerAccumulator`, which also lists them; what is kept here beside it
 is text: how a relation is worded, and which subjects it is bound for.
 """
 
@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from prism.data.tokens import Tokenizer
 from prism.holo import FactStore
 from prism.holo.algebra.codes import bank_of, hash_keys, position_hashes
-from prism.inject.addresses import AddressRegister, register_for
+from prism.inject.addresses import AnswerAccumulator, banks_for
 from prism.inject.calibration import Calibration
 from prism.inject.names import SLOT, Names, subject_of, wording_of
 from prism.inject.probes import PROBES, SUBJECTS
@@ -33,6 +33,7 @@ NEARLY = 0.1  # a relation this close behind the likeliest is tried after it
 EXAMPLES = 8  # subjects that a wording's prototype is averaged over
 FALSE_READ = 1e-5  # chance that an address nobody wrote gives a token
 STATEMENT = re.compile(r"(?:The|the) (.+) (is|was|are|were)(?: the| called| called the)?")
+WORDINGS = ("The REL of {} is", "{}'s REL is", "The REL for {} is")  # of a noun alone
 QUESTIONS = ("Question: What VERB the REST? Answer:", "Q: What VERB the REST?\nA:")
 
 
@@ -58,27 +59,27 @@ class Knowledge:
 
     Args:
         tokenizer: turns answers into ids.
-        register: holds them.
+        answers: holds them.
     """
 
-    def __init__(self, tokenizer: Tokenizer, register: AddressRegister) -> None:
+    def __init__(self, tokenizer: Tokenizer, answers: AnswerAccumulator) -> None:
         self.tokenizer = tokenizer
         self.names = Names()
         self.relations: dict[str, Relation] = {}
         self.calibration: Calibration | None = None
         self._bound: Prototypes | None = None
-        self.reset(register)
+        self.reset(answers)
 
-    def reset(self, register: AddressRegister) -> None:
-        """Go on with another register, an empty one; names and wordings stay."""
-        self.register = register
-        self._noise = register.threshold(FALSE_READ)
+    def reset(self, answers: AnswerAccumulator) -> None:
+        """Go on with another accumulator, an empty one; names and wordings stay."""
+        self.answers = answers
+        self._noise = answers.threshold(FALSE_READ)
         for relation in self.relations.values():
             relation.subjects.clear()
 
     def __contains__(self, fact: tuple[str, str]) -> bool:
-        """Whether an answer is bound for a (subject, relation)."""
-        return self._root(*fact)[0] in self.register
+        """True if an answer is bound for a (subject, relation)."""
+        return self._root(*fact)[0] in self.answers
 
     @property
     def share(self) -> float:
@@ -107,27 +108,29 @@ class Knowledge:
         """Write an answer, in place of an earlier one to the same question.
 
         Raises:
-            ValueError: a token that the register does not have, or a subject without a letter.
+            ValueError: a token that the accumulator does not have, or a subject without a letter.
         """
         self.names.check(subject, subject)
-        self.register.bind(*self._root(subject, relation), tokens, source)
+        self.answers.bind(*self._root(subject, relation), tokens, source)
         if relation not in self.relations:
             whole = relation.count(SLOT) == 1  # a wording is its own name
-            self.describe(relation, [relation] if whole else default_wordings(relation))
+            self.describe(
+                relation, [relation] if whole else [w.replace("REL", relation) for w in WORDINGS]
+            )
         self.names.add(subject, subject)
         subjects = self.relations[relation].subjects
         subjects.pop(subject, None)
         subjects[subject] = None
 
     def forget(self, subject: str, relation: str) -> None:
-        """Take an answer out of the register again, exactly.
+        """Take an answer out of the accumulator again, exactly.
 
         Raises:
             KeyError: it was never bound.
         """
         if (subject, relation) not in self:
             raise KeyError(f"no fact is bound about the {relation} of {subject}")
-        self.register.forget(*self._root(subject, relation))
+        self.answers.forget(*self._root(subject, relation))
         del self.relations[relation].subjects[subject]
 
     def forget_names(self, subject: str) -> None:
@@ -150,12 +153,12 @@ class Knowledge:
         """The token at one place of an answer and its z-score, or None below the noise."""
         root, bank = self._root(subject, relation)
         address = position_hashes(np.array([root]), np.array([place]))
-        tokens, z = self.register.read(address, np.array([bank]))
+        tokens, z = self.answers.read(address, np.array([bank]))
         return (int(tokens), float(z)) if float(z) > self._noise else None
 
     def source(self, subject: str, relation: str) -> str | None:
-        """Where the fact came from, if that was said."""
-        return self.register.source(self._root(subject, relation)[0])
+        """Source of the fact, if one was given."""
+        return self.answers.source(self._root(subject, relation)[0])
 
     def asked(self, hidden: Tensor) -> list[list[tuple[str, float]]]:
         """For each state ``[T, n, D]`` of the n calibrated layers the relations it may ask about,
@@ -222,10 +225,10 @@ class Knowledge:
     def _root(self, subject: str, relation: str) -> tuple[np.uint64, int]:
         """The hash of a fact, from which its addresses are made, and the bank of its subject."""
         root, about = hash_keys([f"{subject}\0{relation}", subject])
-        return root, int(bank_of(np.array([about]), self.register.accumulator.banks)[0])
+        return root, int(bank_of(np.array([about]), self.answers.accumulator.banks)[0])
 
 
-class SpokenFacts(LiveView):
+class KnowledgeView(LiveView):
     """The facts of a store as a model's :class:`Knowledge`; an address is (subject, relation).
 
     Attributes:
@@ -239,7 +242,8 @@ class SpokenFacts(LiveView):
         self.given: dict[str, tuple[str, str, str]] = {}
 
     def reset(self, room: int) -> None:
-        self.knowledge.reset(register_for(room, len(self.knowledge.register.codes)))
+        size = len(self.knowledge.answers.codes)
+        self.knowledge.reset(AnswerAccumulator(vocab_size=size, banks=banks_for(room, size)))
 
     def place(self, key: str) -> tuple[str, str]:
         if key in self.given:
@@ -268,13 +272,6 @@ def fill_in(wording: str, subject: str) -> str:
     """The wording about ``subject``, starting with a capital letter."""
     text = wording.replace(SLOT, subject)
     return text[0].upper() + text[1:]
-
-
-def default_wordings(relation: str) -> tuple[str, ...]:
-    """Wordings for a relation that is known by its noun alone."""
-    return tuple(
-        w.replace("REL", relation) for w in ("The REL of {} is", "{}'s REL is", "The REL for {} is")
-    )
 
 
 def questions(wordings: Sequence[str]) -> list[str]:

@@ -125,7 +125,7 @@ class Transcript:
         """Names in the last ``LOOKBACK`` bytes, in order; the longest at each place.
 
         A capitalised word that is no known name is a mention of something unknown, so that a
-        question about a stranger is not taken for one about a name that stands nearby.
+        question about an unknown name is not taken for one about a known one nearby.
         """
         low = max(0, len(self._text) - LOOKBACK)
         text = bytes(self._text[low:])
@@ -151,7 +151,9 @@ class Transcript:
             if subject is not None:
                 return Mention(first, last, subject, name.decode(errors="replace"), how), j - i + 1
         word = text[slice(*words[i])]
-        if word[:1].isupper() and not opens_sentence(text[:start]):
+        before = text[:start].rstrip(b" \"'(")
+        opens = not before or before[-1:] in b".?!:;\n"  # capitalised for standing at the front
+        if word[:1].isupper() and not opens:
             first, last = self._tokens(words[i][0] + low, words[i][1] + low)
             return Mention(first, last, None, word.decode(errors="replace"), "unknown"), 1
         return None, 1
@@ -185,12 +187,6 @@ def wording_of(prompt: str, subject: str) -> str:
     """The sentence with the subject left out."""
     at = prompt.lower().rfind(subject.lower())
     return (prompt[:at] + SLOT + prompt[at + len(subject) :]).strip()
-
-
-def opens_sentence(before: bytes) -> bool:
-    """Whether a word after ``before`` is capitalised for standing at the front."""
-    before = before.rstrip(b" \"'(")
-    return not before or before[-1:] in b".?!:;\n"
 
 
 def _capital(name: bytes) -> bytes:

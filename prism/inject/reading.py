@@ -1,4 +1,4 @@
-"""What an attachment needs from a model while it reads: logits, hidden states, attention.
+"""Reading of a model for an attachment: logits, hidden states, attention.
 
 :class:`Llama` gives all three. Any other model of this project's protocol gives logits and, seen
 through hooks on its ``blocks``, the hidden states; where there is no attention to watch, the

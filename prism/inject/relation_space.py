@@ -41,51 +41,42 @@ TEXT_RATE = 1e-3  # share of text positions that may look like a relation
 
 
 @dataclass
-class LayerWhitening:
-    """The map y: ``mean [D]``, ``whiten [D, D]``."""
+class Whitening:
+    """The map y of n layers: ``mean [n, D]``, ``whiten [n, D, D]``."""
 
     mean: Tensor
     whiten: Tensor
 
     def __call__(self, hidden: Tensor) -> Tensor:
-        """``[..., D]`` hidden states to unit vectors of the same shape."""
-        return F.normalize((hidden.float() - self.mean) @ self.whiten, dim=-1)
-
-
-@dataclass
-class Whitening:
-    """One map per layer: ``[..., n, D]`` hidden states to unit vectors ``[..., n D]``."""
-
-    layers: list[LayerWhitening]
-
-    def __call__(self, hidden: Tensor) -> Tensor:
-        """The mapped states of all layers, end to end."""
-        mapped = [space(hidden[..., i, :]) for i, space in enumerate(self.layers)]
-        return torch.cat(mapped, dim=-1) / len(mapped) ** 0.5
+        """``[..., n, D]`` hidden states to unit vectors ``[..., n D]``, the layers end to end."""
+        count = len(self.mean)
+        mapped = [
+            F.normalize((hidden[..., i, :].float() - self.mean[i]) @ self.whiten[i], dim=-1)
+            for i in range(count)
+        ]
+        return torch.cat(mapped, dim=-1) / count**0.5
 
 
 def fit_whitening(hidden: Tensor, relation: Tensor, text: Tensor) -> Whitening:
-    """:func:`fit_layer` for every layer of ``hidden [N, n, D]`` and ``text [M, n, D]``."""
-    layers = range(hidden.shape[1])
-    return Whitening([fit_layer(hidden[:, k], relation, text[:, k]) for k in layers])
-
-
-def fit_layer(hidden: Tensor, relation: Tensor, text: Tensor) -> LayerWhitening:
-    """The space in which wordings of one relation lie together.
+    """The space in which wordings of one relation lie together, layer by layer.
 
     Args:
-        hidden: ``[N, D]`` states at the end of N prompts.
+        hidden: ``[N, n, D]`` states at the end of N prompts.
         relation: ``[N]`` which relation each of them asks about.
-        text: ``[M, D]`` states inside running text.
+        text: ``[M, n, D]`` states inside running text.
     """
     _, index = relation.unique(return_inverse=True)
-    centres = class_means(hidden, index)
-    rest = hidden - centres[index]
-    within, total = rest.T @ rest, torch.cov(text.T)
-    mixed = WITHIN * within / within.trace() + (1 - WITHIN) * total / total.trace()
-    values, vectors = torch.linalg.eigh(mixed.double())
-    values = values.clamp(min=0) + RIDGE * values.mean()
-    return LayerWhitening(centres.mean(dim=0), (vectors * values.rsqrt() @ vectors.T).float())
+    means, maps = [], []
+    for states, running in zip(hidden.unbind(1), text.unbind(1), strict=True):
+        centres = class_means(states, index)
+        rest = states - centres[index]
+        within, total = rest.T @ rest, torch.cov(running.T)
+        mixed = WITHIN * within / within.trace() + (1 - WITHIN) * total / total.trace()
+        values, vectors = torch.linalg.eigh(mixed.double())
+        values = values.clamp(min=0) + RIDGE * values.mean()
+        means.append(centres.mean(dim=0))
+        maps.append((vectors * values.rsqrt() @ vectors.T).float())
+    return Whitening(torch.stack(means), torch.stack(maps))
 
 
 def class_means(rows: Tensor, index: Tensor) -> Tensor:
@@ -109,7 +100,7 @@ class Prototypes:
 
 
 def score(y: Tensor, bound: Prototypes, competitors: Tensor) -> Tensor:
-    """How clearly ``y [T, D]`` asks about each bound relation, ``[T, R]``."""
+    """Scores ``[T, R]``: how clearly ``y [T, D]`` asks about each bound relation."""
     near = bound.nearness(y)
     if len(competitors) == 0:
         return near
@@ -176,16 +167,16 @@ def _divided(
     )
     _, index = relation[mine].unique(return_inverse=True)
     negatives = F.normalize(class_means(y[mine], index), dim=-1)
-    strange = _negative_scores(y, relation, other, bound, prototypes, negatives)
+    unrelated = _negative_scores(y, relation, other, bound, prototypes, negatives)
     text = score(space(running), prototypes, negatives).amax(dim=-1)
-    bar = max(float(strange.quantile(KEPT)), float(text.quantile(1 - TEXT_RATE)))
+    bar = max(float(unrelated.quantile(KEPT)), float(text.quantile(1 - TEXT_RATE)))
     asked = known & ~written
     scores = score(y[asked], prototypes, negatives)
     best, answer = scores.max(dim=-1)
     right = (best > bar) & (bound[answer] == relation[asked])
     own = scores.gather(1, torch.searchsorted(bound, relation[asked])[:, None])[:, 0]
     noun = torch.isin(wording[asked], torch.tensor(list(NOUNS)))
-    return float(right.float().mean()), float(strange.quantile(KEPT_FLOOR)), own[noun]
+    return float(right.float().mean()), float(unrelated.quantile(KEPT_FLOOR)), own[noun]
 
 
 def _negative_scores(
@@ -196,11 +187,11 @@ def _negative_scores(
     prototypes: Prototypes,
     negatives: Tensor,
 ) -> Tensor:
-    """How clearly prompts about other relations seem to ask about a bound one; what is about
-    another kind of subject is refused anyway and counts as -1."""
+    """Best scores of prompts about other relations, none of them bound; one about another kind of
+    subject is refused anyway and counts as -1."""
     kinds = sorted(SUBJECTS)
     kind = torch.tensor([kinds.index(p.kind) for p in PROBES])
-    strange = torch.isin(relation, other)
-    wrong, claimed = score(y[strange], prototypes, negatives).max(dim=-1)
-    same_kind = kind[bound[claimed]] == kind[relation[strange]]
+    unrelated = torch.isin(relation, other)
+    wrong, claimed = score(y[unrelated], prototypes, negatives).max(dim=-1)
+    same_kind = kind[bound[claimed]] == kind[relation[unrelated]]
     return torch.where(same_kind, wrong, -1.0)

@@ -139,7 +139,7 @@ class LiveView(ABC):
 
 
 def _answers(store: FactStore, facts: Sequence[Fact]) -> list[str | Skipped]:
-    """What the store answers to the keys of ``facts``, as text."""
+    """Answers of the store to the keys of ``facts``, as text."""
     keys = [fact.key for fact in facts if isinstance(fact.key, str)]
     if isinstance(store, HoloTape):
         recalls = store.recall_many(keys, resolve=False)

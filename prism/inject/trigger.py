@@ -7,7 +7,7 @@ At each token, hard decisions in this order:
    where the relation's own words are in the sentence;
 3. the subject is the name with the most attention on it, of those that stand in the text;
 4. a question that puts other words to the relation's noun is about something else;
-5. the register is read at (subject, relation, 0); a read below the noise threshold gives nothing.
+5. the accumulator is read at (subject, relation, 0); below the noise threshold it gives nothing.
 
 Without an injection at a step the model's logits of that step are not touched at all.
 
@@ -53,7 +53,7 @@ class Injection:
     Attributes:
         position: index of the token that the sequence ended with.
         token: what comes next according to the fact.
-        z: the read in standard deviations of the register's noise.
+        z: the read in standard deviations of the accumulator's noise.
         subject, relation: the fact's address; ``place`` in the answer, 0 first.
         score: how far the relation's score was above the threshold, when the answer began; below 0
             where the relation's own words made up for it.
@@ -173,7 +173,7 @@ def noun_of(wordings: Sequence[str]) -> frozenset[str]:
 
 
 def altered(text: str, subject: str, wordings: Sequence[str]) -> bool:
-    """Whether the last sentence of ``text`` turns the relation of ``subject`` into another one.
+    """True if the last sentence of ``text`` turns the relation of ``subject`` into another one.
 
     Args:
         text: what was read so far.
@@ -200,7 +200,7 @@ def words(text: str) -> list[str]:
 
 
 def spoken(text: str, subject: str, wordings: Sequence[str]) -> bool:
-    """Whether ``text`` has the words that all wordings share, in the sentence that names the
+    """True if ``text`` has the words that all wordings share, in the sentence that names the
     subject or after it, and ends with the word that one of them ends with.
 
     Args:

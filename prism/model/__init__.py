@@ -4,7 +4,7 @@
 continues a sequence exactly. README.md has the equations of a block and the file of each.
 """
 
-from prism.model.prism import Prism
+from prism.model.prism import Prism, PrismState
 from prism.model.protocol import (
     LanguageModel,
     LayerRouting,
@@ -12,7 +12,6 @@ from prism.model.protocol import (
     detach_state,
     map_state,
 )
-from prism.model.state import PrismState
 
 __all__ = [
     "LanguageModel",

@@ -30,14 +30,24 @@ from prism.model.neural import NeuralExpert
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LayerRouting
 from prism.model.router import Decision, Router, nothing_to_decide
-from prism.model.state import BlockState
-from prism.model.symbolic import SymbolicMachine
-from prism.model.tape import TapeHeads
+from prism.model.symbolic import SymbolicMachine, SymbolicState
+from prism.model.tape import TapeHeads, TapeState
 from prism.ops.delta import ChunkFrame, Written
 from prism.ops.dispatch import dispatch
 from prism.ops.documents import shift_right
 
 LEAST_SQUARE = 1e-12  # smallest mean square of the stream in a ratio
+
+
+@dataclass
+class BlockState:
+    """State of one block: the bus ``[B, K, G]``, the last token's features ``[B, D]`` for the token
+    shift of the neural expert, and the states of the other experts; None for one it lacks."""
+
+    bus: Tensor
+    last: Tensor | None
+    tape: TapeState | None
+    symbolic: SymbolicState | None
 
 
 @dataclass

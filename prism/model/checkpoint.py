@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from prism.model.prism import Prism
 
 FORMAT = 1
+Tensors = dict[str, torch.Tensor]
 DTYPES = ("float32", "float64", "bfloat16", "float16")
 
 
@@ -83,16 +84,16 @@ def _stored(model: Prism) -> dict[str, torch.Tensor]:
     return tensors
 
 
-def _check(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor], path: Path) -> None:
-    missing, extra = sorted(wanted.keys() - found.keys()), sorted(found.keys() - wanted.keys())
+def _check(weights: Tensors, wanted: Tensors, path: Path) -> None:
+    missing, extra = sorted(wanted.keys() - weights.keys()), sorted(weights.keys() - wanted.keys())
     if missing:
         raise ValueError(f"{path}: tensor {missing[0]!r} is missing ({len(missing)} in all)")
     if extra:
         raise ValueError(f"{path}: tensor {extra[0]!r} is unknown ({len(extra)} in all)")
     for name, tensor in wanted.items():
-        if found[name].shape != tensor.shape:
-            shapes = f"{tuple(found[name].shape)}: must be {tuple(tensor.shape)}"
+        if weights[name].shape != tensor.shape:
+            shapes = f"{tuple(weights[name].shape)}: must be {tuple(tensor.shape)}"
             raise ValueError(f"{path}: shape of {name!r} is {shapes}, as config.json says")
-        if found[name].dtype != tensor.dtype:
-            types = f"{found[name].dtype}: must be {tensor.dtype}"
+        if weights[name].dtype != tensor.dtype:
+            types = f"{weights[name].dtype}: must be {tensor.dtype}"
             raise ValueError(f"{path}: dtype of {name!r} is {types}")

@@ -9,9 +9,9 @@
 
 The model holds 4 D + 4 numbers for this and no fact: what it learns is to find the parts of a
 question, so facts that it never saw work as well as any. Names are compared by hash and not by
-feature: features of neighbours agree more than paraphrases do, and then a register answers with the
-neighbour's fact. Where the gate is closed the logits are those of the model without a tape, bit for
-bit. The gated mixture is the pointer network's (arXiv 1704.04368) with a hard gate.
+feature: features of neighbours agree more than paraphrases do, and then an accumulator answers with
+the neighbour's fact. Where the gate is closed the logits are those of the model without a tape, bit
+for bit. The gated mixture is the pointer network's (arXiv 1704.04368) with a hard gate.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ class FactReader(Protocol):
 @dataclass
 class HoloState:
     """Trigger state between calls: ``hashes [B, 2]`` of the last subject and relation, ``part
-    [B]`` of the last token, ``asked [B]`` how many tokens in a row asked, up to the last."""
+    [B]`` of the last token, ``query_run [B]`` how many tokens in a row asked, up to the last."""
 
     hashes: Tensor
     part: Tensor
-    asked: Tensor
+    query_run: Tensor
 
 
 @dataclass
@@ -103,24 +103,26 @@ class HoloRead(nn.Module):
             zero = torch.zeros_like(tokens[:, 0])
             state = HoloState(torch.stack([zero, zero], dim=1), zero, zero)
         before = torch.cat([state.part[:, None], part[:, :-1]], dim=1)
-        fresh = _document_starts(doc_index, tokens)
+        fresh = torch.zeros_like(tokens, dtype=torch.bool)  # the token opens a document
+        if doc_index is not None:
+            fresh = doc_index != previous_index(doc_index)
         hashes = []
         for i, kind in enumerate((SUBJECT, RELATION)):
             plays = part == kind
             begins = plays & (fresh | (before != kind))
             hashes.append(run_hashes(tokens, plays, begins, fresh, state.hashes[:, i]))
         count = asks.long()
-        asked = affine_scan(count * ~fresh, count, state.asked)
+        query_run = affine_scan(count * ~fresh, count, state.query_run)
         queries = FactQueries(
             scores[..., :3],
             scores[..., 3],
             fact_keys(*hashes),
             asks,
-            (asked - 1).clamp(min=0),
+            (query_run - 1).clamp(min=0),
             torch.zeros_like(asks),
         )
         last = torch.stack([h[:, -1] for h in hashes], dim=1)
-        return queries, HoloState(last, part[:, -1], asked[:, -1])
+        return queries, HoloState(last, part[:, -1], query_run[:, -1])
 
 
 def fact_reader(facts: FactReader | None, tape: FactReader | None) -> FactReader | None:
@@ -179,10 +181,3 @@ def mix_facts(logits: Tensor, tokens: Tensor, doubt: Tensor) -> Tensor:
     share = wide.log_softmax(dim=-1) + doubt.log()
     chosen = torch.logaddexp(share.gather(1, tokens[:, None]), torch.log1p(-doubt))
     return share.scatter(1, tokens[:, None], chosen).to(logits.dtype)
-
-
-def _document_starts(doc_index: Tensor | None, tokens: Tensor) -> Tensor:
-    """``[B, T]`` True where a token is the first of its document (and not of the carried one)."""
-    if doc_index is None:
-        return torch.zeros_like(tokens, dtype=torch.bool)
-    return doc_index != previous_index(doc_index)

@@ -11,22 +11,37 @@ rows; a document nothing of its neighbours in the row. The state goes in and com
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from prism.config import PrismConfig
-from prism.model.block import Block, Pass
+from prism.model.block import Block, BlockState, Pass
 from prism.model.checkpoint import read_config, read_weights, save
-from prism.model.holo_read import FactReader, HoloRead, fact_reader, inject_facts
+from prism.model.holo_read import FactReader, HoloRead, HoloState, fact_reader, inject_facts
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
 from prism.model.router import Decision, mean_of_real
-from prism.model.state import BlockState, PrismState
 from prism.ops.documents import document_index
 
 EMBEDDING_STD = 0.125
+
+
+@dataclass
+class PrismState:
+    """States of all blocks; ``segment [B]``, the segment id of the last token (None when the call
+    had no ``segment_ids``); ``holo``, the state of the fact query, with ``holo_mode``.
+
+    Explicit tensors that continue a sequence exactly. Their size does not depend on the number of
+    tokens read. Every entry has a batch axis first, so states can be sliced, stacked and moved
+    like data.
+    """
+
+    blocks: tuple[BlockState, ...]
+    segment: Tensor | None
+    holo: HoloState | None = None
 
 
 class Prism(LanguageModel):

@@ -22,6 +22,8 @@ input projection are noise, which AdamW turns into whole steps.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
@@ -29,7 +31,6 @@ from torch import Tensor, nn
 from prism.config import SymbolicConfig
 from prism.model.norm import promote
 from prism.model.primitives import CAUSAL_LIBRARY, TOKEN_LIBRARY, UnitInputs, angle_steps
-from prism.model.state import SymbolicState
 from prism.ops.choice import hard_choice
 from prism.ops.documents import shift_right
 
@@ -51,6 +52,19 @@ def first_choices(config: SymbolicConfig) -> list[int]:
             others += 1
         first.append(names.index(name))
     return first
+
+
+@dataclass
+class SymbolicState:
+    """State of one symbolic expert.
+
+    Attributes:
+        gate: ``[B, U]`` last token's input b2, which gates the step of the next.
+        primitives: ``[B, U]`` per causal primitive, by name.
+    """
+
+    gate: Tensor
+    primitives: dict[str, Tensor]
 
 
 class SymbolicMachine(nn.Module):

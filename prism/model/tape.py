@@ -14,16 +14,32 @@ projection starts as the transpose of the value projection: what is read comes b
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 
 from prism.config import TapeConfig
 from prism.model.norm import promote
-from prism.model.state import TapeState
 from prism.ops.delta import ChunkFrame, Written, chunk_frame, delta_rule
 from prism.ops.documents import shift_right
 from prism.ops.ring import offset_query, phases, ring_read
+
+
+@dataclass
+class TapeState:
+    """Fast-weight state of one memory layer. Hc content heads, Hp position heads.
+
+    Attributes:
+        fast_weights: ``[B, Hc, S, M]`` sum of this layer's own writes (content heads).
+        code: ``[B, Hc, S]`` code of the last token, from which the next key is made.
+        ring: ``[B, S - 1, Hp, M]`` contents of the last tokens in the ring (position heads).
+    """
+
+    fast_weights: Tensor
+    code: Tensor
+    ring: Tensor
 
 
 class TapeHeads(nn.Module):

@@ -1,17 +1,18 @@
 """Modular training: experts trained apart on one frozen backbone, then summed in one model.
 
-A backbone (:mod:`.backbone`) is trained on all data and frozen; a branch (:mod:`.branch`) adds one
-expert kind to it and trains that alone; :func:`assemble` puts branches together by tensor name.
+A backbone (:mod:`.backbone`) is trained on all data and frozen; a branch (:func:`branch_of`) adds
+one expert kind to it and trains that alone; :func:`assemble` puts branches together by tensor name.
 """
 
-from prism.modular.assembly import Assembly, ModularReport, TensorSource, assemble, report_of
+from prism.modular.assembly import ModularReport, TensorSource, assemble, report_of
 from prism.modular.backbone import (
+    OWN_SHARE,
     assembled_config,
     backbone_config,
     branch_config,
+    branch_of,
     check_backbone,
 )
-from prism.modular.branch import OWN_SHARE, branch_of
 from prism.modular.output_penalty import (
     OUT_OF_DOMAIN_FACTOR,
     OUTPUT_PENALTY,
@@ -33,7 +34,6 @@ __all__ = [
     "OUTPUT_PENALTY",
     "OUT_OF_DOMAIN_FACTOR",
     "OWN_SHARE",
-    "Assembly",
     "ModularReport",
     "TensorSource",
     "assemble",

@@ -64,16 +64,9 @@ class ModularReport:
         return "\n".join([head, *(tensor.line() for tensor in self.tensors)])
 
 
-@dataclass(frozen=True)
-class Assembly:
-    """The assembled ``model``, and the ``report`` of the origin of its tensors."""
-
-    model: Prism
-    report: ModularReport
-
-
-def assemble(backbone: Prism, branches: Mapping[str, Prism]) -> Assembly:
-    """One model out of ``backbone`` and ``branches``, each by its expert kind.
+def assemble(backbone: Prism, branches: Mapping[str, Prism]) -> Prism:
+    """One model out of ``backbone`` and ``branches``, each by its expert kind;
+    :func:`report_of` it gives the origin of its tensors.
 
     Raises:
         ValueError: no branch, a branch of another kind, or one trained on another backbone.
@@ -103,7 +96,7 @@ def assemble(backbone: Prism, branches: Mapping[str, Prism]) -> Assembly:
         else:
             tensors[name] = branches[group].state_dict()[name]
     model.load_state_dict(tensors)
-    return Assembly(model, report_of(model))
+    return model
 
 
 def report_of(model: Prism) -> ModularReport:

@@ -1,15 +1,23 @@
-"""The backbone: everything that all branches share, with an anchor in place of the experts.
+"""The backbone that all branches share, and the branches on it.
 
-    x = x + bus(norm(x));   x = x + anchor(norm(x))
+    backbone   x = x + bus(norm(x));   x = x + anchor(i)                          i = norm(x)
+    branch     x = x + anchor(i) + 2 sigmoid(w i + b) E(i)      output projection of E zero at first
 
-It is trained on all data, then frozen. The anchor is a neural expert that every token gets, so a
-backbone is a language model of its own, and an expert may add nothing to a token. This is the
-frozen public expert of FlexOlmo (arXiv 2507.07024) beside experts of different kinds.
+The backbone has an anchor in place of experts. It is trained on all data, then frozen. The anchor
+is a neural expert that every token gets, so a backbone is a language model of its own, and an
+expert may add nothing to a token. This is the frozen public expert of FlexOlmo (arXiv 2507.07024)
+beside experts of different kinds.
+
+A branch is the frozen backbone and one expert kind, the only thing that is trained. At step 0 it
+computes what the backbone does: the gate is half open, but the expert's output is 0. The output
+projection has a gradient at once, the weights before it one step later. The input projection of a
+symbolic branch learns slowly (``UNIT_INPUT_RATE``): until its output projection has grown, the
+gradients of its inputs are noise. The fields of a kind (width, tape, units) are those of its own
+branch.
 
 Gates are independent, and the norm of what the experts add is penalised
-(:mod:`prism.modular.output_penalty`). The input projection of a symbolic branch learns slowly
-(``UNIT_INPUT_RATE``): until its output projection, which starts at zero, has grown, the gradients
-of its inputs are noise. The fields of a kind (width, tape, units) are those of its own branch.
+(:mod:`prism.modular.output_penalty`), more so on the 30% of a branch's training data that are the
+backbone's mix and not of its own domain.
 """
 
 from __future__ import annotations
@@ -17,11 +25,15 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+import torch
+
 from prism.config import PrismConfig
+from prism.model.prism import Prism
 from prism.modular.output_penalty import OUTPUT_PENALTY
-from prism.modular.parameter_groups import KINDS
+from prism.modular.parameter_groups import KINDS, backbone_tensors, freeze_backbone
 
 UNIT_INPUT_RATE = 1 / 128
+OWN_SHARE = 0.7  # of a branch's data that is of its own domain
 FIELDS = {
     "neural": ("neural_hidden",),
     "memory": ("tape", "memory_layers"),
@@ -81,3 +93,25 @@ def check_backbone(config: PrismConfig) -> None:
             f"{config.anchor_hidden!r}: must be a model of --modular-phase backbone, which has an "
             "anchor and no kinds"
         )
+
+
+def branch_of(backbone: Prism, kind: str, like: PrismConfig | None = None) -> Prism:
+    """Copy of ``backbone`` with untrained experts of ``kind``; only they and their gates have
+    gradients.
+
+    Args:
+        like: a config whose fields the experts have; default that of the backbone.
+
+    Raises:
+        ValueError: an unknown kind, or a backbone that has experts.
+    """
+    if kind not in KINDS:
+        raise ValueError(f"modular branch {kind!r}: must be one of {', '.join(KINDS)}")
+    check_backbone(backbone.config)
+    branch = Prism(branch_config(backbone.config, kind, like)).to(backbone.embedding.weight)
+    branch.load_state_dict(backbone_tensors(backbone), strict=False)
+    with torch.no_grad():
+        for block in branch.blocks:
+            if kind in block.kinds:
+                getattr(block, kind).write.weight.zero_()
+    return freeze_backbone(branch)

@@ -67,7 +67,10 @@ def ring_read(
     band = _skew(taps.flip(-1), window)  # [B, N, H, C, C + S - 1]
     if doc_index is not None:
         documents = torch.nn.functional.pad(doc_index, (slots - 1, 0))  # carried contents: 0
-        band = band * _same_document(documents, slots, size, pad)[:, :, None]
+        filled = torch.cat([documents, documents[:, -1:].expand(-1, pad)], dim=1)
+        reader = filled[:, slots - 1 :].unflatten(1, (-1, size))
+        same = reader[..., None] == filled.unfold(1, window, size)[:, :, None]  # as the slot's
+        band = band * same[:, :, None]
     padded = torch.nn.functional.pad(line, (0, 0, 0, 0, 0, pad)) if pad else line
     if count == 1:
         pieces = padded[:, None]
@@ -88,14 +91,6 @@ def _skew(rows: Tensor, window: int) -> Tensor:
     *batch, size, slots = rows.shape
     flat = torch.nn.functional.pad(rows, (0, window + 1 - slots)).flatten(-2)
     return flat[..., : size * window].reshape(*batch, size, window)
-
-
-def _same_document(documents: Tensor, slots: int, size: int, pad: int) -> Tensor:
-    """``[B, N, C, C + S - 1]`` bool of ``documents [B, S - 1 + T]``: token and slot belong to the
-    same document."""
-    documents = torch.cat([documents, documents[:, -1:].expand(-1, pad)], dim=1)
-    reader = documents[:, slots - 1 :].unflatten(1, (-1, size))
-    return reader[..., None] == documents.unfold(1, size + slots - 1, size)[:, :, None]
 
 
 def ring_read_loop(

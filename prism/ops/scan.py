@@ -26,6 +26,8 @@ def decay_scan(
     carry: Tensor | None = None,
     doc_index: Tensor | None = None,
     chunk: int = 64,
+    stride: int = 1,
+    scaled: bool = True,
 ) -> Tensor:
     """Run the integrators over time.
 
@@ -35,11 +37,41 @@ def decay_scan(
         carry: ``[B, K, G]`` state after the token before, or None for zero.
         doc_index: ``[B, T]`` document index of each token or None; only document 0 sees ``carry``.
         chunk: tokens per chunk.
+        stride: tokens that pass per step, 1 but for the states at chunk borders.
+        scaled: multiply the input by ``s_k``; the states at chunk borders have it already.
 
     Returns:
         ``[B, T, K, G]`` states; the state to carry on is the last one.
     """
-    return _scan(z, half_lives, 1, True, carry, doc_index, chunk)
+    batch, length, num_rates, width = z.shape
+    size = min(max(chunk, 2), length)  # chunks of one would never shorten the sequence
+    count = -(-length // size)
+    pad = count * size - length
+    lower, fade = _tables(half_lives, stride, scaled, size, z.device, z.dtype)
+    blocks = torch.nn.functional.pad(z, (0, 0, 0, 0, 0, pad)).view(
+        batch, count, size, num_rates, width
+    )
+    if doc_index is None:
+        inner = torch.einsum("kij,bnjkg->bnikg", lower, blocks)
+        ends = None
+        seen = fade.T[None, None]  # [1, 1, C, K]: how much of the carry each token keeps
+    else:
+        index, entering = chunk_documents(doc_index, size)
+        same = index[..., :, None] == index[..., None, :]  # [B, N, C, C]
+        inner = torch.einsum("bnkij,bnjkg->bnikg", lower * same[:, :, None], blocks)
+        ends = index[..., -1]
+        seen = fade.T * (index == entering[..., None])[..., None]
+    if count == 1:
+        carries = None if carry is None else carry[:, None]
+    else:
+        ends = None if ends is None else ends[:, :-1]
+        steps = stride * size
+        carries = decay_scan(inner[:, :-1, -1], half_lives, carry, ends, chunk, steps, False)
+        first = torch.zeros_like(carries[:, :1]) if carry is None else carry[:, None]
+        carries = torch.cat([first, carries], dim=1)
+    if carries is not None:
+        inner = torch.addcmul(inner, seen[..., None], carries[:, :, None])
+    return inner.reshape(batch, count * size, num_rates, width)[:, :length]
 
 
 def decay_scan_loop(
@@ -92,49 +124,3 @@ def _tables(
             lower = lower * rates(half_lives)[1][:, None, None]
         fade = torch.exp2(-(step + 1) / lives[:, 0])
         return lower.to(device=device, dtype=dtype), fade.to(device=device, dtype=dtype)
-
-
-def _scan(
-    z: Tensor,
-    half_lives: tuple[float, ...],
-    stride: int,
-    scaled: bool,
-    carry: Tensor | None,
-    doc_index: Tensor | None,
-    chunk: int,
-) -> Tensor:
-    batch, length, num_rates, width = z.shape
-    size = min(max(chunk, 2), length)  # chunks of one would never shorten the sequence
-    count = -(-length // size)
-    pad = count * size - length
-    lower, fade = _tables(half_lives, stride, scaled, size, z.device, z.dtype)
-    blocks = torch.nn.functional.pad(z, (0, 0, 0, 0, 0, pad)).view(
-        batch, count, size, num_rates, width
-    )
-    if doc_index is None:
-        inner = torch.einsum("kij,bnjkg->bnikg", lower, blocks)
-        ends = None
-        seen = fade.T[None, None]  # [1, 1, C, K]: how much of the carry each token keeps
-    else:
-        index, entering = chunk_documents(doc_index, size)
-        same = index[..., :, None] == index[..., None, :]  # [B, N, C, C]
-        inner = torch.einsum("bnkij,bnjkg->bnikg", lower * same[:, :, None], blocks)
-        ends = index[..., -1]
-        seen = fade.T * (index == entering[..., None])[..., None]
-    if count == 1:
-        carries = None if carry is None else carry[:, None]
-    else:
-        carries = _scan(
-            inner[:, :-1, -1],
-            half_lives,
-            stride * size,
-            False,
-            carry,
-            None if ends is None else ends[:, :-1],
-            chunk,
-        )
-        first = torch.zeros_like(carries[:, :1]) if carry is None else carry[:, None]
-        carries = torch.cat([first, carries], dim=1)
-    if carries is not None:
-        inner = torch.addcmul(inner, seen[..., None], carries[:, :, None])
-    return inner.reshape(batch, count * size, num_rates, width)[:, :length]

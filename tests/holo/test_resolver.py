@@ -59,7 +59,7 @@ def test_one_typo_finds_the_key() -> None:
     index = resolver()
     asked = [(key, misspelt(key, seed)) for seed, key in enumerate(KEYS * 2)]
     found = [index.resolve(text) for _, text in asked]
-    right = [m is not None and m.key == key for (key, _), m in zip(asked, found, strict=True)]
+    right = [m == key for (key, _), m in zip(asked, found, strict=True)]
     assert np.mean(right) >= 0.98
 
 
@@ -98,8 +98,8 @@ def test_another_name_is_not_a_misspelling(asked: str, stored: str) -> None:
 
 def test_a_slip_in_each_of_two_words_is_still_found_and_a_lost_space_too() -> None:
     index = resolver(["currency of Freedonia", "anthem of Zembla"])
-    assert index.resolve("curency of Fredonia").key == "currency of Freedonia"
-    assert index.resolve("currencyof Freedonia").key == "currency of Freedonia"
+    assert index.resolve("curency of Fredonia") == "currency of Freedonia"
+    assert index.resolve("currencyof Freedonia") == "currency of Freedonia"
     assert index.resolve("curency off Fredonia") is None
 
 
@@ -111,11 +111,11 @@ def test_two_equally_near_keys_are_none() -> None:
 def test_another_number_is_another_key() -> None:
     index = resolver(["order 1042 status", "order 77 status"])
     assert index.resolve("order 1041 status") is None
-    assert index.resolve("ordr 1042 status").key == "order 1042 status"
+    assert index.resolve("ordr 1042 status") == "order 1042 status"
 
 
 def test_case_and_word_order_matter_little() -> None:
-    assert resolver().resolve("FREEDONIA CAPITAL").key == "Freedonia capital"
+    assert resolver().resolve("FREEDONIA CAPITAL") == "Freedonia capital"
 
 
 def test_an_encoder_finds_what_spelling_cannot() -> None:
@@ -126,7 +126,7 @@ def test_an_encoder_finds_what_spelling_cannot() -> None:
 
     assert index.resolve("who is the ruler?") is None
     index.encoder = encoder
-    assert index.resolve("who is the ruler?").key == "king of Rohan"
+    assert index.resolve("who is the ruler?") == "king of Rohan"
     assert index.resolve("what to eat?") is None
     index.forget(np.array([0], np.uint64))
     assert index.resolve("who is the ruler?") is None

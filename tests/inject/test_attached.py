@@ -66,7 +66,7 @@ def test_explain_names_the_fact_the_place_and_the_source_of_each_token(lm):
     }
     assert [f.place for f in told] == list(range(len(told)))
     assert [f.position for f in told] == list(range(len(ASK) - 1, len(ASK) - 1 + len(told)))
-    assert min(f.z for f in told) > lm.knowledge.register.threshold(1e-5)
+    assert min(f.z for f in told) > lm.knowledge.answers.threshold(1e-5)
 
 
 def test_an_answer_stops_where_the_text_leaves_it(lm):
@@ -90,7 +90,7 @@ def test_a_forgotten_fact_leaves_the_model_as_it_was_and_the_others_in_place(lm)
 def test_forgetting_everything_leaves_zeros(lm):
     for subject in FACTS:
         lm.forget(subject, "capital")
-    assert not lm.knowledge.register.H.any()
+    assert not lm.knowledge.answers.H.any()
 
 
 def test_binding_again_replaces_the_answer(lm):

@@ -53,7 +53,7 @@ def test_the_model_hears_an_update_and_a_forgetting_of_the_tape(lm, tape):
     assert {i.source for i in lm.explain()} == {"gazette"}
     tape.forget("capital of Freedonia")
     assert says(lm) == ""
-    assert not lm.knowledge.register.H.any()
+    assert not lm.knowledge.answers.H.any()
 
 
 def test_a_change_in_the_middle_of_a_text_counts_from_the_next_token(lm, tape):
@@ -134,13 +134,13 @@ def test_a_tape_that_is_too_full_to_answer_says_so():
 
 
 def test_the_view_grows_with_the_tape(lm, tape):
-    small = lm.knowledge.register
+    small = lm.knowledge.answers
     large = HoloTape.plan(facts=3_000)
     keys = [f"capital of X{i}" for i in range(3_000)]
     large.bind_many(keys, [f"city {i}" for i in range(3_000)])
     grown = attach(lm.model, lm.tokenizer, large)
     assert len(grown.skipped) <= 60
-    assert grown.knowledge.register.accumulator.banks > small.accumulator.banks
+    assert grown.knowledge.answers.accumulator.banks > small.accumulator.banks
 
 
 def test_without_a_tape_there_is_one_to_keep(tmp_path):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from prism.data.tokens import ByteTokenizer
-from prism.inject import AddressRegister
-from prism.inject.knowledge import Knowledge, default_wordings, fill_in, questions
+from prism.inject import AnswerAccumulator
+from prism.inject.knowledge import WORDINGS, Knowledge, fill_in, questions
 from prism.inject.names import Names, subject_of, wording_of
 
 
@@ -30,7 +30,7 @@ def test_a_known_name_comes_first_and_the_longest_of_them():
 
 
 def test_a_sentence_in_a_known_wording_states_that_relation():
-    known = Knowledge(ByteTokenizer(), AddressRegister(64, 256))
+    known = Knowledge(ByteTokenizer(), AnswerAccumulator(64, 256))
     known.describe("capital", ["The capital of {} is"])
     assert known.relation_of("The capital of Freedonia is", "Freedonia") == "capital"
     assert known.relation_of("The king of Freedonia is", "Freedonia") == "The king of {} is"
@@ -49,4 +49,4 @@ def test_questions_are_made_from_the_first_plain_statement():
 
 
 def test_a_bare_noun_gives_wordings():
-    assert "The anthem of {} is" in default_wordings("anthem")
+    assert "The anthem of {} is" in [w.replace("REL", "anthem") for w in WORDINGS]

@@ -6,8 +6,8 @@ import torch
 
 from prism.inject.relation_space import (
     Prototypes,
+    Whitening,
     class_means,
-    fit_layer,
     fit_whitening,
     score,
     without_near_duplicates,
@@ -36,12 +36,13 @@ def test_a_relation_is_known_again_in_other_words():
     text = 6 * torch.randn(400, WIDTH, generator=generator)
     text[:, WIDTH // 2 :] /= 6
     old = relation < RELATIONS // 2
-    space = fit_layer(hidden[old], relation[old], text)
+    hidden = hidden[:, None]  # of one layer
+    space = fit_whitening(hidden[old], relation[old], text[:, None])
     new, asked = hidden[~old], relation[~old] - RELATIONS // 2
     first = torch.arange(len(new)) % WORDINGS == 0  # each new relation is given in one wording
     owners = torch.arange(RELATIONS // 2)
-    plain = Prototypes(torch.nn.functional.normalize(new[first], dim=-1), owners)
-    raw = nearest(torch.nn.functional.normalize(new, dim=-1), plain)
+    plain = Prototypes(torch.nn.functional.normalize(new[first, 0], dim=-1), owners)
+    raw = nearest(torch.nn.functional.normalize(new[:, 0], dim=-1), plain)
     mapped = nearest(space(new), Prototypes(space(new[first]), owners))
     assert (mapped == asked).float().mean() > 0.9 > (raw == asked).float().mean()
 
@@ -49,7 +50,8 @@ def test_a_relation_is_known_again_in_other_words():
 def test_the_map_gives_unit_vectors():
     generator = torch.Generator().manual_seed(0)
     hidden, relation = states(generator)
-    y = fit_layer(hidden, relation, hidden)(hidden)
+    hidden = hidden[:, None]
+    y = fit_whitening(hidden, relation, hidden)(hidden)
     torch.testing.assert_close(y.norm(dim=-1), torch.ones(len(y)))
 
 
@@ -86,7 +88,8 @@ def test_several_layers_are_compared_by_the_mean_of_their_cosines():
     both = torch.stack([hidden, hidden.roll(1, dims=1)], dim=1)
     spaces = fit_whitening(both, relation, both)
     one, other = spaces(both)[:1], spaces(both)[1:]
-    alone = [space(both[:, k]) for k, space in enumerate(spaces.layers)]
+    maps = [Whitening(spaces.mean[k : k + 1], spaces.whiten[k : k + 1]) for k in range(2)]
+    alone = [space(both[:, k : k + 1]) for k, space in enumerate(maps)]
     mean = sum(y[1:] @ y[:1].T for y in alone) / 2
     torch.testing.assert_close(other @ one.T, mean)
     torch.testing.assert_close(one.norm(), torch.tensor(1.0))

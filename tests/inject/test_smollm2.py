@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from prism.inject import AttachedLM, attach
-from prism.inject.addresses import AddressRegister
+from prism.inject.addresses import AnswerAccumulator
 from prism.inject.calibration import calibrate
 from prism.inject.probes import calibration_text
 from prism.pretrained.smollm2 import available, load_smollm2
@@ -26,7 +26,7 @@ FACTS = {
 @pytest.fixture(scope="module")
 def lm() -> AttachedLM:
     model, tokenizer = load_smollm2()
-    taught = attach(model, tokenizer, AddressRegister(vocab_size=model.config.vocab_size))
+    taught = attach(model, tokenizer, AnswerAccumulator(vocab_size=model.config.vocab_size))
     taught.knowledge.calibration = calibrate(model, tokenizer, calibration_text(), subjects=2)
     taught.relation("capital", ["The capital of {} is", "The capital city of {} is called"])
     taught.relation("currency", ["The currency of {} is the", "{} has a currency called the"])

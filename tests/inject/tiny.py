@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from prism import Prism, PrismConfig
 from prism.data.tokens import ByteTokenizer
 from prism.inject import AttachedLM, attach
-from prism.inject.addresses import AddressRegister
+from prism.inject.addresses import AnswerAccumulator
 from prism.inject.calibration import Calibration
 from prism.inject.reading import heads_of, watch
-from prism.inject.relation_space import LayerWhitening, Prototypes, Whitening, score
+from prism.inject.relation_space import Prototypes, Whitening, score
 from prism.pretrained.llama import Llama, LlamaConfig
 
 WORDING = "The capital of {} is"
@@ -58,7 +58,7 @@ def calibration(model: nn.Module) -> Calibration:
     """States as they are, no competitors, a threshold above all of ``QUIET``."""
     rows = [watch(model, torch.tensor([ByteTokenizer().encode(t)]), [1])[0][1][0] for t in QUIET]
     states = torch.cat(rows).float()
-    space = Whitening([LayerWhitening(states.mean(dim=0), torch.eye(states.shape[1]))])
+    space = Whitening(states.mean(dim=0)[None], torch.eye(states.shape[1])[None])
     return Strict(
         layers=[1],
         space=space,
@@ -75,7 +75,7 @@ def calibration(model: nn.Module) -> Calibration:
 
 def attached(model: nn.Module) -> AttachedLM:
     """A model with an empty tape and the one relation "capital"."""
-    lm = attach(model, ByteTokenizer(), AddressRegister(dim=4096, vocab_size=256))
+    lm = attach(model, ByteTokenizer(), AnswerAccumulator(dim=4096, vocab_size=256))
     lm.knowledge.calibration = calibration(model)
     lm.relation("capital", [WORDING])
     return lm

@@ -47,7 +47,7 @@ def shut(model: Prism, *kinds: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
 def test_where_one_gate_is_open_the_sum_is_that_branch(backbone, branches, kind):
-    model = assemble(backbone, branches).model
+    model = assemble(backbone, branches)
     shut(model, *(other for other in KINDS if other != kind))
     branch = branches[kind]
     found, wanted = model.double()(TOKENS).logits, branch.double()(TOKENS).logits
@@ -57,7 +57,7 @@ def test_where_one_gate_is_open_the_sum_is_that_branch(backbone, branches, kind)
 
 @torch.no_grad()
 def test_where_no_gate_is_open_the_sum_is_the_backbone(backbone, branches):
-    model = assemble(backbone, branches).model
+    model = assemble(backbone, branches)
     shut(model, *KINDS)
     assert torch.equal(model(TOKENS).logits, backbone(TOKENS).logits)
 
@@ -66,7 +66,8 @@ def test_where_no_gate_is_open_the_sum_is_the_backbone(backbone, branches):
 def test_every_tensor_is_that_of_its_source(backbone, branches, count):
     for kinds in combinations(KINDS, count):
         some = {kind: branches[kind] for kind in reversed(kinds)}
-        model, report = assemble(backbone, some).model, assemble(backbone, some).report
+        model = assemble(backbone, some)
+        report = report_of(model)
         assert model.config.expert_kinds == kinds
         found = model.state_dict()
         assert [row.name for row in report.tensors] == list(found)
@@ -84,14 +85,14 @@ def test_every_tensor_is_that_of_its_source(backbone, branches, count):
 
 
 def test_a_block_without_memory_has_no_row_for_it(backbone, branches):
-    report = {row.name: row.sources for row in assemble(backbone, branches).report.tensors}
+    report = {row.name: row.sources for row in report_of(assemble(backbone, branches)).tensors}
     assert report["blocks.0.router.score.weight"] == KINDS
     assert report["blocks.1.router.score.weight"] == ("neural", "symbolic")
     assert "blocks.1.memory.write.weight" not in report
 
 
 def test_the_report_names_backbone_and_every_tensor(backbone, branches):
-    report = assemble(backbone, branches).report
+    report = report_of(assemble(backbone, branches))
     assert report.hash == backbone_hash(backbone)
     lines = str(report).splitlines()
     assert lines[0].startswith(f"backbone {report.hash[:16]} with neural, memory, symbolic: ")
@@ -103,7 +104,7 @@ def test_the_report_names_backbone_and_every_tensor(backbone, branches):
 
 
 def test_the_assembled_model_is_plain_and_can_be_saved(backbone, branches, tmp_path):
-    model = assemble(backbone, branches).model
+    model = assemble(backbone, branches)
     assert type(model) is Prism
     model.save(tmp_path)
     again = prism.load(tmp_path)
@@ -150,7 +151,7 @@ def test_branches_are_checked_before_anything_is_built(backbone, branches):
 
 
 def test_calibration_moves_gates_and_nothing_else(backbone, branches):
-    model = only_gates(assemble(backbone, branches).model)
+    model = only_gates(assemble(backbone, branches))
     before = {name: x.clone() for name, x in model.state_dict().items()}
     learning = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=1e-2)

@@ -214,13 +214,11 @@ def starting_checkpoint(s: Settings, target: Path) -> str:
     backbone = load_checkpoint(s.modular_backbone_ckpt)
     if s.modular_phase == ASSEMBLE:
         paths = {kind: getattr(s, ckpt_field(kind)) for kind in KINDS}
-        assembly = assemble(backbone, {k: load_checkpoint(p) for k, p in paths.items() if p})
-        model, report = assembly.model, str(assembly.report)
+        model = assemble(backbone, {k: load_checkpoint(p) for k, p in paths.items() if p})
     else:
         like = model_config(s, open_tokenizer(s.tokenizer).vocab_size)
         model = branch_of(backbone, s.modular_phase, like)
-        report = str(report_of(model))
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     checkpoint.write_tensors(target, checkpoint.persistent(model))
-    return report
+    return str(report_of(model))

@@ -6,6 +6,10 @@ The multiply-add-permute algebra in integers (MAP-I; Gayler 1998): keys k and va
 codes, binding is their product, superposition the sum. Integer sums are exact, so subtracting a
 pair restores the accumulator bit for bit, and the order of writing leaves no trace. A write that
 would leave the range of the integers is refused as a whole, with nothing changed.
+
+One bank of floats also takes pairs of vectors and is differentiable: gradients flow to keys, values
+and queries. With bipolar vectors ``unbind(k) = k * H = v + cross-talk``; the cross-talk of N pairs
+has variance N - 1 per number (Plate 2003 for holographic memories in general).
 """
 
 from __future__ import annotations
@@ -147,6 +151,46 @@ class Accumulator:
         self._check(float(total.detach().abs().max()))
         self.numbers = total.to(self.numbers.dtype)
 
+    def bind_vectors(self, key: Tensor, value: Tensor, sign: int = 1) -> int:
+        """Add ``sign * key * value`` of one pair of vectors [D] or of N pairs [N, D]; returns N.
+
+        Raises:
+            ValueError: an accumulator of several banks or of integers, vectors of another length or
+                number, or a number that is not finite.
+        """
+        if not self.numbers.dtype.is_floating_point:
+            raise ValueError(
+                f"dtype {self.dtype}: binding vectors needs a float tape, "
+                "HoloTape(dim=..., dtype='float32')"
+            )
+        key, value = self._vector("key", key), self._vector("value", value)
+        if key.ndim != value.ndim:
+            shapes = f"key {tuple(key.shape)} and value {tuple(value.shape)}"
+            raise ValueError(f"{shapes}: must be one vector each, or as many of both")
+        product = (key * value).reshape(-1, self.dim)
+        self.numbers = self.numbers + sign * product.sum(0)
+        return len(product)
+
+    def unbind(self, query: Tensor) -> Tensor:
+        """``query * H``, [D] or [N, D] as the query.
+
+        Raises:
+            ValueError: more than one bank, another length, or a number that is not finite.
+        """
+        return self._vector("query", query) * self.numbers[0]
+
+    def _vector(self, name: str, x: Tensor) -> Tensor:
+        """A key, value or query as numbers of the accumulator's type."""
+        if self.banks != 1:  # only the hash of a named key chooses among several
+            raise ValueError(f"{name}: a vector names no bank; this tape has {self.banks}")
+        if x.ndim not in (1, 2) or x.shape[-1] != self.dim:
+            shapes = f"must be [{self.dim}] or [N, {self.dim}]"
+            raise ValueError(f"{name} of shape {tuple(x.shape)}: {shapes}")
+        if not bool(torch.isfinite(x).all()):
+            raise ValueError(f"{name}: must be finite, but holds NaN or infinity")
+        like = self.numbers
+        return x.to(like.device, like.dtype) if like.dtype.is_floating_point else x
+
     def _placed(self, where: Tensor, rows: Tensor) -> Tensor:
         """The numbers with ``rows`` at the banks ``where``; floats may be part of a graph."""
         where = where.to(rows.device)
@@ -160,6 +204,14 @@ class Accumulator:
                 f"accumulator of {self.dtype}: a sum would reach {worst:.0f}: must be at most "
                 f"{self.limit}; nothing was written (use a wider dtype or more banks)"
             )
+
+
+def sign_ste(x: Tensor) -> Tensor:
+    """Signs +-1 of x (0 counts as +1) with the gradient of the identity where |x| <= 1: the
+    straight-through estimator (Bengio et al. 2013, arXiv 1308.3432)."""
+    hard = torch.where(x >= 0, 1.0, -1.0).to(x.dtype)
+    soft = x.clamp(-1, 1)
+    return hard.detach() + (soft - soft.detach())
 
 
 def segment_sums(

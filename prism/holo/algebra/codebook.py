@@ -66,7 +66,7 @@ class Codebook(ABC):
 
 
 def fast_on(device: torch.device) -> bool:
-    """Whether integer matrix products of int8 are faster than fp32 on ``device``: the processor
+    """True if integer matrix products of int8 are faster than fp32 on ``device``: the processor
     has byte dot products (VNNI)."""
     return (
         device.type == "cpu"

@@ -9,8 +9,8 @@ A candidate is near if the two have the same words up to one slip (an edit) in a
 in ten characters; it is taken if no other is within ``margin``. More would take Australia for
 Austria and "former capital of" for "capital of". Texts whose digits differ are never taken for each
 other: order 1041 is not a misspelt order 1042. With an ``encoder`` a text that has no near key is
-compared by meaning. The false-accept rate of the accumulator is about the
-key that is read, not about the one that was asked for.
+compared by meaning. The false-accept rate of the accumulator
+is about the key that is read, not about the one that was asked for.
 
 Matching never happens inside the accumulator: similar keys would share a code there, and correlated
 codes destroy its capacity.
@@ -19,7 +19,7 @@ codes destroy its capacity.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -28,13 +28,6 @@ from prism.holo.keys.typos import edit_distance, is_slip
 
 SHORTLIST = 8
 Encoder = Callable[[list[str]], Any]
-
-
-class Match(NamedTuple):
-    """A stored key, and how similar it is, in [0, 1]."""
-
-    key: str
-    similarity: float
 
 
 class Resolver:
@@ -90,7 +83,7 @@ class Resolver:
         """The key of a hash, if it was text."""
         return self._texts.get(int(code))
 
-    def resolve(self, text: str) -> Match | None:
+    def resolve(self, text: str) -> str | None:
         """The stored key that ``text`` must have meant; None if none is near, or two are."""
         digits = _digits(text)
         near = []
@@ -100,7 +93,7 @@ class Resolver:
                 near.append((*self._compare(text, key, cosine), key))
         near.sort(reverse=True)
         if near and near[0][1] and (len(near) < 2 or near[0][0] - near[1][0] >= self.margin):
-            return Match(near[0][2], near[0][0])
+            return near[0][2]
         if self.encoder is not None and not any(is_near for _, is_near, _ in near):
             return self._by_meaning(text)
         return None
@@ -112,7 +105,7 @@ class Resolver:
         edits = edit_distance(text, key)
         return max(cosine, 1 - edits / length), is_slip(text, key, edits)
 
-    def _by_meaning(self, text: str) -> Match | None:
+    def _by_meaning(self, text: str) -> str | None:
         if not self._texts:
             return None
         if self._vectors is None:
@@ -122,7 +115,7 @@ class Resolver:
         lead = cosines[order[0]] - (cosines[order[1]] if len(order) > 1 else 0.0)
         if cosines[order[0]] < self.meaning or lead < self.margin:
             return None
-        return Match(self.texts()[order[0]], float(cosines[order[0]]))
+        return self.texts()[order[0]]
 
 
 def _digits(text: str) -> str:

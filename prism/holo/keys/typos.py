@@ -32,7 +32,7 @@ def edit_distance(a: Text, b: Text) -> int:
 
 
 def one_letter_apart(a: Text, b: Text) -> bool:
-    """Whether exactly one edit turns ``a`` into ``b``; linear in their length."""
+    """True if exactly one edit turns ``a`` into ``b``; linear in their length."""
     if abs(len(a) - len(b)) > 1 or a == b:
         return False
     same = 0
@@ -50,7 +50,7 @@ def deletions(text: Text) -> set[Text]:
 
 
 def is_slip(a: str, b: str, edits: int) -> bool:
-    """Whether ``a`` can be a misspelt ``b``, ``edits`` away: one edit, or at most one per word and
+    """True if ``a`` can be a misspelt ``b``, ``edits`` away: one edit, or at most one per word and
     per ``EDIT_LENGTH`` characters."""
     if edits <= 1:
         return True

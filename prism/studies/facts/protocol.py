@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from prism.inject.addresses import AddressRegister
+from prism.inject.addresses import AnswerAccumulator
 from prism.inject.attached import AttachedLM, attach
 from prism.inject.probes import manual
 from prism.inject.reading import read
@@ -73,8 +73,8 @@ def eval_set(facts: dict[str, list[Fact]], number: int, seed: int, asked: int) -
 def bound_lm(bare: AttachedLM, facts: list[Fact]) -> tuple[AttachedLM, float]:
     """A new tape with ``facts`` on the model of ``bare``, and the CPU seconds of binding them."""
     banks = max(1, len(facts) // PER_BANK)
-    vocabulary = bare.knowledge.register.codes
-    tape = AddressRegister(vocab_size=len(vocabulary), banks=banks)
+    vocabulary = bare.knowledge.answers.codes
+    tape = AnswerAccumulator(vocab_size=len(vocabulary), banks=banks)
     lm = attach(bare.model, bare.tokenizer, tape)
     lm.knowledge.calibration = bare.knowledge.calibration
     for name, relation in RELATIONS.items():
@@ -253,7 +253,7 @@ def cost(lm: AttachedLM, bind_seconds: float, facts: int) -> Iterator[FactsRow]:
     """CPU seconds and bytes of a fact, and the time of a step while no fact fires."""
     how = "CPU time of the bind calls, no forward pass"
     yield FactsRow("seconds per fact", bind_seconds / facts, facts, how)
-    size = lm.knowledge.register.H.numel() * lm.knowledge.register.H.element_size()
+    size = lm.knowledge.answers.H.numel() * lm.knowledge.answers.H.element_size()
     yield FactsRow("register bytes per fact", size / facts, facts, "integer register, all banks")
     plain, full = _step_times(lm)
     how = f"CPU time, median of {STEPS} single steps by turns, one sequence, nothing fires"

@@ -2,7 +2,7 @@
 
 Up to the first token that a fact puts there the logits are the bare model's, so hidden states and
 attention are those of the bare model and can be kept: many tapes are tried on one reading. When a
-fact begins, its whole answer follows from the register. This is exact for greedy decoding; the
+fact begins, its whole answer follows from the accumulator. This is exact for greedy decoding; the
 protocol checks it against real generation on a sample.
 """
 

@@ -136,7 +136,7 @@ def experiment(
     branches = {
         kind: study.trained(kind, branch_of(backbone, kind), domain) for domain, kind in OWN.items()
     }
-    model = study.measured(ASSEMBLED, assemble(backbone, branches).model)
+    model = study.measured(ASSEMBLED, assemble(backbone, branches))
     study.trained(CALIBRATED, only_gates(model))
     study.joint()
     return study.result()

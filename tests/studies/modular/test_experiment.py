@@ -51,7 +51,7 @@ def test_all_phases_together_cost_as_much_as_the_joint_run(result):
     config = StudySizes().config(0)
     backbone = Prism(backbone_config(config))
     branches = {kind: branch_of(backbone, kind) for kind in OWN.values()}
-    model = assemble(backbone, branches).model
+    model = assemble(backbone, branches)
     per_token = {kind: training_flops(branch, 64) for kind, branch in branches.items()}
     per_token |= {"trunk": training_flops(backbone, 64), "joint": training_flops(model, 64)}
     per_token["calibrated"] = training_flops(only_gates(model), 64)
