@@ -6,8 +6,7 @@ batch = rows.next()        # RowBatch: tokens, targets, segment_ids [8, 256]
 rows.load(rows.state())    # goes on exactly
 """
 
-from prism.data.curriculum import Curriculum, Lengths
-from prism.data.curriculum_text import parse_curriculum
+from prism.data.curriculum import Curriculum, Lengths, parse_curriculum
 from prism.data.document import IGNORE, RowBatch, count_bytes
 from prism.data.heldout import held_out_batches
 from prism.data.mix import Mix, parse_mix

@@ -13,8 +13,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.data.curriculum import Curriculum, Lengths, Points
-from prism.data.curriculum_text import parse_curriculum
+from prism.data.curriculum import Curriculum, Lengths, Points, parse_curriculum
 from prism.data.document import RowBatch
 from prism.data.mix import Mix
 from prism.data.row_streams import RowStreams

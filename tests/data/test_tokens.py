@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism import tokenizer as command
+from prism.data.bpe import train_tokenizer
 from prism.data.tokens import ByteTokenizer, FileTokenizer, Tokenizer, open_tokenizer
-from prism.tokenizer import train_tokenizer
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ import prism
 from prism.data import ByteTokenizer
 from prism.engine.levers.token_weights import open_reference
 from prism.engine.logs.log import read
+from prism.engine.logs.report import draw
 from prism.engine.store import checkpoint, folder
 from prism.record import write_json
-from prism.report import draw
 from prism.run_scale import main
 
 NARROW = ("d_model=16", "num_layers=1", "num_rates=4", "tape.num_slots=8", "tape.d_mem=4")

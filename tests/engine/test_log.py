@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from prism.engine.logs.log import JsonLines, TensorBoard, Terminal, WandB, read
+from prism.engine.logs.report import render
 from prism.engine.settings import Settings
-from prism.report import main, render
+from prism.report import main
 
 
 def test_a_resumed_run_replaces_what_it_does_again(tmp_path: Path) -> None:
