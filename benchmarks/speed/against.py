@@ -3,7 +3,8 @@
 Is a change slower? Each checkout runs in a process of its own with the same interpreter, and the
 two take one step each, turn and turn about, so that a machine whose speed drifts is no fault of
 either. A row is one model at one size: the ratio of its step here to its step there, pair by pair,
-as median and 95% bootstrap interval of the median.
+as median and 95% bootstrap interval of the median. A training step is forward and backward; a step
+of decoding is 32 single tokens after a context.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -24,7 +25,14 @@ from prism.command import Parser, output
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS = ("prism", "transformer", "ssm", "gdn")
-SHAPES = ((16, 64, 41), (1, 2048, 15), (1, 8192, 9))  # batch, length, pairs
+# kind of step, batch, length, pairs
+SHAPES = (
+    ("train", 16, 64, 41),
+    ("train", 1, 2048, 31),
+    ("train", 1, 8192, 9),
+    ("decode", 1, 1024, 41),
+)
+QUICK = (("train", 2, 16, 2), ("decode", 1, 16, 2))
 SLOWER = 1.03  # a ratio above this is called slower
 WORKER = """
 import json, sys, time
@@ -39,20 +47,35 @@ assert Path(prism.__file__).resolve().is_relative_to(Path(root).resolve()), pris
 torch.set_num_threads(int(threads))
 config = PrismConfig(vocab_size=256, d_model=256, num_layers=4)
 models = {}
-for line in sys.stdin:
-    name, batch, length = json.loads(line)
-    if name not in models:
-        models[name] = build(name, config).train()
-    model = models[name]
-    draw = torch.Generator().manual_seed(0)
-    tokens = torch.randint(256, (batch, length), generator=draw)
+
+
+def train(model, tokens):
     model.zero_grad(set_to_none=True)
     begin = time.perf_counter()
     out = model(tokens)
     target = tokens.roll(-1, dims=1).flatten()
     loss = torch.nn.functional.cross_entropy(out.logits.flatten(0, 1).float(), target)
     (loss + out.aux_loss).backward()
-    print(json.dumps([time.perf_counter() - begin, loss.item()]), flush=True)
+    return time.perf_counter() - begin, loss.item()
+
+
+@torch.inference_mode()
+def decode(model, tokens):
+    state = model(tokens).state
+    begin = time.perf_counter()
+    for _ in range(32):
+        out = model(tokens[:, :1], state=state)
+        state = out.state
+    return time.perf_counter() - begin, out.logits.double().sum().item()
+
+
+for line in sys.stdin:
+    kind, name, batch, length = json.loads(line)
+    if name not in models:
+        models[name] = build(name, config).train()
+    draw = torch.Generator().manual_seed(0)
+    tokens = torch.randint(256, (batch, length), generator=draw)
+    print(json.dumps({"train": train, "decode": decode}[kind](models[name], tokens)), flush=True)
 """
 
 
@@ -70,19 +93,20 @@ class Checkout:
             text=True,
         )
 
-    def step(self, model: str, batch: int, length: int) -> tuple[float, float]:
-        """Seconds of one forward and backward pass, and the loss.
+    def step(self, kind: str, model: str, batch: int, length: int) -> tuple[float, float]:
+        """Seconds of one step, and a number that it computed: a training step's loss, the sum of
+        the last logits of decoding.
 
         Raises:
             RuntimeError: the process has ended; its own words are on stderr.
         """
-        self._process.stdin.write(json.dumps([model, batch, length]) + "\n")
+        self._process.stdin.write(json.dumps([kind, model, batch, length]) + "\n")
         self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
             raise RuntimeError(f"the process of the other checkout ended, step of {model}")
-        seconds, loss = json.loads(line)
-        return seconds, loss
+        seconds, number = json.loads(line)
+        return seconds, number
 
     def close(self) -> None:
         """End the process."""
@@ -99,8 +123,7 @@ def main(argv: list[str] | None = None) -> int:
     args = p.parse_args(argv)
     if not (args.checkout / "prism").is_dir():
         p.error(f"{args.checkout}: must be a checkout that holds prism/")
-    shapes = ((2, 16, 2),) if args.quick else SHAPES
-    rows = compare(args.checkout, shapes, args.threads)
+    rows = compare(args.checkout, QUICK if args.quick else SHAPES, args.threads)
     output().print(_table(rows))
     if args.out is not None:
         args.out.parent.mkdir(parents=True, exist_ok=True)
@@ -109,18 +132,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def compare(
-    other: Path, shapes: tuple[tuple[int, int, int], ...], threads: int
+    other: Path, shapes: Sequence[tuple[str, int, int, int]], threads: int
 ) -> list[dict[str, Any]]:
     """One row per model and shape: ``ratio`` here over there, its interval, both medians, and
-    whether the losses agree to the bit."""
+    whether both computed the same number, to the bit."""
     here, there = Checkout(ROOT, threads), Checkout(other.resolve(), threads)
     rows = []
     try:
-        for batch, length, pairs in shapes:
+        for kind, batch, length, pairs in shapes:
             for model in MODELS:
                 for side in (here, there):  # warm-up
-                    side.step(model, batch, length)
-                rows.append(_paired(here, there, model, batch, length, pairs))
+                    side.step(kind, model, batch, length)
+                rows.append(_paired(here, there, (kind, model, batch, length), pairs))
     finally:
         here.close()
         there.close()
@@ -128,43 +151,41 @@ def compare(
 
 
 def _paired(
-    here: Checkout, there: Checkout, model: str, batch: int, length: int, pairs: int
+    here: Checkout, there: Checkout, step: tuple[str, str, int, int], pairs: int
 ) -> dict[str, Any]:
     seconds: dict[str, list[float]] = {"here": [], "there": []}
-    losses = set()
+    numbers = set()
     for pair in range(pairs):
         sides = [("here", here), ("there", there)]
         for name, side in sides if pair % 2 else reversed(sides):
-            spent, loss = side.step(model, batch, length)
+            spent, number = side.step(*step)
             seconds[name].append(spent)
-            losses.add(loss)
+            numbers.add(number)
     ratios = np.array(seconds["here"]) / np.array(seconds["there"])
     draws = np.random.default_rng(0).choice(ratios, (2000, len(ratios)))
     low, high = np.quantile(np.median(draws, axis=1), (0.025, 0.975))
-    return {
-        "model": model,
-        "batch": batch,
-        "length": length,
+    return dict(zip(("kind", "model", "batch", "length"), step, strict=True)) | {
         "ratio": float(np.median(ratios)),
         "interval": [float(low), float(high)],
         "here": median(seconds["here"]),
         "there": median(seconds["there"]),
-        "same_loss": len(losses) == 1,
+        "same": len(numbers) == 1,
     }
 
 
 def _table(rows: list[Mapping[str, Any]]) -> Table:
-    table = Table("model", "batch × length", "here", "there", "ratio", "95%", "same loss")
+    table = Table("step", "model", "batch × length", "here", "there", "ratio", "95%", "same")
     for row in rows:
         low, high = row["interval"]
         table.add_row(
+            row["kind"],
             row["model"],
             f"{row['batch']} × {row['length']:,}",
             f"{1e3 * row['here']:.0f} ms",
             f"{1e3 * row['there']:.0f} ms",
             f"{row['ratio']:.3f}",
             f"{low:.3f} to {high:.3f}",
-            "yes" if row["same_loss"] else "no",
+            "yes" if row["same"] else "no",
         )
     return table
 

@@ -10,7 +10,6 @@ scales that a token reads. The normalisation after the gate keeps the output bou
 from __future__ import annotations
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from prism.model.norm import RMSNorm, promote
@@ -38,8 +37,7 @@ class MultiRateBus(nn.Module):
         ``[B, T, K]``."""
         z, u = self.read(x).chunk(2, dim=-1)
         gates = 2 * torch.sigmoid(promote(self.gate(x)))
-        z = rearrange(promote(z), "b t (k g) -> b t k g", k=len(self.half_lives))
+        z = promote(z).unflatten(-1, (len(self.half_lives), -1))  # [B, T, K, D/K]
         h = decay_scan(z, self.half_lives, carry, doc_index, self.chunk)
-        gated = rearrange(h * gates[..., None], "b t k g -> b t (k g)")
-        mixed = self.norm(gated).to(u.dtype)
+        mixed = self.norm((h * gates[..., None]).flatten(2)).to(u.dtype)
         return self.write(mixed * nn.functional.silu(u)), h[:, -1], gates

@@ -17,7 +17,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from einops import rearrange
 from torch import Tensor, nn
 
 from prism.config import TapeConfig
@@ -104,7 +103,7 @@ class TapeHeads(nn.Module):
             ``[B, T, H]``.
         """
         content, heads = self.config.content_heads, self.config.heads
-        value = rearrange(promote(self.value(x)), "b t (h m) -> b t h m", h=heads)
+        value = promote(self.value(x)).unflatten(-1, (heads, -1))  # [B, T, H, M]
         beta = 2 * torch.sigmoid(promote(self.beta(x)))
         if valid is not None:
             beta = beta * valid[..., None]
@@ -132,7 +131,7 @@ class TapeHeads(nn.Module):
                 doc_index,
             )
             reads.append(o)
-        read = rearrange(torch.cat(reads, dim=2), "b t h m -> b t (h m)")
+        read = torch.cat(reads, dim=2).flatten(2)
         return read, TapeState(fast_weights, code, ring), below, beta
 
     def emit(self, read: Tensor) -> Tensor:
