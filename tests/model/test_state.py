@@ -137,9 +137,7 @@ def test_a_saved_state_comes_back_to_the_bit(name, packed, tmp_path):
     assert_equal_states(back, state)
     assert_equal_states(State.load(path), state)
     assert path.stat().st_size <= 1.1 * state.nbytes + 20_000  # the header grows with the layers
-    assert torch.equal(
-        model(tokens, state=back).logits, model(tokens, state=state).logits
-    )
+    assert torch.equal(model(tokens, state=back).logits, model(tokens, state=state).logits)
 
 
 def test_a_file_that_holds_no_such_state_is_refused(tmp_path):
