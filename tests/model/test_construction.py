@@ -251,5 +251,5 @@ def test_exploration_outside_of_its_range_is_refused(name, epsilon):
 
 def test_a_seed_of_64_bits_builds_and_a_larger_one_is_refused():
     assert Prism(replace(SMALL, seed=2**64 - 1)).embedding.weight.isfinite().all()
-    with pytest.raises(ValueError, match="PrismConfig.seed = 18446744073709551616: must be"):
+    with pytest.raises(ValueError, match=r"PrismConfig\.seed = 18446744073709551616: must be"):
         replace(SMALL, seed=2**64)

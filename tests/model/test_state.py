@@ -151,7 +151,7 @@ def test_a_file_that_holds_no_such_state_is_refused(tmp_path):
     with pytest.raises(ValueError, match="not a saved state"):
         StackState.load(path)
     prism.Prism(SMALL).save(tmp_path)
-    with pytest.raises(ValueError, match="must be written by State.save"):
+    with pytest.raises(ValueError, match=r"must be written by State\.save"):
         State.load(tmp_path / "model.safetensors")
 
 
