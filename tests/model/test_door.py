@@ -1,4 +1,4 @@
-"""What a call takes is checked at its door, for every model: one line names thing, value, allowed."""
+"""Arguments of a call are checked at its door: one line names thing, value and what is allowed."""
 
 import re
 
