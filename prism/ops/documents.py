@@ -40,7 +40,7 @@ def document_index(segment_ids: Tensor | None, last_segment: Tensor | None) -> T
 
 @dataclass
 class RowEnds:
-    """Where the real tokens of each row end.
+    """Ends of the real tokens of each row.
 
     Attributes:
         count: ``[B]`` int64 number of real tokens.
