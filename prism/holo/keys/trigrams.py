@@ -137,7 +137,6 @@ def _number(a: np.ndarray, b: np.ndarray, c: np.ndarray, size: int) -> np.ndarra
     """The number of trigrams a b c; several share one where there are many characters."""
     if size <= EXACT:
         return (a.astype(np.int32) * size + b) * size + c
-    mixed = (
-        a.astype(np.uint64) * MIX[0] ^ b.astype(np.uint64) * MIX[1] ^ c.astype(np.uint64) * MIX[2]
-    )
+    mixed = a.astype(np.uint64) * MIX[0] ^ b.astype(np.uint64) * MIX[1]
+    mixed ^= c.astype(np.uint64) * MIX[2]
     return ((mixed ^ (mixed >> np.uint64(29))) % np.uint64(BUCKETS)).astype(np.int32)
