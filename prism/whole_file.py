@@ -99,7 +99,7 @@ def _sweep(path: Path) -> None:
             continue  # gone already, or somebody else's
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(entry.path)
+            Path(entry.path).unlink()
         except (BlockingIOError, FileNotFoundError, PermissionError):
             continue  # its writer is at work, or has just finished
         finally:

@@ -60,7 +60,7 @@ class Trigrams:
 
     def _make(self) -> None:
         """Make the characters of all texts, the weights of the trigrams, and the texts' masses."""
-        parts = [_characters(part) for part in self._texts.parts() if part]
+        parts = [_characters(joined) for joined, number in self._texts.joined() if number]
         highest = max(int(part.max()) for part in parts)
         seen = np.zeros(highest + 1, bool)
         for part in parts:
@@ -117,7 +117,7 @@ class Trigrams:
 
     def _grams_of(self, text: str) -> Iterator[tuple[int, bool]]:
         """Number of each trigram of a question, and whether a text may have it."""
-        chars = np.concatenate(([ord(GAP)], _characters([text])))
+        chars = np.concatenate(([ord(GAP)], _characters(text.replace(GAP, " ") + GAP)))
         place = np.minimum(np.searchsorted(self._alphabet, chars), self._size - 1)
         known = self._alphabet[place] == chars
         grams = _number(place[:-2], place[1:-1], place[2:], self._size)
@@ -125,12 +125,12 @@ class Trigrams:
         yield from zip(grams.tolist(), every.tolist(), strict=True)
 
 
-def _characters(texts: list[str]) -> np.ndarray:
-    """Characters uint32 of texts without case, a gap after each."""
-    whole = GAP.join(texts).casefold() + GAP
-    if whole.count(GAP) != len(texts):  # an old key, from before white space was normalised
-        whole = "".join(text.casefold().replace(GAP, " ") + GAP for text in texts)
-    return np.frombuffer(whole.encode("utf-32-le", "surrogatepass"), np.uint32)
+def _characters(text: str) -> np.ndarray:
+    """Characters of a text without case, as the narrowest integers."""
+    text = text.casefold()
+    if text.isascii():
+        return np.frombuffer(text.encode(), np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
 
 
 def _number(a: np.ndarray, b: np.ndarray, c: np.ndarray, size: int) -> np.ndarray:
