@@ -18,7 +18,7 @@ from torch import Tensor
 
 from prism.holo.algebra.codes import Key, position_hashes
 from prism.holo.parts import DECODERS, TapeParts
-from prism.holo.recall import Readout, Recall, clean_up, read
+from prism.holo.recall import GUESS, Readout, Recall, clean_up, read
 
 CERTAIN = 1 - 1e-9  # prior probability that a listed key is stored
 
@@ -51,11 +51,12 @@ class Reader:
         answers = []
         for i, accepted in enumerate(readout.accepted):
             replaced = used[i] is not keys[i] and used[i] != keys[i]
+            posterior = float((readout.posterior if accepted else readout.unknown)[i])
             answers.append(
                 Recall(
                     value=values[i] if accepted else None,
-                    posterior=float((readout.posterior if accepted else readout.unknown)[i]),
-                    p_value=float(readout.p_value[i]),
+                    posterior=posterior * GUESS if replaced else posterior,
+                    p_value=1.0 if replaced else float(readout.p_value[i]),
                     source=sources[i] if accepted else None,
                     method=how[i],
                     key_used=used[i],

@@ -59,7 +59,7 @@ def test_everything_comes_back(shape: dict[str, Any], tmp_path: Path) -> None:
         again.update(9, tape.recall("é key").value)
         assert again.audit().consistent
     if tape.resolver is not None:
-        assert again.recall("é kee").resolved_from == "é kee"
+        assert again.resolver.texts() == tape.resolver.texts() != []
 
 
 @pytest.mark.parametrize("shape", SHAPES)
