@@ -232,7 +232,7 @@ def test_a_file_of_format_1_loads_and_is_written_the_same(tmp_path: Path) -> Non
         (int(tape.hash([7])[0]), "two", None, 13.0),
     ]
     assert [fact.value for fact in tape.history(7)] == [b"3", "two"]
-    assert (tape.recall("a kye").value, tape.recall(b"raw").value) == ("one", None)
+    assert (tape.recall("a key").value, tape.recall(b"raw").value) == ("one", None)
     assert tape.audit().consistent
     tape.save(again)
     assert again.read_bytes() == path.read_bytes()

@@ -41,7 +41,7 @@ ROWS = {  # of the keys
 ENDINGS = frozenset("aeiony")  # last letters that make a name of a name, a nationality of a land
 SWAPS = ({"er", "re"}, {"an", "na"}, {"en", "ne"}, {"el", "le"})  # Alexandre, Christina
 CHANGES = (frozenset("aeiouy"), frozenset("sdz"))  # soprani, provided, Martines
-SHORT = frozenset("of the in is for and at on by to from".split())
+SHORT = frozenset(["of", "the", "in", "is", "for", "and", "at", "on", "by", "to", "from"])
 CODES = (  # Roman, hexadecimal, nucleotides; and what nobody could say
     re.compile("[ivxlcdm]+"),
     re.compile("[a-f]+"),
