@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from prism.holo.keys.texts import KeyTexts
 from prism.holo.keys.typos import fold, is_slip, meanings, pieces
 
 Encoder = Callable[[list[str]], Any]
@@ -60,6 +61,7 @@ class Resolver:
         margin: lead in cosine that the best key by meaning needs over the second.
         encoder: texts to vectors [N, E], a sentence embedding; may be set later.
         meaning: cosine of embeddings from which a key means the same.
+        texts: keys that are known already.
     """
 
     def __init__(
@@ -67,46 +69,46 @@ class Resolver:
         margin: float = 0.03,
         encoder: Encoder | None = None,
         meaning: float = 0.8,
+        texts: KeyTexts | None = None,
     ) -> None:
         self.margin = margin
         self.encoder, self.meaning = encoder, meaning
-        self._texts: dict[int, str] = {}  # by key hash
+        self.known = KeyTexts() if texts is None else texts  # by key hash
         self._index: _Index | None = None  # made at the first question
         self._vectors: np.ndarray | None = None  # of all texts, once they are asked for
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self.known)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the key texts in UTF-8, which is what a file stores."""
-        return sum(len(text.encode("utf-8", "surrogatepass")) for text in self._texts.values())
+        """Bytes of the key texts in UTF-8."""
+        return self.known.nbytes
 
     def add(self, keys: Iterable[Any], hashes: np.ndarray) -> None:
         """Add those of N keys that are text; ``hashes`` uint64 [N]."""
-        new = {
-            code: key
-            for key, code in zip(keys, hashes.tolist(), strict=True)
-            if isinstance(key, str) and code not in self._texts
-        }
-        self._texts.update(new)
+        new = []
+        for key, code in zip(keys, hashes.tolist(), strict=True):
+            if isinstance(key, str) and code not in self.known:
+                self.known[code] = key
+                new.append(key)
         if self._index is not None:
-            self._index.add(list(new.values()))
+            self._index.add(new)
         self._vectors = None
 
     def forget(self, hashes: np.ndarray) -> None:
         """Forget keys by their hashes uint64 [N]."""
         for code in hashes.tolist():
-            self._texts.pop(code, None)
+            self.known.pop(code)
         self._index = self._vectors = None
 
     def texts(self) -> list[str]:
         """All keys, in the order they were added."""
-        return list(self._texts.values())
+        return self.known.values()
 
     def text(self, code: int | np.uint64) -> str | None:
         """The key of a hash, if it was text."""
-        return self._texts.get(int(code))
+        return self.known.get(int(code))
 
     def resolve(self, text: str) -> str | None:
         """The stored key that ``text`` may have meant; None if there is none, or two."""
@@ -132,7 +134,7 @@ class Resolver:
         return near
 
     def _by_meaning(self, text: str) -> str | None:
-        if not self._texts:
+        if not self.known:
             return None
         if self._vectors is None:
             self._vectors = _unit(self.encoder(self.texts()))
