@@ -21,7 +21,7 @@ from torch import Tensor
 from prism.holo.algebra.codes import Key, position_hashes
 from prism.holo.keys.normal import listed, normal_keys
 from prism.holo.parts import DECODERS, TapeParts
-from prism.holo.recall import Readout, Recall, check, clean_up, read
+from prism.holo.recall import GUESS, Readout, Recall, check, clean_up, read
 
 CERTAIN = 1 - 1e-9  # prior probability that a listed key is stored
 
@@ -53,11 +53,12 @@ class Reader:
         sources = self._sources(hashes)
         answers = []
         for i, accepted in enumerate(readout.accepted):
+            posterior = float((readout.posterior if accepted else readout.unknown)[i])
             answers.append(
                 Recall(
                     value=values[i] if accepted else None,
-                    posterior=float((readout.posterior if accepted else readout.unknown)[i]),
-                    p_value=float(readout.p_value[i]),
+                    posterior=posterior * GUESS if i in resolved else posterior,
+                    p_value=1.0 if i in resolved else float(readout.p_value[i]),
                     source=sources[i] if accepted else None,
                     method=how[i],
                     key_used=used[i],

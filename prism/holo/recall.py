@@ -23,6 +23,7 @@ from prism.holo.algebra.codebook import Codebook
 from prism.holo.algebra.codes import amplitude_of, bank_of, code_words, sign_codes, signs
 from prism.holo.capacity.theory import posteriors, quantile, tail
 
+GUESS = 0.5  # probability that an unlisted key is a misspelt one: prior odds, nothing measured
 BLOCK = 4096  # facts checked at once
 
 
@@ -33,8 +34,10 @@ class Recall:
     Attributes:
         value: what is stored under the key; None = unknown.
         posterior: probability of the answer: that it is this value, or, where the value is None,
-            that the key is not stored (a listed key: that its best value is wrong).
-        p_value: chance that an unknown key reads as well as this one did.
+            that the key is not stored (a listed key: that its best value is wrong). It is about
+            the key that was asked for: a guess has at most :data:`GUESS`.
+        p_value: chance that an unknown key reads as well as this one did; 1 for a guess, as the
+            key that was asked for is not stored.
         source: name of the source that bound it, where a ledger knows.
         method: what decided: a decoder (``"filter"``, ``"sic"``, ``"amp"``), or ``"ledger"``:
             the key is not in the key list, so that the accumulator was not read, or it is and the
@@ -50,6 +53,11 @@ class Recall:
     method: str = "filter"
     key_used: Any = None
     resolved_from: Any = None
+
+    @property
+    def guess(self) -> bool:
+        """True if another key than the one asked for was read: "did you mean ...?"."""
+        return self.resolved_from is not None
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from prism import ingest
 from prism.holo import HoloTape
-from prism.holo.ingestion import BadRow, FactRow, gather, read_rows
+from prism.holo.ingestion import gather
 from prism.holo.ingestion import ingest as bind_rows
+from prism.holo.reading import BadRow, FactRow, read_rows
 from tests.ingest.runs import CAPITALS, made, refused, values
 
 

@@ -82,31 +82,20 @@ class KeyTexts:
 
     def values(self) -> list[str]:
         """All texts."""
+        if len(self._ends) and not self._gone:
+            whole = bytes(self._blob).decode("utf-8", "surrogatepass").split("\n")
+            if len(whole) == len(self._ends) + 1:  # no text of more than one line
+                return [*whole[:-1], *self._fresh.values()]
         return [text for part in self.parts() for text in part]
 
     def parts(self, count: int = 1 << 16, kept: bool = False) -> Iterator[list[str]]:
         """All texts, or without those that are ``kept`` in the arrays, ``count`` at a time."""
         for low in range(0, 0 if kept else len(self._codes), count):
             high = min(low + count, len(self._codes))
-            yield [self._text(i) for i in range(low, high) if i not in self._gone]
+            yield self._block(low, high)
         fresh = list(self._fresh.values())
         for low in range(0, len(fresh), count):
             yield fresh[low : low + count]
-
-    def joined(self, count: int = 1 << 16) -> Iterator[tuple[str, int]]:
-        """All texts, ``count`` at a time, as one text with a line feed after each, and how many
-        they are; line feeds inside of texts are spaces."""
-        for low in range(0, len(self._codes), count):
-            high = min(low + count, len(self._codes))
-            start = int(self._ends[low - 1]) + 1 if low else 0
-            raw = bytes(self._blob[start : self._ends[high - 1] + 1])
-            if raw.count(b"\n") == high - low and not any(low <= i < high for i in self._gone):
-                yield raw.decode("utf-8", "surrogatepass"), high - low
-                continue
-            yield _joined([self._text(i) for i in range(low, high) if i not in self._gone])
-        fresh = list(self._fresh.values())
-        for low in range(0, len(fresh), count):
-            yield _joined(fresh[low : low + count])
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """``blob``, ``ends`` and ``codes`` of all texts, to be saved."""
@@ -132,6 +121,14 @@ class KeyTexts:
         start = int(self._ends[place - 1]) + 1 if place else 0
         return bytes(self._blob[start : self._ends[place]]).decode("utf-8", "surrogatepass")
 
+    def _block(self, low: int, high: int) -> list[str]:
+        """The texts at the places low..high of the arrays, without those taken out."""
+        start = int(self._ends[low - 1]) + 1 if low else 0
+        raw = bytes(self._blob[start : self._ends[high - 1]])
+        if raw.count(b"\n") == high - low - 1 and not any(low <= i < high for i in self._gone):
+            return raw.decode("utf-8", "surrogatepass").split("\n")  # the same, at once
+        return [self._text(i) for i in range(low, high) if i not in self._gone]
+
     def _kept(self, column: np.ndarray) -> np.ndarray:
         return np.delete(column, list(self._gone)) if self._gone else column
 
@@ -146,13 +143,6 @@ class KeyTexts:
             return -1
         place = int(self._order[at])
         return -1 if place in self._gone else place
-
-
-def _joined(texts: list[str]) -> tuple[str, int]:
-    whole = "\n".join([*texts, ""])
-    if whole.count("\n") != len(texts):  # old keys, from before white space was normalised
-        whole = "\n".join([*(text.replace("\n", " ") for text in texts), ""])
-    return whole, len(texts)
 
 
 def _encoded(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
