@@ -242,7 +242,9 @@ def test_a_full_disk_names_the_file_and_the_bytes(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(OSError, match=r"No space left on the disk for [0-9,]+ bytes: .*t\.safe"):
+    with pytest.raises(
+        OSError, match=r"No space left on device \([0-9,]+ bytes are needed\): .*t\.safe"
+    ):
         tape.save(path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -39,7 +39,7 @@ class Index:
         hashes = np.concatenate([np.zeros(0, np.int64), *whole])
         order = np.argsort(hashes, kind="stable")
         self._hashes, self._codes = hashes[order], self._texts.codes()[order]
-        self._words = np.unique(np.concatenate([np.zeros(0, np.int64), *words]))
+        self._words = np.sort(np.concatenate([np.zeros(0, np.int64), *words]))
         self._fresh: dict[str, list[int]] = {}
         self._fresh_words: set[str] = set()
 
