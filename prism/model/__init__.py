@@ -4,6 +4,7 @@
 continues a sequence exactly. README.md has the equations of a block and the file of each.
 """
 
+from prism.model.generation import Generation
 from prism.model.prism import Prism, PrismState
 from prism.model.protocol import (
     LanguageModel,
@@ -14,6 +15,7 @@ from prism.model.protocol import (
 )
 
 __all__ = [
+    "Generation",
     "LanguageModel",
     "LayerRouting",
     "Prism",

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from prism.config import PrismConfig
-from prism.model.generate import generate
+from prism.model.generate import generate, stream
 from prism.model.holo_read import FactQueries
 
 
@@ -121,6 +121,7 @@ class LanguageModel(nn.Module):
         return sum(sizes)
 
     generate = generate
+    stream = stream
 
 
 def map_state(state: Any, fn: Callable[[Tensor], Tensor]) -> Any:
