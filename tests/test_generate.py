@@ -226,6 +226,16 @@ def test_a_register_grows_with_the_facts() -> None:
         (["--checkpoint", "words"], "words: vocab_size 64: must be given a tokenizer.json"),
         (["--top-k", "0", "--temperature", "1"], "--top-k 0: must be >= 1"),
         (["--top-k", "3"], "--top-k: needs a --temperature above 0"),
+        (["--top-p", "0.5"], "--top-p: needs a --temperature above 0"),
+        (["--min-p", "0.5"], "--min-p: needs a --temperature above 0"),
+        (["--top-p", "0", "--temperature", "1"], "--top-p 0.0: must be above 0 and at most 1"),
+        (["--min-p", "2", "--temperature", "1"], "--min-p 2.0: must be in [0, 1]"),
+        (["--repetition-penalty", "0"], "--repetition-penalty 0.0: must be a finite number"),
+        (["--repetition-penalty", "inf"], "--repetition-penalty inf: must be a finite number"),
+        (["--num-samples", "2"], "--num-samples: needs a --temperature above 0"),
+        (["--num-samples", "0"], "--num-samples 0: must be >= 1"),
+        (["--seed", str(2**63)], "must be >= 0 and below 2**63"),
+        (["--stop", ""], "--stop '': must not be empty"),
         (["--tokenizer", "none.json"], "tokenizer none.json: no such file"),
         (["--tape", "none.safetensors"], "none.safetensors: no such file"),
         (["--tape", "empty.safetensors"], "holds no fact that can be given to a model"),
@@ -280,6 +290,52 @@ def test_top_k_of_one_is_greedy_at_any_temperature(
     greedy = said(capsys, *flags)
     assert said(capsys, *flags, "--temperature", "2", "--top-k", "1") == greedy
     assert said(capsys, *flags, "--temperature", "2", "--top-k", "200") != greedy
+
+
+def test_stop_ends_the_text_before_it(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--checkpoint", checkpoint, "--prompt", "a", "--max-new-tokens", "24")
+    flags += ("--temperature", "1", "--top-k", "9")
+    text = said(capsys, *flags)
+    first, second = text[5:7], text[12:13]
+    end = min(text.index(first, 1), text.index(second, 1))
+    assert said(capsys, *flags, "--stop", first, "--stop", second) == text[:end] + "\n"
+
+
+def test_every_rule_changes_the_draw(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--checkpoint", checkpoint, "--prompt", "a", "--max-new-tokens", "24")
+    hot = (*flags, "--temperature", "3")
+    free = said(capsys, *hot)
+    greedy = said(capsys, *flags)
+    assert said(capsys, *hot, "--top-p", "0.001") == greedy != free
+    assert said(capsys, *hot, "--min-p", "1") == greedy
+    assert said(capsys, *flags, "--repetition-penalty", "1e6") != greedy
+
+
+def test_samples_are_the_texts_of_the_seeds_that_follow(
+    checkpoint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--checkpoint", checkpoint, "--prompt", "a", "--max-new-tokens", "8")
+    flags += ("--temperature", "1")
+    alone = [said(capsys, *flags, "--seed", seed) for seed in "567"]
+    together = said(capsys, *flags, "--seed", "5", "--num-samples", "3")
+    heads = [f"sample {i + 1} of 3, seed {5 + i}:\n" for i in range(3)]
+    assert together == "\n".join(head + text for head, text in zip(heads, alone, strict=True))
+
+
+def test_samples_read_the_prompt_once(
+    checkpoint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = []
+    forward = Prism.forward
+
+    def counted(self: Prism, tokens: Tensor, **rest: Any) -> Any:
+        lengths.append(tokens.shape[1])
+        return forward(self, tokens, **rest)
+
+    monkeypatch.setattr(Prism, "forward", counted)
+    flags = ("--checkpoint", checkpoint, "--prompt", "abc", "--max-new-tokens", "2")
+    said(capsys, *flags, "--temperature", "1", "--num-samples", "3")
+    assert lengths == [3, 1, 1, 1]
 
 
 @pytest.fixture(scope="module")

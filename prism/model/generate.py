@@ -76,7 +76,7 @@ def advance(
         if done == len(generation.text):
             return
         block = (n - first) % BLOCK
-        if block == 0:
+        if sampling.draws and block == 0:
             count = min(BLOCK, first + max_new_tokens - n)
             numbers = uniforms(generation.seeds, n, count).to(generation.text.device)
         ids = generation.segment_ids(some_finished=done > 0)
@@ -85,9 +85,10 @@ def advance(
         logits = promote(logits)
         if sampling.reads_history:
             logits = generation.processed(sampling, logits)
-        token = sampling.choose(logits, numbers[:, block])
-        generation = generation.with_token(token, state, ends, sequences)
+        token = sampling.choose(logits, numbers[:, block] if sampling.draws else None)
+        generation = generation.with_token(token, state)
         if ending:
+            generation = generation.stopped(ends, sequences)
             done = int(generation.finished.sum())
         yield generation, note
 

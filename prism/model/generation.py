@@ -133,31 +133,21 @@ class Generation:
             logits[rows] = sampling.processed(text, logits[rows])
         return logits
 
-    def with_token(
-        self, token: Tensor, state: Any, ends: Tensor, sequences: Sequence[Tensor]
-    ) -> Generation:
-        """One step further: ``token [B]`` is drawn, ``state`` has read ``unread``.
+    def with_token(self, token: Tensor, state: Any) -> Generation:
+        """One step further: ``token [B]`` is drawn, ``state`` has read ``unread``. A row that has
+        stopped repeats its last token."""
+        token = torch.where(self.finished, self.text[:, -1], token)[:, None]
+        text, lengths = torch.cat([self.text, token], dim=1), self.lengths + ~self.finished
+        return replace(self, text=text, lengths=lengths, state=state, unread=token)
 
-        Args:
-            ends: ids that end a row.
-            sequences: runs of new tokens that end a row.
-        """
-        token = torch.where(self.finished, self.text[:, -1], token)
-        text = torch.cat([self.text, token[:, None]], dim=1)
-        lengths, finished = self.lengths + ~self.finished, self.finished
-        if len(ends):
-            finished = finished | torch.isin(token, ends)
+    def stopped(self, ends: Tensor, sequences: Sequence[Tensor]) -> Generation:
+        """The same, with rows finished whose new tokens end in one of the ids ``ends`` or in one of
+        the ``sequences`` of ids."""
+        finished = self.finished | torch.isin(self.text[:, -1], ends)
         for run in sequences:
-            if self.drawn + 1 >= len(run):
-                finished = finished | (text[:, -len(run) :] == run).all(dim=1)
-        return replace(
-            self,
-            text=text,
-            lengths=lengths,
-            finished=finished,
-            state=state,
-            unread=token[:, None],
-        )
+            if self.drawn >= len(run):
+                finished = finished | (self.text[:, -len(run) :] == run).all(dim=1)
+        return replace(self, finished=finished)
 
 
 def carried_segment(state: Any, tokens: Tensor) -> Tensor:

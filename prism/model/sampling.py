@@ -142,12 +142,17 @@ class Sampling:
             x = x.masked_fill(x < math.log(self.min_p), -math.inf)
         return x
 
-    def choose(self, logits: Tensor, uniform: Tensor) -> Tensor:
+    @property
+    def draws(self) -> bool:
+        """True where a random number decides."""
+        return self.temperature > 0 and self.top_k != 1
+
+    def choose(self, logits: Tensor, uniform: Tensor | None) -> Tensor:
         """Choose one token per row.
 
         Args:
             logits: ``[B, V]``, processed.
-            uniform: ``[B]`` fp64 in [0, 1).
+            uniform: ``[B]`` fp64 in [0, 1); None = not :attr:`draws`.
 
         Returns:
             ``[B]`` int64 ids.
@@ -156,11 +161,12 @@ class Sampling:
             ValueError: logits that are NaN or +inf, or a row of -inf only.
         """
         best, likeliest = logits.max(dim=-1)
-        if not best.isfinite().all():
+        # the sum first: one small operation tells that all is well
+        if not math.isfinite(best.sum().item()) and not best.isfinite().all():
             row = int((~best.isfinite()).nonzero()[0])
             what = "hold NaN or +inf" if best[row] != -math.inf else "leave no token"
             raise ValueError(f"logits of row {row} {what}: must be finite, or -inf for some tokens")
-        if self.temperature == 0 or self.top_k == 1:
+        if uniform is None:
             return likeliest
         mass = self.kept(logits).softmax(dim=-1).cumsum(dim=-1, dtype=torch.float64)
         total = mass[:, -1:]
@@ -174,6 +180,9 @@ def _likeliest(x: Tensor, k: int) -> Tensor:
     if k >= x.shape[-1]:
         return torch.ones_like(x, dtype=torch.bool)
     worst = x.topk(k, dim=-1).values[:, -1:]
+    kept = x >= worst
+    if int(kept.sum()) == k * len(x):
+        return kept
     above, equal = x > worst, x == worst
     room = k - above.sum(dim=-1, keepdim=True)
     return above | (equal & (equal.cumsum(dim=-1) <= room))
@@ -196,7 +205,9 @@ def row_seeds(seed: int | Sequence[int] | None, rows: int) -> Tensor:
     """
     if seed is None:
         return torch.randint(SEEDS - 1, (rows,))
-    several = not isinstance(seed, int)
+    several = isinstance(seed, Sequence)
+    if not several and not _count(seed):
+        raise ValueError(f"seed = {seed!r}: must be an integer >= 0 and below 2**63")
     seeds = list(seed) if several else [(seed + i) % SEEDS for i in range(rows)]
     for one in seeds if several else [seed]:
         if not (_count(one) and 0 <= one < SEEDS):
