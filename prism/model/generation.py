@@ -152,7 +152,7 @@ class Generation:
 
 def carried_segment(state: Any, tokens: Tensor) -> Tensor:
     """``[B]`` segment id of the document that ``state`` is in; 0 where it says none."""
-    segment = getattr(state, "segment", getattr(state, "last_segment", None))
+    segment = getattr(state, "segment", None)
     return tokens.new_zeros(len(tokens)) if segment is None else segment.clamp_min(0)
 
 
