@@ -12,6 +12,7 @@ from rich.console import Console
 from torch import Tensor
 
 from prism import Prism, PrismConfig, generate, load
+from prism.baselines import MODELS, build
 from prism.data.tokens import ByteTokenizer, open_tokenizer
 from prism.engine.store import folder
 from prism.engine.store.export import export
@@ -393,3 +394,43 @@ def test_another_tokenizer_than_the_models_is_refused(
     run = trained(tmp_path / "run", "bytes")
     argv = ["--checkpoint", str(run), "--prompt", "x", "--tokenizer", str(words)]
     assert "must be bytes, the model's" in refused(argv, capsys)
+
+
+@pytest.mark.parametrize("kind", ["run", "checkpoint", "export", "save"])
+def test_the_tokenizer_may_lie_beside_the_model(
+    kind: str, words: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Copied from another machine, where the file of the training no longer is."""
+    away = tmp_path / "words.json"
+    away.write_bytes(words.read_bytes())
+    run = trained(tmp_path / "run", str(away))
+    flags = ("--prompt", "the bus", "--max-new-tokens", "4")
+    wanted = said(capsys, "--checkpoint", str(run), *flags)
+    places = {
+        "run": (run, run),
+        "checkpoint": (folder.newest(run), run),
+        "export": (tmp_path / "out" / "model.safetensors", tmp_path / "out"),
+        "save": (tmp_path / "saved", tmp_path / "saved"),
+    }
+    place, beside = places[kind]
+    if kind == "export":
+        beside.mkdir()
+        export(run, place)
+    if kind == "save":
+        load(run).save(place)
+    away.unlink()
+    assert "must be" in refused(["--checkpoint", str(place), *flags], capsys)
+    (beside / "tokenizer.json").write_bytes(words.read_bytes())
+    assert said(capsys, "--checkpoint", str(place), *flags) == wanted
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_save_of_every_model_speaks(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = build(name, PrismConfig(vocab_size=256, d_model=32, num_layers=2, num_rates=4))
+    model.save(tmp_path / "saved")
+    prompt = torch.tensor(list(b"The bus"))
+    wanted = bytes(model.generate(prompt, 6, temperature=0).tolist()).decode("utf-8", "replace")
+    flags = ("--prompt", "The bus", "--max-new-tokens", "6")
+    assert said(capsys, "--checkpoint", str(tmp_path / "saved"), *flags) == wanted + "\n"

@@ -230,3 +230,28 @@ def test_a_generation_brings_its_own_state():
     first = model.generate(PROMPT, 2, details=True)
     with pytest.raises(ValueError, match="state, lengths: must be None"):
         model.generate(first, 2, state=first.state)
+
+
+@every_model
+def test_the_state_of_a_row_that_stopped_has_read_its_own_tokens_and_no_more(name):
+    model, rows = model_of(name), prompts()
+    found = model.generate(rows, 20, seed=0, stop=(2, 3), details=True)
+    assert len(set(found.lengths.tolist())) > 1
+    for i, row in enumerate(rows):
+        whole = torch.tensor([[*row, *found.rows[i], 5, 1]])
+        with torch.no_grad():
+            wanted = model(whole).logits[0, -3:]  # from the newest token on
+            last = torch.tensor([[found.rows[i][-1], 5, 1]])
+            again = model(last, state=found.state.select(i)).logits[0]
+        assert (again - wanted).abs().max() < 1e-10
+
+
+@every_model
+def test_a_ragged_batch_continues_a_state_that_was_read(name):
+    model, rows = model_of(name), prompts()
+    with torch.no_grad():
+        before = model(tokens_of(8, 4, 6)).state
+    together = model.generate(rows, 9, temperature=0, state=before)
+    for i, row in enumerate(rows):
+        alone = model.generate([row], 9, temperature=0, state=before.select(i))
+        assert together.rows[i] == alone.rows[0]
