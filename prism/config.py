@@ -220,7 +220,7 @@ class PrismConfig:
             value = getattr(self, name)
             _require(_is_int(value, 1), me, name, value, "an integer >= 1")
         ok = _is_int(self.seed, 0) and self.seed < 2**64
-        _require(ok, me, "seed", self.seed, "an integer in 0..2^64 - 1")
+        _require(ok, me, "seed", self.seed, "an integer >= 0 and < 2^64")
         for name in ("tie_embeddings", "holo_mode"):
             value = getattr(self, name)
             _require(isinstance(value, bool), me, name, value, "True or False")

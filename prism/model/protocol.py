@@ -57,7 +57,7 @@ class PrismOutput:
     """Result of a forward pass.
 
     Attributes:
-        logits: ``[B, T, V]``; position t predicts token t + 1.
+        logits: ``[B, T, V]``; position t predicts token t + 1. 0 at padding.
         state: everything needed to continue the sequences exactly.
         aux_loss: scalar to add to the training loss: the router's z-loss or the output-norm penalty
             of the experts; 0 for baselines.

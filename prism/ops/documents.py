@@ -26,17 +26,14 @@ def document_index(segment_ids: Tensor | None, last_segment: Tensor | None) -> T
         segment_ids: ``[B, T]`` integers, or None for one document per row that continues the
             carried one. A change of id starts a new document, also when an id comes back.
             Negative ids mark padding.
-        last_segment: ``[B]`` id of the last token of the call before, negative where no id was
-            ever given; None at the start. Tokens without an id are of the first document.
+        last_segment: ``[B]`` id of the last token of the call before; None at the start.
 
     Returns:
         ``[B, T]`` int64, 0 = continues the carried document; None if ``segment_ids`` is None.
     """
     if segment_ids is None:
         return None
-    first = segment_ids[:, :1]
-    if last_segment is not None:
-        first = torch.where(last_segment[:, None] < 0, first, last_segment[:, None])
+    first = segment_ids[:, :1] if last_segment is None else last_segment[:, None]
     before = torch.cat([first, segment_ids[:, :-1]], dim=1)
     return (segment_ids != before).long().cumsum(dim=1)
 
@@ -77,6 +74,12 @@ class Rows:
     segment: Tensor | None
     place: Tensor | None
 
+    def without_padding(self, x: Tensor) -> Tensor:
+        """``x [B, T, ...]`` of these tokens with zeros at padding."""
+        if self.valid is None:
+            return x
+        return x.masked_fill(~self.valid.view(*self.valid.shape, *[1] * (x.dim() - 2)), 0.0)
+
     def restore(self, x: Tensor) -> Tensor:
         """``x [B, T, ...]`` of these tokens in the order of the call."""
         if self.place is None:
@@ -110,7 +113,9 @@ def padding_last(tokens: Tensor, segment_ids: Tensor | None, last_segment: Tenso
     segment = segment_ids.gather(1, end[:, None])[:, 0]
     segment = torch.where(count > 0, segment, none_yet.to(segment.dtype))
     filled = torch.where(real, segment_ids, segment[:, None])
-    doc_index = document_index(filled, last_segment)
+    # tokens without an id, of calls before, are of the first document that has one
+    named = filled[:, 0] if last_segment is None else last_segment
+    doc_index = document_index(filled, torch.where(named < 0, filled[:, 0], named))
     return Rows(tokens, doc_index, real, RowEnds(count, first + end), segment, place)
 
 
