@@ -20,11 +20,11 @@ from prism.holo import HoloTape
 from prism.inject import AttachedLM, Injection, attach
 from prism.inject.probes import calibration_text
 from prism.loading import load_with_tokenizer
-from prism.model.generate import Step, model_step
+from prism.model.generation.decode import Step, model_step
+from prism.model.generation.sampling import RANGES, SEEDS, Sampling
+from prism.model.generation.sampling import check as check_range
+from prism.model.generation.text import stream_text
 from prism.model.protocol import LanguageModel
-from prism.model.sampling import RANGES, SEEDS, Sampling
-from prism.model.sampling import check as check_range
-from prism.model.text import stream_text
 from prism.pretrained.smollm2 import load_smollm2
 
 SHOWN = 10  # skipped facts that are printed one by one

@@ -21,7 +21,7 @@ from prism.holo import HoloTape
 from prism.inject import AttachedLM, Injection
 from prism.inject.addresses import AnswerAccumulator, banks_for
 from prism.inject.sync import parts
-from prism.model.text import stream_text
+from prism.model.generation.text import stream_text
 from prism.pretrained import smollm2
 from prism.run_scale import main as run_scale
 

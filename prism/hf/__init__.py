@@ -1,8 +1,8 @@
 """Hugging Face: PRISM and its baselines as ``transformers`` models, and in lm-evaluation-harness.
 
 With the extra ``hf`` installed, importing this package registers :class:`PrismConfigHF` and
-:class:`PrismForCausalLM` for ``AutoConfig`` and ``AutoModelForCausalLM``. Without it the package can
-be imported, and exports; a class of ``transformers`` says how to install it.
+:class:`PrismForCausalLM` for ``AutoConfig`` and ``AutoModelForCausalLM``. Without it the package
+can be imported, and exports; a class that needs ``transformers`` says how to install it.
 """
 
 from importlib.util import find_spec

@@ -24,9 +24,9 @@ def parser() -> argparse.ArgumentParser:
     p = Parser(prog="python -m prism.hf", description=__doc__, epilog=EXAMPLES)
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
     to = commands.add_parser("export", help="write a folder that transformers loads")
-    to.add_argument("run", metavar="RUN", help="a run, one of its checkpoints, an export or a save")
+    to.add_argument("run", metavar="RUN", help="a run, a checkpoint, an export or a save")
     to.add_argument("out", metavar="OUT", help="the folder, made if needed")
-    to.add_argument("--tokenizer", metavar="FILE", help="bytes or a tokenizer.json; default its own")
+    to.add_argument("--tokenizer", metavar="FILE", help="bytes or a tokenizer.json")
     return p
 
 

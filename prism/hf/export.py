@@ -16,7 +16,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save as to_bytes
 
 from prism import whole_file
@@ -176,7 +175,7 @@ def byte_tokenizer(end: bool) -> dict[str, Any]:
             "fuse_unk": False,
             "byte_fallback": False,
             "ignore_merges": False,
-            "vocab": {c: byte for c, byte in byte_of_character().items()},
+            "vocab": dict(byte_of_character()),
             "merges": [],
         },
     }

@@ -33,9 +33,9 @@ from prism.inject.probes import calibration_text
 from prism.inject.reading import read
 from prism.inject.sync import SMALLEST, Skipped
 from prism.inject.trigger import FactTrigger, Injection
+from prism.model.generation.sampling import Sampling
+from prism.model.generation.text import stream_text
 from prism.model.holo_read import mix_facts
-from prism.model.sampling import Sampling
-from prism.model.text import stream_text
 
 
 @dataclass
@@ -227,8 +227,8 @@ class AttachedLM:
     ) -> Iterator[tuple[str, Injection | None]]:
         """Continue ``prompt``: each new token's text, and the injection if that put it there.
 
-        The arguments are those of :func:`prism.model.text.stream_text`; ``more``, of
-        :class:`prism.model.sampling.Sampling`.
+        The arguments are those of :func:`prism.model.generation.text.stream_text`; ``more``, of
+        :class:`prism.model.generation.sampling.Sampling`.
         """
         self._injected = []
         sampling = Sampling(temperature, top_k, **more)

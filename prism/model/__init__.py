@@ -4,7 +4,7 @@
 continues a sequence exactly. README.md has the equations of a block and the file of each.
 """
 
-from prism.model.generation import Generation
+from prism.model.generation.rows import Generation
 from prism.model.prism import Prism, PrismState
 from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
 from prism.model.state import State, detach_state, map_state

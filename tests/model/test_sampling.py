@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.model.sampling import Sampling, row_seeds, uniforms
+from prism.model.generation.sampling import Sampling, row_seeds, uniforms
 from prism.splitmix import GAMMA, mix
 
 LOGITS = torch.tensor([[2.0, 1.0, 0.0, -1.0, -math.inf]])

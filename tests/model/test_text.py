@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.data.tokens import ByteTokenizer
-from prism.model.text import stream_text, until
+from prism.model.generation.text import stream_text, until
 
 
 def saying(text: str):

@@ -15,11 +15,11 @@ import numpy as np
 import torch
 
 from prism.inject.token_facts import TokenFacts
-from prism.model.generate import advance, model_step
-from prism.model.generation import Generation
+from prism.model.generation.decode import advance, model_step
+from prism.model.generation.rows import Generation
+from prism.model.generation.text import GREEDY
 from prism.model.holo_read import FactReader
 from prism.model.prism import Prism
-from prism.model.text import GREEDY
 from prism.ops.rolling import fact_key
 from prism.record import weights_hash
 from prism.studies.retrieval.training import tape_of

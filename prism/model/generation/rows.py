@@ -14,7 +14,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from prism.model.sampling import Sampling, row_seeds
+from prism.model.generation.sampling import Sampling, row_seeds
 
 # [T] or [B, T] token ids, or rows of any lengths
 Prompt = Tensor | Sequence[int] | Sequence[Sequence[int]] | Sequence[Tensor]

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 
 import torch
 
-from prism.model.generate import Step, advance
-from prism.model.generation import Generation
-from prism.model.sampling import Sampling, row_seeds
+from prism.model.generation.decode import Step, advance
+from prism.model.generation.rows import Generation
+from prism.model.generation.sampling import Sampling, row_seeds
 
 GREEDY = Sampling(temperature=0)
 Piece = tuple[str, int | None, Any]

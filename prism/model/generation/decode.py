@@ -1,9 +1,9 @@
 """Generation, one token at a time from the carried state: O(1) per token for recurrent models.
 
-``model.generate`` and ``model.stream`` draw tokens, :func:`prism.model.text.stream_text` draws
-text; every command and every model of this project generates through :func:`advance`. A step is any
-function that reads tokens and carries a state; which token follows is decided by
-:class:`prism.model.sampling.Sampling`.
+``model.generate`` and ``model.stream`` draw tokens,
+:func:`~prism.model.generation.text.stream_text` draws text; every command and every model of this
+project generates through :func:`advance`. A step is any function that reads tokens and carries a
+state; :class:`~prism.model.generation.sampling.Sampling` decides which token follows.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from prism.model.generation import Generation, Prompt
+from prism.model.generation.rows import Generation, Prompt
+from prism.model.generation.sampling import Processor, Sampling, check, row_seeds, uniforms
 from prism.model.norm import promote
-from prism.model.sampling import Processor, Sampling, check, row_seeds, uniforms
 
 if TYPE_CHECKING:
     from prism.model.protocol import LanguageModel
@@ -170,9 +170,10 @@ def generate(
             one is given per row, with its own. None = draws from torch's global generator.
         details: return a :class:`Generation` also for a prompt that is a tensor.
         **more: ``top_p``, ``min_p``, ``repetition_penalty`` and ``processors``, as in
-            :class:`~prism.model.sampling.Sampling`; ``stop``, token ids and sequences of them, each
-            of which ends its row and is part of it; ``state``, that the prompt continues;
-            ``lengths [B]``, the real tokens of each row of a tensor that is padded on the right.
+            :class:`~prism.model.generation.sampling.Sampling`; ``stop``, token ids and sequences
+            of them, each of which ends its row and is part of it; ``state``, that the prompt
+            continues; ``lengths [B]``, the real tokens of each row of a tensor that is padded on
+            the right.
 
     Returns:
         Prompt and continuation, ``[T + n]`` or ``[B, T + n]``, -1 behind the end of a row that
