@@ -149,7 +149,7 @@ def _run(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
         tape.forget_many(said["forgotten"])
     if args.update:
         said["updated"] = [_updated(tape, key.strip(), text.strip()) for key, text in args.update]
-    if _changes(args):
+    if tape.growths:
         said["grown"] = [str(growth) for growth in tape.growths]
     if args.erase_history:
         said["erased"] = tape.erase_history()

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
+import torch
 from rich.console import Console
 from rich.text import Text
+from torch import Tensor
 
 from prism.command import STOPPED, Parser, output, reason
 from prism.data.tokens import Tokenizer
@@ -16,16 +20,21 @@ from prism.holo import HoloTape
 from prism.inject import AttachedLM, Injection, attach
 from prism.inject.probes import calibration_text
 from prism.loading import load_with_tokenizer
-from prism.model.generate import model_step, stream_text
+from prism.model.generation.decode import Step, model_step
+from prism.model.generation.sampling import RANGES, SEEDS, Sampling
+from prism.model.generation.sampling import check as check_range
+from prism.model.generation.text import stream_text
 from prism.model.protocol import LanguageModel
 from prism.pretrained.smollm2 import load_smollm2
 
 SHOWN = 10  # skipped facts that are printed one by one
 MARK = "bold green"
+DRAWS = ("top_k", "top_p", "min_p")  # without effect on the likeliest token
 Pieces = Iterator[tuple[str, Injection | None]]
 EXAMPLES = """\
 examples:
-  python -m prism.generate --checkpoint runs/model --prompt "The bus" --temperature 0.8
+  python -m prism.generate --checkpoint runs/model --prompt "The bus" --temperature 0.8 \\
+      --top-p 0.95 --repetition-penalty 1.1 --stop "." --num-samples 3
   python -m prism.generate --checkpoint smollm2 --tape facts.safetensors --explain \\
       --prompt "The capital of Freedonia is"
 """
@@ -44,9 +53,28 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--prompt", required=True, help="the text to continue")
     p.add_argument("--tape", type=Path, help="facts, as prism.ingest makes them")
     p.add_argument("--max-new-tokens", type=int, default=32, metavar="N")
+    p.add_argument(
+        "--stop", action="append", default=[], metavar="TEXT", help="end before it; repeatable"
+    )
     p.add_argument("--temperature", type=float, default=0.0, help="0: always the likeliest token")
     p.add_argument("--top-k", type=int, metavar="K", help="draw from the K likeliest tokens only")
+    p.add_argument(
+        "--top-p", type=float, metavar="P", help="from the likeliest whose probabilities sum to P"
+    )
+    p.add_argument(
+        "--min-p", type=float, metavar="P", help="from those P times as probable as the likeliest"
+    )
+    p.add_argument(
+        "--repetition-penalty",
+        type=float,
+        default=1.0,
+        metavar="X",
+        help="above 1: what was said becomes less likely",
+    )
     p.add_argument("--seed", type=int, default=0, help="of the draw, where temperature is above 0")
+    p.add_argument(
+        "--num-samples", type=int, default=1, metavar="N", help="continuations; the i-th: seed + i"
+    )
     p.add_argument("--explain", action="store_true", help="say which fact put which token there")
     p.add_argument(
         "--cache",
@@ -70,12 +98,17 @@ def main(argv: list[str] | None = None) -> int:
             model, tokenizer = load_smollm2()
         else:
             model, tokenizer = load_with_tokenizer(args.checkpoint, args.tokenizer)
-        how = (args.prompt, args.max_new_tokens, args.temperature, args.seed, args.top_k)
         if tape is None:
-            pieces = bare_pieces(model, tokenizer, *how)
+            speak = partial(bare_pieces, reading_once(model_step(model)), tokenizer)
         else:
-            pieces = taught(model, tokenizer, tape, args, errors).stream(*how)
-        injections = write(args.prompt, pieces)
+            speak = taught(model, tokenizer, tape, args, errors).stream
+        injections = []
+        for i in range(args.num_samples):
+            if args.num_samples > 1:
+                print(
+                    "\n" * (i > 0) + f"sample {i + 1} of {args.num_samples}, seed {args.seed + i}:"
+                )
+            injections += write(args.prompt, speak(seed=args.seed + i, **rules(args)))
     except KeyboardInterrupt:
         print("", flush=True)
         return STOPPED
@@ -91,16 +124,20 @@ def check(args: argparse.Namespace) -> None:
     ValueError: a number out of range, an empty prompt, or a flag that would change nothing."""
     if not args.prompt:
         raise ValueError("--prompt '': must not be empty")
-    if args.max_new_tokens < 0:
-        raise ValueError(f"--max-new-tokens {args.max_new_tokens}: must be >= 0")
-    if not 0 <= args.temperature < float("inf"):
-        raise ValueError(f"--temperature {args.temperature:g}: must be a number >= 0")
-    if args.top_k is not None and args.top_k < 1:
-        raise ValueError(f"--top-k {args.top_k}: must be >= 1")
-    if args.top_k is not None and args.temperature == 0:
-        raise ValueError("--top-k: needs a --temperature above 0")
-    if not 0 <= args.seed < 2**63:
+    for name in RANGES:
+        check_range(name, getattr(args, name), f"{flag(name)} ")
+    if args.temperature == 0:
+        for name in DRAWS:
+            if getattr(args, name) is not None:
+                raise ValueError(f"{flag(name)}: needs a --temperature above 0")
+        if args.num_samples > 1:
+            raise ValueError("--num-samples: needs a --temperature above 0, or all are the same")
+    if args.num_samples < 1:
+        raise ValueError(f"--num-samples {args.num_samples}: must be >= 1")
+    if not 0 <= args.seed <= SEEDS - args.num_samples:
         raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**63")
+    if "" in args.stop:
+        raise ValueError("--stop '': must not be empty")
     if args.explain and args.tape is None:
         raise ValueError("--explain: needs a --tape")
     if args.cache.exists() and not args.cache.is_dir():
@@ -135,18 +172,38 @@ def taught(
     return lm
 
 
+def flag(name: str) -> str:
+    """Spelling of an argument on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def rules(args: argparse.Namespace) -> dict[str, Any]:
+    """Arguments of the two ways to speak, but for the seed."""
+    return {"prompt": args.prompt, "stop": args.stop} | {x: getattr(args, x) for x in RANGES}
+
+
+def reading_once(step: Step) -> Step:
+    """``step``, which reads the prompt, a call without a state, for all samples at once."""
+    prompt = cache(lambda tokens: step(torch.tensor([tokens]), None))
+
+    def reading(tokens: Tensor, state: Any) -> tuple[Tensor, Any, Any]:
+        return prompt(tuple(tokens[0].tolist())) if state is None else step(tokens, state)
+
+    return reading
+
+
 def bare_pieces(
-    model: LanguageModel,
+    step: Step,
     tokenizer: Tokenizer,
     prompt: str,
     max_new_tokens: int,
-    temperature: float,
     seed: int,
-    top_k: int | None,
+    stop: Sequence[str],
+    **sampling: Any,
 ) -> Pieces:
     """The continuation without a tape."""
-    how = (max_new_tokens, temperature, top_k, seed)
-    for text, _, _ in stream_text(model_step(model), tokenizer, prompt, *how):
+    how = (max_new_tokens, Sampling(**sampling), seed, stop)
+    for text, _, _ in stream_text(step, tokenizer, prompt, *how):
         yield text, None
 
 

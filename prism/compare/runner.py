@@ -24,6 +24,7 @@ import torch
 
 from prism.baselines import build
 from prism.compare.protocol import Job, open_task, toy_config
+from prism.compare.readout import EndReadout
 from prism.compare.results import record_example
 from prism.compare.training import TrainingPlan, train
 from prism.record import code_fingerprint
@@ -46,7 +47,9 @@ def execute(
     code = code_fingerprint()
     task = open_task(job.task, job.corpus)
     torch.manual_seed(job.seed)
-    model = build(job.model, toy_config(task, job.seed)).to(device)
+    model = build(job.model, toy_config(task, job.seed))
+    reader = EndReadout(model, task.lengths[-1], job.seed) if task.read_at_the_end else model
+    reader.to(device)
     plan = TrainingPlan(
         steps=job.steps,
         batch_size=job.batch_size,
@@ -54,7 +57,7 @@ def execute(
         seed=job.seed,
         evaluation=job.evaluation,
     )
-    result = train(model, task, plan, on_progress)
+    result = train(reader, task, plan, on_progress)
     run = {**dataclasses.asdict(job), "metric": task.metric, "chance": task.chance}
     run |= {"train_length": task.train_length, "code": code}
     run |= dataclasses.asdict(result)

@@ -123,7 +123,7 @@ def audit_lines(row: dict[str, Any]) -> list[str]:
 
 def lines(report: dict[str, Any]) -> list[str]:
     """Everything in a report, as lines: keys forgotten, answers, facts, the audit."""
-    out = [f"grew: {line}" for line in report.get("grown", [])]
+    out = list(report.get("grown", []))
     out += [f"forgotten: {shown(key)}" for key in report.get("forgotten", [])]
     out += [f"updated: {shown(u['key'])}: {shown(u['value'])}" for u in report.get("updated", [])]
     out += [f"erased: {report['erased']} rows of the ledger"] if "erased" in report else []

@@ -139,8 +139,6 @@ def split(record: str, delimiter: str) -> list[str] | None:
         if at == len(record):
             return fields
         if record[at] != delimiter:
-            where = f"{record[at : at + 10]!r} follows a closing quote"
-            raise ValueError(
-                f"{delimiter!r} expected after '\"': {where}; read on at the next line"
-            )
+            found = f"not {record[at : at + 10]!r}; read on at the next line"
+            raise ValueError(f"{delimiter!r} expected after a closing quote, {found}")
         at += 1
