@@ -50,9 +50,7 @@ def make_room(tape: TapeParts, items: int, facts: int) -> Growth | None:
             f"read right at {right:.1%}, planned were {wanted:.1%}; nothing was bound, and it "
             f"cannot grow: {why}"
         )
-    config = larger(tape, items, wanted)
-    reshape(tape, config)
-    return Growth(_size(c), _size(config), items)
+    return reshape(tape, larger(tape, items, wanted), items)
 
 
 def let_grow(tape: TapeParts, allowed: bool) -> Growth | None:
@@ -69,9 +67,7 @@ def let_grow(tape: TapeParts, allowed: bool) -> Growth | None:
     why = _why_not(tape)
     if why is not None:
         raise ValueError(f"tape of {_size(c)} cannot grow: {why}")
-    config = larger(tape, items, wanted)
-    reshape(tape, config)
-    return Growth(_size(c), _size(config), items)
+    return reshape(tape, larger(tape, items, wanted), items)
 
 
 def _why_not(tape: TapeParts) -> str | None:
@@ -105,8 +101,10 @@ def wider(tape: TapeParts) -> HoloConfig | None:
     return dataclasses.replace(c, banks=2 * c.banks, dtype=kind)
 
 
-def reshape(tape: TapeParts, config: HoloConfig) -> None:
-    """Give a tape another accumulator, rebuilt from its ledger; facts, ids and history stay."""
+def reshape(tape: TapeParts, config: HoloConfig, items: int) -> Growth:
+    """Give a tape another accumulator, rebuilt from its ledger, with room for ``items``; facts, ids
+    and history stay."""
+    growth = Growth(_size(tape.config), _size(config), items)
     ledger = tape.listed("growing")
     rows = ledger.live_rows()
     keys, ids = ledger.column("key")[rows], ledger.column("value")[rows]
@@ -121,6 +119,7 @@ def reshape(tape: TapeParts, config: HoloConfig) -> None:
         vocabulary.codes = before
         raise
     tape.put(config, accumulator)
+    return growth
 
 
 def _size(config: HoloConfig) -> str:

@@ -44,7 +44,7 @@ def bind_many(
         gone = 0 if tape.ledger is None else len(tape.ledger.chain(replaced)[0])
         items = tape.bindings + len(taken.ids) - gone
         growth = make_room(tape, items, tape.facts + int(new.sum()) - len(replaced))
-        _write(tape, taken, replaced, sources, time)
+        growth = _write(tape, taken, replaced, sources, time, items) or growth
     except Exception:
         tape.vocabulary.shrink(size)
         raise
@@ -60,7 +60,8 @@ def _write(
     replaced: np.ndarray,
     sources: np.ndarray,
     time: float | None,
-) -> None:
+    items: int,
+) -> Growth | None:
     """Write; where the numbers are too narrow for it and the tape may grow, with wider ones."""
     try:
         tape.write(bindings, replaced, sources, time)
@@ -68,8 +69,10 @@ def _write(
         config = wider(tape)
         if config is None:
             raise
-        reshape(tape, config)
+        growth = reshape(tape, config, items)
         tape.write(bindings, replaced, sources, time)
+        return growth
+    return None
 
 
 def _changes(
