@@ -102,7 +102,7 @@ def _changes(
         i = conflict[0]
         held = tape.value(roots[i])
         raise ValueError(
-            f"key {keys[i]!r}: is bound to {held!r}, not {values[i]!r}; update it to change that"
+            f"key {keys[i]!r}: is bound to {held!r}; update it to change that to {values[i]!r}"
         )
     if on_conflict == "keep":
         new[conflict] = False

@@ -4,9 +4,9 @@
     header         JSON: type, shape and place of each array; texts under ``__metadata__``
     arrays         one after the other, the widest types first, so that each is aligned
 
-(https://github.com/huggingface/safetensors). The checksum is CRC-32 (ISO 3309) of the text ``prism``
-of the metadata and of name, type, shape and bytes of every array in the order of the file. It is
-proof against accidents, not against forgers.
+(https://github.com/huggingface/safetensors). The checksum is CRC-32 (ISO 3309) of the text
+``prism`` of the metadata and of name, type, shape and bytes of every array in the order of the
+file. It is proof against accidents, not against forgers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Lock of a tape's file: one writer at a time, across processes and threads.
 
 A writer holds the lock from reading a tape to replacing its file, so that no change of another is
-lost between. The lock is an advisory one (flock) on a small file beside the tape, which is gone when
-nobody holds it; a process that dies gives it up. Readers need none, as files are replaced whole.
+lost between. The lock is an advisory one (flock) on a small file beside the tape, which is gone
+when nobody holds it; a process that dies gives it up. Readers need none, as files are replaced
+whole.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ def _acquire(beside: Path, waiting: Callable[[], None]) -> int:
 
 def _is_at(handle: int, path: Path) -> bool:
     try:
-        there = os.stat(path)
+        there = path.stat()
     except FileNotFoundError:
         return False
     own = os.fstat(handle)

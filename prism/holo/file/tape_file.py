@@ -73,9 +73,9 @@ def save(tape: TapeParts, path: Path, known: Stamp | None = None) -> Stamp:
                 "and repeat the change (HoloTape.edit does both under a lock)"
             )
         header, arrays = _content(tape)
-        with whole_file.replacing(path, layout.size(header, arrays)) as beside:
-            with beside.open("wb") as file:
-                layout.write(file, header, arrays)
+        size = layout.size(header, arrays)
+        with whole_file.replacing(path, size) as beside, beside.open("wb") as file:
+            layout.write(file, header, arrays)
         return stamp_of(path)  # type: ignore[return-value]
 
 

@@ -23,10 +23,8 @@ from torch import Tensor
 
 from prism.holo.algebra.codes import Key
 
-UNSEEN = dict.fromkeys(
-    (0x00AD, 0x061C, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF)
-    + (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-)
+UNSEEN = dict.fromkeys((0x00AD, 0x061C, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))
+UNSEEN |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 INTEGER = re.compile(r"-?[1-9][0-9]*|0")
 HASH = re.compile(r"#[0-9a-f]{16}")
 

@@ -23,35 +23,11 @@ from typing import Any
 
 import numpy as np
 
+from prism.holo.keys.index import Index
 from prism.holo.keys.texts import KeyTexts
 from prism.holo.keys.typos import fold, is_slip, meanings, pieces
 
 Encoder = Callable[[list[str]], Any]
-
-
-class _Index:
-    """Keys by their text without case, and the tokens of all keys."""
-
-    def __init__(self, texts: list[str]) -> None:
-        self.tokens: set[str] = set()
-        self._first: dict[str, str] = {}
-        self._more: dict[str, list[str]] = {}
-        self.add(texts)
-
-    def add(self, texts: list[str]) -> None:
-        folded = list(map(fold, texts))
-        self.tokens.update(" ".join(folded).split())
-        if not self._first and len(set(folded)) == len(folded):
-            self._first = dict(zip(folded, texts, strict=True))
-            return
-        for small, text in zip(folded, texts, strict=True):
-            if self._first.setdefault(small, text) is not text:
-                self._more.setdefault(small, []).append(text)
-
-    def keys(self, small: str) -> list[str]:
-        """The keys whose text without case this is."""
-        first = self._first.get(small)
-        return [] if first is None else [first, *self._more.get(small, [])]
 
 
 class Resolver:
@@ -74,7 +50,7 @@ class Resolver:
         self.margin = margin
         self.encoder, self.meaning = encoder, meaning
         self.known = KeyTexts() if texts is None else texts  # by key hash
-        self._index: _Index | None = None  # made at the first question
+        self._index: Index | None = None  # made at the first question
         self._vectors: np.ndarray | None = None  # of all texts, once they are asked for
 
     def __len__(self) -> int:
@@ -91,7 +67,7 @@ class Resolver:
         for key, code in zip(keys, hashes.tolist(), strict=True):
             if isinstance(key, str) and code not in self.known:
                 self.known[code] = key
-                new.append(key)
+                new.append((code, key))
         if self._index is not None:
             self._index.add(new)
         self._vectors = None
@@ -120,15 +96,15 @@ class Resolver:
     def _near(self, text: str) -> set[str]:
         """The stored keys of which ``text`` is a slip."""
         if self._index is None:
-            self._index = _Index(self.texts())
+            self._index = Index(self.known)
         index, small = self._index, fold(text)
         near = {key for key in index.keys(small) if is_slip(text, key)}
         parts = pieces(small)
         for place in range(0, len(parts), 2):
             token = parts[place]
-            if token in index.tokens:
+            if index.words([token]):
                 continue
-            for other in set(meanings(token)) & index.tokens:
+            for other in index.words(meanings(token)):
                 whole = "".join((*parts[:place], other, *parts[place + 1 :]))
                 near |= {key for key in index.keys(whole) if is_slip(text, key)}
         return near
