@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -89,9 +89,9 @@ def say_json(report: dict[str, Any]) -> None:
     say(json.dumps(report, ensure_ascii=not unicode, allow_nan=False))
 
 
-def write(text: str, stream: str = "stdout") -> None:
+def write(text: str, stream: str | TextIO = "stdout") -> None:
     """Write text, which may hold line breaks and tabs."""
-    to = sys.stdout if stream == "stdout" else sys.stderr
+    to = {"stdout": sys.stdout, "stderr": sys.stderr}.get(stream, stream)
     text, encoding = plain(text, keep="\n\t"), to.encoding or "utf-8"
     to.write(text.encode(encoding, "backslashreplace").decode(encoding))
     to.flush()

@@ -223,9 +223,7 @@ def test_a_script_gets_no_guess_unless_it_asks_for_one(
     assert asked["guess"]["value"] == "Fredville"
 
 
-def test_unknown_can_have_an_exit_code(
-    tape: HoloTape, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unknown_can_have_an_exit_code(tape: HoloTape, capsys: pytest.CaptureFixture[str]) -> None:
     said(capsys, "capital of Atlantis")
     said(capsys, "--unknown-exit", "4", "capital of Freedonia")
     said(capsys, "--unknown-exit", "4", "capital of Freedonia", "capital of Atlantis", code=4)

@@ -1,4 +1,4 @@
-"""Printed data is data: whatever a value, key or name holds, a command shows it and obeys nothing."""
+"""Printed data is data: what a value, key or name holds, a command shows, and obeys nothing."""
 
 from __future__ import annotations
 
@@ -137,7 +137,12 @@ def test_plain_text_has_no_control_and_loses_nothing(text: str) -> None:
     assert "\n" not in shown
     if all(c.isprintable() for c in text):
         assert shown == text
-    assert json.loads(f'"{plain(text.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34)))}"') == text
+    assert (
+        json.loads(
+            f'"{plain(text.replace(chr(92), chr(92) * 2).replace(chr(34), chr(92) + chr(34)))}"'
+        )
+        == text
+    )
 
 
 @given(st.text(min_size=1))
@@ -151,7 +156,7 @@ def run(*argv: str, **how: object) -> subprocess.CompletedProcess[str]:
     root = str(Path(command.__file__).parents[1])
     environ["PYTHONPATH"] = os.pathsep.join([root, environ.get("PYTHONPATH", "")])
     return subprocess.run(
-        [sys.executable, "-m", *argv], capture_output=True, text=True, env=environ, **how
+        [sys.executable, "-m", *argv], capture_output=True, encoding="latin-1", env=environ, **how
     )  # type: ignore[call-overload]
 
 

@@ -8,27 +8,14 @@ is written, so that N facts cost at most some 2 N writes in all.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codes import amplitude_of
 from prism.holo.capacity.planning import plan
 from prism.holo.capacity.room import item_accuracy
-from prism.holo.parts import HoloConfig, TapeParts
+from prism.holo.parts import Growth, HoloConfig, TapeParts
 
 SPARE = 2  # times the items and values that a larger tape has room for
-
-
-@dataclass(frozen=True)
-class Growth:
-    """One growth of a tape; its text is the line that says so."""
-
-    before: str
-    after: str
-    items: int
-
-    def __str__(self) -> str:
-        return f"grew from {self.before} to {self.after} for {self.items:,} items"
 
 
 def make_room(tape: TapeParts, items: int, facts: int) -> Growth | None:
@@ -119,6 +106,7 @@ def reshape(tape: TapeParts, config: HoloConfig, items: int) -> Growth:
         vocabulary.codes = before
         raise
     tape.put(config, accumulator)
+    tape.growths.append(growth)
     return growth
 
 

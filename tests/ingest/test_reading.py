@@ -1,4 +1,4 @@
-"""Tables as people have them: lost quotes, other delimiters, gzip, templates of keys, many values."""
+"""Tables as people have them: lost quotes, delimiters, gzip, templates of keys, many values."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ def pieces(text: str) -> list[str]:
 
 
 def is_slip(typed: str, meant: str) -> bool:
-    """Whether ``meant`` can have been meant by ``typed``: the same words in the same order, up to
+    """True if ``meant`` can have been meant by ``typed``: the same words in the same order, up to
     capitals left out and at most one typing error in one long word."""
     these, those = pieces(typed), pieces(meant)
     if len(these) != len(those) or typed == meant:
@@ -132,7 +132,7 @@ def alphabet(word: str) -> str | None:
 
 
 def _same_but_for_case(typed: str, meant: str, shouted: bool, first: bool) -> bool:
-    """Whether two tokens are one word, typed without its capital, in capitals as the whole text,
+    """True if two tokens are one word, typed without its capital, in capitals as the whole text,
     or with the capital of a sentence."""
     small = fold(typed)
     if small != fold(meant) or not PLAIN.fullmatch(typed):
@@ -152,7 +152,7 @@ def _case_left_out(typed: str, meant: str, shouted: bool, first: bool = False) -
 
 
 def _is_token_slip(typed: str, meant: str, shouted: bool) -> bool:
-    """Whether two tokens agree in all but one of their words, which is a slip."""
+    """True if two tokens agree in all but one of their words, which is a slip."""
     if not (PLAIN.fullmatch(typed) and PLAIN.fullmatch(meant)):
         return False
     if RUNS.sub("", typed) != RUNS.sub("", meant):
@@ -163,7 +163,7 @@ def _is_token_slip(typed: str, meant: str, shouted: bool) -> bool:
 
 
 def is_word_slip(typed: str, meant: str, shouted: bool = False) -> bool:
-    """Whether ``typed`` can be the word ``meant`` with one key press wrong."""
+    """True if ``typed`` can be the word ``meant`` with one key press wrong."""
     name = meant[:1].isupper()
     if not meant[1:].islower() or not (shouted or typed[2:].islower()):
         return False  # capitals inside (after a first letter doubled or swapped): a code
@@ -174,14 +174,14 @@ def is_word_slip(typed: str, meant: str, shouted: bool = False) -> bool:
 
 
 def editable(word: str) -> bool:
-    """Whether a word without case is long, of one alphabet, and no number or code in letters."""
+    """True if a word without case is long, of one alphabet, and no number or code in letters."""
     if alphabet(word) is None or not LONG <= len(word) <= LONGEST:
         return False
     return not any(code.fullmatch(word) for code in CODES)
 
 
 def wrong_key(typed: str, meant: str) -> bool:
-    """Whether one key press dropped, doubled, swapped or on the key beside makes ``typed`` of
+    """True if one key press dropped, doubled, swapped or on the key beside makes ``typed`` of
     ``meant``."""
     same = 0
     while same < min(len(typed), len(meant)) and typed[same] == meant[same]:
@@ -198,7 +198,7 @@ def wrong_key(typed: str, meant: str) -> bool:
 
 
 def other_form(typed: str, meant: str, name: bool) -> bool:
-    """Whether the edit is one by which languages make another word: at the end (plural, gender,
+    """True if the edit is one by which languages make another word: at the end (plural, gender,
     nationality, tense), or the negating a- in front."""
     if typed == meant[1:]:
         return meant[0] == "a"

@@ -21,6 +21,6 @@ def slip_words() -> frozenset[str]:
 
 
 def known(word: str) -> bool:
-    """Whether a word without case is one that a typing error could be taken for; with a capital:
+    """True if a word without case is one that a typing error could be taken for; with a capital:
     whether it means something else without."""
     return word in slip_words()
