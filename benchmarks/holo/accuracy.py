@@ -36,7 +36,7 @@ def filled(
     facts: int, size: int, seed: int, dim: int, **config: Any
 ) -> tuple[HoloTape, np.ndarray, np.ndarray]:
     """A tape of one bank with random facts, their hashes uint64 [N] and value ids [N]."""
-    tape = HoloTape(dim, values=size, seed=seed, **config)
+    tape = HoloTape(dim, values=size, seed=seed, overfill=True, **config)
     values = np.random.default_rng(seed).integers(0, size, facts)
     tape.bind_many(np.arange(facts), values)
     return tape, tape.hash(np.arange(facts)), values
@@ -160,7 +160,7 @@ def real_keys(countries: int, dim: int, typos: int) -> dict[str, Any] | None:
     ]
     rng = random.Random(0)
     asked = [(one_typo(key, rng), value) for key, value in facts.items() for _ in range(typos)]
-    answers = tape.recall_many([text for text, _ in asked])
+    answers = tape.recall_many([text for text, _ in asked], fallback=False)
     right = [a.value == value for a, (_, value) in zip(answers, asked, strict=True)]
     refused = sum(a.value is None for a in answers)
     return {

@@ -8,27 +8,14 @@ is written, so that N facts cost at most some 2 N writes in all.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codes import amplitude_of
 from prism.holo.capacity.planning import plan
 from prism.holo.capacity.room import item_accuracy
-from prism.holo.parts import HoloConfig, TapeParts
+from prism.holo.parts import Growth, HoloConfig, TapeParts
 
 SPARE = 2  # times the items and values that a larger tape has room for
-
-
-@dataclass(frozen=True)
-class Growth:
-    """One growth of a tape; its text is the line that says so."""
-
-    before: str
-    after: str
-    items: int
-
-    def __str__(self) -> str:
-        return f"grew from {self.before} to {self.after} for {self.items:,} items"
 
 
 def make_room(tape: TapeParts, items: int, facts: int) -> Growth | None:
@@ -50,9 +37,7 @@ def make_room(tape: TapeParts, items: int, facts: int) -> Growth | None:
             f"read right at {right:.1%}, planned were {wanted:.1%}; nothing was bound, and it "
             f"cannot grow: {why}"
         )
-    config = larger(tape, items, wanted)
-    reshape(tape, config)
-    return Growth(_size(c), _size(config), items)
+    return reshape(tape, larger(tape, items, wanted), items)
 
 
 def let_grow(tape: TapeParts, allowed: bool) -> Growth | None:
@@ -69,9 +54,7 @@ def let_grow(tape: TapeParts, allowed: bool) -> Growth | None:
     why = _why_not(tape)
     if why is not None:
         raise ValueError(f"tape of {_size(c)} cannot grow: {why}")
-    config = larger(tape, items, wanted)
-    reshape(tape, config)
-    return Growth(_size(c), _size(config), items)
+    return reshape(tape, larger(tape, items, wanted), items)
 
 
 def _why_not(tape: TapeParts) -> str | None:
@@ -105,8 +88,10 @@ def wider(tape: TapeParts) -> HoloConfig | None:
     return dataclasses.replace(c, banks=2 * c.banks, dtype=kind)
 
 
-def reshape(tape: TapeParts, config: HoloConfig) -> None:
-    """Give a tape another accumulator, rebuilt from its ledger; facts, ids and history stay."""
+def reshape(tape: TapeParts, config: HoloConfig, items: int) -> Growth:
+    """Give a tape another accumulator, rebuilt from its ledger, with room for ``items``; facts, ids
+    and history stay."""
+    growth = Growth(_size(tape.config), _size(config), items)
     ledger = tape.listed("growing")
     rows = ledger.live_rows()
     keys, ids = ledger.column("key")[rows], ledger.column("value")[rows]
@@ -121,6 +106,8 @@ def reshape(tape: TapeParts, config: HoloConfig) -> None:
         vocabulary.codes = before
         raise
     tape.put(config, accumulator)
+    tape.growths.append(growth)
+    return growth
 
 
 def _size(config: HoloConfig) -> str:

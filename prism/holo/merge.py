@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from prism.holo.growth import Growth, make_room
-from prism.holo.parts import TapeParts
+from prism.holo.growth import make_room
+from prism.holo.parts import Growth, TapeParts
 from prism.holo.vocabulary import Bindings, Vocabulary
 
 RULES = ("error", "ours", "theirs", "newest")

@@ -103,6 +103,18 @@ class HoloConfig:
         return dataclasses.asdict(self)
 
 
+@dataclass(frozen=True)
+class Growth:
+    """One growth of a tape; its text is the line that says so."""
+
+    before: str
+    after: str
+    items: int
+
+    def __str__(self) -> str:
+        return f"grew from {self.before} to {self.after} for {self.items:,} items"
+
+
 @dataclass(eq=False)
 class TapeParts:
     """Config, accumulator, vocabulary, ledger and resolver of one tape.
@@ -114,6 +126,7 @@ class TapeParts:
         joint: the joint decoder of the listed facts; None without a ledger.
         room: of the accumulator.
         door: hashes of keys.
+        growths: of the accumulator, since the parts were made.
     """
 
     config: HoloConfig
@@ -126,6 +139,7 @@ class TapeParts:
 
     def __post_init__(self) -> None:
         self.door = Door(self.config.seed)
+        self.growths: list[Growth] = []
         self.put(self.config, self.accumulator)
 
     def put(self, config: HoloConfig, accumulator: Accumulator) -> None:

@@ -85,6 +85,7 @@ def audited(facts: int, check: Audit, room: Capacity) -> dict[str, Any]:
         "read": check.read,
         "right": check.right,
         "answered": check.answered,
+        "by_ledger": check.by_ledger,
         "predicted": check.predicted,
         "consistent": check.consistent,
         "capacity": room.limit,
@@ -111,7 +112,8 @@ def audit_lines(row: dict[str, Any]) -> list[str]:
     share = row["right"] / row["read"] if row["read"] else 1.0
     return [
         f"{row['facts']:,} facts; {row['read']:,} items read again: {share:.4f} right "
-        f"({row['predicted']:.4f} by theory), {row['answered']:,} answered at the tape's alpha",
+        f"({row['predicted']:.4f} by theory), {row['answered']:,} answered at the tape's alpha"
+        + (f", {row['by_ledger']:,} by the ledger alone" if row["by_ledger"] else ""),
         consistent[row["consistent"]],
         f"room for {row['left']:,} items more: {row['capacity']:,} are read right at "
         f"{row['level']:.0%}; fullest bank {row['fullest_bank']:,}, mean {row['mean_bank']:.1f}",

@@ -28,8 +28,8 @@ from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codes import Key
 from prism.holo.capacity.planning import plan
 from prism.holo.decode import JointDecoder
-from prism.holo.growth import Growth, let_grow
-from prism.holo.parts import HoloConfig, TapeParts
+from prism.holo.growth import let_grow
+from prism.holo.parts import Growth, HoloConfig, TapeParts
 from prism.holo.reader import Reader
 from prism.holo.recall import Readout, Recall
 from prism.holo.store import Fact
@@ -64,9 +64,6 @@ class HoloTape:
             :class:`~prism.holo.parts.HoloConfig`.
         values: what can be answered: None (open), a number M, a list, or a tensor [M, dim] of +-1.
         device: of the accumulator.
-
-    Attributes:
-        growths: how it has grown since it was made or loaded.
     """
 
     def __init__(
@@ -83,11 +80,11 @@ class HoloTape:
         config = {"dim": dim, "banks": banks} | config
         self._hold(TapeParts.empty(HoloConfig(**config), values, device))
 
-    def _hold(self, parts: TapeParts, stamp: file.Stamp | None = None) -> None:
+    def _hold(self, parts: TapeParts, stamp: file.Stamp | None = None) -> Self:
         self._parts, self._reader, self._stamp = parts, Reader(parts), stamp
         self.vocabulary, self.ledger, self.resolver = parts.vocabulary, parts.ledger, parts.resolver
-        self.growths: list[Growth] = []
         self._lock = threading.RLock()
+        return self
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
@@ -106,6 +103,11 @@ class HoloTape:
     def accumulator(self) -> Accumulator:
         """The sums; another one once the tape has grown."""
         return self._parts.accumulator
+
+    @property
+    def growths(self) -> list[Growth]:
+        """Every growth since it was made or loaded."""
+        return self._parts.growths
 
     @property
     def joint(self) -> JointDecoder | None:
@@ -152,8 +154,7 @@ class HoloTape:
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
         """The tape that :meth:`save` wrote; see :func:`prism.holo.file.load`."""
         tape, stamp = cls.__new__(cls), file.stamp_of(Path(path))
-        tape._hold(file.load(Path(path), device), stamp)
-        return tape
+        return tape._hold(file.load(Path(path), device), stamp)
 
     @whole
     def save(self, path: str | Path) -> None:
@@ -165,9 +166,8 @@ class HoloTape:
     @classmethod
     @contextmanager
     def edit(cls, path: str | Path, new: Callable[[], Self] | None = None) -> Iterator[Self]:
-        """Change a saved tape while nobody else can: it is locked, read as it is now, given to the
-        ``with`` block, and saved at its end; not if the block raises. A second writer says that it
-        waits.
+        """Change a saved tape while nobody else can: locked, read as it is now, given to the
+        ``with`` block, saved at its end unless that raises. A second writer says that it waits.
 
         Args:
             new: makes the tape if there is no file yet; None: FileNotFoundError.
@@ -272,9 +272,7 @@ class HoloTape:
             TypeError: a key or value of a type that cannot be one.
             OverflowError: the accumulator is too narrow; nothing is written.
         """
-        done, growth = writing.bind_many(self._parts, keys, values, source, time, on_conflict)
-        self.growths += [] if growth is None else [growth]
-        return done
+        return writing.bind_many(self._parts, keys, values, source, time, on_conflict)
 
     @whole
     def update(
@@ -394,9 +392,7 @@ class HoloTape:
         """Add all facts of ``other``; see :func:`prism.holo.merge.merge`."""
         first, second = sorted((self, other), key=id)  # so that two merges cannot block each other
         with first._lock, second._lock:
-            report = merge.merge(self._parts, other._parts, on_conflict)
-        self.growths += [] if report.growth is None else [report.growth]
-        return report
+            return merge.merge(self._parts, other._parts, on_conflict)
 
     @whole
     def erase_history(self) -> int:
@@ -407,8 +403,7 @@ class HoloTape:
     @whole
     def grow(self, allowed: bool = True) -> None:
         """Let the tape grow by itself from now on, and at once if it is too full; or not."""
-        growth = let_grow(self._parts, allowed)
-        self.growths += [] if growth is None else [growth]
+        let_grow(self._parts, allowed)
 
     @property
     def H(self) -> Tensor:

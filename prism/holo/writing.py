@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from prism.holo.algebra.codes import signs
-from prism.holo.growth import Growth, make_room, reshape, wider
+from prism.holo.growth import make_room, reshape, wider
 from prism.holo.keys.normal import listed, normal_keys, normal_value
 from prism.holo.parts import TapeParts
 from prism.holo.vocabulary import Bindings, as_tuple, to_bindings
@@ -28,14 +28,13 @@ def bind_many(
     source: str | Iterable[str | None] | None,
     time: float | None,
     on_conflict: str,
-) -> tuple[int, Growth | None]:
-    """Bind facts; see :meth:`prism.holo.tape.HoloTape.bind_many`. The number of those written, and
-    the growth that they needed."""
+) -> int:
+    """Bind facts; see :meth:`prism.holo.tape.HoloTape.bind_many`. The number of those written."""
     if on_conflict not in ON_CONFLICT:
         raise ValueError(f"on_conflict = {on_conflict!r}: must be one of {ON_CONFLICT}")
     keys, values = listed(keys), listed(values, "values")
     names, hashes = normal_keys(keys), tape.hash(keys)
-    size, growth = len(tape.vocabulary), None
+    size = len(tape.vocabulary)
     try:
         bindings = to_bindings(tape.vocabulary, hashes, values, grow=True, keys=names)
         new, replaced = _changes(tape, names, values, hashes, bindings, on_conflict)
@@ -43,15 +42,15 @@ def bind_many(
         taken = bindings.of(new)
         gone = 0 if tape.ledger is None else len(tape.ledger.chain(replaced)[0])
         items = tape.bindings + len(taken.ids) - gone
-        growth = make_room(tape, items, tape.facts + int(new.sum()) - len(replaced))
-        _write(tape, taken, replaced, sources, time)
+        make_room(tape, items, tape.facts + int(new.sum()) - len(replaced))
+        _write(tape, taken, replaced, sources, time, items)
     except Exception:
         tape.vocabulary.shrink(size)
         raise
     if tape.resolver is not None:
         tape.resolver.add(names, hashes)
     tape.door.note(names)
-    return int(new.sum()), growth
+    return int(new.sum())
 
 
 def _write(
@@ -60,6 +59,7 @@ def _write(
     replaced: np.ndarray,
     sources: np.ndarray,
     time: float | None,
+    items: int,
 ) -> None:
     """Write; where the numbers are too narrow for it and the tape may grow, with wider ones."""
     try:
@@ -68,7 +68,7 @@ def _write(
         config = wider(tape)
         if config is None:
             raise
-        reshape(tape, config)
+        reshape(tape, config, items)
         tape.write(bindings, replaced, sources, time)
 
 

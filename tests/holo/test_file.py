@@ -244,3 +244,54 @@ def test_a_file_of_format_1_loads_and_is_written_as_format_2(tmp_path: Path) -> 
         assert [fact.value for fact in tape.history(7)] == [b"3", "two"]
         assert (tape.recall("a key").value, tape.recall(b"raw").value) == ("one", None)
         assert tape.audit().consistent
+
+
+# 1,653 bytes that format 1 wrote when keys were bound as they were spelt.
+OLD_SPELLINGS = (
+    "c-obe&ui2`6vxxJR!=G@q9PLJB$}3NcDs!|*n%jCf>iX<&9Y24likp4l4d4t*RtZFC`JDP(Ss+E{sG?gs^UK&2>!r}_~"
+    "R;T>U){A-K9v|f!Xi8H}8Gs&1810f|9jmQm?m}pbizZUMCaFB#J%WCKF`YCUaik*knSprE{be`k|l^vxyEqH;mg<;CvC"
+    "yMi{tW6HUl;yf%(1Wt^F%!5l}^M9UE!Bp}rbge6&=v23Lh8b0l?m~VnPn@?EK$Z}ljbC$(0r^#Y;i8#qTG2@}XFz9nwB"
+    "Xpz->h*kqW1OIV)S~D%MvY=O+l?0h5cU}e8D7QWp<<{3tFpmk%SKw1x1iqK(zPJ*eSM=g2(FZCI8l>pEl@vUJU^H)VgU"
+    "}THYv(!Q%XrnS<0A{ij;9F`B_~6vaEPX9-3U<CQWZa!m~=UUGXr98*=gLMp)=OIUxyrj|&Mgx}>Y;$2vO4I(QYbPX$-u"
+    "YNbqc!dn!rYSF0aB)c!6>vASI_zc}LYFqijYqNg9l^p?=p%*Lt2wC|+6(w^A2oQAB7@#B(TqWi(r#{=+8w^0YS?-5rA9"
+    "9b7GC&57CJMPHyf7Hx6e~M%;CxDQXEAHyM~eplR$soU!~NSvfNZ^NT1XIV30+(1xBJtJrSa|Akg1PV#%kTJCfmie`NKz"
+    "BZ~wMtznowEe%%;(F)5CJI(KLK_3GH&^>1s|vxjQ1YM!0GJo)a&ncpWrJbLo;(CUL%_dY-FCHJ3?Tzj*!@_y*n%a7~Tr"
+    "^7eD&dAs3*Q8WsO3J}pkK}qR*Auy(%Jp=vTCQYjNZDOm-(|yCWUA2jLC5EFf8K|oAHZt=w}_giY6`zSMJ*_4nu4c?wyG"
+    "8iV5$lj5CbEOgdjCr2m-Pd)t;oNX#vs|Bowj~MIFXmL=}`jzyvfT_vECKY1&JxBno4pX`!plu)v`{JR{^1b(x(QC8Ma_"
+    "h!gZ^JfaQeXgC&&p)D3^hv$Z-Z5W)knJwgBAxi>V+cZPR(d@*r3`4^=1U$YMFgtMJeJ8blki_)I"
+)
+
+
+def test_keys_of_older_tapes_are_answered_in_their_own_and_in_the_one_spelling(
+    tmp_path: Path,
+) -> None:
+    path, again = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
+    path.write_bytes(zlib.decompress(base64.b85decode(OLD_SPELLINGS)))
+    HoloTape.load(path).save(again)
+    for tape in (HoloTape.load(path), HoloTape.load(again)):
+        asked = {
+            "port  of Zendal": "1",
+            "port of Zendal": "1",
+            "Caf\u00e9 Oru": "2",
+            "Cafe\u0301  Oru": "2",
+            " spaced ": "3",
+            "spaced": "3",
+            "two\tways": "4",
+            "two  ways": "5",
+            "two ways": None,  # of two old keys with two values neither is taken in silence
+            "same value": "6",
+            "12": "8",
+            "line feed": "9",
+        }
+        answers = tape.recall_many(asked, resolve=False)
+        assert [a.value for a in answers] == list(asked.values())
+        assert "odd \ud800 key" in [fact.key for fact in tape.facts()]
+        with pytest.raises(ValueError, match="is bound to '1'"):
+            tape.bind("port of  Zendal", "0")
+        tape.forget("port of Zendal")
+        tape.forget(f"#{int(hash_keys(['odd ' + chr(0xD800) + ' key'], 3)[0]):016x}")
+        assert tape.count == 8
+        assert tape.recall("port  of Zendal", resolve=False).value is None
+        tape.bind("port of Zendal", "0")
+        assert tape.recall("port  of Zendal").value == "0"
+        assert tape.audit().consistent

@@ -188,6 +188,8 @@ def test_numbers_that_are_too_narrow_grow_as_well() -> None:
     tape = HoloTape(2048, 1, dtype="int8", values=2, accuracy=0.5, alpha=1.0)
     tape.bind_many(range(3000), np.zeros(3000, np.int64))
     assert tape.count == 3000
+    line = "grew from 1 x 2048 int8 to 2 x 2048 int16 for 3,000 items"
+    assert [str(g) for g in tape.growths] == [line]
     assert tape.audit().consistent
 
 

@@ -34,7 +34,7 @@ class Room:
         return predicted_accuracy(dim, max(1, items), size, banks, alpha, decoder, layers)
 
     def fits(self, items: int, candidates: int, accuracy: float) -> bool:
-        """Whether so many items among so many values are read right with this probability."""
+        """True if so many items among so many values are read right with this probability."""
         most, widest = self._good.get(accuracy, (0, 0))
         if items <= most and candidates <= widest:
             return True
