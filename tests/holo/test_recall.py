@@ -115,7 +115,7 @@ def test_checking_the_listed_value_alone_says_what_scoring_all_says(
     checked = tape.recall_many(range(facts))
     assert [r.value for r in checked] == [r.value for r in plain] == [f"v{i}" for i in range(facts)]
     by_filter = [np.mean([r.method == "filter" for r in answers]) for answers in (plain, checked)]
-    # Expecting the others is more careful than scoring them: their mean is made by rare high scores.
+    # Expecting the others is more careful than scoring them: rare high scores make their mean.
     assert -0.02 <= by_filter[0] - by_filter[1] <= 0.1
     both = [(a, b) for a, b in zip(plain, checked, strict=True) if a.method == b.method == "filter"]
     assert len(both) > facts // 4

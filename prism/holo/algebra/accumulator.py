@@ -147,9 +147,10 @@ class Accumulator:
                 where.device
             )
             worst = max(worst, float(total.detach().abs().max()))
-            pending.append(total.to(self.numbers.dtype))
+            pending.append((where, total.to(self.numbers.dtype)))
         self._check(worst)
-        self.numbers = self._placed(torch.from_numpy(touched), torch.cat(pending))
+        for where, rows in pending:
+            self.numbers = self._placed(where, rows)
         return touched
 
     def superpose(self, other: Accumulator) -> None:
