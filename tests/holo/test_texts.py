@@ -36,6 +36,8 @@ def follow(steps: list[tuple[int, str]]) -> None:
             assert [t for part in known.parts(size) for t in part] == list(plain.values())
         assert (known.values(), known.codes().tolist()) == (list(plain.values()), list(plain))
         assert all((c in known) == (c in plain) and known.get(c) == plain.get(c) for c in range(10))
+        codes = np.arange(10, dtype=np.uint64)
+        assert known.absent(codes).tolist() == [c not in plain for c in range(10)]
         assert known.nbytes == sum(len(t.encode("utf-8", "surrogatepass")) for t in plain.values())
 
 

@@ -18,7 +18,7 @@ codes destroy its capacity.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -61,15 +61,15 @@ class Resolver:
         """Bytes of the key texts in UTF-8."""
         return self.known.nbytes
 
-    def add(self, keys: Iterable[Any], hashes: np.ndarray) -> None:
+    def add(self, keys: Sequence[Any], hashes: np.ndarray) -> None:
         """Add those of N keys that are text; ``hashes`` uint64 [N]."""
-        new = []
-        for key, code in zip(keys, hashes.tolist(), strict=True):
-            if isinstance(key, str) and code not in self.known:
-                self.known[code] = key
-                new.append((code, key))
+        new: dict[int, str] = {}
+        for place in np.flatnonzero(self.known.absent(hashes)).tolist():
+            key, code = keys[place], int(hashes[place])
+            if isinstance(key, str) and code not in new:
+                self.known[code] = new[code] = key
         if self._index is not None:
-            self._index.add(new)
+            self._index.add(list(new.items()))
         self._vectors = None
 
     def forget(self, hashes: np.ndarray) -> None:

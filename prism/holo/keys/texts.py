@@ -67,6 +67,21 @@ class KeyTexts:
         if len(self._fresh) > max(WAITING, len(self._codes)):
             self.arrays()  # a dict takes several times the bytes
 
+    def absent(self, codes: np.ndarray) -> np.ndarray:
+        """Those of the hashes uint64 [N] that have no text, bool [N]."""
+        there = np.zeros(len(codes), bool)
+        if len(self._codes):
+            order = self._sorted()
+            at = np.searchsorted(self._codes, codes, sorter=order)
+            place = order[np.minimum(at, len(order) - 1)]
+            there = self._codes[place] == codes
+            if self._gone:
+                there &= ~np.isin(place, list(self._gone))
+        if self._fresh:
+            fresh = (code in self._fresh for code in codes.tolist())
+            there |= np.fromiter(fresh, bool, len(codes))
+        return ~there
+
     def pop(self, code: int) -> str | None:
         """Take a text out, and give it back; None where there is none."""
         text = self._fresh.pop(code, None)
@@ -132,16 +147,21 @@ class KeyTexts:
     def _kept(self, column: np.ndarray) -> np.ndarray:
         return np.delete(column, list(self._gone)) if self._gone else column
 
+    def _sorted(self) -> np.ndarray:
+        """The places by ascending hash."""
+        if self._order is None:
+            self._order = np.argsort(self._codes, kind="stable")
+        return self._order
+
     def _place(self, code: int) -> int:
         """The place of a hash in the arrays, -1 if it is not there."""
         if not len(self._codes):
             return -1
-        if self._order is None:
-            self._order = np.argsort(self._codes, kind="stable")
-        at = int(np.searchsorted(self._codes, np.uint64(code), sorter=self._order))
-        if at == len(self._order) or int(self._codes[self._order[at]]) != code:
+        order = self._sorted()
+        at = int(np.searchsorted(self._codes, np.uint64(code), sorter=order))
+        if at == len(order) or int(self._codes[order[at]]) != code:
             return -1
-        place = int(self._order[at])
+        place = int(order[at])
         return -1 if place in self._gone else place
 
 
