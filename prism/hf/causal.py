@@ -7,7 +7,7 @@ becomes segment ids (padding leaves a row as it was, on either side), the cache 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +36,7 @@ class PrismConfigHF(PreTrainedConfig):
     """
 
     model_type = MODEL_TYPE
-    keys_to_ignore_at_inference = ("cache", "aux_loss")
+    keys_to_ignore_at_inference: ClassVar[list[str]] = ["cache", "aux_loss", "hidden_states"]
 
     prism: dict[str, Any] | None = None
     kind: str = "prism"
@@ -83,9 +83,9 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
     accepts_loss_kwargs = True
-    _tied_weights_keys = {"model.head.weight": "model.embedding.weight"}  # noqa: RUF012
-    _keep_in_fp32_modules_strict = ("selection_bias",)
-    _no_split_modules = ("Prism", "ResidualStack", "Transformer")
+    _tied_weights_keys: ClassVar[dict[str, str]] = {"model.head.weight": "model.embedding.weight"}
+    _keep_in_fp32_modules_strict: ClassVar[list[str]] = ["selection_bias"]
+    _no_split_modules: ClassVar[list[str]] = ["Prism", "ResidualStack", "Transformer"]
 
     def __init__(self, config: PrismConfigHF) -> None:
         super().__init__(config)
@@ -195,15 +195,16 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
     def prepare_inputs_for_generation(
         self,
         input_ids: Tensor,
+        next_sequence_length: int | None = None,
         cache: PrismCache | None = None,
         attention_mask: Tensor | None = None,
         use_cache: bool | None = None,
         **_: Any,
     ) -> dict[str, Any]:
-        """Arguments of the next call: the whole text, or with a cache what it has not read."""
-        if cache is not None and cache.length:
-            total = input_ids.shape[1] if attention_mask is None else attention_mask.shape[1]
-            input_ids = input_ids[:, -max(1, total - cache.length) :]
+        """Arguments of the next call: the whole text, or the ``next_sequence_length`` tokens that
+        the cache has not read."""
+        if next_sequence_length is not None:
+            input_ids = input_ids[:, -next_sequence_length:]
         return {
             "input_ids": input_ids.contiguous(),
             "cache": cache,
