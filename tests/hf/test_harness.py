@@ -109,7 +109,7 @@ def tasks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TaskManager:
         ("text", ROLLING, [{"text": "the bus is late"}, {"text": "é, it rose"}]),
     ):
         file = tmp_path / f"{name}.jsonl"
-        file.write_text("".join(json.dumps(row) + "\\n" for row in data))
+        file.write_text("".join(json.dumps(row) + "\n" for row in data))
         (tmp_path / f"{name}.yaml").write_text(task % file)
     return TaskManager(include_path=str(tmp_path), include_defaults=False)
 

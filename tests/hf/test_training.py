@@ -60,7 +60,7 @@ def test_the_first_loss_of_trainer_is_ours(tmp_path):
     )
     trainer.train()
     found = next(float(x["loss"]) for x in trainer.state.log_history if "loss" in x)
-    assert found == pytest.approx(float(loss), abs=1e-4)
+    assert found == pytest.approx(loss.item(), abs=1e-4)
 
 
 def test_checkpointed_blocks_have_the_same_gradients():
