@@ -23,11 +23,13 @@ from typing import Any, Protocol
 import torch
 
 from prism.baselines import build
+from prism.compare.ngram import counted
 from prism.compare.protocol import Job, open_task, toy_config
 from prism.compare.readout import EndReadout
 from prism.compare.results import record_example
 from prism.compare.training import TrainingPlan, train
 from prism.record import code_fingerprint
+from tasks import MiniLM
 
 REPORT_EVERY = 0.25  # seconds between progress messages of one worker
 
@@ -61,6 +63,8 @@ def execute(
     run = {**dataclasses.asdict(job), "metric": task.metric, "chance": task.chance}
     run |= {"train_length": task.train_length, "code": code}
     run |= dataclasses.asdict(result)
+    if isinstance(task, MiniLM):
+        run["ngrams"] = counted(task, job.evaluation)
     looks_inside = job.model == "prism" and result.error is None
     return run, record_example(model, task) if looks_inside else None
 
