@@ -153,7 +153,7 @@ class ResidualStack(LanguageModel):
         for block, carried in zip(self.blocks, state.layers, strict=True):
             x, carried = self.run_block(block, x, carried, view)
             layers.append(carried)
-        hidden = rows.restore(rows.without_padding(self.norm(x))).to(self.head.weight.dtype)
+        hidden = rows.restore_real(self.norm(x)).to(self.head.weight.dtype)
         logits = self.head(hidden)
         state = own_state(StackState(tuple(layers), rows.segment, shared))
         return PrismOutput(logits, state, logits.new_zeros(()), hidden=hidden)

@@ -45,4 +45,4 @@ class MultiRateBus(nn.Module):
         z = promote(z).unflatten(-1, (len(self.half_lives), -1))  # [B, T, K, D/K]
         h = decay_scan(z, self.half_lives, carry, doc_index, self.chunk)
         mixed = self.norm((h * gates[..., None]).flatten(2)).to(u.dtype)
-        return self.write(mixed * nn.functional.silu(u)), last_real(h, carry, ends), gates
+        return self.write(mixed * nn.functional.silu(u)), promote(last_real(h, carry, ends)), gates

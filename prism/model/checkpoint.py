@@ -86,7 +86,7 @@ def load_into(
 
 
 def _header(folder: Path, kinds: tuple[str, ...]) -> dict[str, Any]:
-    """What ``config.json`` says, checked."""
+    """Content of ``config.json``, checked."""
     for name in ("config.json", "model.safetensors"):
         if not (folder / name).is_file():
             raise FileNotFoundError(f"{folder / name}: no such file; is this a saved model?")

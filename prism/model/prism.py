@@ -112,7 +112,7 @@ class Prism(LanguageModel):
         x, states, decisions, details = self._through_blocks(x, state, shared, routing)
         penalty = self.config.penalty_weight * sum(d.penalty for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
-        hidden = rows.restore(rows.without_padding(last)) * self.temper
+        hidden = rows.restore_real(last) * self.temper
         hidden = hidden.to(self.head.weight.dtype)
         logits = self.head(hidden)
         queries = holo = None

@@ -53,7 +53,8 @@ class Leaf:
         if self.kind == "wide":
             return x.dtype == torch.promote_types(weights, torch.float32)
         # automatic casting leaves half types in the state of an fp32 model
-        return x.dtype == weights or (weights == torch.float32 and x.dtype.itemsize == 2)
+        half = x.dtype in (torch.bfloat16, torch.float16)
+        return x.dtype == weights or (half and weights == torch.float32)
 
 
 class State:

@@ -40,7 +40,7 @@ def document_index(segment_ids: Tensor | None, last_segment: Tensor | None) -> T
 
 @dataclass
 class RowEnds:
-    """Where the real tokens of each row end.
+    """Ends of the real tokens of each row.
 
     Attributes:
         count: ``[B]`` int64 number of real tokens.
@@ -64,6 +64,7 @@ class Rows:
         ends: where the real tokens end; None = no padding.
         segment: ``[B]`` segment id of the last real token so far, negative where none has one;
             None as long as none was ever given.
+        padding: ``[B, T]`` True at padding in the order of the call; None = no padding.
         place: ``[B T]`` where each token of the call, row after row, is now; None = where it was.
     """
 
@@ -72,19 +73,20 @@ class Rows:
     valid: Tensor | None
     ends: RowEnds | None
     segment: Tensor | None
+    padding: Tensor | None
     place: Tensor | None
-
-    def without_padding(self, x: Tensor) -> Tensor:
-        """``x [B, T, ...]`` of these tokens with zeros at padding."""
-        if self.valid is None:
-            return x
-        return x.masked_fill(~self.valid.view(*self.valid.shape, *[1] * (x.dim() - 2)), 0.0)
 
     def restore(self, x: Tensor) -> Tensor:
         """``x [B, T, ...]`` of these tokens in the order of the call."""
         if self.place is None:
             return x
         return x.flatten(0, 1).index_select(0, self.place).view(x.shape)
+
+    def restore_real(self, x: Tensor) -> Tensor:
+        """``x [B, T, D]`` of these tokens in the order of the call, zeros at padding."""
+        if self.padding is None:
+            return x
+        return self.restore(x).masked_fill(self.padding[..., None], 0.0)
 
 
 def padding_last(tokens: Tensor, segment_ids: Tensor | None, last_segment: Tensor | None) -> Rows:
@@ -96,9 +98,10 @@ def padding_last(tokens: Tensor, segment_ids: Tensor | None, last_segment: Tenso
         last_segment: :attr:`Rows.segment` of the call before; None at the start.
     """
     if segment_ids is None:
-        return Rows(tokens, None, None, None, last_segment, None)
+        return Rows(tokens, None, None, None, last_segment, None, None)
     batch, length = tokens.shape
-    real = segment_ids >= 0
+    padding = segment_ids < 0
+    real = ~padding
     first = torch.arange(batch, device=tokens.device) * length  # place of each row's first token
     count, place = real.sum(dim=1), None
     if length > 1:
@@ -116,7 +119,7 @@ def padding_last(tokens: Tensor, segment_ids: Tensor | None, last_segment: Tenso
     # tokens without an id, of calls before, are of the first document that has one
     named = filled[:, 0] if last_segment is None else last_segment
     doc_index = document_index(filled, torch.where(named < 0, filled[:, 0], named))
-    return Rows(tokens, doc_index, real, RowEnds(count, first + end), segment, place)
+    return Rows(tokens, doc_index, real, RowEnds(count, first + end), segment, padding, place)
 
 
 def last_real(x: Tensor, carry: Tensor | None, ends: RowEnds | None) -> Tensor:
