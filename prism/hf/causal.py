@@ -6,7 +6,7 @@ becomes segment ids (padding leaves a row as it was, on either side), the cache 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -21,7 +21,7 @@ from transformers import (
 from transformers.utils import ModelOutput
 
 from prism.hf.cache import PrismCache, is_meta, segments_of
-from prism.hf.export import MODEL_TYPE, common_fields, make_model
+from prism.hf.export import MODEL_TYPE, SAME, make_model
 from prism.model.protocol import LanguageModel
 
 
@@ -33,6 +33,8 @@ class PrismConfigHF(PreTrainedConfig):
         kind: ``"prism"`` or the name of a baseline.
         mlp_hidden: of a baseline, the width of its MLP.
         use_cache: return the state.
+        vocab_size, hidden_size, num_hidden_layers, tie_word_embeddings: the fields of ``prism``
+            under the names that ``transformers`` asks for; where given, they hold.
     """
 
     model_type = MODEL_TYPE
@@ -44,13 +46,16 @@ class PrismConfigHF(PreTrainedConfig):
     use_cache: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
-        self.prism = self.prism or {"vocab_size": 257}
+        self.prism = dict(self.prism or {"vocab_size": 257})
+        for name, ours in SAME.items():  # theirs hold: ``resize_token_embeddings`` changes them
+            if name in kwargs:
+                self.prism[ours] = kwargs.pop(name)
         with torch.device("meta"):
-            fields = common_fields(make_model(self.kind, self.prism, self.mlp_hidden))
-        fields.update(kwargs)
-        for name in ("prism", "vocab_size", "hidden_size", "num_hidden_layers"):
-            setattr(self, name, fields.pop(name))
-        super().__post_init__(**fields)
+            fields = make_model(self.kind, self.prism, self.mlp_hidden).config.to_dict()
+        self.prism = fields
+        super().__post_init__(**kwargs)
+        for name, ours in SAME.items():
+            setattr(self, name, fields[ours])
 
 
 @dataclass
@@ -119,6 +124,15 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
     def get_input_embeddings(self) -> nn.Embedding:
         """The embedding."""
         return self.model.embedding
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        """Replace the embedding, as ``resize_token_embeddings`` does."""
+        self.model.embedding = value
+        self.model.config = replace(self.model.config, vocab_size=value.num_embeddings)
+
+    def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
+        """Replace the head."""
+        self.model.head = new_embeddings
 
     def get_output_embeddings(self) -> nn.Linear:
         """The head."""

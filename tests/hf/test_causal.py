@@ -112,6 +112,28 @@ def test_a_config_may_be_changed_and_keeps_what_it_was_given(tmp_path):
         PrismConfigHF(kind="lstm")
 
 
+@pytest.mark.parametrize("name", ("prism", "gdn"))
+@pytest.mark.parametrize("tied", (True, False), ids=("tied", "untied"))
+@torch.no_grad()
+def test_a_vocabulary_can_grow_and_is_kept(name, tied, tmp_path):
+    wrapped, tokens = PrismForCausalLM.of(small(name, tie_embeddings=tied)), tokens_of(0, 2, 9)
+    wanted = wrapped(tokens).logits
+    wrapped.resize_token_embeddings(300)
+    assert (wrapped(tokens).logits[..., :257] - wanted).abs().max() < 1e-12
+    assert (wrapped.model.head.weight is wrapped.model.embedding.weight) == tied
+    wrapped.save_pretrained(tmp_path)
+    again = PrismForCausalLM.from_pretrained(tmp_path)
+    assert again.config.vocab_size == again.model.config.vocab_size == 300
+    assert (again(tokens).logits - wrapped(tokens).logits).abs().max() < 1e-12
+    again(torch.tensor([[299]]))
+
+
+def test_their_names_of_a_size_hold():
+    config = PrismConfigHF(prism={"vocab_size": 11, "d_model": 32}, num_hidden_layers=3)
+    assert PrismForCausalLM(config).model.config.num_layers == 3
+    assert config.prism["num_layers"] == config.num_hidden_layers == 3
+
+
 @every_model
 @torch.no_grad()
 def test_padding_on_either_side_changes_nothing(name):
