@@ -17,7 +17,7 @@ class PrismCache:
     """
 
     is_compileable = False
-    is_linear = (True,)  # one state of any length: prompts are not cut to what is new
+    is_linear = (False,)  # so that ``generate`` cuts a text to what is new
 
     def __init__(self, state: Any = None, length: int = 0) -> None:
         self.state = state

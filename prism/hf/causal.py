@@ -6,8 +6,8 @@ becomes segment ids (padding leaves a row as it was, on either side), the cache 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +21,7 @@ from transformers import (
 from transformers.utils import ModelOutput
 
 from prism.hf.cache import PrismCache, is_meta, segments_of
-from prism.hf.export import MODEL_TYPE, common_fields, make_model
+from prism.hf.export import MODEL_TYPE, SAME, make_model
 from prism.model.protocol import LanguageModel
 
 
@@ -33,10 +33,12 @@ class PrismConfigHF(PreTrainedConfig):
         kind: ``"prism"`` or the name of a baseline.
         mlp_hidden: of a baseline, the width of its MLP.
         use_cache: return the state.
+        vocab_size, hidden_size, num_hidden_layers, tie_word_embeddings: the fields of ``prism``
+            under the names that ``transformers`` asks for; where given, they hold.
     """
 
     model_type = MODEL_TYPE
-    keys_to_ignore_at_inference = ("cache", "aux_loss")
+    keys_to_ignore_at_inference: ClassVar[list[str]] = ["cache", "aux_loss", "hidden_states"]
 
     prism: dict[str, Any] | None = None
     kind: str = "prism"
@@ -44,13 +46,16 @@ class PrismConfigHF(PreTrainedConfig):
     use_cache: bool = True
 
     def __post_init__(self, **kwargs: Any) -> None:
-        self.prism = self.prism or {"vocab_size": 257}
+        self.prism = dict(self.prism or {"vocab_size": 257})
+        for name, ours in SAME.items():  # theirs hold: ``resize_token_embeddings`` changes them
+            if name in kwargs:
+                self.prism[ours] = kwargs.pop(name)
         with torch.device("meta"):
-            fields = common_fields(make_model(self.kind, self.prism, self.mlp_hidden))
-        fields.update(kwargs)
-        for name in ("prism", "vocab_size", "hidden_size", "num_hidden_layers"):
-            setattr(self, name, fields.pop(name))
-        super().__post_init__(**fields)
+            fields = make_model(self.kind, self.prism, self.mlp_hidden).config.to_dict()
+        self.prism = fields
+        super().__post_init__(**kwargs)
+        for name, ours in SAME.items():
+            setattr(self, name, fields[ours])
 
 
 @dataclass
@@ -83,9 +88,9 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
     base_model_prefix = "model"
     supports_gradient_checkpointing = True
     accepts_loss_kwargs = True
-    _tied_weights_keys = {"model.head.weight": "model.embedding.weight"}  # noqa: RUF012
-    _keep_in_fp32_modules_strict = ("selection_bias",)
-    _no_split_modules = ("Prism", "ResidualStack", "Transformer")
+    _tied_weights_keys: ClassVar[dict[str, str]] = {"model.head.weight": "model.embedding.weight"}
+    _keep_in_fp32_modules_strict: ClassVar[list[str]] = ["selection_bias"]
+    _no_split_modules: ClassVar[list[str]] = ["Prism", "ResidualStack", "Transformer"]
 
     def __init__(self, config: PrismConfigHF) -> None:
         super().__init__(config)
@@ -119,6 +124,15 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
     def get_input_embeddings(self) -> nn.Embedding:
         """The embedding."""
         return self.model.embedding
+
+    def set_input_embeddings(self, value: nn.Embedding) -> None:
+        """Replace the embedding, as ``resize_token_embeddings`` does."""
+        self.model.embedding = value
+        self.model.config = replace(self.model.config, vocab_size=value.num_embeddings)
+
+    def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
+        """Replace the head."""
+        self.model.head = new_embeddings
 
     def get_output_embeddings(self) -> nn.Linear:
         """The head."""
@@ -195,15 +209,16 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
     def prepare_inputs_for_generation(
         self,
         input_ids: Tensor,
+        next_sequence_length: int | None = None,
         cache: PrismCache | None = None,
         attention_mask: Tensor | None = None,
         use_cache: bool | None = None,
         **_: Any,
     ) -> dict[str, Any]:
-        """Arguments of the next call: the whole text, or with a cache what it has not read."""
-        if cache is not None and cache.length:
-            total = input_ids.shape[1] if attention_mask is None else attention_mask.shape[1]
-            input_ids = input_ids[:, -max(1, total - cache.length) :]
+        """Arguments of the next call: the whole text, or the ``next_sequence_length`` tokens that
+        the cache has not read."""
+        if next_sequence_length is not None:
+            input_ids = input_ids[:, -next_sequence_length:]
         return {
             "input_ids": input_ids.contiguous(),
             "cache": cache,

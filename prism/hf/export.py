@@ -27,6 +27,13 @@ from prism.model import Prism
 from prism.model.protocol import LanguageModel
 
 MODEL_TYPE = "prism"
+# names of transformers for fields of PrismConfig
+SAME = {
+    "vocab_size": "vocab_size",
+    "hidden_size": "d_model",
+    "num_hidden_layers": "num_layers",
+    "tie_word_embeddings": "tie_embeddings",
+}
 CLASSES = ("PrismConfigHF", "PrismForCausalLM")
 MODULE = '''"""Classes of the installed prism package, for ``trust_remote_code=True``."""
 
@@ -91,19 +98,9 @@ def make_model(kind: str, fields: Mapping[str, Any], mlp_hidden: int = 0) -> Lan
     return Prism(config) if kind == "prism" else BASELINES[kind](config, mlp_hidden)
 
 
-def common_fields(model: LanguageModel) -> dict[str, Any]:
-    """Fields of a config that ``transformers`` and its friends ask any model for."""
-    return {
-        "prism": model.config.to_dict(),
-        "vocab_size": model.config.vocab_size,
-        "hidden_size": model.config.d_model,
-        "num_hidden_layers": model.config.num_layers,
-        "tie_word_embeddings": model.config.tie_embeddings,
-    }
-
-
 def config_file(model: LanguageModel, end: int | None) -> dict[str, Any]:
     """Content of config.json; ``end`` is the id that ends a text and pads."""
+    fields = model.config.to_dict()
     return {
         "model_type": MODEL_TYPE,
         "architectures": [CLASSES[1]],
@@ -111,7 +108,8 @@ def config_file(model: LanguageModel, end: int | None) -> dict[str, Any]:
             "AutoConfig": f"modeling_prism.{CLASSES[0]}",
             "AutoModelForCausalLM": f"modeling_prism.{CLASSES[1]}",
         },
-        **common_fields(model),
+        "prism": fields,
+        **{name: fields[ours] for name, ours in SAME.items()},
         "kind": model.kind,
         "mlp_hidden": 0 if model.kind == "prism" else model.hidden,
         "dtype": str(model.embedding.weight.dtype).removeprefix("torch."),

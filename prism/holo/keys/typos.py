@@ -38,9 +38,8 @@ ROWS = {  # of the keys
     "greek": (";ςερτυθιοπ", "ασδφγηξκλ", "ζχψωβνμ"),
     "cyrillic": ("йцукенгшщзхъ", "фывапролджэ", "ячсмитьбю"),
 }
-ENDINGS = frozenset("aeiony")  # last letters that make a name of a name, a nationality of a land
-SWAPS = ({"er", "re"}, {"an", "na"}, {"en", "ne"}, {"el", "le"})  # Alexandre, Christina
-CHANGES = (frozenset("aeiouy"), frozenset("sdz"))  # soprani, provided, Martines
+SINGULAR, TENSES = ("us", "is", "ss"), ("ed", "er")  # endings
+VOWELS = frozenset("aeiou")  # soprano, soprani
 SHORT = frozenset(["of", "the", "in", "is", "for", "and", "at", "on", "by", "to", "from"])
 CODES = (  # Roman, hexadecimal, nucleotides; and what nobody could say
     re.compile("[ivxlcdm]+"),
@@ -198,21 +197,23 @@ def wrong_key(typed: str, meant: str) -> bool:
 
 
 def other_form(typed: str, meant: str, name: bool) -> bool:
-    """True if the edit is one by which languages make another word: at the end (plural, gender,
-    nationality, tense), or the negating a- in front."""
-    if typed == meant[1:]:
-        return meant[0] == "a"
-    if typed[:-2] != meant[:-2] and typed[:-1] != meant[:-1] and typed != meant[:-1]:
+    """True if the edit is one by which languages make another word, at the end: plural, tense,
+    gender of a name, nationality."""
+    if name and typed[:-2] == meant[:-2] and {typed[-2:], meant[-2:]} == {"er", "re"}:
+        return True  # Alexandre
+    if typed[:-1] != meant[:-1] and typed != meant[:-1]:
         return False
     last = meant[-1]
     if not meant.isascii() and alphabet(meant) is not LETTERS["latin"]:
         return True
-    if {typed[-2:], meant[-2:]} in SWAPS:
-        return True
-    if typed == meant[:-1]:
-        foreign = "ae" if name or not meant.isascii() else "a"
-        return last in f"s{foreign}" or meant.endswith(("ed", "er")) or (name and last in ENDINGS)
-    return typed[:-1] == meant[:-1] and any({typed[-1], last} <= kind for kind in CHANGES)
+    if typed != meant[:-1]:
+        pair = {typed[-1], last}
+        return pair <= VOWELS or pair == ({"s", "z"} if name else {"s", "d"})
+    if last == "s":
+        return not meant.endswith(SINGULAR)
+    if last == "n":
+        return name and typed[-1] in "ae"  # Tunisian, Jansen
+    return last == "a" or meant.endswith(TENSES) or (last in "eo" and (name or not meant.isascii()))
 
 
 def one_letter_apart(a: Text, b: Text) -> bool:

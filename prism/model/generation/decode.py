@@ -86,7 +86,7 @@ def advance(
         if sampling.reads_history:
             logits = generation.processed(sampling, logits)
         token = sampling.choose(logits, numbers[:, block] if sampling.draws else None)
-        generation = generation.with_token(token, state)
+        generation = generation.with_token(token, state, some_finished=done > 0)
         if ending:
             generation = generation.stopped(ends, sequences)
             done = int(generation.finished.sum())

@@ -133,11 +133,14 @@ class Generation:
             logits[rows] = sampling.processed(text, logits[rows])
         return logits
 
-    def with_token(self, token: Tensor, state: Any) -> Generation:
+    def with_token(self, token: Tensor, state: Any, some_finished: bool) -> Generation:
         """One step further: ``token [B]`` is drawn, ``state`` has read ``unread``. A row that has
         stopped repeats its last token."""
-        token = torch.where(self.finished, self.text[:, -1], token)[:, None]
-        text, lengths = torch.cat([self.text, token], dim=1), self.lengths + ~self.finished
+        token, more = token[:, None], 1
+        if some_finished:
+            token = torch.where(self.finished[:, None], self.text[:, -1:], token)
+            more = ~self.finished
+        text, lengths = torch.cat([self.text, token], dim=1), self.lengths + more
         return replace(self, text=text, lengths=lengths, state=state, unread=token)
 
     def stopped(self, ends: Tensor, sequences: Sequence[Tensor]) -> Generation:

@@ -135,7 +135,7 @@ class Sampling:
         else:
             x = x / max(self.temperature, COLDEST)
         if self.top_k is not None:  # by the logits: at an infinite temperature all are equal
-            x = x.masked_fill(~_likeliest(logits, self.top_k), -math.inf)
+            x = x.masked_fill(_beyond(logits, self.top_k), -math.inf)
         if self.top_p is not None and self.top_p < 1:
             x = x.masked_fill(~_nucleus(x, self.top_p), -math.inf)
         if self.min_p:
@@ -169,23 +169,23 @@ class Sampling:
         if uniform is None:
             return likeliest
         mass = self.kept(logits).softmax(dim=-1).cumsum(dim=-1, dtype=torch.float64)
-        total = mass[:, -1:]
-        # below the total whatever the rounding, so that no token of probability 0 is chosen
-        at = torch.minimum(uniform[:, None] * total, total.nextafter(torch.zeros_like(total)))
+        # u is at most 1 - 2^-53, so the product is rounded to less than the total, and the first
+        # sum above it is that of a token with a probability
+        at = uniform[:, None] * mass[:, -1:]
         return torch.searchsorted(mass, at, right=True)[:, 0]
 
 
-def _likeliest(x: Tensor, k: int) -> Tensor:
-    """``[B, V]`` True at the k largest of each row; of equal ones, at those of the lowest ids."""
+def _beyond(x: Tensor, k: int) -> Tensor:
+    """``[B, V]`` True but at the k largest of each row; of equal ones, those of the lowest ids."""
     if k >= x.shape[-1]:
-        return torch.ones_like(x, dtype=torch.bool)
+        return torch.zeros_like(x, dtype=torch.bool)
     worst = x.topk(k, dim=-1).values[:, -1:]
-    kept = x >= worst
-    if int(kept.sum()) == k * len(x):
-        return kept
-    above, equal = x > worst, x == worst
-    room = k - above.sum(dim=-1, keepdim=True)
-    return above | (equal & (equal.cumsum(dim=-1) <= room))
+    below = x < worst
+    if int(below.sum()) == (x.shape[-1] - k) * len(x):
+        return below  # nothing is equal to the k-th
+    equal = x == worst
+    room = k - (x > worst).sum(dim=-1, keepdim=True)
+    return below | (equal & (equal.cumsum(dim=-1) > room))
 
 
 def _nucleus(x: Tensor, p: float) -> Tensor:
