@@ -65,6 +65,10 @@ def world(s: Settings) -> Iterator[World]:
         ValueError: no such device here, or sizes that do not divide.
     """
     device = _device(s.device)
+    if s.dtype == "tf32" and device.type == "cpu":
+        raise ValueError("--dtype tf32: is of GPUs; must be fp32, bf16 or fp64 on a CPU")
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if s.dtype == "tf32" else "highest")
     ours = not dist.is_initialized()
     if ours:
         backend = "gloo" if device.type == "cpu" else "cpu:gloo,cuda:nccl"
@@ -88,6 +92,7 @@ def world(s: Settings) -> Iterator[World]:
         mesh = init_device_mesh(device.type, tuple(grid.values()), mesh_dim_names=tuple(grid))
         yield World(dist.get_rank(), size, device, mesh)
     finally:
+        torch.set_float32_matmul_precision(precision)
         if ours:
             dist.destroy_process_group()
 
