@@ -150,7 +150,15 @@ def test_a_resume_with_other_steps_says_what_the_rate_does() -> None:
 
 
 COMMAND = (
-    *(sys.executable, "-m", "prism.run_scale", "--set", "d_model=16", "num_layers=1", "num_rates=2"),
+    *(
+        sys.executable,
+        "-m",
+        "prism.run_scale",
+        "--set",
+        "d_model=16",
+        "num_layers=1",
+        "num_rates=2",
+    ),
     *("--seq-len", "16", "--global-batch-size", "1", "--steps", "2", "--log-every", "1"),
     *("--eval-tokens", "16", "--device", "cpu"),
 )
