@@ -131,7 +131,7 @@ def test_a_report_needs_a_run_with_numbers(
     with pytest.raises(ValueError, match="nothing has been logged yet"):
         render(tmp_path)
     lines = JsonLines(tmp_path, 0)
-    lines.write({"step": 1, "bits_per_byte": 2.0, "loads": {"neural": 1.0}})
+    lines.write({"step": 1, "bits_per_byte": 2.0, "loads": {"neural": 0.75}})
     lines.close()
     page = render(tmp_path)
     assert "<tiny>" not in page
