@@ -229,6 +229,7 @@ class _Run:
                 print(f"prism.run_scale: {error}; --resume {s.out_dir} goes back", file=sys.stderr)
             return DIVERGED if isinstance(error, DivergedError) else HOOK_FAILED
         if w.first:
+            terminal.close()
             end = "done" if trainer.step >= s.steps else f"stopped; --resume {s.out_dir} goes on"
             terminal.say(f"{end}: step {trainer.step}, {trainer.tokens:,} tokens")
             terminal.say(f"time {spelled(clock.wall)}: {shares(clock.total)}")

@@ -122,7 +122,7 @@ def test_numbers_have_names_in_words() -> None:
         "held-out text, at its best": "2.5000 bits per byte",
         "training text": "2.9000 bits per byte",
         "training loss": "2.0000 nats per token",
-        "data read": "1 passes",
+        "data read": "1 pass",
         "speed": "1,234 tokens per second",
         "time": "1.0 s",
         "most memory": "301 MiB",

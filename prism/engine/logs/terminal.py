@@ -39,7 +39,7 @@ class _Eta(ProgressColumn):
     def render(self, task: Task) -> Text:
         until = task.fields.get("until")
         if until is None:
-            return Text("ETA   ?")
+            return Text("")
         return Text(f"ETA {spelled(max(0.0, until - time.monotonic()))}")
 
 
@@ -58,6 +58,7 @@ class Terminal:
         self.step = 0
         self.bar: Progress | None = None
         self.spoke = 0.0
+        self.numbers = ""
 
     def say(self, text: str) -> None:
         """A text, broken at spaces."""
@@ -73,9 +74,10 @@ class Terminal:
 
     def settings(self, flags: Iterable[str], everything: bool) -> None:
         """The settings that are in force, as flags: those that were chosen, or all."""
-        text = "  ".join(flag.replace(" ", "\N{NO-BREAK SPACE}") for flag in flags)
-        more = "" if everything else "  (the rest: defaults; --show-settings)"
-        self.say(f"settings: {text or 'all default'}{more}")
+        shown = list(flags) or ["all default"]
+        if not everything:
+            shown.append("(--show-settings shows the rest)")
+        self.say("settings: " + "  ".join(x.replace(" ", "\N{NO-BREAK SPACE}") for x in shown))
 
     def begin(self, step: int) -> None:
         """The run goes on after ``step``; on a terminal the bar appears."""
@@ -90,6 +92,7 @@ class Terminal:
             console=self.console,
             expand=True,
             refresh_per_second=4,
+            transient=True,
         )
         self.bar.add_task("run", total=self.steps, completed=step, numbers="", until=None)
         self.bar.start()
@@ -104,7 +107,7 @@ class Terminal:
         """So many of the forward passes of a validation are done."""
         now = time.monotonic()
         if self.bar is not None:
-            left = "" if done == total else f"validation {done}/{total}"
+            left = self.numbers if done == total else f"validation {done}/{total}"
             self.bar.update(self.bar.task_ids[0], numbers=left)
         elif done == 1 or done == total:
             self.spoke = now
@@ -124,9 +127,9 @@ class Terminal:
                 return
             room = min(self.console.width, WIDTH) - 2 * len(step) - 14
             eta = f"ETA {spelled(record['eta_seconds'])}"
-            numbers = fitting([part for part in parts if part != eta], room)
+            self.numbers = fitting([part for part in parts if part != eta], room)
             until = time.monotonic() + record["eta_seconds"]
-            self.bar.update(self.bar.task_ids[0], numbers=numbers, until=until)
+            self.bar.update(self.bar.task_ids[0], numbers=self.numbers, until=until)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -182,7 +185,9 @@ def passes_text(passes: Iterable[float]) -> str:
     """``0.42 passes``, or ``0.1-3 passes`` where sources differ."""
     ordered = sorted(passes)
     low, high = (f"{x:.2g}" if x < 10 else f"{x:.0f}" for x in (ordered[0], ordered[-1]))
-    return f"{low} passes" if low == high else f"{low}-{high} passes"
+    if low != high:
+        return f"{low}-{high} passes"
+    return "1 pass" if low == "1" else f"{low} passes"
 
 
 def fitting(parts: Iterable[str], width: int) -> str:
