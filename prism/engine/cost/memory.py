@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from prism.baselines.stack import ResidualStack
 from prism.config import PrismConfig
 from prism.engine.loop.optimizer import Roles
-from prism.engine.loop.stream_states import leaves
 from prism.engine.models import GROWS_WITH_CONTEXT, carries, make_model
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
 from prism.model.protocol import LanguageModel
+from prism.model.state import leaves
 
 DTYPES = {"bf16": torch.bfloat16, "fp64": torch.float64}  # else float32
 BYTES = {"fp32": (4, 4), "tf32": (4, 4), "bf16": (4, 2), "fp64": (8, 8)}  # of master and compute

@@ -107,9 +107,7 @@ def _lead(settings: Mapping[str, Any], records: Records) -> str:
 
 
 def _caption(records: Records) -> str:
-    text = (
-        "Half-lives: at the first and the last validation, 1 is their mean. Time: of all the run."
-    )
+    text = "Half-lives: at the first and the last validation, 1 is their mean. Time: of the run."
     if any("loads" in r for r in records) and not any(
         abs(share - 1.0) > 1e-6 for r in records for share in r.get("loads", {}).values()
     ):
