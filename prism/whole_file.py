@@ -1,17 +1,21 @@
 """Files that are the old one or the new one, never a part.
 
 The content is written under another name beside the file, synced to the disk, renamed over it, and
-the renaming is synced too. Whatever fails on the way leaves what was there.
+the renaming is synced too. Whatever fails on the way leaves what was there. A process that is
+killed leaves its draft, ``.NAME.1a2b3c4d``; :func:`sweep` removes those.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+DRAFT = re.compile(r"\..+\.[0-9a-f]{8}")
 
 
 def write(path: Path, content: bytes | str) -> None:
@@ -42,10 +46,27 @@ def replacing(path: Path) -> Iterator[Path]:
         if path.exists():
             shutil.copymode(path, beside)
         beside.replace(path)
-    except BaseException:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(beside)):
+            error.filename = str(path)  # the name that its reader knows
         raise
     sync(path.parent)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the drafts in ``folder`` that killed processes left; nobody may be writing there."""
+    for path in folder.iterdir():
+        if DRAFT.fullmatch(path.name) and path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def cause(error: BaseException) -> str:
+    """One line for an error: of an OSError its file and the system's words, else its text."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}"
 
 
 def sync(path: Path) -> None:

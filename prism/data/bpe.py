@@ -15,7 +15,7 @@ from prism import whole_file
 from prism.data.document import held_out
 from prism.data.mix import KINDS, Mix, parse_mix
 from prism.data.order import stored
-from prism.data.tokens import END, FileTokenizer, tokenizers_library
+from prism.data.tokens import END, FileTokenizer, tokenizers_library, well_formed
 
 SMALLEST = 257  # the bytes and the end of a document
 MEASURED = 1_000_000  # bytes
@@ -68,8 +68,8 @@ def _texts(mix: Mix, *, validation: bool) -> Iterator[str]:
     """Texts of all documents once, in stored order: the held-out ones, or the others."""
     for weighted in mix.sources:
         for document in stored(weighted.source):
-            if held_out(document, mix.held_out) == validation:
-                yield document.text
+            if held_out(document, mix.limits[weighted.source.name]) == validation:
+                yield well_formed(document.text)
 
 
 def _measure(tokenizer: FileTokenizer, mix: Mix) -> str:

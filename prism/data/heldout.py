@@ -52,7 +52,7 @@ def held_out_batches(
     total = sum(s.weight for s in mix.sources)
     for weighted in mix.sources:
         budget = tokens * weighted.weight / total
-        for document in _documents(weighted.source, mix.held_out, tokenizer, budget):
+        for document in _documents(weighted.source, mix, tokenizer, budget):
             shortest = sizes.index(min(sizes))
             documents[shortest].append(document)
             sizes[shortest] += len(document[1])
@@ -69,23 +69,28 @@ def held_out_batches(
 
 
 def _documents(
-    source: Source, share: float, tokenizer: Tokenizer, budget: float
+    source: Source, mix: Mix, tokenizer: Tokenizer, budget: float
 ) -> Iterator[Encoded]:
     """Held-out documents of one epoch in stored order until ``budget`` tokens are reached."""
     taken = seen = 0
     for document in stored(source):
         seen += 1
-        if held_out(document, share):
+        if held_out(document, mix.limits[source.name]):
             ids, targets = encode(document, tokenizer)
             if len(ids) > 0:
                 taken += len(ids)
                 yield source.name, ids, targets
                 if taken >= budget:
                     break
+    if taken == 0 and seen == 1:
+        raise ValueError(
+            f"source {source.name}: is a single document; must have two, one of them to validate "
+            "on (a line <|endoftext|> divides a text)"
+        )
     if taken == 0:
         raise ValueError(
             f"source {source.name}: none of its {seen:,} documents is held out for validation at "
-            f"held_out = {share:g}; must have more documents (text has one in every 16 KiB, or one "
+            f"held_out = {mix.held_out:g}; must have more documents (text has one in every 16 KiB, or one "
             "after every line <|endoftext|>), or be in a mix:FILE.json with a larger held_out"
         )
 

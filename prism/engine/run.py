@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,9 @@ from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.parallel.world import World, world
 from prism.engine.settings import Settings, check_effects, renewed
 from prism.engine.smoke import smoke
-from prism.engine.store import checkpoint, folder
+from prism.engine.store import checkpoint, folder, room
 from prism.engine.store.export import export
+from prism.engine.store.lock import locked
 from prism.record import write_json
 
 DIVERGED, HOOK_FAILED = 3, 4  # exit codes
@@ -57,7 +59,7 @@ def run(flags: Mapping[str, Any], extensions: Sequence[Extension] = BUILT_IN) ->
     own = {k: v for k, v in flags.items() if k in theirs}
     s = settings_of({k: v for k, v in flags.items() if k not in theirs})
     if s.resume:
-        saved = checkpoint.read_run(folder.newest(Path(s.out_dir)))
+        saved = checkpoint.read_run(folder.newest(Path(s.out_dir), tensors=False))
         own = renewed_flags(saved.get("flags", {}), own, theirs)
     if s.smoke:
         return smoke(s)
@@ -79,13 +81,13 @@ def settings_of(flags: Mapping[str, Any]) -> Settings:
     """
     if "resume" in flags:
         where = Path(flags["resume"])
-        saved = checkpoint.read_run(folder.newest(where))["settings"]
+        saved = checkpoint.read_run(folder.newest(where, tensors=False))["settings"]
         s = renewed(Settings.from_dict(saved), flags)
         s = Settings.from_dict({**s.to_dict(), "out_dir": str(where)})
     else:
         values = dict(flags)
         if "init_from" in flags:
-            values = {**_model_of(folder.newest(Path(flags["init_from"]))), **flags}
+            values = {**_model_of(folder.newest(Path(flags["init_from"]), tensors=False)), **flags}
         s = Settings.from_dict(modular_flags(values))
     check_effects(s, flags, lambda: model_config(s, open_tokenizer(s.tokenizer).vocab_size))
     return s
@@ -138,20 +140,31 @@ class _Run:
         return Path(self.s.out_dir)
 
     def train(self) -> int:
-        """Train from where the settings say to the end; the exit code."""
-        s, w, start = self.s, self.w, None
+        """Train from where the settings say to the end, with the run's folder for these ranks
+        alone; the exit code."""
+        with ExitStack() as stack:
+            self.w.on_first(lambda: stack.enter_context(locked(self.folder)))
+            return self._train(self.w.on_first(self._start))
+
+    def _start(self) -> Path | None:
+        """The checkpoint to start from, after the run's folder has been cleared of what killed
+        processes left; for the first rank."""
+        s, start = self.s, None
         if s.resume:
-            start = folder.newest(self.folder)
+            start = folder.newest(self.folder, _warn)
         elif folder.complete(self.folder):
             raise ValueError(
                 f"--out-dir {self.folder}: holds a run; --resume {self.folder} continues it"
             )
         elif s.init_from:
-            start = folder.newest(Path(s.init_from))
-        w.barrier()
-        self.folder.mkdir(parents=True, exist_ok=True)
+            start = folder.newest(Path(s.init_from), _warn)
+        folder.tidy(self.folder, start if s.resume else None)
+        return start
+
+    def _train(self, start: Path | None) -> int:
+        s, w = self.s, self.w
         plan, terminal = stages(s), Terminal(s.steps)
-        here = stage_of(plan, checkpoint.config(start)) if s.resume else 0
+        here = stage_of(plan, checkpoint.config(start)) if s.resume and start else 0
         if s.modular_phase not in (None, BACKBONE) and not s.resume:  # begins with their weights
             start = self._write_start(terminal)
         trainer = self._trainer(plan[here], start, resume=bool(s.resume), remove=STARTING)
@@ -171,8 +184,10 @@ class _Run:
         spec = build_spec(self.s, self.w, stage, self.extensions, self.flags)
         trainer = Trainer(spec, self.w, self.folder, start, resume)
         self.w.barrier()
-        if self.w.first:
-            shutil.rmtree(self.folder / remove, ignore_errors=True)
+        self.w.on_first(lambda: shutil.rmtree(self.folder / remove, ignore_errors=True))
+        saves = -(-(self.s.steps - trainer.step) // self.s.save_every)
+        need = trainer.checkpoint_bytes()
+        self.w.on_first(lambda: room.check(self.folder, need, saves))
         return trainer
 
     def _write_start(self, terminal: Terminal) -> Path:
@@ -244,6 +259,10 @@ class _Run:
         for remark in trainer.spec.remarks:
             terminal.say(remark)
         return sinks
+
+
+def _warn(line: str) -> None:
+    print(f"prism.run_scale: {line}", file=sys.stderr)
 
 
 def _meter(trainer: Trainer) -> Meter:

@@ -26,7 +26,7 @@ from prism.engine.loop.stream_states import StreamStates
 from prism.engine.parallel.fsdp import sharded
 from prism.engine.parallel.world import World
 from prism.engine.settings import Settings
-from prism.engine.store import checkpoint
+from prism.engine.store import checkpoint, room
 from prism.model.protocol import LanguageModel
 
 if TYPE_CHECKING:
@@ -134,9 +134,9 @@ class Trainer:
         try:
             while self.step < self.spec.end and not stopping:
                 self._train_step(meter)
-                self.saver.poll()
-                stopping = self.w.any(stop.asked)
+                stopping = self.w.any(stop.asked or self.saver.failed)
                 self._log_validate_save(meter, write, stopping)
+            self.saver.settle()
         finally:
             self.saver.wait()  # also when a step raises: what was begun is the last good state
         self.w.barrier()
@@ -158,7 +158,7 @@ class Trainer:
     def _train_step(self, meter: Meter) -> None:
         s = self.spec.s
         with meter.timed("data"):
-            batch = self.spec.feed.next()
+            batch = self._next_rows()
         self.model.set_exploration(exploration(self.step, s))
         before = list(self.states.states)
         self.observers.call("before_step", self, batch)
@@ -184,6 +184,25 @@ class Trainer:
         meter.add(gradients, size, skip)
         self.observers.call("after_step", self, gradients, skip)
 
+    def _next_rows(self) -> RowBatch:
+        """The rows of the next step. Where the data of a rank cannot be read any more, all ranks
+        save what is trained, with the positions before these rows, and raise."""
+        place, failed, batch = self.spec.feed.state(), None, None
+        try:
+            batch = self.spec.feed.next()
+        except ValueError as error:
+            failed = error
+        if not self.w.any(failed is not None):
+            assert batch is not None
+            return batch
+        self.save(place)
+        self.saver.settle()
+        if failed is not None and self.step > 0:
+            failed = ValueError(f"{failed}; step {self.step} is saved, --resume {self.saver.run} "
+                                "goes on once the data can be read")  # fmt: skip
+        self.w.agree(failed)
+        raise AssertionError("some rank has failed")
+
     def validate(self) -> dict[str, Any]:
         """Held-out numbers as a record; every rank must call this."""
         epsilon = exploration(self.step, self.spec.s)
@@ -199,8 +218,12 @@ class Trainer:
             }
         return record
 
-    def save(self) -> None:
-        """Begin a checkpoint of this moment; every rank must call this."""
+    def save(self, place: dict[str, Any] | None = None) -> None:
+        """Begin a checkpoint of this moment; every rank must call this.
+
+        Args:
+            place: position of the data; None = that of the feed.
+        """
         observers, tensors = self.observers.state(self.step)
         common = {
             "settings": self.spec.s.saved(),
@@ -215,11 +238,21 @@ class Trainer:
             "observers": observers,
         }
         rng = checkpoint.rng_state()
-        mine = {"rank": self.w.rank, "lanes": self.spec.feed.state(), "rng": rng}
+        mine = {"rank": self.w.rank, "lanes": place or self.spec.feed.state(), "rng": rng}
         tensors |= self._tensors() | self.states.tensors()
         for loss in self.spec.losses:
             tensors |= loss.tensors()
         self.saver.save(self.step, tensors, common, mine)
+
+    def checkpoint_bytes(self) -> int:
+        """Bytes of a checkpoint of weights and moments; before the first step the moments are
+        those that every trainable parameter will have."""
+        moments = self.optimizers.tensors()
+        if moments:
+            return room.size_of(self._tensors())
+        learned = {k: p for k, p in self.model.named_parameters() if p.requires_grad}
+        each = 2 if self.spec.s.optimizer == "adamw" else 1
+        return room.size_of(self._tensors()) + each * room.size_of(learned)
 
     def _tensors(self) -> dict[str, Tensor]:
         moments = {f"{MOMENTS}{k}": v for k, v in self.optimizers.tensors().items()}
@@ -239,6 +272,7 @@ class Trainer:
         for loss in self.spec.losses:
             loss.restore(start)
         self.step, self.tokens, self.notes = run["step"], run["tokens"], run["notes"]
+        self.saver.last = self.step
         self.outliers.history.extend(run["norms"])
         self.spec.feed.load({k: v for rank in ranks for k, v in rank["lanes"].items()})
         self.observers.resume(self, start, run.get("observers", {}))

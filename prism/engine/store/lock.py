@@ -1,0 +1,64 @@
+"""A lock on the folder of a run: one training process at a time, whatever happens to it.
+
+``run.lock`` is held with ``flock`` for as long as the process lives, and names it for people. The
+system lets go of it at the end of the process, also at a ``kill -9``, so there is nothing to clear
+up; the file stays. Reading a run (``prism.load``, ``--export``, the report) needs no lock.
+
+The file also tells a folder of text from one of a run: data sources pass over what lies in it
+(:mod:`prism.data.find`).
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from prism.data.find import RUN_LOCK
+
+try:
+    import fcntl
+except ImportError:  # no POSIX system: there is no lock that ends with its process
+    fcntl = None  # type: ignore[assignment]
+
+CANNOT = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)  # file systems without locks
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """The folder ``run``, made if need be, for this process alone.
+
+    Raises:
+        ValueError: another process trains into it; names that process.
+        OSError: the folder cannot be made or written.
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    with (run / RUN_LOCK).open("a+", encoding="utf-8") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(f"{run}: {_holder(run)} trains into it; must be one at a time; "
+                                 "wait for its end, or give another --out-dir") from None  # fmt: skip
+            except OSError as error:
+                if error.errno not in CANNOT:
+                    raise
+        file.truncate(0)
+        owner = {"process": os.getpid(), "host": socket.gethostname()}
+        file.write(json.dumps(owner | {"since": time.strftime("%Y-%m-%d %H:%M:%S")}) + "\n")
+        file.flush()
+        yield
+
+
+def _holder(run: Path) -> str:
+    """Name of the process that holds the lock, as far as it has written it."""
+    try:
+        owner = json.loads((run / RUN_LOCK).read_text("utf-8"))
+        return f"process {owner['process']} on {owner['host']} (since {owner['since']})"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "another process"
