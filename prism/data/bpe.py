@@ -68,7 +68,7 @@ def _texts(mix: Mix, *, validation: bool) -> Iterator[str]:
     """Texts of all documents once, in stored order: the held-out ones, or the others."""
     for weighted in mix.sources:
         for document in stored(weighted.source):
-            if held_out(document, mix.limits[weighted.source.name]) == validation:
+            if held_out(document, mix.shares[weighted.source.name]) == validation:
                 yield well_formed(document.text)
 
 

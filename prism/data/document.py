@@ -9,10 +9,10 @@ id of the same document, and -100 where the next id is not to be learned:
 
 Which documents are held out for validation is a fixed property of their text,
 
-    held_out(d)  <=>  blake2b(text of d) < 2^64 share,
+    held_out(d)  <=>  blake2b(text of d) / 2^64 < share,
 
 so it depends on no seed, order, file name or number of ranks, and of two equal documents either
-both are held out or neither is. (Of a small source at least one is: :attr:`Mix.limits`.)
+both are held out or neither is. (Of a small source at least one is: :attr:`Mix.shares`.)
 """
 
 from __future__ import annotations
@@ -56,10 +56,9 @@ def number_of(document: Document) -> int:
     return int.from_bytes(digest.digest(), "big")
 
 
-def held_out(document: Document, limit: float) -> bool:
-    """True if the document belongs to validation: its number is below the ``limit`` of its
-    source."""
-    return number_of(document) < limit
+def held_out(document: Document, share: float) -> bool:
+    """True if the document belongs to validation, when a ``share`` in [0, 1) is held out."""
+    return number_of(document) < share * 2.0**64
 
 
 @dataclass

@@ -115,13 +115,12 @@ def _in_folder(name: str, root: Path) -> Found:
 def _below(name: str, root: Path, skipped: dict[str, str]) -> Iterator[Path]:
     """Whatever is no folder in ``root`` and below; linked folders after all others, so that one
     that is reached twice has its own name."""
-    own, linked, seen = deque([root]), deque[Path](), {root.resolve()}
+    own, linked, seen = deque([root]), deque[Path](), set[Path]()
     while own or linked:
         folder = own.popleft() if own else linked.popleft()
-        if folder.is_symlink() and folder != root:
-            if folder.resolve() in seen:
-                continue
-            seen.add(folder.resolve())
+        if folder.resolve() in seen:
+            continue
+        seen.add(folder.resolve())
         try:
             entries = sorted(folder.iterdir())
         except OSError as error:
@@ -136,7 +135,6 @@ def _below(name: str, root: Path, skipped: dict[str, str]) -> Iterator[Path]:
             elif path.is_symlink():
                 linked.append(path)
             else:
-                seen.add(path.resolve())
                 own.append(path)
 
 

@@ -75,7 +75,7 @@ def _documents(
     taken = seen = 0
     for document in stored(source):
         seen += 1
-        if held_out(document, mix.limits[source.name]):
+        if held_out(document, mix.shares[source.name]):
             ids, targets = encode(document, tokenizer)
             if len(ids) > 0:
                 taken += len(ids)

@@ -94,20 +94,20 @@ class Mix:
             raise ValueError(f"mix: held_out = {self.held_out!r}: must be in (0, 0.5]")
 
     @cached_property
-    def limits(self) -> dict[str, float]:
-        """By source, the number below which a document is held out: ``2^64 held_out``, and in a
-        small source that would hold out none, just above its smallest (:func:`number_of`)."""
-        return {s.source.name: self._limit(s.source) for s in self.sources}
+    def shares(self) -> dict[str, float]:
+        """Share of the documents that is held out, by source: ``held_out``, and of a small source
+        that would hold out none just enough for the one with the smallest :func:`number_of`."""
+        return {s.source.name: self._share(s.source) for s in self.sources}
 
-    def _limit(self, source: Source) -> float:
-        limit = self.held_out * 2.0**64
+    def _share(self, source: Source) -> float:
         size = getattr(source, "size", None)
         if size is None or size >= SMALL:
-            return limit
-        numbers = {number_of(document) for document in stored(source) if document.text.strip()}
-        if len(numbers) < 2 or min(numbers) < limit:
-            return limit
-        return float(sorted(numbers)[1])  # the second is the first that is trained on
+            return self.held_out
+        every = stored(source)
+        first, *others = sorted({number_of(d) for d in every if d.text.strip()}) or [0]
+        if not others or first < self.held_out * 2.0**64:
+            return self.held_out
+        return (first + others[0]) / 2.0**65  # the second is trained on
 
     def fingerprint(self) -> str:
         """Equal for mixes that give the same documents in the same order, wherever they lie."""

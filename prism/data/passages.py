@@ -33,7 +33,8 @@ from prism.data.order import Window
 
 PASSAGE = 16 * 1024
 PASSAGES = 16  # to a segment
-PIECES = 8  # of a file that is all of its source and shorter than a passage
+PIECES, SHORT = 8, 2048  # of a file that is all of its source, is no longer than a passage, and
+# has at least so many bytes
 LINES = 1024 * 1024
 PIECE = 2000  # characters of a document of the manual
 LARGEST_GZ = 256 * 1024 * 1024
@@ -114,7 +115,7 @@ def _unpacked_size(path: Path) -> int:
                     break
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path}: cannot be unpacked ({error})") from error
-    raise ValueError(f"{path}: more than {LARGEST_GZ:,} bytes unpacked: unpack it first")
+    raise ValueError(f"{path}: {size:,} bytes unpacked: unpack it first")
 
 
 @lru_cache(maxsize=4)
@@ -137,10 +138,10 @@ class TextFile:
         self._passage = PASSAGE  # bytes
 
     def divide(self) -> None:
-        """Cut a file that would be one document into ``PIECES``, so that it can be divided into
-        text to learn and text to validate on."""
-        if self._bytes.size <= PASSAGE:
-            self._passage = max(-(-self._bytes.size // PIECES), 1)
+        """Cut a file that would be one document into ``PIECES``, so that there is text to learn and
+        text to validate on."""
+        if SHORT <= self._bytes.size <= PASSAGE:
+            self._passage = -(-self._bytes.size // PIECES)
 
     def segments(self) -> int:
         return -(-self._bytes.size // (self._passage * PASSAGES))

@@ -176,7 +176,7 @@ class RowStream:
         run: float,
     ) -> None:
         self._stride = streams
-        self._limits = mix.limits
+        self._shares = mix.shares
         self._out_of_domain = {s.source.name for s in mix.sources if s.out_of_domain}
         self._walks = walks
         self._tokenizer = tokenizer
@@ -265,7 +265,7 @@ class RowStream:
             place = walk.find(place._replace(index=place.index + self._stride))
             self._places[name] = place
             document = walk.read(place)
-            if held_out(document, self._limits[name]):
+            if held_out(document, self._shares[name]):
                 continue
             tokens, targets = encode(document, self._tokenizer)
             if len(tokens) > 0:
