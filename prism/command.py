@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from rich.console import Console
 
@@ -37,6 +39,60 @@ def check_seed(seed: int) -> None:
     ValueError: not a seed that every generator takes."""
     if not 0 <= seed < 2**32:
         raise ValueError(f"--seed {seed}: must be >= 0 and below 2**32")
+
+
+class LastingStream:
+    """An output stream whose end breaks nothing: once its reader is gone (a closed terminal, a
+    pipe to ``head``), what is written is dropped."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or drop; the number of characters."""
+        try:
+            return self.stream.write(text)
+        except OSError as error:
+            self._end(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or drop."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self._end(error)
+
+    def _end(self, error: OSError) -> None:
+        if error.errno in FULL:
+            return
+        if error.errno not in BROKEN:
+            raise error
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, self.stream.fileno())  # for all who write there, and at the exit
+        os.close(nothing)
+
+
+BROKEN = (errno.EPIPE, errno.EIO, errno.EBADF)
+FULL = (errno.ENOSPC, errno.EDQUOT)  # of the disk that a log goes to; may have room again
+
+
+def outlive_the_terminal() -> None:
+    """Let the standard streams of this process be :class:`LastingStream`, for long commands. One
+    that was closed at the start leads nowhere, so that no file takes its number."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            handle = os.open(os.devnull, os.O_WRONLY)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            stream = os.fdopen(number, "w", encoding="utf-8", closefd=False)
+        if not isinstance(stream, LastingStream):
+            setattr(sys, name, LastingStream(stream))
 
 
 def output(stream: str = "stdout") -> Console:

@@ -57,14 +57,16 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--model", metavar="NAME", help=f"one model: {', '.join(ALL_MODELS)}")
     what.add_argument("--report", metavar="DIR", type=Path, help="table and report.html again")
     how = p.add_argument_group("how")
-    how.add_argument("--task", nargs="+", default=["all"], metavar="NAME", help="tasks, or all")
+    how.add_argument(
+        "--task", nargs="+", metavar="NAME", help="tasks; default all, or mini_lm with --corpus"
+    )
     how.add_argument("--models", metavar="A,B", default=",".join(MODELS), help="models to compare")
     how.add_argument("--steps", type=int, help="steps of every run; default depends on the task")
     how.add_argument("--seeds", type=int, metavar="N", help="number of seeds")
     how.add_argument("--seed", type=int, default=0, help="the first seed")
     how.add_argument("--lr", type=float, help="one learning rate for all; default as swept")
     how.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="sequences per step")
-    how.add_argument("--corpus", metavar="FILE", help="text for mini_lm")
+    how.add_argument("--corpus", metavar="FILE", help="text for mini_lm, may be .gz")
     how.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     how.add_argument("--workers", type=int, help="runs at once; default one per core, 1 on cuda")
     how.add_argument(

@@ -238,7 +238,10 @@ def plan_of(args: argparse.Namespace) -> tuple[ComparisonPlan, str]:
     if not 0 <= args.seed < 2**32 - FULL_SEEDS:
         raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32 - {FULL_SEEDS}")
     models = args.models.split(",") if comparing else [args.model]
-    tasks = list(TASKS) if args.task == ["all"] else args.task
+    if args.corpus is not None and not args.corpus.strip():
+        raise ValueError(f"--corpus {args.corpus!r}: must not be empty")
+    tasks = args.task or (["all"] if args.corpus is None else ["mini_lm"])
+    tasks = list(TASKS) if tasks == ["all"] else tasks
     of_models = "--models" if comparing else "--model"
     for flag, names, known in ((of_models, models, ALL_MODELS), ("--task", tasks, TASKS)):
         for name in names:

@@ -200,6 +200,25 @@ def parse_mix(text: str, base: Path | None = None) -> Mix:
     return replace(mix, held_out=SMALL_HELD_OUT) if local and size < SMALL else mix
 
 
+def absolute(text: str, base: Path) -> str:
+    """``text`` with the paths that are there below ``base`` written out; sources keep their
+    names."""
+    if text.startswith("mix:"):
+        name = text.removeprefix("mix:")
+        return text if name in NAMED else f"mix:{placed(name, base)}"
+    parts = []
+    for part in NEXT.split(text):
+        entry = _entry(part, base)
+        path, name = entry.get("path", ""), entry.get("name", entry.get("path", ""))
+        there = placed(path, base)
+        if entry["kind"] in ("file", "folder") and there != Path(path).expanduser():
+            own = f"{name}=" if not re.search("[:=]", name) else ""
+            weight = f":{entry['weight']:g}" if "weight" in entry else ""
+            part = f"{own}{entry['kind']}:{there}{weight}"
+        parts.append(part)
+    return ",".join(parts)
+
+
 def _mix_file(text: str, base: Path | None) -> Mix:
     name = text.removeprefix("mix:")
     path = MIXES / f"{name}.json" if name in NAMED else placed(name, base) if name else Path()

@@ -53,6 +53,11 @@ class Tolerant:
     def __init__(self, source: Source, bad: BadRows) -> None:
         self.source, self.bad, self.name = source, bad, source.name
 
+    @property
+    def size(self) -> int | None:
+        """Bytes of local files, as the source has it."""
+        return getattr(self.source, "size", None)
+
     def segments(self) -> int:
         return self.source.segments()
 
@@ -62,6 +67,10 @@ class Tolerant:
 
     def fingerprint(self) -> str:
         return self.source.fingerprint()
+
+    def former_fingerprint(self) -> str:
+        former = getattr(self.source, "former_fingerprint", self.source.fingerprint)
+        return str(former())
 
     def _read(self, window: Window, i: int) -> Document:
         try:

@@ -18,10 +18,12 @@ from typing import Any
 import torch
 
 from prism.data import open_tokenizer
+from prism.engine import origin
 from prism.engine.builders import BUILT_IN, build_spec
 from prism.engine.cost.flops import count, device_peak
 from prism.engine.cost.tables import cost_tables, stages_table, weights_table
 from prism.engine.extension import Extension, flag_fields, renewed_flags
+from prism.engine.flags import check_not_empty
 from prism.engine.levers.modular import BACKBONE, modular_flags, starting_checkpoint
 from prism.engine.levers.progressive import Stage, grown_checkpoint, stage_of, stages
 from prism.engine.levers.token_weights import open_reference
@@ -40,7 +42,7 @@ from prism.engine.store.export import export
 from prism.engine.store.lock import locked
 from prism.record import write_json
 
-DIVERGED, HOOK_FAILED = 3, 4  # exit codes
+DIVERGED, HOOK_FAILED, LOST_RANK = 3, 4, 5  # exit codes
 GROWING = "growing.tmp"  # a folder that is there while a run crosses a growth point
 STARTING = "starting.tmp"  # likewise while a modular phase takes over the backbone's weights
 
@@ -55,6 +57,8 @@ def run(flags: Mapping[str, Any], extensions: Sequence[Extension] = BUILT_IN) ->
     Raises:
         ValueError: bad input, in one line.
     """
+    for name, value in flags.items():
+        check_not_empty(name, value)
     theirs = flag_fields(extensions)
     own = {k: v for k, v in flags.items() if k in theirs}
     s = settings_of({k: v for k, v in flags.items() if k not in theirs})
@@ -81,8 +85,9 @@ def settings_of(flags: Mapping[str, Any]) -> Settings:
     """
     if "resume" in flags:
         where = Path(flags["resume"])
-        saved = checkpoint.read_run(folder.newest(where, tensors=False))["settings"]
-        s = renewed(Settings.from_dict(saved), flags)
+        saved = checkpoint.read_run(folder.newest(where, tensors=False))
+        s = renewed(Settings.from_dict(saved["settings"]), flags)
+        s = origin.from_anywhere(s, saved, flags)
         s = Settings.from_dict({**s.to_dict(), "out_dir": str(where)})
     else:
         values = dict(flags)
@@ -167,8 +172,10 @@ class _Run:
         here = stage_of(plan, checkpoint.config(start)) if s.resume and start else 0
         if s.modular_phase not in (None, BACKBONE) and not s.resume:  # begins with their weights
             start = self._write_start(terminal)
+        sinks: list[Sink] = []
+        w.on_first(lambda: sinks.extend(self._services(start)))  # refuse before there is a model
         trainer = self._trainer(plan[here], start, resume=bool(s.resume), remove=STARTING)
-        sinks = self._sinks(trainer, terminal) if w.first else []
+        w.on_first(lambda: sinks.extend(self._sinks(trainer, terminal, sinks)))
         if w.first and len(plan) > 1:
             terminal.console.print(stages_table(s, plan))
         try:
@@ -182,6 +189,8 @@ class _Run:
         """A trainer of ``stage`` on every rank; then the temporary folder it may have started from
         goes."""
         spec = build_spec(self.s, self.w, stage, self.extensions, self.flags)
+        if resume and start is not None:
+            origin.check(self.folder, start, spec)
         trainer = Trainer(spec, self.w, self.folder, start, resume)
         self.w.barrier()
         self.w.on_first(lambda: shutil.rmtree(self.folder / remove, ignore_errors=True))
@@ -226,7 +235,10 @@ class _Run:
             if w.first:
                 print(f"prism.run_scale: {error}; --resume {s.out_dir} goes back", file=sys.stderr)
             return DIVERGED if isinstance(error, DivergedError) else HOOK_FAILED
+        bad = w.union(trainer.spec.bad_rows)
         if w.first:
+            if bad:
+                terminal.say(f"{len(bad):,} rows were skipped as they cannot be read")
             end = "done" if trainer.step >= s.steps else f"stopped; --resume {s.out_dir} goes on"
             terminal.say(f"{end}: step {trainer.step}, {trainer.tokens:,} tokens")
         return 0
@@ -243,16 +255,26 @@ class _Run:
         gc.collect()
         return self._trainer(stage, target, resume=True, remove=GROWING)
 
-    def _sinks(self, trainer: Trainer, terminal: Terminal) -> list[Sink]:
+    def _services(self, start: Path | None) -> list[Sink]:
+        """The destinations that must be there, or be reached, before anything is built."""
+        sinks: list[Sink] = []
+        if self.s.tensorboard:
+            sinks.append(TensorBoard(self.folder))
+        if self.s.wandb:
+            notes = checkpoint.read_run(start)["notes"] if self.s.resume and start else {}
+            sinks.append(WandB(self.folder, self.s, notes.get("wandb")))
+        return sinks
+
+    def _sinks(
+        self, trainer: Trainer, terminal: Terminal, services: Iterable[Sink]
+    ) -> list[Sink]:
         s = self.s
         sinks: list[Sink] = [JsonLines(self.folder, trainer.step), terminal]
-        if s.tensorboard:
-            sinks.append(TensorBoard(self.folder))
-        if s.wandb:
-            wandb = WandB(self.folder, s, trainer.notes.get("wandb"))
-            trainer.notes["wandb"] = wandb.id
-            sinks.append(wandb)
+        for sink in services:
+            if isinstance(sink, WandB):
+                trainer.notes["wandb"] = sink.id
         write_json(self.folder / "settings.json", s.saved())
+        origin.record(self.folder, trainer.spec)
         terminal.settings(s.to_dict() | {"data": s.mix} | self.flags)
         size = trainer.model.num_parameters()
         terminal.say(f"{s.model}: {size:,} parameters on {self.w.size} x {self.w.device.type}")

@@ -4,7 +4,7 @@ A loss or gradient norm that is not finite on any rank stops all ranks before th
 the weights are still those of the last good step. The rows with a bad loss are named; if only the
 gradient is bad, the step is run once more, looking row by row at the gradient that arrives at the
 embeddings. An outlier is a norm more than n standard deviations above the mean of the last ones:
-its step can be skipped. SIGTERM and Ctrl-C are requests: the step in progress ends, the run saves
+its step can be skipped. SIGTERM, Ctrl-C and the end of the terminal are requests: the step in progress ends, the run saves
 and exits cleanly.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 WINDOW = 128
 FEWEST = 16
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 class DivergedError(Exception):
@@ -116,7 +116,8 @@ class Stop:
 def stop_on_signals() -> Iterator[Stop]:
     """Listen inside; the handlers of before come back afterwards."""
     stop = Stop()
-    before = {number: signal.signal(number, stop.ask) for number in SIGNALS}
+    heard = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]  # nohup ignores one
+    before = {number: signal.signal(number, stop.ask) for number in heard}
     try:
         yield stop
     finally:

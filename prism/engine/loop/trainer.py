@@ -68,6 +68,9 @@ class TrainSpec:
         remarks: to be printed before the first step.
         until: steps of the run at which this stage ends because the model grows; None = at its
             last.
+        former: values of ``identity`` that an older version saved for the same things.
+        data: the sources and their files (:meth:`prism.data.Mix.listing`).
+        bad_rows: places of rows that this rank could not read and has left out; grows.
     """
 
     s: Settings
@@ -82,6 +85,9 @@ class TrainSpec:
     flags: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     until: int | None = None
+    former: Mapping[str, str] = field(default_factory=dict)
+    data: Sequence[dict[str, Any]] = ()
+    bad_rows: set[str] = field(default_factory=set)
 
     @property
     def end(self) -> int:
@@ -235,6 +241,7 @@ class Trainer:
             "carries": self.states.started,
             "notes": self.notes,
             "world_size": self.w.size,
+            "working_folder": str(Path.cwd()),
             "observers": observers,
         }
         rng = checkpoint.rng_state()
@@ -262,7 +269,7 @@ class Trainer:
         run, ranks = checkpoint.read_run(start), checkpoint.read_ranks(start)
         for what, value in self.spec.identity.items():
             saved = run["identity"].get(what)
-            if saved != value:
+            if saved not in (value, self.spec.former.get(what, value)):
                 raise ValueError(f"{start}: {what} was {saved}, is now {value}; must be the same")
         kept = checkpoint.names(start)
         self.optimizers.prepare([n.removeprefix(MOMENTS) for n in kept if n.startswith(MOMENTS)])

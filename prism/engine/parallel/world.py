@@ -21,6 +21,7 @@ from prism.engine.settings import Settings
 from prism.whole_file import cause
 
 T = TypeVar("T")
+LOST = ("Connection closed by peer", "Connection reset by peer", "gloo/transport")
 
 
 class ElsewhereError(ValueError):
@@ -60,6 +61,14 @@ class World:
         """Wait for every rank."""
         self.sum(torch.zeros((), device=self.device)).item()
 
+    def union(self, values: set[str]) -> set[str]:
+        """All values of all ranks."""
+        every: list[Any] = [values]
+        if self.size > 1:
+            every = [None] * self.size
+            dist.all_gather_object(every, values)
+        return set().union(*every)
+
     def agree(self, error: Exception | None) -> None:
         """Nothing if no rank has an error. Every rank must call this.
 
@@ -90,6 +99,12 @@ class World:
     def rows(self, total: int) -> range:
         """The rows of a global batch of ``total`` that this rank reads: r, r + W, r + 2W, ..."""
         return range(self.rank, total, self.size)
+
+
+def is_lost_rank(error: RuntimeError) -> bool:
+    """True for the error of a collective call whose partner has ended."""
+    text = str(error)
+    return isinstance(error, dist.DistError) or any(x in text for x in LOST)
 
 
 @contextmanager

@@ -18,47 +18,72 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
-from prism.data.find import RUN_LOCK
+from prism.data.find import RUN_FILES, RUN_LOCK
 
 try:
     import fcntl
 except ImportError:  # no POSIX system: there is no lock that ends with its process
     fcntl = None  # type: ignore[assignment]
 
+BEGUN = RUN_FILES[0]  # is there once a run has begun
 CANNOT = (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS)  # file systems without locks
 
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """The folder ``run``, made if need be, for this process alone.
+    """The folder ``run``, made if need be, for this process alone. A folder in which nothing was
+    begun is left as it was.
 
     Raises:
         ValueError: another process trains into it; names that process.
         OSError: the folder cannot be made or written.
     """
+    made = not run.exists()
     run.mkdir(parents=True, exist_ok=True)
-    with (run / RUN_LOCK).open("a+", encoding="utf-8") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise ValueError(f"{run}: {_holder(run)} trains into it; must be one at a time; "
-                                 "wait for its end, or give another --out-dir") from None  # fmt: skip
-            except OSError as error:
-                if error.errno not in CANNOT:
-                    raise
-        file.truncate(0)
+    path = run / RUN_LOCK
+    with _held(path) as file:
         owner = {"process": os.getpid(), "host": socket.gethostname()}
+        file.truncate(0)
         file.write(json.dumps(owner | {"since": time.strftime("%Y-%m-%d %H:%M:%S")}) + "\n")
         file.flush()
-        yield
+        try:
+            yield
+        finally:
+            if not (run / BEGUN).exists():
+                path.unlink()
+                if made and not any(run.iterdir()):
+                    run.rmdir()
 
 
-def _holder(run: Path) -> str:
+def _held(path: Path) -> IO[str]:
+    """The file at ``path``, opened and locked."""
+    while True:
+        file = path.open("a+", encoding="utf-8")
+        try:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(file.fileno()), path.stat()):
+                return file  # not one that its holder has just removed
+        except BlockingIOError:
+            file.close()
+            raise ValueError(
+                f"{path.parent}: {_holder(path)} trains into it; must be one at a time: wait for "
+                "its end, or give another --out-dir"
+            ) from None
+        except OSError as error:
+            if error.errno in CANNOT:
+                return file
+            file.close()
+            raise
+        file.close()
+
+
+def _holder(path: Path) -> str:
     """Name of the process that holds the lock, as far as it has written it."""
     try:
-        owner = json.loads((run / RUN_LOCK).read_text("utf-8"))
+        owner = json.loads(path.read_text("utf-8"))
         return f"process {owner['process']} on {owner['host']} (since {owner['since']})"
     except (OSError, ValueError, KeyError, TypeError):
         return "another process"

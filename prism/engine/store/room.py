@@ -33,7 +33,7 @@ def check(run: Path, need: int, saves: int) -> None:
         ValueError: they do not; names both numbers of bytes.
     """
     there = [folder.saved_bytes(one) for one in folder.complete(run)]
-    free = shutil.disk_usage(run).free
+    free = _free(run)
     short = need if there or saves < 2 else 2 * need
     if short > free + sum(there[:-1]):
         raise ValueError(f"{_full(run)}: {_needs(short, free)}")
@@ -47,7 +47,7 @@ def make(run: Path, keep: int, need: int) -> None:
         ValueError: that is not enough; names both numbers of bytes.
     """
     folder.prune(run, keep)
-    while (free := shutil.disk_usage(run).free) < need:
+    while (free := _free(run)) < need:
         kept = len(folder.complete(run))
         if kept <= 1:
             raise ValueError(f"{_full(run)}: {_needs(need, free)}; {_whole(run)}")
@@ -58,7 +58,7 @@ def failed(run: Path, need: int, error: BaseException) -> ValueError:
     """One line for an error in writing a checkpoint."""
     root = _root(error)
     if isinstance(root, OSError) and root.errno in FULL:
-        free = shutil.disk_usage(run).free
+        free = _free(run)
         limit = ", a file may not be larger here" if root.errno == errno.EFBIG else ""
         return ValueError(f"{_full(run)}: {_needs(need, free)}{limit}; {_whole(run)}")
     return ValueError(f"{run}: a checkpoint could not be written ({cause(root)}); {_whole(run)}")
@@ -75,6 +75,12 @@ def _root(error: BaseException) -> BaseException:
             return seen
         seen = seen.__cause__ or seen.__context__
     return error
+
+
+def _free(run: Path) -> int:
+    """Bytes that are free where ``run`` is or will be."""
+    there = next(p for p in (run, *run.absolute().parents) if p.exists())
+    return shutil.disk_usage(there).free
 
 
 def _full(run: Path) -> str:
