@@ -68,10 +68,13 @@ def commit(temporary: Path) -> Path:
 
 def complete(run: Path) -> list[Path]:
     """The marked checkpoints of a run, oldest first."""
+    return [path for path in _folders(run) if (path / MARK).is_file()]
+
+
+def _folders(run: Path) -> list[Path]:
     if not run.is_dir():
         return []
-    names = sorted(p.name for p in run.iterdir() if PATTERN.fullmatch(p.name))
-    return [run / name for name in names if (run / name / MARK).is_file()]
+    return [run / name for name in sorted(p.name for p in run.iterdir()) if PATTERN.fullmatch(name)]
 
 
 def newest(run: Path, say: Say | None = None, tensors: bool = True) -> Path:
@@ -85,8 +88,10 @@ def newest(run: Path, say: Say | None = None, tensors: bool = True) -> Path:
     Raises:
         ValueError: there is none; names the damage of the newest.
     """
-    damage: list[str] = []
-    for folder in reversed(complete(run)):
+    marked = complete(run)
+    last = marked[-1].name if marked else ""
+    damage = [f"{path} is damaged: it has no {MARK}" for path in _folders(run) if path.name > last]
+    for folder in reversed(marked):
         try:
             verify(folder, tensors)
         except ValueError as error:
@@ -95,7 +100,7 @@ def newest(run: Path, say: Say | None = None, tensors: bool = True) -> Path:
         if damage and say is not None:
             say(f"{damage[0]}; going back to {folder.name}")
         return folder
-    if damage:
+    if marked:
         older = f", and so are the {len(damage) - 1} before it" if len(damage) > 1 else ""
         raise ValueError(f"{damage[0]}{older}: {run} holds no whole checkpoint to go on from")
     raise ValueError(f"{run}: holds no complete checkpoint (step-NNNNNNNN/{MARK})")
