@@ -166,7 +166,9 @@ class Torture:
         if any("Traceback" in c.said for c in commands):
             trial.problem = f"traceback; {trial.problem}".rstrip("; ")
         self.trials.append(trial)
-        print(f"{trial.kind:13} {trial.ranks} {trial.problem or 'ok':24} {trial.what}; {trial.line}")
+        print(
+            f"{trial.kind:13} {trial.ranks} {trial.problem or 'ok':24} {trial.what}; {trial.line}"
+        )
 
     def run_on(self, run: Path, ranks: int = 1, steps: int = 4) -> str:
         """Resume for some steps and stop; the problem, if any."""
@@ -204,7 +206,7 @@ class Torture:
         for i in range(count):
             command = self.command(run, ranks)
             if i % 2:  # in the middle of the work rather than of the start
-                command.until(lambda: newest_step(run) > reached)
+                command.until(lambda at=reached: newest_step(run) > at)  # type: ignore[misc]
             time.sleep(self.draw.uniform(0, 1.5))
             one = ranks > 1 and i % 4 == 3
             command.signal(signal.SIGKILL, rank=i // 4 % 2 if one else None)
@@ -312,9 +314,10 @@ class Disk:
 
     def _mount(self, options: str) -> bool:
         command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(self.path)]
-        return shutil.which("mount") is not None and not subprocess.run(
-            command, check=False, capture_output=True
-        ).returncode
+        return (
+            shutil.which("mount") is not None
+            and not subprocess.run(command, check=False, capture_output=True).returncode
+        )
 
     def fill(self, left: int) -> None:
         """Take all but ``left`` of the bytes that are free."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def digests(paths: Sequence[Path]) -> list[tuple[int, str]]:
     ]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _digest(path: str, size: int, changed: int, sampled: bool) -> str:
     """Digest of the contents of a file as it was when it was ``changed`` last."""
     digest = hashlib.blake2b(digest_size=16)

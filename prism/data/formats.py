@@ -61,8 +61,8 @@ class TextField:
     def parts(self, row: Mapping[str, Any]) -> Parts:
         if self.field not in row and isinstance(row.get("messages"), list):
             raise ValueError(
-                f"no field {self.field!r} for {self.field!r}; there are {sorted(row)}. A chat needs "
-                '"messages": "messages" in a mix:FILE.json, see docs/DATA.md'
+                f"no field {self.field!r} for {self.field!r}; there are {sorted(row)}. A chat "
+                'needs "messages": "messages" in a mix:FILE.json, see docs/DATA.md'
             )
         return ((lookup(row, self.field), True),)
 

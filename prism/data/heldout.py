@@ -68,9 +68,7 @@ def held_out_batches(
     return batches
 
 
-def _documents(
-    source: Source, mix: Mix, tokenizer: Tokenizer, budget: float
-) -> Iterator[Encoded]:
+def _documents(source: Source, mix: Mix, tokenizer: Tokenizer, budget: float) -> Iterator[Encoded]:
     """Held-out documents of one epoch in stored order until ``budget`` tokens are reached."""
     taken = seen = 0
     for document in stored(source):
@@ -90,8 +88,8 @@ def _documents(
     if taken == 0:
         raise ValueError(
             f"source {source.name}: none of its {seen:,} documents is held out for validation at "
-            f"held_out = {mix.held_out:g}; must have more documents (text has one in every 16 KiB, or one "
-            "after every line <|endoftext|>), or be in a mix:FILE.json with a larger held_out"
+            f"held_out = {mix.held_out:g}; must have more documents (text has one in every 16 KiB, "
+            "or one after every line <|endoftext|>), or be in a mix:FILE.json with more held_out"
         )
 
 

@@ -117,10 +117,10 @@ class Mix:
 
     def former_fingerprint(self) -> str:
         """The one of older runs, which was of the names of sources and the sizes of files."""
-        parts = [
-            [s.source.name, s.weight, getattr(s.source, "former_fingerprint", s.source.fingerprint)()]
-            for s in self.sources
-        ]
+        parts = []
+        for s in self.sources:
+            former = getattr(s.source, "former_fingerprint", s.source.fingerprint)
+            parts.append([s.source.name, s.weight, former()])
         raw = json.dumps([parts, self.held_out])
         return hashlib.blake2b(raw.encode(), digest_size=16).hexdigest()
 
@@ -139,8 +139,8 @@ class Mix:
 
     def remarks(self) -> list[str]:
         """A line for every source of which files were passed over."""
-        found = [(s.source.name, s.source.found) for s in self.sources if isinstance(s.source, Files)]
-        return [f"source {name}: {x.remark()}" for name, x in found if x.remark() is not None]
+        files = [s.source for s in self.sources if isinstance(s.source, Files)]
+        return [f"source {x.name}: {x.found.remark()}" for x in files if x.found.skipped]
 
 
 def blended(own: Mix, shared: Mix, share: float) -> Mix:

@@ -70,7 +70,7 @@ def run(flags: Mapping[str, Any], extensions: Sequence[Extension] = BUILT_IN) ->
     if s.dry_run:
         return _dry_run(s)
     if s.export is not None:
-        export(s.out_dir, s.export)
+        export(folder.newest(Path(s.out_dir), _warn), s.export)
         print(f"written: {s.export}")
         return 0
     with world(s) as w:
@@ -265,9 +265,7 @@ class _Run:
             sinks.append(WandB(self.folder, self.s, notes.get("wandb")))
         return sinks
 
-    def _sinks(
-        self, trainer: Trainer, terminal: Terminal, services: Iterable[Sink]
-    ) -> list[Sink]:
+    def _sinks(self, trainer: Trainer, terminal: Terminal, services: Iterable[Sink]) -> list[Sink]:
         s = self.s
         sinks: list[Sink] = [JsonLines(self.folder, trainer.step), terminal]
         for sink in services:

@@ -90,4 +90,6 @@ def test_the_file_that_has_changed_is_named(corpus: Mix, change: object, says: s
 def test_other_weights_and_sources_are_named(corpus: Mix) -> None:
     before = corpus.listing()
     assert "weight was 1.0, is 2.0" in difference(before, parse_mix("folder:in:2").listing())
-    assert "were 1 sources, there are 2" in difference(before, parse_mix("folder:in,pydoc").listing())
+    assert "were 1 sources, there are 2" in difference(
+        before, parse_mix("folder:in,pydoc").listing()
+    )

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from prism.data.formats import format_from
-from prism.data.mix import HELD_OUT, MIXES, NAMED, SMALL, SMALL_HELD_OUT, Mix, Weighted, mix_from, parse_mix
+from prism.data.mix import (
+    HELD_OUT,
+    MIXES,
+    NAMED,
+    SMALL,
+    SMALL_HELD_OUT,
+    Mix,
+    Weighted,
+    mix_from,
+    parse_mix,
+)
 from prism.data.order import Place, Walk
 from tests.data.fakes import mix_of, numbered
 

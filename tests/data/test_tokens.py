@@ -55,7 +55,7 @@ def test_half_a_surrogate_pair_is_a_question_mark(trained: FileTokenizer) -> Non
 def test_a_tokenizer_can_be_trained_on_text_with_half_a_surrogate_pair(tmp_path: Path) -> None:
     pytest.importorskip("tokenizers")
     rows = tmp_path / "rows.jsonl"
-    rows.write_text("\n".join('{"text": "odd \\ud800 text %d"}' % i for i in range(400)))
+    rows.write_text("\n".join(f'{{"text": "odd \\ud800 text {i}"}}' for i in range(400)))
     train_tokenizer([str(rows)], 260, tmp_path / "out.json")
     assert FileTokenizer(tmp_path / "out.json").vocab_size == 260
 

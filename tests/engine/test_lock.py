@@ -55,5 +55,5 @@ def test_a_folder_in_which_nothing_began_is_left_as_it_was(tmp_path: Path) -> No
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for run in (tmp_path / "file", tmp_path / "file" / "run"):
-        with pytest.raises(OSError, match="exists|Not a directory"), locked(run):
+        with pytest.raises(OSError, match=r"exists|Not a directory"), locked(run):
             raise AssertionError

@@ -4,8 +4,8 @@ A loss or gradient norm that is not finite on any rank stops all ranks before th
 the weights are still those of the last good step. The rows with a bad loss are named; if only the
 gradient is bad, the step is run once more, looking row by row at the gradient that arrives at the
 embeddings. An outlier is a norm more than n standard deviations above the mean of the last ones:
-its step can be skipped. SIGTERM, Ctrl-C and the end of the terminal are requests: the step in progress ends, the run saves
-and exits cleanly.
+its step can be skipped. SIGTERM, Ctrl-C and the end of the terminal are requests: the step in
+progress ends, the run saves and exits cleanly.
 """
 
 from __future__ import annotations
