@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from prism.baselines import MODELS as ALL_MODELS
-from prism.command import STOPPED, Parser, output
+from prism.command import STOPPED, Parser, outlive_the_terminal, output
 from prism.compare.comparison import Comparison
 from prism.compare.protocol import (
     BATCH_SIZE,
@@ -26,6 +26,7 @@ from prism.compare.report import write_report
 from prism.compare.results import Results
 from prism.compare.summary import remarks, summarise, terminal_table
 from prism.record import cpu_count, describe
+from prism.whole_file import cause
 
 EXAMPLES = """\
 examples:
@@ -78,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    outlive_the_terminal()
     p = parser()
     args = p.parse_args(argv)
     console = output()
@@ -97,8 +99,11 @@ def main(argv: list[str] | None = None) -> int:
         p.error(str(error))
     workers = args.workers or (1 if device == "cuda" else cpu_count())
     command = shlex.join(["python", "-m", "prism.train", *argv])
-    results.resume(describe(command, mode, device, workers, threads_per_worker=1))
-    return _run(Comparison(results, console, workers, device), plan, mode)
+    try:
+        results.resume(describe(command, mode, device, workers, threads_per_worker=1))
+        return _run(Comparison(results, console, workers, device), plan, mode)
+    except OSError as error:  # the disk is full, the folder cannot be written
+        p.error(f"{cause(error)}; {len(results.runs)} runs are in {results.path}")
 
 
 def _run(comparison: Comparison, plan: ComparisonPlan, mode: str) -> int:

@@ -48,7 +48,7 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     except BaseException as error:
         beside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename in (None, str(beside)):
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(beside)):
             error.filename = str(path)  # the name that its reader knows
         raise
     sync(path.parent)

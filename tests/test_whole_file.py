@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,22 @@ def test_permissions_stay(tmp_path: Path) -> None:
     path.chmod(0o600)
     whole_file.write(path, "new")
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_error_names_the_file_that_was_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", disk_full)
+    with pytest.raises(OSError, match="No space") as error:
+        whole_file.write(tmp_path / "file", "new")
+    assert whole_file.cause(error.value) == f"{tmp_path / 'file'}: No space left on device"
+
+
+def test_drafts_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    for name in (".file.0123abcd", ".hidden", "file.0123abcd", "file"):
+        (tmp_path / name).write_text("x")
+    whole_file.sweep(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".hidden", "file", "file.0123abcd"]

@@ -22,7 +22,8 @@ MEASURED = 1_000_000  # bytes
 
 
 def train_tokenizer(files: list[str], vocab_size: int, out: Path) -> str:
-    """Train on ``files``, write ``out``; one line that says how well the text is compressed.
+    """Train on ``files``, write ``out``; a line that says how well the text is compressed, after
+    those that say which files were passed over.
 
     Args:
         files: files, folders, patterns or mixes.
@@ -55,7 +56,7 @@ def train_tokenizer(files: list[str], vocab_size: int, out: Path) -> str:
             "at most that, or the text longer"
         )
     whole_file.write(out, bpe.to_str(pretty=True))
-    return _measure(FileTokenizer(out), mix)
+    return "\n".join([*mix.remarks(), _measure(FileTokenizer(out), mix)])
 
 
 def _as_data(file: str) -> str:

@@ -141,10 +141,9 @@ def test_a_run_of_an_older_version_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
     from prism.data.tokens import ByteTokenizer
 
     mix = parse_mix("file:book.txt")
-    monkeypatch.setattr("prism.data.mix.Mix.fingerprint", lambda self: self.former_fingerprint())
-    former = RowStreams(mix, ByteTokenizer(), streams=2, mine=[0], seq_len=16, seed=0)._identity
-    monkeypatch.undo()
-    monkeypatch.chdir(newest.parent.parent)
+    with monkeypatch.context() as patch:
+        patch.setattr("prism.data.mix.Mix.fingerprint", lambda self: self.former_fingerprint())
+        former = RowStreams(mix, ByteTokenizer(), streams=2, mine=[0], seq_len=16, seed=0)._identity
     run, rank = newest / "run.json", newest / "rank0000.json"
     values = json.loads(run.read_text())
     assert values["identity"]["data"] != mix.former_fingerprint()
