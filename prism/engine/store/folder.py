@@ -129,6 +129,8 @@ def verify(folder: Path, tensors: bool = True) -> None:
         path = folder / name
         size, digest = saved if isinstance(saved, list) and len(saved) == 2 else (saved, None)
         there = path.stat().st_size if path.is_file() else None
+        if there is None:
+            raise ValueError(f"{folder} is damaged: {name} is missing")
         if there != size:
             raise ValueError(f"{folder} is damaged: {name} has {there} bytes, {size} were saved")
         if digest is not None and (tensors or path.suffix == ".json"):
