@@ -27,11 +27,13 @@ from prism.compare.results import Results
 from prism.compare.summary import remarks, summarise, terminal_table
 from prism.record import cpu_count, describe
 from prism.whole_file import cause
+from tasks import SUITES
 
 EXAMPLES = """\
 examples:
   python -m prism.train --compare                              quick, about 10 minutes
   python -m prism.train --compare --full                       the whole protocol, hours
+  python -m prism.train --compare --suite mad                   five tasks of MAD
   python -m prism.train --task induction --model prism --steps 50
   python -m prism.train --report runs/compare-quick            table and report again
 """
@@ -58,8 +60,12 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--model", metavar="NAME", help=f"one model: {', '.join(ALL_MODELS)}")
     what.add_argument("--report", metavar="DIR", type=Path, help="table and report.html again")
     how = p.add_argument_group("how")
-    how.add_argument(
-        "--task", nargs="+", metavar="NAME", help="tasks; default all, or mini_lm with --corpus"
+    which = how.add_mutually_exclusive_group()
+    which.add_argument("--task", nargs="+", metavar="NAME", help="tasks by name")
+    which.add_argument(
+        "--suite",
+        choices=tuple(SUITES),
+        help="a group of tasks; default core, or mini_lm alone with --corpus",
     )
     how.add_argument("--models", metavar="A,B", default=",".join(MODELS), help="models to compare")
     how.add_argument("--steps", type=int, help="steps of every run; default depends on the task")

@@ -12,7 +12,7 @@ import torch
 
 from prism.compare.protocol import open_task, plan_of
 from prism.train import main, parser
-from tasks import TASKS
+from tasks import SUITES
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_packed_corpus_is_its_text_and_only_mini_lm_reads_it(tmp_path: Path) -
     plan, _ = plan_of(args)
     assert plan.tasks == ("mini_lm",)
     assert open_task("mini_lm", plan.corpus).text.tobytes() == text
-    assert plan_of(parser().parse_args(["--model", "prism"]))[0].tasks == tuple(TASKS)
+    assert plan_of(parser().parse_args(["--model", "prism"]))[0].tasks == tuple(SUITES["core"])
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(

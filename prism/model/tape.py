@@ -4,7 +4,8 @@ Content heads are addressed by what was read. Query and key come from one encode
 is (mostly) the token *before*, so "what followed this token last time?" can be answered almost
 from initialisation:
 
-    e(t) = E x(t),  q(t) = unit(e(t)),  k(t) = unit((1 - mix) e(t-1) + mix e(t))
+    e(t) = E x(t),  q(t) = unit(e(t)),  k(t) = unit((1 - mix) e(t-1) + mix e(t)),
+    k(t) = 0 at the first token of a document, which follows nothing
     u(t) = beta(t) (v(t) - seen(t)^T k(t)),    o(t) = P(t)^T q(t)          (ops/delta.py)
 
 Position heads are addressed by how long ago, with a learned offset (ops/ring.py). Every real
@@ -148,7 +149,10 @@ class TapeHeads(nn.Module):
         before = shift_right(code.flatten(2), last, doc_index).view_as(code)
         mix = self.mix[:, None].to(code.dtype)
         query = nn.functional.normalize(code, dim=-1, eps=1e-6)
-        key = nn.functional.normalize(torch.lerp(before, code, mix), dim=-1, eps=1e-6)
+        # A zero vector over eps would give mix a gradient of 1 / eps.
+        first = (before == 0).all(dim=-1, keepdim=True)
+        linked = torch.lerp(before, code, mix).masked_fill(first, 0.0)
+        key = nn.functional.normalize(linked, dim=-1, eps=1e-6)
         return query, key, code[:, -1]
 
     def _taps(self, x: Tensor) -> Tensor:
