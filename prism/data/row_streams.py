@@ -31,14 +31,7 @@ import torch
 from torch import Tensor
 
 from prism.data.curriculum import Curriculum
-from prism.data.document import (
-    IGNORE,
-    RowBatch,
-    count_bytes,
-    document_id,
-    encode,
-    held_out,
-)
+from prism.data.document import IGNORE, RowBatch, count_bytes, document_id, encode, held_out
 from prism.data.mix import Mix
 from prism.data.order import Place, Walk, mix64
 from prism.data.tokens import Tokenizer
@@ -126,6 +119,11 @@ class RowStreams:
             document,
             offset,
         )
+
+    def passes(self) -> dict[str, float]:
+        """How often each source was read through, by name: the mean over the streams here."""
+        each = [stream.passes() for stream in self._streams.values()]
+        return {name: sum(x[name] for x in each) / len(each) for name in each[0]}
 
     def state(self) -> dict[str, Any]:
         """Position of every stream, as JSON, by stream: ``{"stream0007": {...}}``."""
@@ -225,6 +223,11 @@ class RowStream:
                 names.append(self._source)
             filled, self._taken = filled + n, self._taken + n
         return rows, ", ".join(names)
+
+    def passes(self) -> dict[str, float]:
+        """How often each source was read through, by name; 0 before its first document."""
+        places = self._places.items()
+        return {s: self._walks[s].passes(p) if p.index >= 0 else 0.0 for s, p in places}
 
     def state(self) -> dict[str, Any]:
         """Position of the stream, as JSON."""

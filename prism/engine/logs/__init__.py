@@ -3,7 +3,8 @@
 ``metrics.jsonl`` is always written; ``python -m prism.report`` draws its page.
 """
 
-from prism.engine.logs.log import JsonLines, Sink, Terminal, read
+from prism.engine.logs.log import JsonLines, Sink, read
 from prism.engine.logs.meter import Meter
+from prism.engine.logs.terminal import Terminal
 
 __all__ = ["JsonLines", "Meter", "Sink", "Terminal", "read"]
