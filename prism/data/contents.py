@@ -67,7 +67,7 @@ def difference(before: Sequence[Listing], now: Sequence[Listing]) -> str:
 
 
 def _changed(old: Sequence[Sequence[Any]], new: Sequence[Sequence[Any]]) -> str:
-    """Which of the files, each a path, a size and a digest, has changed."""
+    """First difference between two lists of files, each a path, a size and a digest, in words."""
     for (was, *contents), (path, *there) in zip(old, new, strict=False):
         if contents == there:
             continue
