@@ -48,10 +48,16 @@ def replacing(path: Path) -> Iterator[Path]:
         beside.replace(path)
     except BaseException as error:
         beside.unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.errno and error.filename in (None, str(beside)):
+        mine = (None, str(beside))
+        if isinstance(error, OSError) and error.errno and _text(error.filename) in mine:
             error.filename = str(path)  # the name that its reader knows
         raise
     sync(path.parent)
+
+
+def _text(name: object) -> str | None:
+    """Name of a file in an error, which may be a path or nothing."""
+    return None if name is None else str(name)
 
 
 def sweep(folder: Path) -> None:

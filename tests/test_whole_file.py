@@ -60,3 +60,15 @@ def test_drafts_of_killed_processes_are_swept(tmp_path: Path) -> None:
         (tmp_path / name).write_text("x")
     whole_file.sweep(tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == [".hidden", "file", "file.0123abcd"]
+
+
+def test_a_folder_that_cannot_be_written_names_the_file_not_the_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: Path, **options: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", path)
+
+    monkeypatch.setattr(Path, "touch", read_only)
+    with pytest.raises(OSError, match="Read-only") as error:
+        whole_file.write(tmp_path / "file", "new")
+    assert whole_file.cause(error.value) == f"{tmp_path / 'file'}: Read-only file system"
