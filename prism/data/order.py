@@ -139,8 +139,8 @@ class Walk:
                     raise ValueError(f"source {self.source.name}: holds no document")
 
     def passes(self, place: Place) -> float:
-        """How often the source was read through before a place that :meth:`find` gave; to within a
-        segment, where that has several windows."""
+        """Passes over the source before a place that :meth:`find` gave; to within a segment, where
+        that has several windows."""
         count, following = self._size(self._segment(place.epoch, place.position), place.cursor)
         inside = place.index / count if place.cursor == 0 and following is None else 0.0
         return place.epoch + (place.position + inside) / self.segments

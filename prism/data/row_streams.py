@@ -121,7 +121,7 @@ class RowStreams:
         )
 
     def passes(self) -> dict[str, float]:
-        """How often each source was read through, by name: the mean over the streams here."""
+        """Passes over each source, by name: the mean over the streams here."""
         each = [stream.passes() for stream in self._streams.values()]
         return {name: sum(x[name] for x in each) / len(each) for name in each[0]}
 
@@ -225,7 +225,7 @@ class RowStream:
         return rows, ", ".join(names)
 
     def passes(self) -> dict[str, float]:
-        """How often each source was read through, by name; 0 before its first document."""
+        """Passes over each source, by name; 0 before its first document."""
         places = self._places.items()
         return {s: self._walks[s].passes(p) if p.index >= 0 else 0.0 for s, p in places}
 

@@ -96,7 +96,7 @@ def time_table(
 
 
 def fit(s: Settings, config: PrismConfig, row: Row, ranks: int) -> str:
-    """Whether the run fits into the memory of ``ranks`` cards, and with what it would."""
+    """Memory on each of ``ranks`` cards, if that fits, and with what it would."""
     if s.global_batch_size % ranks:
         return f"-, --global-batch-size {s.global_batch_size} is no multiple of {ranks}"
     room = MEMORY[s.gpu] * USABLE

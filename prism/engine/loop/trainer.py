@@ -52,7 +52,7 @@ class Feed(Protocol):
         """Go on from there; ``state`` may hold other streams too."""
 
     def passes(self) -> dict[str, float]:
-        """How often each source was read through, by name; empty where that is not known."""
+        """Passes over each source, by name; empty where that is not known."""
 
 
 @dataclass(frozen=True)
