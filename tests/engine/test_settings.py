@@ -20,7 +20,8 @@ FLAGS = """
 async-save beta2 carry compile data decay device dry-run dtype eval-every eval-tokens exploration
 export global-batch-size gpu grad-clip init-from keep log-every lr mfu micro-batch-size min-lr-ratio
 model optimizer out-dir phase preset recompute resume save-every schedule seed seq-len set shards
-show-settings skip-bad-rows skip-outliers smoke steps tensorboard tokenizer wandb warmup weight-decay
+show-settings skip-bad-rows skip-outliers smoke steps tensorboard tokenizer wandb warmup
+weight-decay
 """
 
 
