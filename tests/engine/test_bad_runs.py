@@ -18,6 +18,7 @@ from prism.data.find import RUN_LOCK
 from prism.engine.logs.log import read
 from prism.engine.store import folder
 
+pytestmark = pytest.mark.long
 TINY = ("--set", "d_model=16", "num_layers=1", "num_rates=2", "--seq-len", "16", "--device", "cpu",
         "--global-batch-size", "2", "--eval-tokens", "32", "--eval-every", "0")  # fmt: skip
 TEXT = "\n<|endoftext|>\n".join(f"Chapter {i} says hello to reader {i * i}." for i in range(300))
