@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import Any
 from unittest.mock import patch
 
@@ -164,6 +165,8 @@ def test_the_dry_run_prints_cost_time_and_memory(capsys: pytest.CaptureFixture[s
     for word in ("parameters", "FLOPs per token", "1 x A100", "tokens/s", "activations", "sum"):
         assert word in text
     assert "19.5 TFLOP/s (fp32)" in text
+    assert re.search(r"validations +│ +400 x 65,536 tokens", text)
+    assert re.search(r"checkpoints +│ +200 x 0\.0\d+ GiB", text)
     assert all(len(line.rstrip()) <= 100 for line in text.splitlines())
     slow, fast = (_speed(capsys, "--mfu", mfu) for mfu in ("0.2", "0.4"))
     assert fast == pytest.approx(2 * slow, rel=0.01)

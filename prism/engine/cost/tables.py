@@ -45,6 +45,10 @@ def cost_tables(s: Settings, plan: Sequence[Stage], ranks: int) -> Iterator[Tabl
     tokens = s.global_batch_size * s.seq_len
     total = s.steps * tokens
     spent = sum(flops for _, flops in stage_flops(s, plan))
+    row = measured_row(s, last.config)
+    validations, saves = times(0, s.steps, s.eval_every), times(0, s.steps, s.save_every)
+    whole = per_rank(s, last.config, 1, row)
+    checkpoint = _gib(whole["weights"] + whole["moments"])
     yield keyed_table(
         f"{s.model} {last.preset}",
         {
@@ -56,12 +60,13 @@ def cost_tables(s: Settings, plan: Sequence[Stage], ranks: int) -> Iterator[Tabl
             "steps": f"{s.steps:,}",
             "tokens of the run": f"{total:,}",
             "FLOPs of training": f"{spent:.3g}",
+            "validations": f"{validations:,} x {s.eval_tokens:,} tokens",
+            "checkpoints": f"{saves:,} x {checkpoint}",
         },
     )
     if len(plan) > 1:
         yield stages_table(s, plan)
-    row = measured_row(s, last.config)
-    checked = times(0, s.steps, s.eval_every) * s.eval_tokens * flops.training / 3
+    checked = validations * s.eval_tokens * flops.training / 3
     yield time_table(s, last.config, row, total, spent, checked)
     parts = per_rank(s, last.config, ranks, row)
     rows = {name: _gib(size) for name, size in parts.items()}

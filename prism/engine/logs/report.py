@@ -102,11 +102,14 @@ def _lead(settings: Mapping[str, Any], records: Records) -> str:
     steps = f"{records[-1]['step']:,} of {settings.get('steps', records[-1]['step']):,} steps"
     tokens = [record["tokens"] for record in records if "tokens" in record]
     read = f", {tokens[-1]:,} tokens" if tokens else ""
-    return f"{steps}{read}, on {settings.get('data') or 'the default data'}."
+    usual = "mix:instruct" if settings.get("phase") == "instruct" else "pydoc"
+    return f"{steps}{read}, on {settings.get('data') or usual}."
 
 
 def _caption(records: Records) -> str:
-    text = "Over the steps of the run; time and half-lives over all of it."
+    text = (
+        "Half-lives: at the first and the last validation, 1 is their mean. Time: of all the run."
+    )
     if any("loads" in r for r in records) and not any(
         abs(share - 1.0) > 1e-6 for r in records for share in r.get("loads", {}).values()
     ):
