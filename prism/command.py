@@ -8,6 +8,7 @@ is shown, not obeyed. Text of every script is printed as it is. Nothing is marku
 from __future__ import annotations
 
 import argparse
+import errno
 import functools
 import json
 import os
@@ -16,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NoReturn, TextIO
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -95,6 +96,60 @@ def write(text: str, stream: str | TextIO = "stdout") -> None:
     text, encoding = plain(text, keep="\n\t"), to.encoding or "utf-8"
     to.write(text.encode(encoding, "backslashreplace").decode(encoding))
     to.flush()
+
+
+class LastingStream:
+    """An output stream whose end breaks nothing: once its reader is gone (a closed terminal, a
+    pipe to ``head``), what is written is dropped."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or drop; the number of characters."""
+        try:
+            return self.stream.write(text)
+        except OSError as error:
+            self._end(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or drop."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self._end(error)
+
+    def _end(self, error: OSError) -> None:
+        if error.errno in FULL:
+            return
+        if error.errno not in BROKEN:
+            raise error
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, self.stream.fileno())  # for all who write there, and at the exit
+        os.close(nothing)
+
+
+BROKEN = (errno.EPIPE, errno.EIO, errno.EBADF)
+FULL = (errno.ENOSPC, errno.EDQUOT)  # of the disk that a log goes to; may have room again
+
+
+def outlive_the_terminal() -> None:
+    """Let the standard streams of this process be :class:`LastingStream`, for long commands. One
+    that was closed at the start leads nowhere, so that no file takes its number."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            handle = os.open(os.devnull, os.O_WRONLY)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            stream = os.fdopen(number, "w", encoding="utf-8", closefd=False)
+        if not isinstance(stream, LastingStream):
+            setattr(sys, name, LastingStream(stream))
 
 
 def output(stream: str = "stdout") -> Console:

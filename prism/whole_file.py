@@ -50,27 +50,36 @@ def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
     if path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
         raise PermissionError(errno.EACCES, "is read-only", str(given))
     path.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(path)
-    beside, handle = _draft(path)
+    sweep(path.parent, path.name)
+    try:
+        beside, handle = _draft(path)
+    except OSError as error:
+        error.filename = str(given)
+        raise
     try:
         yield beside
         sync(beside)
         if path.exists():
             shutil.copymode(path, beside)
         beside.replace(path)
-    except OSError as error:
+    except BaseException as error:
         beside.unlink(missing_ok=True)
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            needs = "" if size is None else f" ({size:,} bytes are needed)"
-            text = f"{os.strerror(error.errno)}{needs}"
-            raise OSError(error.errno, text, str(given)) from error
-        raise
-    except BaseException:
-        beside.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _named(error, beside, given, size) from error
         raise
     finally:
         os.close(handle)
     sync(path.parent)
+
+
+def _named(error: OSError, beside: Path, given: Path, size: int | None) -> OSError:
+    """The error with the name of the file that its reader knows, not of the draft."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        needs = "" if size is None else f" ({size:,} bytes are needed)"
+        return OSError(error.errno, f"{os.strerror(error.errno)}{needs}", str(given))
+    if error.errno and (error.filename is None or str(error.filename) == str(beside)):
+        error.filename = str(given)
+    return error
 
 
 def _draft(path: Path) -> tuple[Path, int]:
@@ -86,13 +95,13 @@ def _draft(path: Path) -> tuple[Path, int]:
         os.close(handle)  # swept between its making and its lock
 
 
-def _sweep(path: Path) -> None:
-    """Remove what dead writers of ``path`` have left beside it."""
-    if fcntl is None or not path.parent.is_dir():
+def sweep(folder: Path, name: str | None = None) -> None:
+    """Remove what dead writers have left in a folder: the drafts of a file ``name``, or all."""
+    if fcntl is None or not folder.is_dir():
         return
-    name = re.compile(re.escape(f".{path.name}.") + "[0-9a-f]{8}")
-    for entry in os.scandir(path.parent):
-        if not name.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+    draft = re.compile((r"\..+" if name is None else re.escape(f".{name}")) + r"\.[0-9a-f]{8}")
+    for entry in os.scandir(folder):
+        if not draft.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
             continue
         try:
             handle = os.open(entry.path, os.O_RDONLY)
@@ -105,6 +114,14 @@ def _sweep(path: Path) -> None:
             continue  # its writer is at work, or has just finished
         finally:
             os.close(handle)
+
+
+def cause(error: BaseException) -> str:
+    """One line for an error: of an OSError its file and the system's words, else its text."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = " ".join(str(error).split())
+    return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}"
 
 
 def sync(path: Path) -> None:

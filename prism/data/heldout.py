@@ -54,7 +54,7 @@ def held_out_batches(
             raise ValueError(f"{name} = {value}: must be >= 1")
     pieces: list[Encoded] = []
     for weighted, budget in zip(mix.sources, _budgets(mix, tokens), strict=True):
-        pieces += _documents(weighted.source, mix.held_out, tokenizer, budget)
+        pieces += _documents(weighted.source, mix, tokenizer, budget)
     total = sum(len(ids) for _, ids, _ in pieces)
     used = min(rows, max(1, total // seq_len))
     length = -(-total // used)
@@ -80,14 +80,12 @@ def _budgets(mix: Mix, tokens: int) -> list[int]:
     return [max(1, b - a) for a, b in pairwise(ends)]
 
 
-def _documents(
-    source: Source, share: float, tokenizer: Tokenizer, budget: int
-) -> Iterator[Encoded]:
+def _documents(source: Source, mix: Mix, tokenizer: Tokenizer, budget: int) -> Iterator[Encoded]:
     """Held-out documents of one epoch in stored order, ``budget`` tokens; the last one is cut."""
     taken = seen = 0
     for document in stored(source):
         seen += 1
-        if held_out(document, share):
+        if held_out(document, mix.shares[source.name]):
             ids, targets = encode(document, tokenizer)
             if len(ids) > 0:
                 ids, targets = ids[: budget - taken], targets[: budget - taken]
@@ -95,11 +93,16 @@ def _documents(
                 yield source.name, ids, targets
                 if taken >= budget:
                     break
+    if taken == 0 and seen == 1:
+        raise ValueError(
+            f"source {source.name}: is a single document; must have two, one of them to validate "
+            "on (a line <|endoftext|> divides a text)"
+        )
     if taken == 0:
         raise ValueError(
             f"source {source.name}: none of its {seen:,} documents is held out for validation at "
-            f"held_out = {share:g}; must have more documents (text has one in every 16 KiB, or one "
-            "after every line <|endoftext|>), or be in a mix:FILE.json with a larger held_out"
+            f"held_out = {mix.held_out:g}; must have more documents (text has one in every 16 KiB, "
+            "or one after every line <|endoftext|>), or be in a mix:FILE.json with more held_out"
         )
 
 

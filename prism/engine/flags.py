@@ -93,6 +93,19 @@ def check(owner: type, f: dataclasses.Field[Any], value: Any) -> None:
         allowed = f">= {low:g}" if high is None else f"in {low:g} .. {high:g}"
     if not right:
         raise ValueError(f"{flag_name(f.name)} {value}: must be {allowed}")
+    check_not_empty(f.name, value)
+
+
+def check_not_empty(name: str, value: Any) -> None:
+    """Nothing if no text of the flag ``name`` is blank, which is what an unset variable of the
+    shell gives.
+
+    Raises:
+        ValueError: one is.
+    """
+    for text in value if isinstance(value, tuple) else (value,):
+        if isinstance(text, str) and not text.strip():
+            raise ValueError(f"{flag_name(name)} {text!r}: must not be empty")
 
 
 @dataclass(frozen=True)

@@ -57,9 +57,14 @@ class Settings:
     )
     phase: str = flag("pretrain", DATA, "pretrain, or instruct after --init-from", choices=PHASES)
     data: str | None = flag(
-        None, DATA, "pydoc, file:PATH, mix:pretrain, ...; default by phase", metavar="MIX"
+        None, DATA, "pydoc, file:PATH, mix:pretrain, ...", metavar="MIX", renew=True
     )
-    tokenizer: str = flag("bytes", DATA, "bytes, or the file of a tokenizer", metavar="FILE")
+    skip_bad_rows: int = flag(
+        0, DATA, "rows that may be left out as they cannot be read", low=0, renew=True
+    )
+    tokenizer: str = flag(
+        "bytes", DATA, "bytes, or the file of a tokenizer", metavar="FILE", renew=True
+    )
     seq_len: int = flag(1024, DATA, "tokens per row and step", low=2)
     global_batch_size: int = flag(8, DATA, "rows per step over all ranks", low=1)
     micro_batch_size: int | None = flag(
@@ -140,7 +145,7 @@ class Settings:
         None, LEVERS, "run of the symbolic branch, to assemble", metavar="DIR"
     )
     modular_shared: str | None = flag(
-        None, LEVERS, "30% of a branch's data; default the backbone's", metavar="MIX"
+        None, LEVERS, "30% of a branch's data; default the backbone's", metavar="MIX", renew=True
     )
     token_recycling: bool = flag(
         False, LEVERS, "weigh targets by how hard they are for their token"

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import random
+from pathlib import Path
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.data import RowBatch, RowStreams, held_out_batches, parse_mix
+from prism.data.document import held_out
 from prism.data.mix import Mix
+from prism.data.order import stored
 from prism.data.tokens import ByteTokenizer
 from tests.data.fakes import documents_in, mix_of, numbered
 
@@ -130,6 +135,30 @@ def test_sources_have_their_shares_of_the_tokens() -> None:
 def test_a_source_that_holds_nothing_out_says_so() -> None:
     with pytest.raises(ValueError, match=r"source shelf: none of its 10 documents is held out"):
         held_out_batches(mix_of(numbered(10)), BYTES, 8, rows=1)
+
+
+@given(seed=st.integers(0, 10_000), kib=st.sampled_from([3, 20, 50, 100, 300]))
+def test_of_every_ordinary_text_something_is_held_out_and_something_is_not(
+    seed: int, kib: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    draw = random.Random(seed)
+    words = ["the", "value", "of", "an", "object", "is", "returned.\n\n", "by", "\n"]
+    path = tmp_path_factory.mktemp("text") / "book.txt"
+    path.write_text(" ".join(draw.choices(words, k=kib * 200))[: kib * 1024])
+    mix = parse_mix(f"file:{path}")
+    held = {d.text for d in stored(mix.sources[0].source) if held_out(d, mix.shares[str(path)])}
+    every = {d.text for d in stored(mix.sources[0].source)}
+    assert held and every - held
+    assert len(held) == 1 or mix.shares[str(path)] == mix.held_out
+    assert held_out_batches(mix, BYTES, 64, rows=1, tokens=64)
+    streams = RowStreams(mix, BYTES, streams=1, mine=[0], seq_len=64, seed=0)
+    assert not (streams.next().segment_ids < 0).any()
+
+
+def test_a_single_document_says_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a line\n")
+    with pytest.raises(ValueError, match=r"is a single document; must have two.*<\|endoftext\|>"):
+        held_out_batches(parse_mix(f"file:{tmp_path / 'a.txt'}"), BYTES, 8, rows=1)
 
 
 @pytest.mark.parametrize(

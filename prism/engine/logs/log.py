@@ -8,7 +8,9 @@ import json
 from pathlib import Path
 from typing import Any, Protocol
 
+from prism import whole_file
 from prism.engine.settings import Settings
+from prism.whole_file import cause
 
 FILE = "metrics.jsonl"
 
@@ -29,7 +31,7 @@ class JsonLines:
     def __init__(self, run: Path, step: int) -> None:
         self.path = run / FILE
         kept = [r for r in read(run) if r["step"] <= step] if self.path.exists() else []
-        self.path.write_text("".join(json.dumps(r) + "\n" for r in kept), "utf-8")
+        whole_file.write(self.path, "".join(json.dumps(r) + "\n" for r in kept))
         self.file = self.path.open("a", encoding="utf-8")
 
     def write(self, record: dict[str, Any]) -> None:
@@ -50,9 +52,14 @@ class WandB:
             import wandb
         except ImportError:
             raise ValueError("--wandb: not installed; pip install 'prism-lm[wandb]'") from None
-        self.run = wandb.init(
-            project="prism", name=run.name, dir=str(run), config=s.to_dict(), id=id, resume="allow"
-        )
+        try:
+            self.run = wandb.init(
+                project="prism", name=run.name, dir=str(run), config=s.to_dict(), id=id,
+                resume="allow",
+            )  # fmt: skip
+        except Exception as error:  # of many kinds: no key, no network, no rights
+            said = cause(error).rstrip(".")
+            raise ValueError(f"--wandb: {said}; WANDB_MODE=offline needs no account") from error
         self.id = self.run.id
 
     def write(self, record: dict[str, Any]) -> None:

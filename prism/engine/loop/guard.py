@@ -4,8 +4,8 @@ A loss or gradient norm that is not finite on any rank stops all ranks before th
 the weights are still those of the last good step. The rows with a bad loss are named; if only the
 gradient is bad, the step is run once more, looking row by row at the gradient that arrives at the
 embeddings. An outlier is a norm far above the last ones: its step can be skipped
-(:class:`Outliers`). SIGTERM and Ctrl-C are requests: the step in progress ends, the run saves and
-exits cleanly.
+(:class:`Outliers`). SIGTERM, Ctrl-C and the end of the terminal are requests: the step in
+progress ends, the run saves and exits cleanly.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 WINDOW, RECENT = 128, 16  # norms
 NORMAL = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
 LEAST_SPREAD = 0.01  # of the median, where norms hardly differ
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 class DivergedError(Exception):
@@ -128,7 +128,8 @@ class Stop:
 def stop_on_signals() -> Iterator[Stop]:
     """Listen inside; the handlers of before come back afterwards."""
     stop = Stop()
-    before = {number: signal.signal(number, stop.ask) for number in SIGNALS}
+    heard = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]  # nohup ignores one
+    before = {number: signal.signal(number, stop.ask) for number in heard}
     try:
         yield stop
     finally:

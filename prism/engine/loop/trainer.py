@@ -29,7 +29,7 @@ from prism.engine.loop.validation import Progress, evaluate, silent
 from prism.engine.parallel.fsdp import sharded
 from prism.engine.parallel.world import World
 from prism.engine.settings import Settings
-from prism.engine.store import checkpoint
+from prism.engine.store import checkpoint, room
 from prism.model.protocol import LanguageModel
 
 if TYPE_CHECKING:
@@ -74,6 +74,9 @@ class TrainSpec:
         remarks: to be printed before the first step.
         until: steps of the run at which this stage ends because the model grows; None = at its
             last.
+        former: values of ``identity`` that an older version saved for the same things.
+        data: the sources and their files (:meth:`prism.data.Mix.listing`).
+        bad_rows: places of rows that this rank could not read and has left out; grows.
     """
 
     s: Settings
@@ -88,6 +91,9 @@ class TrainSpec:
     flags: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     until: int | None = None
+    former: Mapping[str, str] = field(default_factory=dict)
+    data: Sequence[dict[str, Any]] = ()
+    bad_rows: set[str] = field(default_factory=set)
 
     @property
     def end(self) -> int:
@@ -140,9 +146,9 @@ class Trainer:
         try:
             while self.step < self.spec.end and not stopping:
                 self._train_step(meter)
-                self.saver.poll()
-                stopping = self.w.any(stop.asked)
+                stopping = self.w.any(stop.asked or self.saver.failed)
                 self._log_validate_save(meter, write, stopping)
+            self.saver.settle()
         finally:
             with meter.timed("saving"):
                 self.saver.wait()  # also when a step raises: what was begun is the last good state
@@ -167,7 +173,7 @@ class Trainer:
     def _train_step(self, meter: Meter) -> None:
         s = self.spec.s
         with meter.timed("data"):
-            batch = self.spec.feed.next()
+            batch = self._next_rows()
         self.model.set_exploration(exploration(self.step, s))
         before = list(self.states.states)
         self.observers.call("before_step", self, batch)
@@ -192,6 +198,25 @@ class Trainer:
         self.tokens += gradients.real
         meter.add(gradients, size, skip)
         self.observers.call("after_step", self, gradients, skip)
+
+    def _next_rows(self) -> RowBatch:
+        """The rows of the next step. Where the data of a rank cannot be read any more, all ranks
+        save what is trained, with the positions before these rows, and raise."""
+        place, failed, batch = self.spec.feed.state(), None, None
+        try:
+            batch = self.spec.feed.next()
+        except ValueError as error:
+            failed = error
+        if not self.w.any(failed is not None):
+            assert batch is not None
+            return batch
+        self.save(place)
+        self.saver.settle()
+        if failed is not None and self.step > 0:
+            failed = ValueError(f"{failed}; step {self.step} is saved, --resume {self.saver.run} "
+                                "goes on once the data can be read")  # fmt: skip
+        self.w.agree(failed)
+        raise AssertionError("some rank has failed")
 
     def _ahead(self) -> Remaining:
         """Work to go, with the validation and the checkpoint of this very step."""
@@ -224,8 +249,12 @@ class Trainer:
             }
         return record
 
-    def save(self) -> None:
-        """Begin a checkpoint of this moment; every rank must call this."""
+    def save(self, place: dict[str, Any] | None = None) -> None:
+        """Begin a checkpoint of this moment; every rank must call this.
+
+        Args:
+            place: position of the data; None = that of the feed.
+        """
         observers, tensors = self.observers.state(self.step)
         common = {
             "settings": self.spec.s.saved(),
@@ -237,14 +266,25 @@ class Trainer:
             "carries": self.states.started,
             "notes": self.notes,
             "world_size": self.w.size,
+            "working_folder": str(Path.cwd()),
             "observers": observers,
         }
         rng = checkpoint.rng_state()
-        mine = {"rank": self.w.rank, "lanes": self.spec.feed.state(), "rng": rng}
+        mine = {"rank": self.w.rank, "lanes": place or self.spec.feed.state(), "rng": rng}
         tensors |= self._tensors() | self.states.tensors()
         for loss in self.spec.losses:
             tensors |= loss.tensors()
         self.saver.save(self.step, tensors, common, mine)
+
+    def checkpoint_bytes(self) -> int:
+        """Bytes of a checkpoint of weights and moments; before the first step the moments are
+        those that every trainable parameter will have."""
+        moments = self.optimizers.tensors()
+        if moments:
+            return room.size_of(self._tensors())
+        learned = {k: p for k, p in self.model.named_parameters() if p.requires_grad}
+        each = 2 if self.spec.s.optimizer == "adamw" else 1
+        return room.size_of(self._tensors()) + each * room.size_of(learned)
 
     def _tensors(self) -> dict[str, Tensor]:
         moments = {f"{MOMENTS}{k}": v for k, v in self.optimizers.tensors().items()}
@@ -254,7 +294,7 @@ class Trainer:
         run, ranks = checkpoint.read_run(start), checkpoint.read_ranks(start)
         for what, value in self.spec.identity.items():
             saved = run["identity"].get(what)
-            if saved != value:
+            if saved not in (value, self.spec.former.get(what, value)):
                 raise ValueError(f"{start}: {what} was {saved}, is now {value}; must be the same")
         kept = checkpoint.names(start)
         self.optimizers.prepare([n.removeprefix(MOMENTS) for n in kept if n.startswith(MOMENTS)])
@@ -264,6 +304,7 @@ class Trainer:
         for loss in self.spec.losses:
             loss.restore(start)
         self.step, self.tokens, self.notes = run["step"], run["tokens"], run["notes"]
+        self.saver.last = self.step
         self.outliers.history.extend(run["norms"])
         self.spec.feed.load({k: v for rank in ranks for k, v in rank["lanes"].items()})
         self.observers.resume(self, start, run.get("observers", {}))
