@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from rich.console import Console
 from rich.text import Text
 from torch import Tensor
 
-from prism.command import STOPPED, Parser, output, reason
+from prism.command import STOPPED, Parser, command, output, plain, reason, say, say_json
+from prism.command import write as put
 from prism.data.tokens import Tokenizer
 from prism.holo import HoloTape
 from prism.inject import AttachedLM, Injection, attach
@@ -77,6 +77,9 @@ def parser() -> argparse.ArgumentParser:
     )
     p.add_argument("--explain", action="store_true", help="say which fact put which token there")
     p.add_argument(
+        "--json", action="store_true", help="one JSON object instead of text as it comes"
+    )
+    p.add_argument(
         "--cache",
         type=Path,
         default=Path("runs/calibration"),
@@ -86,11 +89,12 @@ def parser() -> argparse.ArgumentParser:
     return p
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     p = parser()
     args = p.parse_args(argv)
-    errors = output("stderr")
+    skipped: list[dict[str, str]] = []
     try:
         check(args)
         tape = None if args.tape is None else HoloTape.load(args.tape)
@@ -101,21 +105,32 @@ def main(argv: list[str] | None = None) -> int:
         if tape is None:
             speak = partial(bare_pieces, reading_once(model_step(model)), tokenizer)
         else:
-            speak = taught(model, tokenizer, tape, args, errors).stream
-        injections = []
-        for i in range(args.num_samples):
+            lm = taught(model, tokenizer, tape, args)
+            speak = lm.stream
+            if args.json:
+                skipped = [{"key": str(fact.key), "why": fact.why} for fact in lm.skipped]
+        injections, samples = [], []
+        for seed in range(args.seed, args.seed + args.num_samples):
+            pieces = speak(seed=seed, **rules(args))
+            if args.json:
+                samples.append({"seed": seed} | sample(pieces, tokenizer))
+                continue
             if args.num_samples > 1:
-                print(
-                    "\n" * (i > 0) + f"sample {i + 1} of {args.num_samples}, seed {args.seed + i}:"
-                )
-            injections += write(args.prompt, speak(seed=args.seed + i, **rules(args)))
+                between = "\n" if seed > args.seed else ""
+                number = seed - args.seed + 1
+                say(f"{between}sample {number} of {args.num_samples}, seed {seed}:")
+            injections += write(args.prompt, pieces)
     except KeyboardInterrupt:
-        print("", flush=True)
+        say("")
         return STOPPED
+    except BrokenPipeError:
+        raise  # of the output, which is no fault of the arguments
     except (ValueError, OverflowError, OSError, ImportError) as error:
         p.error(reason(error))
+    if args.json:
+        say_json({"prompt": args.prompt, "samples": samples, "skipped": skipped})
     for injection in injections if args.explain else []:
-        print(injection.describe(tokenizer))
+        say(injection.describe(tokenizer))
     return 0
 
 
@@ -138,6 +153,8 @@ def check(args: argparse.Namespace) -> None:
         raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**63")
     if "" in args.stop:
         raise ValueError("--stop '': must not be empty")
+    if args.explain and args.json:
+        raise ValueError("--explain: --json says it already")
     if args.explain and args.tape is None:
         raise ValueError("--explain: needs a --tape")
     if args.cache.exists() and not args.cache.is_dir():
@@ -151,7 +168,6 @@ def taught(
     tokenizer: Tokenizer,
     tape: HoloTape,
     args: argparse.Namespace,
-    errors: Console,
 ) -> AttachedLM:
     """The model with the facts of ``tape``; those it cannot be given are listed on stderr.
 
@@ -161,13 +177,13 @@ def taught(
     lm = attach(model, tokenizer, tape)
     skipped = lm.skipped
     for fact in skipped[:SHOWN]:
-        errors.print(f"skipped: {fact.key!r}: {fact.why}", markup=False, soft_wrap=True)
+        say(f"skipped: {fact.key!r}: {fact.why}", "stderr")
     if len(skipped) > SHOWN:
-        errors.print(f"skipped: {len(skipped) - SHOWN:,} more", markup=False)
+        say(f"skipped: {len(skipped) - SHOWN:,} more", "stderr")
     if len(skipped) == len(tape):
         raise ValueError(f"--tape {args.tape}: holds no fact that can be given to a model")
     known = args.cache if args.cache.is_dir() else f"{args.cache}, made now: a minute or two"
-    errors.print(f"calibration of the model: {known}", markup=False, soft_wrap=True)
+    say(f"calibration of the model: {known}", "stderr")
     lm.calibrate(calibration_text(), cache=args.cache)
     return lm
 
@@ -211,20 +227,31 @@ def write(prompt: str, pieces: Pieces) -> list[Injection]:
     """Print the prompt and its continuation as it comes; the injections in it."""
     console, injections, marked = output(), [], False
     opens, closes = ("", "") if console.is_terminal else ("[", "]")
-    console.file.write(prompt)
+    put(prompt, console.file)
     for text, injection in pieces:
         starts = injection is not None and (not marked or injection.place == 0)
-        console.file.write(closes if marked and (starts or injection is None) else "")
-        console.file.write(opens if starts else "")
+        put(closes if marked and (starts or injection is None) else "", console.file)
+        put(opens if starts else "", console.file)
         marked = injection is not None
-        if injection is None:
-            console.file.write(text)
-        else:
+        if injection is not None:
             injections.append(injection)
-            console.print(Text(text, MARK), end="", soft_wrap=True)
-        console.file.flush()
-    console.file.write(closes + "\n" if marked else "\n")
+        if injection is not None and console.is_terminal:
+            console.print(Text(plain(text, keep="\n\t"), MARK), end="", soft_wrap=True)
+        else:
+            put(text, console.file)
+    put(closes + "\n" if marked else "\n", console.file)
     return injections
+
+
+def sample(pieces: Pieces, tokenizer: Tokenizer) -> dict[str, Any]:
+    """A continuation as JSON values: its text, and the facts in it, token by token."""
+    said, facts = "", []
+    for text, injection in pieces:
+        said += text
+        if injection is not None:
+            token = tokenizer.piece(injection.token).decode("utf-8", "replace")
+            facts.append(vars(injection) | {"text": token})
+    return {"text": said, "facts": facts}
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,34 @@ def test_explain_says_which_fact_put_which_token_there(
     flags = ("--checkpoint", checkpoint, "--tape", facts, "--prompt", "He")
     out = said(capsys, *flags, "--max-new-tokens", str(number), "--explain")
     assert out.splitlines()[1:] == ["'X': king of Mu, read from 'Mu', z 7.2, source atlas"]
+
+
+def test_a_fact_cannot_colour_a_terminal(
+    checkpoint: str, facts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = scripted(monkeypatch, " [\x1b\\31mRED:ab:]")  # brackets are the script's own
+    flags = ("--checkpoint", checkpoint, "--tape", facts, "--prompt", "\x1b[1mHe")
+    out = said(capsys, *flags, "--max-new-tokens", str(number), "--explain")
+    assert out.startswith("\\u001b[1mHe [\\u001b\\31mRED:ab:]\n")
+    assert "\x1b" not in out
+
+
+def test_json_holds_the_text_and_the_facts_in_it() -> None:
+    reader = Script(" is [X] now")
+    found = generate.sample(reader.stream("He", len(reader.plan)), ByteTokenizer())
+    assert found["text"] == " is X now"
+    (fact,) = found["facts"]
+    assert (fact["text"], fact["subject"], fact["relation"]) == ("X", "Mu", "king")
+    assert (fact["source"], fact["z"]) == ("atlas", 7.25)
+
+
+def test_json_is_one_object(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--checkpoint", checkpoint, "--prompt", "a", "--max-new-tokens", "3")
+    plain = said(capsys, *flags)
+    found = json.loads(said(capsys, *flags, "--json"))
+    (sample,) = found["samples"]
+    assert found["prompt"] + sample["text"] + "\n" == plain
+    assert (sample["seed"], sample["facts"], found["skipped"]) == (0, [], [])
 
 
 def test_a_tape_on_a_model_of_bytes(

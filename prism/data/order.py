@@ -130,6 +130,13 @@ class Walk:
                 if self._documents == 0 and len(self._opened) == self.segments:
                     raise ValueError(f"source {self.source.name}: holds no document")
 
+    def passes(self, place: Place) -> float:
+        """Passes over the source before a place that :meth:`find` gave; to within a segment, where
+        that has several windows."""
+        count, following = self._size(self._segment(place.epoch, place.position), place.cursor)
+        inside = place.index / count if place.cursor == 0 and following is None else 0.0
+        return place.epoch + (place.position + inside) / self.segments
+
     def read(self, place: Place) -> Document:
         """The document at a place that :meth:`find` gave."""
         segment = self._segment(place.epoch, place.position)

@@ -124,6 +124,11 @@ class RowStreams:
             offset,
         )
 
+    def passes(self) -> dict[str, float]:
+        """Passes over each source, by name: the mean over the streams here."""
+        each = [stream.passes() for stream in self._streams.values()]
+        return {name: sum(x[name] for x in each) / len(each) for name in each[0]}
+
     def state(self) -> dict[str, Any]:
         """Position of every stream, as JSON, by stream: ``{"stream0007": {...}}``."""
         return {
@@ -222,6 +227,11 @@ class RowStream:
                 names.append(self._source)
             filled, self._taken = filled + n, self._taken + n
         return rows, ", ".join(names)
+
+    def passes(self) -> dict[str, float]:
+        """Passes over each source, by name; 0 before its first document."""
+        places = self._places.items()
+        return {s: self._walks[s].passes(p) if p.index >= 0 else 0.0 for s, p in places}
 
     def state(self) -> dict[str, Any]:
         """Position of the stream, as JSON."""

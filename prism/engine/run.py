@@ -9,7 +9,7 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,21 +18,31 @@ import torch
 
 from prism.data import open_tokenizer
 from prism.engine.builders import BUILT_IN, build_spec
-from prism.engine.cost.flops import count, device_peak
-from prism.engine.cost.tables import cost_tables, stages_table, weights_table
+from prism.engine.cost.cards import device_peak
+from prism.engine.cost.flops import count
+from prism.engine.cost.tables import (
+    cost_tables,
+    stages_table,
+    validation_remark,
+    weights_table,
+)
 from prism.engine.extension import Extension, flag_fields, renewed_flags
+from prism.engine.flags import as_flags, flag_name
 from prism.engine.levers.modular import BACKBONE, modular_flags, starting_checkpoint
 from prism.engine.levers.progressive import Stage, grown_checkpoint, stage_of, stages
 from prism.engine.levers.token_weights import open_reference
-from prism.engine.logs.log import JsonLines, Sink, TensorBoard, Terminal, WandB
-from prism.engine.logs.meter import Meter
+from prism.engine.logs.clock import Clock, shares, spelled
+from prism.engine.logs.log import JsonLines, Sink, TensorBoard, WandB
+from prism.engine.logs.meter import Meter, Nobody
+from prism.engine.logs.terminal import Terminal
 from prism.engine.loop.guard import DivergedError, Stop, stop_on_signals
 from prism.engine.loop.observer import ObserverError
+from prism.engine.loop.optimizer import schedule_change
 from prism.engine.loop.trainer import Trainer
 from prism.engine.models import model_config
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.parallel.world import World, world
-from prism.engine.settings import Settings, check_effects, renewed
+from prism.engine.settings import WHAT, Settings, check_effects, renewed
 from prism.engine.smoke import smoke
 from prism.engine.store import checkpoint, folder
 from prism.engine.store.export import export
@@ -104,15 +114,15 @@ def _dry_run(s: Settings) -> int:
         return 0
     ranks = int(os.environ.get("WORLD_SIZE", "1"))
     terminal, plan = Terminal(s.steps), stages(s)
-    terminal.settings(s.to_dict() | {"data": s.mix})
+    terminal.settings(as_flags(s, {WHAT}, s.show_settings), s.show_settings)
     for table in cost_tables(s, plan, ranks):
-        terminal.console.print(table)
+        terminal.show(table)
     if s.token_selection or s.token_recycling:
         reference = None
         if s.reference is not None:
             tokenizer = open_tokenizer(s.tokenizer)
             reference = open_reference(s.reference, tokenizer, s.dtype, torch.device("cpu"))
-        terminal.console.print(weights_table(s, plan, ranks, reference))
+        terminal.show(weights_table(s, plan, ranks, reference))
     return 0
 
 
@@ -157,7 +167,7 @@ class _Run:
         trainer = self._trainer(plan[here], start, resume=bool(s.resume), remove=STARTING)
         sinks = self._sinks(trainer, terminal) if w.first else []
         if w.first and len(plan) > 1:
-            terminal.console.print(stages_table(s, plan))
+            terminal.show(stages_table(s, plan))
         try:
             with stop_on_signals() as stop:
                 return self._fit(trainer, plan[here + 1 :], sinks, terminal, stop)
@@ -200,20 +210,29 @@ class _Run:
                 sink.write(record)
 
         s, w = self.s, self.w
+        clock = Clock()
+        if w.first:
+            terminal.begin(trainer.step)
         try:
-            finished = trainer.fit(_meter(trainer), write, stop)
+            meter = _meter(trainer, clock, terminal)
+            finished = trainer.fit(meter, write, stop)
             for stage in ahead:
                 if not finished or w.any(stop.asked):
                     break
                 trainer = self._grown(trainer, stage, terminal)
-                finished = trainer.fit(_meter(trainer), write, stop)
+                meter = _meter(trainer, clock, terminal)
+                finished = trainer.fit(meter, write, stop)
+            write(meter.closing(trainer.step))
         except (DivergedError, ObserverError) as error:
             if w.first:
+                terminal.close()
                 print(f"prism.run_scale: {error}; --resume {s.out_dir} goes back", file=sys.stderr)
             return DIVERGED if isinstance(error, DivergedError) else HOOK_FAILED
         if w.first:
+            terminal.close()
             end = "done" if trainer.step >= s.steps else f"stopped; --resume {s.out_dir} goes on"
             terminal.say(f"{end}: step {trainer.step}, {trainer.tokens:,} tokens")
+            terminal.say(f"time {spelled(clock.wall)}: {shares(clock.total)}")
         return 0
 
     def _grown(self, trainer: Trainer, stage: Stage, terminal: Terminal) -> Trainer:
@@ -238,17 +257,31 @@ class _Run:
             trainer.notes["wandb"] = wandb.id
             sinks.append(wandb)
         write_json(self.folder / "settings.json", s.saved())
-        terminal.settings(s.to_dict() | {"data": s.mix} | self.flags)
+        theirs = [f"{flag_name(name)} {value}" for name, value in self.flags.items()]
+        flags = as_flags(s, {WHAT}, s.show_settings) + theirs
+        terminal.settings(flags, s.show_settings)
         size = trainer.model.num_parameters()
-        terminal.say(f"{s.model}: {size:,} parameters on {self.w.size} x {self.w.device.type}")
-        for remark in trainer.spec.remarks:
+        where = f"{self.w.size} x {self.w.device.type}, {s.dtype}"
+        name = f"{s.model} {trainer.spec.s.preset}"
+        terminal.say(f"{name}: {size:,} parameters on {where}; data {s.mix}")
+        for remark in (*trainer.spec.remarks, *self._schedule(trainer)):
             terminal.say(remark)
         return sinks
 
+    def _schedule(self, trainer: Trainer) -> Iterator[str]:
+        """Remarks on the steps to come: validation, and what a resume changes."""
+        s, step = self.s, trainer.step
+        if s.resume:
+            saved = checkpoint.read_run(folder.newest(self.folder))["settings"]
+            change = schedule_change(Settings.from_dict(saved), s, step)
+            yield from [change] if change else []
+        yield validation_remark(s, step, trainer.held_out_tokens)
 
-def _meter(trainer: Trainer) -> Meter:
-    spec = trainer.spec
+
+def _meter(trainer: Trainer, clock: Clock, terminal: Terminal) -> Meter:
+    spec, w = trainer.spec, trainer.w
     with parameters_on_meta():
         flops = count(spec.make(), spec.s.seq_len)
-    kinds = spec.config.expert_kinds
-    return Meter(trainer.w, kinds, flops.training, device_peak(trainer.w.device))
+    peak = device_peak(w.device, spec.s.dtype)
+    display = terminal if w.first else Nobody()
+    return Meter(w, spec.config.expert_kinds, flops.training, peak, clock, display)

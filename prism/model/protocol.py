@@ -216,7 +216,8 @@ class LanguageModel(nn.Module):
         training = self.training
         self.eval()
         with torch.no_grad():
-            tokens = torch.zeros(1, context, dtype=torch.long, device=self.embedding.weight.device)
+            device = next(self.parameters()).device
+            tokens = torch.zeros(1, context, dtype=torch.long, device=device)
             state = self(tokens).state
         self.train(training)
         return state.nbytes

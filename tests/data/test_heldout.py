@@ -38,16 +38,67 @@ def test_no_held_out_document_is_trained_on(data: str) -> None:
     assert not trained & validated
 
 
-@given(ranks=st.sampled_from([1, 2, 3, 6]), seq_len=st.integers(1, 50))
-def test_processes_share_the_rows_of_one_set(ranks: int, seq_len: int) -> None:
-    whole = held_out_batches(mixture(), BYTES, seq_len, rows=6, tokens=700)
+@given(
+    ranks=st.sampled_from([1, 2, 3, 6]), seq_len=st.integers(1, 400), tokens=st.integers(1, 1500)
+)
+def test_processes_share_the_rows_of_one_set(ranks: int, seq_len: int, tokens: int) -> None:
+    """Every process has equally many rows in equally many batches; together they are the set of a
+    single process, and rows of padding."""
+    whole = held_out_batches(mixture(), BYTES, seq_len, rows=6, tokens=tokens)
+    found: dict[int, list[torch.Tensor]] = {}
+    shapes = set()
     for rank in range(ranks):
         mine = range(rank, 6, ranks)
-        part = held_out_batches(mixture(), BYTES, seq_len, rows=6, mine=mine, tokens=700)
-        assert len(part) == len(whole)
-        for ours, all_rows in zip(part, whole, strict=True):
-            for name in ("tokens", "targets", "segment_ids", "bytes"):
-                assert torch.equal(getattr(ours, name), getattr(all_rows, name)[list(mine)])
+        part = held_out_batches(mixture(), BYTES, seq_len, rows=6, mine=mine, tokens=tokens)
+        shapes.add(tuple(batch.tokens.shape for batch in part))
+        for at, row in enumerate(list(mine)[: len(part[0].tokens)]):
+            found[row] = [rows(part, x)[at] for x in ("tokens", "targets", "segment_ids")]
+    assert len(shapes) == 1
+    expected = [rows(whole, name) for name in ("tokens", "targets", "segment_ids")]
+    for row, values in found.items():
+        if row < len(whole[0].tokens):
+            assert all(torch.equal(a, b[row]) for a, b in zip(values, expected, strict=True))
+        else:
+            assert (values[2] < 0).all()
+    assert len(found) >= len(whole[0].tokens)
+
+
+@given(
+    tokens=st.integers(2, 3000),
+    rows_of=st.integers(1, 7),
+    seq_len=st.integers(1, 500),
+    longest=st.integers(1, 3000),
+)
+def test_the_budget_is_kept_to_the_token(
+    tokens: int, rows_of: int, seq_len: int, longest: int
+) -> None:
+    """However long a document is: as many real tokens as asked for, every source with its share
+    (or all that it holds out), and next to no padding."""
+    a, b = numbered(60, "a", longest), numbered(60, "b")
+
+    def real_tokens(mix: Mix, tokens: int, length: int = 4096, row_count: int = 1) -> int:
+        batches = held_out_batches(mix, BYTES, length, rows=row_count, tokens=tokens)
+        return sum(int((batch.segment_ids >= 0).sum()) for batch in batches)
+
+    mix = mix_of(a, b, weights=(2, 1), held_out=0.5)
+    batches = held_out_batches(mix, BYTES, seq_len, rows=rows_of, tokens=tokens)
+    real = real_tokens(mix, tokens, seq_len, rows_of)
+    share = round(tokens * 2 / 3)
+    most_a, most_b = (real_tokens(mix_of(x, held_out=0.5), 10**7) for x in (a, b))
+    assert real == min(share, most_a) + min(tokens - share, most_b)
+    assert sum(batch.tokens.numel() for batch in batches) < real + rows_of
+
+
+def test_a_document_that_is_folded_into_two_rows_is_read_as_two() -> None:
+    """Its targets are all there, once; its second part begins without what came before."""
+    mix = mix_of(numbered(200, "a", 500), held_out=0.25)
+    one = held_out_batches(mix, BYTES, 64, rows=1, tokens=900)
+    two = held_out_batches(mix, BYTES, 64, rows=2, tokens=900)
+    for name in ("tokens", "targets"):
+        assert torch.equal(rows(one, name)[0], rows(two, name).flatten())
+    first, second = rows(two, "segment_ids")
+    assert first[-1] == second[0] == 0
+    assert [batch.tokens.shape for batch in two] == [(2, 64)] * 7 + [(2, 2)]
 
 
 def test_padding_has_no_target_and_a_negative_document() -> None:
@@ -69,10 +120,11 @@ def test_bytes_count_every_target_once() -> None:
 
 def test_sources_have_their_shares_of_the_tokens() -> None:
     batches = held_out_batches(mixture(), BYTES, 32, rows=1, tokens=2000)
-    texts = documents_in(rows(batches, "tokens")[0])
-    sizes = {s: sum(len(t) + 1 for t in texts if t.startswith(f"<{s}")) for s in "ab"}
-    assert sizes["a"] == pytest.approx(500, abs=21)
-    assert sizes["b"] == pytest.approx(1500, abs=71)
+    (tokens,) = rows(batches, "tokens")
+    texts = documents_in(tokens[:500])
+    assert len(tokens) == 2000
+    assert all(text.startswith("<a") for text in texts)
+    assert all(text.startswith("<b") for text in documents_in(tokens[500:]))
 
 
 def test_a_source_that_holds_nothing_out_says_so() -> None:

@@ -1,5 +1,5 @@
-"""Destinations of a run's numbers: ``metrics.jsonl`` always, a line on the terminal, and, when
-asked for, Weights & Biases or TensorBoard. Only the first rank logs.
+"""Destinations of a run's numbers: ``metrics.jsonl`` always, and, when asked for, Weights & Biases
+or TensorBoard. The terminal has a file of its own. Only the first rank logs.
 """
 
 from __future__ import annotations
@@ -84,41 +84,6 @@ class TensorBoard:
     def close(self) -> None:
         """Flush and close."""
         self.writer.close()
-
-
-class Terminal:
-    """A line per record for people.
-
-    Args:
-        steps: of the run.
-    """
-
-    def __init__(self, steps: int) -> None:
-        from rich.console import Console
-
-        self.console, self.steps = Console(highlight=False, soft_wrap=True), steps
-
-    def say(self, text: str) -> None:
-        """A line of text."""
-        self.console.print(text, markup=False)
-
-    def settings(self, values: dict[str, Any]) -> None:
-        """The settings that the run was started with."""
-        self.say("  ".join(f"{k}={_short(v)}" for k, v in values.items() if v is not None))
-
-    def write(self, record: dict[str, Any]) -> None:
-        """``step 20/1000  loss 2.345  ...``"""
-        parts = [f"{name} {_short(x)}" for name, x in record.items() if name != "step"]
-        self.say("  ".join([f"step {record['step']}/{self.steps}", *parts]))
-
-    def close(self) -> None:
-        """Nothing to do."""
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k}: {_short(v)}" for k, v in value.items()) + "}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def read(run: Path) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ read the next rows of the streams -> gradients of the global batch -> guard -> o
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,12 +18,14 @@ from torch import Tensor
 from prism.config import PrismConfig
 from prism.data import RowBatch
 from prism.engine.loop import stream_states
+from prism.engine.loop.ahead import Remaining, times
 from prism.engine.loop.guard import Outliers, Stop, diagnose
 from prism.engine.loop.loss import Loss
 from prism.engine.loop.observer import Observer, Observers
 from prism.engine.loop.optimizer import Optimizers, Roles, exploration, learning_rate
-from prism.engine.loop.step import DEFAULT_LOSSES, accumulate, clip, evaluate, gradient_norm
+from prism.engine.loop.step import DEFAULT_LOSSES, accumulate, clip, gradient_norm
 from prism.engine.loop.stream_states import StreamStates
+from prism.engine.loop.validation import Progress, evaluate, silent
 from prism.engine.parallel.fsdp import sharded
 from prism.engine.parallel.world import World
 from prism.engine.settings import Settings
@@ -47,6 +50,9 @@ class Feed(Protocol):
 
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from there; ``state`` may hold other streams too."""
+
+    def passes(self) -> dict[str, float]:
+        """Passes over each source, by name; empty where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,8 @@ class Trainer:
                 stopping = self.w.any(stop.asked)
                 self._log_validate_save(meter, write, stopping)
         finally:
-            self.saver.wait()  # also when a step raises: what was begun is the last good state
+            with meter.timed("saving"):
+                self.saver.wait()  # also when a step raises: what was begun is the last good state
         self.w.barrier()
         return self.step >= self.spec.end  # after --steps at a resume it may be past it
 
@@ -147,10 +154,12 @@ class Trainer:
         last = self.step == self.spec.end
         if last or self.step % s.log_every == 0:
             rate = learning_rate(self.step - 1, s)
-            write(meter.record(self.step, rate, s.steps - self.step))
+            write(meter.record(self.step, rate, self._ahead(), self.spec.feed.passes()))
         if last or (s.eval_every and self.step % s.eval_every == 0):
+            begin = time.perf_counter()
             with meter.timed("validation"):
-                write(self.validate())
+                record = self.validate(meter.display.validating)
+            write(record | {"validation_seconds": time.perf_counter() - begin})
         if last or stopping or self.step % s.save_every == 0:
             with meter.timed("saving"):
                 self.save()
@@ -184,11 +193,27 @@ class Trainer:
         meter.add(gradients, size, skip)
         self.observers.call("after_step", self, gradients, skip)
 
-    def validate(self) -> dict[str, Any]:
+    def _ahead(self) -> Remaining:
+        """Work to go, with the validation and the checkpoint of this very step."""
+        s, before = self.spec.s, self.step - 1
+        return Remaining(
+            steps=s.steps - self.step,
+            validations=times(before, s.steps, s.eval_every),
+            saves=times(before, s.steps, s.save_every),
+            validation_tokens=self.held_out_tokens,
+        )
+
+    @property
+    def held_out_tokens(self) -> int:
+        """Tokens of a validation on all ranks."""
+        return self.w.size * sum(batch.tokens.numel() for batch in self.spec.held_out)
+
+    def validate(self, progress: Progress = silent) -> dict[str, Any]:
         """Held-out numbers as a record; every rank must call this."""
         epsilon = exploration(self.step, self.spec.s)
         self.model.set_exploration(0.0)
-        held_out = evaluate(self.model, self.spec.held_out, self.spec.carry, self.w)
+        spec, micro = self.spec, self.spec.s.micro_batch_size
+        held_out = evaluate(self.model, spec.held_out, spec.carry, self.w, micro, progress)
         self.model.set_exploration(epsilon)
         record: dict[str, Any] = {"step": self.step, "tokens": self.tokens}
         record |= {"held_out_loss": held_out.loss, "held_out_bits_per_byte": held_out.bits_per_byte}

@@ -23,7 +23,8 @@ from prism.model.protocol import LanguageModel
 
 FORMAT = 1
 KEY = "prism"
-DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}  # of the masters
+SINGLE = dict.fromkeys(("fp32", "tf32", "bf16"), torch.float32)
+DTYPES = SINGLE | {"fp64": torch.float64}  # of the masters
 
 
 def find(path: Path) -> Path:

@@ -215,7 +215,7 @@ def forgetting(exam: RetrievalEvalSet) -> Iterator[RetrievalRow]:
     if kept:
         correct = right(exam.replies(WORDINGS[0], kept, tape), kept)
         yield RetrievalRow.share("the others answered", correct, f"{len(kept)} facts")
-    never = tape_of(kept, exam.dim) if kept else TokenFacts(tape.vocab_size, tape.stop, exam.dim)
+    never = tape_of(kept, exam.dim)
     same = bool((never.tape.H == tape.tape.H).all())
     protocol = "integers equal those of a new tape"
     yield RetrievalRow.share("register as if never told", [same], protocol)
