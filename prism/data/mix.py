@@ -95,19 +95,22 @@ class Mix:
 
     @cached_property
     def shares(self) -> dict[str, float]:
-        """Share of the documents that is held out, by source: ``held_out``, and of a small source
+        """Share of the documents that is held out, by source: ``held_out``, and of local files
         that would hold out none just enough for the one with the smallest :func:`number_of`."""
         return {s.source.name: self._share(s.source) for s in self.sources}
 
     def _share(self, source: Source) -> float:
-        size = getattr(source, "size", None)
-        if size is None or size >= SMALL:
+        if getattr(source, "size", None) is None:  # remote: not read for this
             return self.held_out
-        every = stored(source)
-        first, *others = sorted({number_of(d) for d in every if d.text.strip()}) or [0]
-        if not others or first < self.held_out * 2.0**64:
-            return self.held_out
-        return (first + others[0]) / 2.0**65  # the second is trained on
+        numbers = set()
+        for document in stored(source):  # up to the first that is held out; all if there is none
+            if document.text.strip():
+                number = number_of(document)
+                if number < self.held_out * 2.0**64:
+                    return self.held_out
+                numbers.add(number)
+        first, *others = sorted(numbers) or [0]
+        return (first + others[0]) / 2.0**65 if others else self.held_out  # the second is trained on
 
     def fingerprint(self) -> str:
         """Equal for mixes that give the same documents in the same order, wherever they lie."""

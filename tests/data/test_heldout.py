@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -11,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.data import RowBatch, RowStreams, held_out_batches, parse_mix
-from prism.data.document import held_out
+from prism.data.document import held_out, number_of
 from prism.data.mix import Mix
 from prism.data.order import stored
 from prism.data.tokens import ByteTokenizer
@@ -153,6 +155,25 @@ def test_of_every_ordinary_text_something_is_held_out_and_something_is_not(
     assert held_out_batches(mix, BYTES, 64, rows=1, tokens=64)
     streams = RowStreams(mix, BYTES, streams=1, mine=[0], seq_len=64, seed=0)
     assert not (streams.next().segment_ids < 0).any()
+
+
+def test_of_few_large_documents_one_is_held_out(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    rows = (json.dumps({"text": f"{i} " + "a word " * 100_000}) for i in range(8))
+    path.write_text("\n".join(rows))  # 5.6 MB, of which none is below 1 in 100
+    mix = parse_mix(f"file:{path}")
+    held = [d.text for d in stored(mix.sources[0].source) if held_out(d, mix.shares[str(path)])]
+    assert len(held) == 1
+    assert held_out_batches(mix, BYTES, 64, rows=1, tokens=64)[0].bytes > 0
+
+
+def test_the_share_is_known_without_reading_on_behind_a_held_out_document(tmp_path: Path) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps({"text": f"document {i}"}) + "\n" for i in range(5000)))
+    mix = parse_mix(f"file:{path}")
+    with patch("prism.data.mix.number_of", wraps=number_of) as read:
+        assert mix.shares[str(path)] == mix.held_out
+    assert read.call_count < 500
 
 
 def test_a_single_document_says_what_to_do(tmp_path: Path) -> None:
