@@ -12,11 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from prism.command import FREE_CODES, INCONSISTENT, Parser, command, reason, say, say_json
+from prism.command import FREE_CODES, INCONSISTENT, Parser, command, say, say_json
 from prism.holo import HoloTape, reports
 from prism.holo.capacity_plot import SUFFIXES, draw, measure
 from prism.holo.parts import DECODERS
 from prism.holo.reading.read import open_table
+from prism.whole_file import reason
 
 EXAMPLES = """\
 examples:

@@ -47,14 +47,6 @@ class Parser(argparse.ArgumentParser):
         self.exit(BAD_INPUT)
 
 
-def reason(error: Exception) -> str:
-    """Text of an exception without its class: file and cause of an OSError, no quotes around
-    the text of a KeyError."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error.args[0]) if error.args else type(error).__name__
-
-
 def check_seed(seed: int) -> None:
     """Raises:
     ValueError: not a seed that every generator takes."""

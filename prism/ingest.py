@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prism.command import STOPPED, Parser, Steps, command, output, quoted, reason, say, say_json
+from prism.command import STOPPED, Parser, Steps, command, output, quoted, say, say_json
 from prism.holo import HoloTape, reports
 from prism.holo.ingestion import FactTable, gather, ingest, plan_tape
 from prism.holo.reading import Columns, read_rows
 from prism.holo.reading.read import STDIN, check_name
 from prism.holo.tape import ON_CONFLICT
+from prism.whole_file import reason
 
 SHOWN = 20  # bad rows that are printed one by one
 READ = 10_000  # rows between two looks at the clock

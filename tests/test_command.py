@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from prism import Prism, PrismConfig, ask, command, generate, ingest
 from prism.command import PIPE_CLOSED, STOPPED, LastingStream, plain, quoted
 from prism.holo import HoloTape
+from prism.whole_file import reason
 
 # What a terminal, rich or a reader could take for more than text.
 HOSTILE = (
@@ -242,3 +243,26 @@ def test_a_log_on_a_full_disk_loses_lines_and_goes_on_when_there_is_room() -> No
 def test_another_error_is_one() -> None:
     with pytest.raises(OSError, match="Permission"):
         LastingStream(Ends(errno.EACCES, 1)).write("text")
+
+
+@pytest.mark.parametrize(
+    "error, line",
+    (
+        (FileNotFoundError(errno.ENOENT, "No such file", "a.txt"), "a.txt: No such file"),
+        (OSError(errno.ENOSPC, "No space left"), "No space left"),
+        (OSError("a message of its own"), "a message of its own"),
+        (ValueError("two\n  lines"), "two lines"),
+        (KeyError("no key 'a'"), "no key 'a'"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "'utf-8' codec can't decode byte 0xff"),
+        (json.JSONDecodeError("bad", "x", 0), "bad: line 1 column 1 (char 0)"),
+        (ValueError(), "ValueError"),
+        (ValueError(3), "3"),
+        (KeyError(), "KeyError"),
+        (RuntimeError("a"), "RuntimeError: a"),
+        (RuntimeError(), "RuntimeError"),
+    ),
+    ids=repr,
+)
+def test_an_error_is_one_line_that_says_what_is_wrong(error: Exception, line: str) -> None:
+    assert reason(error).startswith(line)
+    assert "\n" not in reason(error)

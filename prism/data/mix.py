@@ -51,7 +51,14 @@ NEXT = re.compile(rf",(?=\s*(?:[^,:=]+=)?(?:(?:{'|'.join(KINDS)}|mix):|pydoc\s*(
 OWN_NAME = re.compile(rf"([^:=]+)=((?:{'|'.join(KINDS)})(?::.*)?)", re.DOTALL)
 NAMED = ("pretrain", "instruct", "retrieval")  # files of MIXES
 MIXES = Path(__file__).parent / "mixes"
-PLACE_OPTIONS = ("kind", "path", "config", "split", "revision", "weight", "name")
+FORMAT_OPTIONS = ("text", "messages", "prompt", "answer")
+FILES_OPTIONS = ("kind", "path", "weight", "name", *FORMAT_OPTIONS)
+OPTIONS = {  # of a source in a mix, by kind
+    "pydoc": ("kind", "weight"),
+    "file": FILES_OPTIONS,
+    "folder": FILES_OPTIONS,
+    "hub": (*FILES_OPTIONS, "config", "split", "revision"),
+}
 
 
 @dataclass(frozen=True)
@@ -110,7 +117,9 @@ class Mix:
                     return self.held_out
                 numbers.add(number)
         first, *others = sorted(numbers) or [0]
-        return (first + others[0]) / 2.0**65 if others else self.held_out  # the second is trained on
+        return (
+            (first + others[0]) / 2.0**65 if others else self.held_out
+        )  # the second is trained on
 
     def fingerprint(self) -> str:
         """Equal for mixes that give the same documents in the same order, wherever they lie."""
@@ -289,14 +298,18 @@ def _open(entry: Mapping[str, Any], base: Path | None) -> Weighted:
         raise ValueError(f"mix: kind = {kind!r}: must be one of {', '.join(KINDS)}")
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise ValueError(f"mix: weight = {weight!r}: must be a number > 0")
+    if kind == "pydoc" and path is not None:
+        raise ValueError(f"data pydoc:{path}: pydoc takes no path")
+    unknown = sorted(entry.keys() - OPTIONS[kind])
+    if unknown:
+        allowed = ", ".join(OPTIONS[kind])
+        raise ValueError(f"mix: {unknown[0]!r} of {path or kind}: must be one of {allowed}")
     if kind == "pydoc":
-        if path is not None:
-            raise ValueError(f"data pydoc:{path}: pydoc takes no path")
         return Weighted(PythonManual(), weight)
     if not isinstance(path, str) or not path:
         raise ValueError(f"data {kind}: needs a path: {kind}:PATH")
     name = str(entry.get("name", path))
-    format = format_from({k: v for k, v in entry.items() if k not in PLACE_OPTIONS})
+    format = format_from({k: v for k, v in entry.items() if k in FORMAT_OPTIONS})
     if kind == "hub":
         place = {key: entry.get(key) for key in ("config", "revision")}
         split = entry.get("split", "train")

@@ -254,7 +254,9 @@ def test_numbers_of_numpy_and_tensors_of_stops_serve_as_python_s():
         assert model.generate(rows, np.int64(6), stop=stop, **given).rows == wanted
     alone = model.generate([1, 2], 6, temperature=0, stop=7).rows
     assert model.generate(np.array([1, 2]), 6, temperature=0, stop=torch.tensor(7)).rows == alone
-    assert model.generate(np.array([[1, 2]]), 6, temperature=0, stop=torch.tensor([7])).rows == alone
+    assert (
+        model.generate(np.array([[1, 2]]), 6, temperature=0, stop=torch.tensor([7])).rows == alone
+    )
 
 
 def test_a_generation_brings_its_own_state():

@@ -97,7 +97,9 @@ def test_beams_are_rows_side_by_side(name):
     torch.testing.assert_close(found, model(both).logits[:, 12:], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("rows", ([4], [-5], [True], torch.ones(4), [[0, 1]], "a", None, [None]), ids=str)
+@pytest.mark.parametrize(
+    "rows", ([4], [-5], [True], torch.ones(4), [[0, 1]], "a", None, [None]), ids=str
+)
 def test_a_row_that_is_not_there_is_named(rows):
     state = Prism(SMALL)(tokens_of(0, 4, 3)).state
     with pytest.raises(ValueError, match=re.escape(f"rows = {rows!r}: must be indices in -4..3")):

@@ -134,7 +134,9 @@ class Sampling:
             shape, logits = logits.shape, processor(tokens, logits)
             if not isinstance(logits, Tensor) or logits.shape != shape:
                 got = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-                raise ValueError(f"processor {processor!r} gave {got}: must be {list(shape)} logits")
+                raise ValueError(
+                    f"processor {processor!r} gave {got}: must be {list(shape)} logits"
+                )
         return logits
 
     def kept(self, logits: Tensor) -> Tensor:
