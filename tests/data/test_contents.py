@@ -77,7 +77,7 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mix:
         (lambda: Path("in/z.txt").write_text("more"), "source in: in/z.txt is new"),
         (lambda: Path("in/a.txt").rename("in/d.txt"),
          "source in: the files are in another order, in/a.txt is in/d.txt now"),
-        (lambda: (Path("in/a.txt").write_text("text of c"), Path("in/c.txt").write_text("text of a")),
+        (lambda: [Path(f"in/{x}.txt").write_text(f"text of {y}") for x, y in ("ac", "ca")],
          "source in: the files are in another order, in/a.txt is in/c.txt now"),
     ],
     ids=["edited", "gone", "last gone", "new", "last new", "renamed", "swapped"],
