@@ -107,19 +107,20 @@ class Mix:
         return {s.source.name: self._share(s.source) for s in self.sources}
 
     def _share(self, source: Source) -> float:
-        if getattr(source, "size", None) is None:  # remote: not read for this
+        size = getattr(source, "size", None)
+        if size is None:  # remote: not read for this
             return self.held_out
-        numbers = set()
-        for document in stored(source):  # up to the first that is held out; all if there is none
+        limit, numbers = self.held_out * 2.0**64, set()
+        for document in stored(source):  # all of a small source, so that bad rows are seen at once
             if document.text.strip():
                 number = number_of(document)
-                if number < self.held_out * 2.0**64:
+                if size >= SMALL and number < limit:
                     return self.held_out
                 numbers.add(number)
         first, *others = sorted(numbers) or [0]
-        return (
-            (first + others[0]) / 2.0**65 if others else self.held_out
-        )  # the second is trained on
+        if not others or first < limit:
+            return self.held_out
+        return (first + others[0]) / 2.0**65  # the second is trained on
 
     def fingerprint(self) -> str:
         """Equal for mixes that give the same documents in the same order, wherever they lie."""
