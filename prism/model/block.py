@@ -30,7 +30,7 @@ from prism.model.neural import NeuralExpert
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LayerRouting
 from prism.model.router import Decision, Router, nothing_to_decide
-from prism.model.symbolic import SymbolicMachine, SymbolicState
+from prism.model.symbolic import SymbolicMachine, SymbolicRun, SymbolicState
 from prism.model.tape import TapeHeads, TapeState
 from prism.ops.delta import ChunkFrame, Written
 from prism.ops.dispatch import dispatch
@@ -93,9 +93,16 @@ class Block(nn.Module):
             self.symbolic = SymbolicMachine(dim, config.symbolic)
 
     def forward(
-        self, x: Tensor, state: BlockState | None, shared: Pass, want_routing: bool
+        self,
+        x: Tensor,
+        state: BlockState | None,
+        shared: Pass,
+        want_routing: bool,
+        machine: SymbolicRun | None = None,
     ) -> tuple[Tensor, BlockState, Decision, LayerRouting | None]:
-        """``x [B, T, D]`` to the same shape; ``shared.written`` grows by this block's writes."""
+        """``x [B, T, D]`` to the same shape; ``shared.written`` grows by this block's writes.
+        ``machine``: the run of this block's symbolic machine on this call, or None to run it
+        here."""
         # the residual is at least fp32; what the matrices read has their type
         outer = self.bus_norm(x).to(self.bus.read.weight.dtype)
         mixed, bus, gates = self.bus(outer, None if state is None else state.bus, shared.doc_index)
@@ -118,11 +125,11 @@ class Block(nn.Module):
             read, tape, write_gates = self._remember(inner, state, shared)
             features["memory"] = read
         if "symbolic" in self.kinds:
-            features["symbolic"], symbolic, primitive = self.symbolic(
-                shared.symbols.to(outer.dtype),
-                None if state is None else state.symbolic,
-                shared.doc_index,
-            )
+            if machine is None:
+                before = None if state is None else state.symbolic
+                symbols = shared.symbols.to(outer.dtype)
+                machine = self.symbolic(symbols, before, shared.doc_index)
+            features["symbolic"], symbolic, primitive = machine
         if features:
             added = self._mix(features, decision).to(x.dtype)
             if self.router.independent:  # while exploring, an untrained expert costs nothing

@@ -11,6 +11,7 @@ rows; a document nothing of its neighbours in the row. The state goes in and com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from prism.model.holo_read import FactReader, HoloRead, HoloState, fact_reader, 
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
 from prism.model.router import Decision, mean_of_real
+from prism.model.symbolic import SymbolicRun, run_machines
 from prism.ops.documents import document_index
 
 EMBEDDING_STD = 0.125
@@ -49,7 +51,13 @@ class Prism(LanguageModel):
 
     Args:
         config: the whole description of the model.
+
+    Attributes:
+        joined: run the symbolic machines of all blocks as one batch (the default). False leaves
+            each to its own block, for who gathers or recomputes block by block.
     """
+
+    joined = True
 
     def __init__(self, config: PrismConfig) -> None:
         super().__init__()
@@ -134,13 +142,25 @@ class Prism(LanguageModel):
         """The stream ``x [B, T, D]`` behind the last block, and of every block what it carries on,
         its decision, and with ``routing`` the details."""
         states, decisions, details = [], [], []
-        for i, block in enumerate(self.blocks):
-            before = None if state is None else state.blocks[i]
-            x, carried, decision, detail = block(x, before, shared, routing)
+        before = [None] * len(self.blocks) if state is None else state.blocks
+        machines = self._machines(before, shared)
+        for block, mine, machine in zip(self.blocks, before, machines, strict=True):
+            x, carried, decision, detail = block(x, mine, shared, routing, machine)
             states.append(carried)
             decisions.append(decision)
             details.append(detail)
         return x, tuple(states), decisions, details
+
+    def _machines(
+        self, before: Sequence[BlockState | None], shared: Pass
+    ) -> Sequence[SymbolicRun | None]:
+        """Runs of the symbolic machines of all blocks, made together where :attr:`joined`."""
+        if not self.joined or "symbolic" not in self.config.expert_kinds:
+            return [None] * len(self.blocks)
+        machines = [block.symbolic for block in self.blocks]
+        states = [None if state is None else state.symbolic for state in before]
+        symbols = shared.symbols.to(machines[0].read.weight.dtype)
+        return run_machines(machines, symbols, states, shared.doc_index)
 
     def _load_row(self, block: Block, decision: Decision) -> Tensor:
         """Loads of one block on the axis of ``config.expert_kinds``; 0 for a kind it lacks."""

@@ -31,10 +31,12 @@ from torch.utils.checkpoint import checkpoint
 
 from prism.engine.parallel.world import World
 from prism.engine.settings import Settings
+from prism.model.prism import Prism
 from prism.model.protocol import LanguageModel
 
-# Parameters of a block that is gathered and reduced on its own; smaller ones go with the rest of
-# the model. A unit costs a fixed time, and holding all of a small model's weights costs nothing.
+# Parameters of a block that is gathered and reduced on its own where there are several ranks;
+# smaller ones go with the rest of the model. A unit costs a fixed time, and holding all of a small
+# model's weights costs nothing.
 SMALLEST_UNIT = 1_000_000
 
 
@@ -49,6 +51,8 @@ def sharded(make: Callable[[], LanguageModel], s: Settings, w: World, weights: b
         model = make()
     dtype = torch.float64 if s.dtype == "fp64" else torch.float32
     model.to(dtype)
+    if isinstance(model, Prism):  # a unit's weights are there while its own block runs
+        model.joined = w.size == 1 and not s.recompute
     for block in _blocks(model):
         if s.compile:  # only the inside of a block; sharding stays outside of the graph
             block.forward = torch.compile(block.forward)  # type: ignore[method-assign]
@@ -128,7 +132,7 @@ def _shard(model: nn.Module, s: Settings, w: World) -> None:
     )
     spread = w.mesh["shard"].size() > 1
     for block in _blocks(model):
-        if sum(p.numel() for p in block.parameters()) < SMALLEST_UNIT:
+        if w.size == 1 or sum(p.numel() for p in block.parameters()) < SMALLEST_UNIT:
             continue
         fully_shard(block, mesh=w.mesh, mp_policy=policy, reshard_after_forward=spread)
         fsdp_args(block, stream=lambda output: output[0])
