@@ -51,14 +51,15 @@ def sharded(make: Callable[[], LanguageModel], s: Settings, w: World, weights: b
         model = make()
     dtype = torch.float64 if s.dtype == "fp64" else torch.float32
     model.to(dtype)
-    if isinstance(model, Prism):  # a unit's weights are there while its own block runs
-        model.joined = w.size == 1 and not s.recompute
     for block in _blocks(model):
         if s.compile:  # only the inside of a block; sharding stays outside of the graph
             block.forward = torch.compile(block.forward)  # type: ignore[method-assign]
         if s.recompute:
             _recompute(block)
     _shard(model, s, w)
+    if isinstance(model, Prism):  # a unit's weights are there only while its own block runs
+        alone = any(isinstance(block, FSDPModule) for block in model.blocks)
+        model.joined = not (alone or s.recompute)
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     model.to_empty(device=w.device)
     for name, value in model.named_buffers():
