@@ -77,8 +77,8 @@ class TapeHeads(nn.Module):
 
     def frame(self, length: int, doc_index: Tensor | None, x: Tensor) -> ChunkFrame:
         """Chunk constants of one call, the same for all layers."""
-        retention = torch.tensor(self.config.retentions, dtype=torch.float64, device=x.device)
-        return chunk_frame(length, retention, doc_index, self.chunk, promote(x).dtype)
+        retentions = self.config.retentions
+        return chunk_frame(length, retentions, doc_index, self.chunk, promote(x))
 
     def forward(
         self,
