@@ -26,11 +26,13 @@ from prism.compare.report import write_report
 from prism.compare.results import Results
 from prism.compare.summary import remarks, summarise, terminal_table
 from prism.record import cpu_count, describe
+from tasks import SUITES
 
 EXAMPLES = """\
 examples:
   python -m prism.train --compare                              quick, about 10 minutes
   python -m prism.train --compare --full                       the whole protocol, hours
+  python -m prism.train --compare --suite mad                   five tasks of MAD
   python -m prism.train --task induction --model prism --steps 50
   python -m prism.train --report runs/compare-quick            table and report again
 """
@@ -57,7 +59,11 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--model", metavar="NAME", help=f"one model: {', '.join(ALL_MODELS)}")
     what.add_argument("--report", metavar="DIR", type=Path, help="table and report.html again")
     how = p.add_argument_group("how")
-    how.add_argument("--task", nargs="+", default=["all"], metavar="NAME", help="tasks, or all")
+    which = how.add_mutually_exclusive_group()
+    which.add_argument("--task", nargs="+", metavar="NAME", help="tasks by name")
+    which.add_argument(
+        "--suite", choices=tuple(SUITES), default="core", help="a group of tasks; default core"
+    )
     how.add_argument("--models", metavar="A,B", default=",".join(MODELS), help="models to compare")
     how.add_argument("--steps", type=int, help="steps of every run; default depends on the task")
     how.add_argument("--seeds", type=int, metavar="N", help="number of seeds")
