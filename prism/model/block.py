@@ -22,6 +22,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from prism.config import PrismConfig
@@ -35,6 +36,7 @@ from prism.model.tape import TapeHeads, TapeState
 from prism.ops.delta import ChunkFrame, Written
 from prism.ops.dispatch import dispatch
 from prism.ops.documents import shift_right
+from prism.ops.scan import ScanFrame
 
 LEAST_SQUARE = 1e-12  # smallest mean square of the stream in a ratio
 
@@ -53,11 +55,12 @@ class BlockState:
 @dataclass
 class Pass:
     """Values shared by the blocks of one call: normalised embeddings ``[B, T, D]``, document
-    indices, padding, and the tape written so far."""
+    indices, padding, constants of the bus and the tape, and the tape written so far."""
 
     symbols: Tensor
     doc_index: Tensor | None
     valid: Tensor | None
+    scan: ScanFrame | None = None
     frame: ChunkFrame | None = None
     written: Written | None = None
 
@@ -105,7 +108,9 @@ class Block(nn.Module):
         here."""
         # the residual is at least fp32; what the matrices read has their type
         outer = self.bus_norm(x).to(self.bus.read.weight.dtype)
-        mixed, bus, gates = self.bus(outer, None if state is None else state.bus, shared.doc_index)
+        if shared.scan is None:
+            shared.scan = self.bus.frame(outer, shared.doc_index)
+        mixed, bus, gates = self.bus(outer, None if state is None else state.bus, shared.scan)
         x = x + mixed
         inner = self.expert_norm(x).to(outer.dtype)
         if self.router is None:
@@ -163,14 +168,16 @@ class Block(nn.Module):
     def _mix(self, features: dict[str, Tensor], decision: Decision) -> Tensor:
         """Sum over experts of weight times output, each on the tokens that chose it."""
         total: Tensor | None = None
+        weights = decision.weight.unbind(-1)
         for i, kind in enumerate(self.kinds):
             emit = getattr(self, kind).emit
-            weight = decision.weight[..., i]
+            weight = weights[i]
             if decision.chosen is None:
-                out = promote(emit(features[kind])) * weight[..., None]
-            else:
-                rows = features[kind].flatten(0, 1)
-                out = dispatch(emit, rows, decision.chosen[..., i].flatten(), weight.flatten())
-                out = out.view(*weight.shape, -1)
+                out, gate = promote(emit(features[kind])), weight[..., None]
+                total = out * gate if total is None else torch.addcmul(total, out, gate)
+                continue
+            rows = features[kind].flatten(0, 1)
+            out = dispatch(emit, rows, decision.chosen[..., i].flatten(), weight.flatten())
+            out = out.view(*weight.shape, -1)
             total = out if total is None else total + out
         return total

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from prism.config import TapeConfig
 from prism.model.norm import promote
+from prism.ops.chunks import chunk_on
 from prism.ops.delta import ChunkFrame, Written, chunk_frame, delta_rule
 from prism.ops.documents import shift_right
 from prism.ops.ring import offset_query, phases, ring_read
@@ -78,7 +79,8 @@ class TapeHeads(nn.Module):
     def frame(self, length: int, doc_index: Tensor | None, x: Tensor) -> ChunkFrame:
         """Chunk constants of one call, the same for all layers."""
         retentions = self.config.retentions
-        return chunk_frame(length, retentions, doc_index, self.chunk, promote(x))
+        chunk = chunk_on(x, self.chunk)
+        return chunk_frame(length, retentions, doc_index, chunk, promote(x))
 
     def forward(
         self,

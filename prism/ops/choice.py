@@ -14,6 +14,9 @@ from torch import Tensor
 from prism.ops.counters import straight_through
 
 
+SMALL = 10_000  # numbers from which on one pass per primitive beats an argmax on a CPU
+
+
 def hard_choice(score: Tensor, candidates: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Take the best of P candidates per unit; the first of equals.
 
@@ -26,7 +29,7 @@ def hard_choice(score: Tensor, candidates: list[Tensor]) -> tuple[Tensor, Tensor
     """
     stacked = torch.stack(candidates, dim=-2)
     if not torch.is_grad_enabled():
-        picked = score.argmax(dim=-2, keepdim=True)
+        picked = _best(score)
         return _take(stacked, picked), picked.squeeze(-2)
     return _HardChoice.apply(score, stacked)
 
@@ -49,7 +52,7 @@ class _HardChoice(torch.autograd.Function):
     @staticmethod
     def forward(score: Tensor, candidates: Tensor) -> tuple[Tensor, Tensor]:
         """``score [.., P, U]`` and ``candidates [.., P, 2 U]``."""
-        picked = score.argmax(dim=-2, keepdim=True)
+        picked = _best(score)
         return _take(candidates, picked), picked.squeeze(-2)
 
     @staticmethod
@@ -68,6 +71,19 @@ class _HardChoice(torch.autograd.Function):
         weighted = soft * gain
         to_score = weighted - soft * weighted.sum(dim=-2, keepdim=True)
         return to_score, to_candidates
+
+
+def _best(score: Tensor) -> Tensor:
+    """Index ``[.., 1, U]`` of the largest of ``score [.., P, U]``, the first of equals."""
+    if score.device.type != "cpu" or score.numel() < SMALL:
+        return score.argmax(dim=-2, keepdim=True)
+    # along an axis that is not the last, a CPU's argmax is scalar code; P is small
+    best, *others = score.split(1, dim=-2)
+    picked = torch.zeros_like(best, dtype=torch.long)
+    for p, other in enumerate(others, start=1):
+        picked = picked.masked_fill(other > best, p)
+        best = torch.maximum(best, other)
+    return picked
 
 
 def _take(candidates: Tensor, picked: Tensor) -> Tensor:

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from prism.ops.chunks import cut
 from prism.ops.documents import chunk_documents
 from prism.ops.recurrence import chunk_states
 
@@ -54,14 +55,11 @@ class ChunkFrame:
 
     length: int
     size: int
+    count: int
     inner: Tensor
     carried: Tensor | None
     kept: Tensor | None
     through: Tensor | None
-
-    @property
-    def count(self) -> int:
-        return -(-self.length // self.size)
 
     def split(self, x: Tensor) -> Tensor:
         """``[B, T, H, F]`` to chunks ``[N, B, H, C, F]``, zeros at the end."""
@@ -94,8 +92,7 @@ def chunk_frame(
         like: gives device and dtype of the constants.
         count_real: ``[B]`` real tokens of each row, before its padding; None = all.
     """
-    size = min(chunk, length)
-    count = -(-length // size)
+    size, count = cut(length, chunk)
     step = torch.arange(size, device=like.device)
     lag = step[:, None] - step[None, :]
     if all(r == 1.0 for r in retention):  # nothing fades
@@ -117,7 +114,7 @@ def chunk_frame(
             for x in (inner, carried, kept, through)
         )
     if doc_index is None:
-        return ChunkFrame(length, size, inner, carried, kept, through)
+        return ChunkFrame(length, size, count, inner, carried, kept, through)
     # [N, B, 1, C], and [N, B, 1, 1] of the state that enters
     index, entering = (x.transpose(0, 1)[:, :, None] for x in chunk_documents(doc_index, size))
     last, entering = index[..., -1:], entering[..., None]
@@ -131,7 +128,7 @@ def chunk_frame(
         mask.to(like.dtype) if part is None else part * mask
         for part, mask in zip((inner, carried, kept, through), masks, strict=True)
     ]
-    return ChunkFrame(length, size, *parts)
+    return ChunkFrame(length, size, count, *parts)
 
 
 def delta_rule(
