@@ -32,8 +32,8 @@ from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LayerRouting
 from prism.model.router import Decision, Router, nothing_to_decide
 from prism.model.symbolic import SymbolicMachine, SymbolicRun, SymbolicState
-from prism.model.tape import TapeHeads, TapeState
-from prism.ops.delta import ChunkFrame, Written
+from prism.model.tape import TapeFrame, TapeHeads, TapeState
+from prism.ops.delta import Written
 from prism.ops.dispatch import dispatch
 from prism.ops.documents import shift_right
 from prism.ops.scan import ScanFrame
@@ -61,7 +61,7 @@ class Pass:
     doc_index: Tensor | None
     valid: Tensor | None
     scan: ScanFrame | None = None
-    frame: ChunkFrame | None = None
+    tape: TapeFrame | None = None
     written: Written | None = None
 
 
@@ -123,18 +123,19 @@ class Block(nn.Module):
             before = shift_right(inner, None if state is None else state.last, shared.doc_index)
             last = inner[:, -1]
         if self.anchor is not None:
-            x = x + self.anchor.emit(self.anchor(inner, before)).to(x.dtype)
+            x = x + self.anchor.emit(*self.anchor(inner, before)).to(x.dtype)
         if "neural" in self.kinds:
             features["neural"] = self.neural(inner, before)
         if "memory" in self.kinds:
             read, tape, write_gates = self._remember(inner, state, shared)
-            features["memory"] = read
+            features["memory"] = (read,)
         if "symbolic" in self.kinds:
             if machine is None:
                 before = None if state is None else state.symbolic
                 symbols = shared.symbols.to(outer.dtype)
                 machine = self.symbolic(symbols, before, shared.doc_index)
-            features["symbolic"], symbolic, primitive = machine
+            found, symbolic, primitive = machine
+            features["symbolic"] = (found,)
         if features:
             added = self._mix(features, decision).to(x.dtype)
             if self.router.independent:  # while exploring, an untrained expert costs nothing
@@ -151,33 +152,32 @@ class Block(nn.Module):
     def _remember(
         self, x: Tensor, state: BlockState | None, shared: Pass
     ) -> tuple[Tensor, object, Tensor]:
-        if shared.frame is None and self.memory.config.content_heads:
-            shared.frame = self.memory.frame(x.shape[1], shared.doc_index, x)
+        if shared.tape is None:
+            shared.tape = self.memory.frame(x, shared.doc_index)
         read, tape, written, write_gates = self.memory(
             x,
             None if state is None else state.tape,
             shared.doc_index,
             shared.valid,
-            shared.frame,
+            shared.tape,
             shared.written,
         )
         if self.shared:
             shared.written = written
         return read, tape, write_gates
 
-    def _mix(self, features: dict[str, Tensor], decision: Decision) -> Tensor:
+    def _mix(self, features: dict[str, tuple[Tensor, ...]], decision: Decision) -> Tensor:
         """Sum over experts of weight times output, each on the tokens that chose it."""
         total: Tensor | None = None
         weights = decision.weight.unbind(-1)
         for i, kind in enumerate(self.kinds):
             emit = getattr(self, kind).emit
-            weight = weights[i]
             if decision.chosen is None:
-                out, gate = promote(emit(features[kind])), weight[..., None]
+                out, gate = promote(emit(*features[kind])), weights[i][..., None]
                 total = out * gate if total is None else torch.addcmul(total, out, gate)
                 continue
-            rows = features[kind].flatten(0, 1)
-            out = dispatch(emit, rows, decision.chosen[..., i].flatten(), weight.flatten())
-            out = out.view(*weight.shape, -1)
+            rows = [x.flatten(0, 1) for x in features[kind]]
+            out = dispatch(emit, rows, decision.chosen[..., i].flatten(), weights[i].flatten())
+            out = out.view(*weights[i].shape, -1)
             total = out if total is None else total + out
         return total

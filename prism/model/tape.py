@@ -43,6 +43,15 @@ class TapeState:
     ring: Tensor
 
 
+@dataclass
+class TapeFrame:
+    """Constants of one call: ``chunks`` of the content heads, and the phases ``turn [S, S]`` of the
+    position heads; None without heads of the kind."""
+
+    chunks: ChunkFrame | None
+    turn: Tensor | None
+
+
 class TapeHeads(nn.Module):
     """The heads of one memory layer.
 
@@ -75,12 +84,16 @@ class TapeHeads(nn.Module):
             offsets = [offset_query(slots, (1 + i) % slots) for i in range(position)]
             self.offset = nn.Parameter(torch.stack(offsets).to(self.value.weight))
             self.offset._no_weight_decay = True
+            self.turn = phases(slots)
 
-    def frame(self, length: int, doc_index: Tensor | None, x: Tensor) -> ChunkFrame:
-        """Chunk constants of one call, the same for all layers."""
-        retentions = self.config.retentions
-        chunk = chunk_on(x, self.chunk)
-        return chunk_frame(length, retentions, doc_index, chunk, promote(x))
+    def frame(self, x: Tensor, doc_index: Tensor | None) -> TapeFrame:
+        """Constants of a call on ``x [B, T, D]``, the same for all layers."""
+        x = promote(x)
+        chunks = None
+        if self.config.content_heads:
+            retentions, chunk = self.config.retentions, chunk_on(x, self.chunk)
+            chunks = chunk_frame(x.shape[1], retentions, doc_index, chunk, x)
+        return TapeFrame(chunks, self.turn.to(x) if self.config.position_heads else None)
 
     def forward(
         self,
@@ -88,7 +101,7 @@ class TapeHeads(nn.Module):
         state: TapeState | None,
         doc_index: Tensor | None,
         valid: Tensor | None,
-        frame: ChunkFrame | None,
+        frame: TapeFrame,
         below: Written | None,
     ) -> tuple[Tensor, TapeState, Written | None, Tensor]:
         """Write and read.
@@ -98,7 +111,7 @@ class TapeHeads(nn.Module):
             state: this layer's part of the tape before the call.
             doc_index: ``[B, T]`` document index of each token or None.
             valid: ``[B, T]`` False at padding, or None.
-            frame: :meth:`frame` of this call; None without content heads.
+            frame: :meth:`frame` of this call.
             below: writes of the layers below in this call; None = nothing.
 
         Returns:
@@ -120,7 +133,7 @@ class TapeHeads(nn.Module):
                 key,
                 value[:, :, mine],
                 beta[..., mine],
-                frame,
+                frame.chunks,
                 None if state is None else state.fast_weights,
                 below,
             )
@@ -128,7 +141,7 @@ class TapeHeads(nn.Module):
         if self.config.position_heads:
             mine = slice(content, heads)
             o, ring = ring_read(
-                self._taps(x),
+                self._taps(x, frame.turn),
                 value[:, :, mine] * beta[..., mine, None],
                 None if state is None else state.ring,
                 doc_index,
@@ -157,11 +170,11 @@ class TapeHeads(nn.Module):
         key = nn.functional.normalize(linked, dim=-1, eps=1e-6)
         return query, key, code[:, -1]
 
-    def _taps(self, x: Tensor) -> Tensor:
-        """Weight of each lag, ``[B, T, Hp, S]``. The phases are folded into the weights."""
-        slots, heads = self.config.num_slots, self.config.position_heads
-        turn = phases(slots).to(self.offset)
-        weight = (self.steer.weight.view(heads, slots, -1).mT @ turn).mT.flatten(0, 1)
-        bias = (self.offset @ turn).flatten()
-        taps = nn.functional.linear(x, weight.to(x.dtype), bias.to(x.dtype))
-        return promote(taps).unflatten(-1, (heads, slots))
+    def _taps(self, x: Tensor, turn: Tensor) -> Tensor:
+        """Weight of each lag, ``[B, T, Hp, S]``.
+
+        The phases could be folded into the weights of ``steer``, but whatever wraps it or hooks
+        into it, as an adapter does, would then never be called.
+        """
+        steered = promote(self.steer(x)).unflatten(-1, (self.config.position_heads, -1))
+        return (steered + self.offset.to(steered.dtype)) @ turn

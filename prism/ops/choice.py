@@ -13,7 +13,6 @@ from torch import Tensor
 
 from prism.ops.counters import straight_through
 
-
 SMALL = 10_000  # numbers from which on one pass per primitive beats an argmax on a CPU
 
 
