@@ -28,8 +28,8 @@ class NeuralExpert(nn.Module):
         nn.init.normal_(self.write.weight, std=out_std)
 
     def forward(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
-        """``x`` and the token before it, ``[B, T, D]`` each, to features: ``x`` and its mixture with
-        ``before``."""
+        """``x`` and the token before it, ``[B, T, D]`` each, to features: ``x``, and the mixture of
+        both."""
         return x, torch.lerp(x, before, self.shift.to(x.dtype))
 
     def emit(self, x: Tensor, mixed: Tensor) -> Tensor:

@@ -25,8 +25,7 @@ that fraction, from the further away the simpler it is. 240 divides by 2, 3, 4, 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -67,6 +66,7 @@ class UnitInputs:
         theta: ``[.., 2 U]`` thresholds, which broadcast against ``a``.
         doc_index: ``[B, T]`` document index of each token or None.
         carried: ``[.., B, U]`` state before the call, by primitive name.
+        signs: ``1[a1 > 0]``, ``1[a2 > 0]`` and ``1[b1 > 0]``, ``[.., B, T, U]`` each.
     """
 
     a: Tensor
@@ -75,13 +75,12 @@ class UnitInputs:
     theta: Tensor
     doc_index: Tensor | None
     carried: dict[str, Tensor]
+    signs: tuple[Tensor, ...] = field(init=False)
 
-    @cached_property
-    def signs(self) -> tuple[Tensor, Tensor, Tensor]:
-        """``1[a1 > 0]``, ``1[a2 > 0]`` and ``1[b1 > 0]``, which several primitives read."""
+    def __post_init__(self) -> None:
         units = self.a.shape[-1] // 2
         on = above_zero(torch.cat([self.a, self.b[..., :units]], dim=-1))
-        return on[..., :units], on[..., units : 2 * units], on[..., 2 * units :]
+        self.signs = on.split(units, dim=-1)
 
 
 def above_zero(x: Tensor) -> Tensor:
