@@ -124,7 +124,7 @@ class TapeHeads(nn.Module):
         if valid is not None:
             beta = beta * valid[..., None]
         reads = []
-        code = fast_weights = ring = value.new_zeros(len(x), 0)
+        code = fast_weights = ring = value.new_zeros(x.shape[0], 0)
         if content:
             mine = slice(0, content)
             query, key, code = self._codes(x, state, doc_index)

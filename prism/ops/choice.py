@@ -74,7 +74,8 @@ class _HardChoice(torch.autograd.Function):
 
 def _best(score: Tensor) -> Tensor:
     """Index ``[.., 1, U]`` of the largest of ``score [.., P, U]``, the first of equals."""
-    if score.device.type != "cpu" or score.numel() < SMALL:
+    traced = torch.compiler.is_compiling()
+    if traced or score.device.type != "cpu" or score.numel() < SMALL:
         return score.argmax(dim=-2, keepdim=True)
     # along an axis that is not the last, a CPU's argmax is scalar code; P is small
     best, *others = score.split(1, dim=-2)

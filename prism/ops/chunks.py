@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 GPU_CHUNK = 128
+EXPORTED = 20  # doublings of an exported program: 2^20 tokens in a call
 
 
 def chunk_on(x: Tensor, chunk: int) -> int:
@@ -18,9 +19,16 @@ def chunk_on(x: Tensor, chunk: int) -> int:
     return max(chunk, GPU_CHUNK) if x.device.type == "cuda" else chunk
 
 
-def cut(length: int, chunk: int) -> tuple[int, int]:
-    """Tokens per chunk and number of chunks of a call over ``length`` tokens."""
-    if torch.compiler.is_exporting():
+def cut(length: int, chunk: int, whole: int = 0) -> tuple[int, int]:
+    """Tokens per chunk and number of chunks of a call over ``length`` tokens, which up to ``whole``
+    of them are one chunk."""
+    if torch.compiler.is_exporting() or length <= whole:
         return length, 1
     size = min(chunk, length)
     return size, -(-length // size)
+
+
+def doublings(length: int) -> list[int]:
+    """Reaches 1, 2, 4, ... below ``length``, which must be doubled to span a call."""
+    count = EXPORTED if torch.compiler.is_exporting() else (length - 1).bit_length()
+    return [2**i for i in range(count)]

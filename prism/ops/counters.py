@@ -16,6 +16,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from prism.ops.chunks import doublings
 from prism.ops.documents import previous_index
 
 
@@ -122,15 +123,16 @@ def _clamped_scan(steps: Tensor, first: Tensor, start: Tensor | None, limit: int
         opens = start == torch.arange(length, device=steps.device)[:, None]
         fresh = steps.clamp(-limit, limit)
         low, high = torch.where(opens, fresh, low), torch.where(opens, fresh, high)
-    shift, reach = steps, 1
-    while reach < length:
-        a, lo, hi = (x[..., reach:, :] for x in (shift, low, high))
-        shift = torch.cat([shift[..., :reach, :], shift[..., :-reach, :] + a], dim=-2)
-        lower = (low[..., :-reach, :] + a).maximum(lo).minimum(hi)
-        upper = (high[..., :-reach, :] + a).maximum(lo).minimum(hi)
-        low = torch.cat([low[..., :reach, :], lower], dim=-2)
-        high = torch.cat([high[..., :reach, :], upper], dim=-2)
-        reach *= 2
+    shift = steps
+    for reach in doublings(length):
+        # before the first token stands the function that changes nothing
+        before = [
+            nn.functional.pad(x, (0, 0, reach, 0), value=value)[..., :length, :]
+            for x, value in ((shift, 0.0), (low, -limit), (high, limit))
+        ]
+        lower = (before[1] + shift).maximum(low).minimum(high)
+        upper = (before[2] + shift).maximum(low).minimum(high)
+        shift, low, high = before[0] + shift, lower, upper
     return (first[..., None, :] + shift).maximum(low).minimum(high)
 
 

@@ -34,11 +34,13 @@ class Written:
         updates: ``[N, B, H, l C, M]`` their updates u.
         start: ``[N, B, H, S, M]`` sum of their states at the start of each chunk. Of a call of one
             token it is the sum of the states *after* it, and there is nothing else to know.
+        layers: l.
     """
 
     keys: Tensor | None
     updates: Tensor | None
     start: Tensor
+    layers: int
 
 
 @dataclass
@@ -161,13 +163,14 @@ def delta_rule(
     size, sizes = frame.size, [v.shape[-1], k.shape[-1]]
     # keys and queries against all keys at once
     keys = k if below is None else torch.cat([below.keys, k], dim=-2)
+    layers = 1 if below is None else below.layers + 1
     rows = torch.cat([k, q], dim=-2)
-    scores = _times(rows @ keys.mT, frame.inner)
-    at_start = rows if frame.carried is None else _times(rows, frame.carried)
-    of_keys, of_queries = scores.split(size, dim=-2)
-    keys_at_start, queries_at_start = at_start.split(size, dim=-2)
+    scores = _times(rows @ keys.mT, frame.inner, 2, layers)
+    at_start = rows if frame.carried is None else _times(rows, frame.carried, 2, 1)
+    of_keys, of_queries = _parted(scores, [size, size], -2)
+    keys_at_start, queries_at_start = _parted(at_start, [size, size], -2)
     if below is not None:
-        others, of_keys = of_keys.split([scores.shape[-1] - size, size], dim=-1)
+        others, of_keys = _parted(of_keys, [(layers - 1) * size, size], -1)
         v = v - others @ below.updates - keys_at_start @ below.start
     rhs = torch.cat([v, keys_at_start], dim=-1) * beta
     # unitriangular: only what lies below the diagonal is read
@@ -178,18 +181,32 @@ def delta_rule(
     fresh, pull = solved.split(sizes, dim=-1)
     update = fresh - pull @ start
     if below is None:
-        written = Written(keys, update, start)
+        written = Written(keys, update, start, layers)
     else:
         updates = torch.cat([below.updates, update], dim=-2)
-        written = Written(keys, updates, below.start + start)
+        written = Written(keys, updates, below.start + start, layers)
     out = of_queries @ written.updates + queries_at_start @ written.start
     return frame.join(out), state, written
 
 
-def _times(x: Tensor, weight: Tensor) -> Tensor:
+def _parted(x: Tensor, sizes: list[int], dim: int) -> tuple[Tensor, ...]:
+    """``x.split(sizes, dim)``, as tensors of their own for an exporter, which cannot decide on
+    strides whose length it does not know."""
+    parts = x.split(sizes, dim=dim)
+    return (
+        tuple(part.clone(memory_format=torch.contiguous_format) for part in parts)
+        if torch.compiler.is_exporting()
+        else parts
+    )
+
+
+def _times(x: Tensor, weight: Tensor, below: int, beside: int) -> Tensor:
     """``x [.., r C, l F]`` times ``weight [.., C, F]``, r times one below the other and l times
     one beside the other."""
-    parts = x.unflatten(-2, (-1, weight.shape[-2])).unflatten(-1, (-1, weight.shape[-1]))
+    if torch.compiler.is_exporting():  # cannot decide in which order to merge unknown axes
+        return x * weight.tile(below, beside)
+    rows, columns = weight.shape[-2:]
+    parts = x.unflatten(-2, (below, rows)).unflatten(-1, (beside, columns))
     weight = weight[..., None, :, None, :]
     return (parts * weight).flatten(-2).flatten(-3, -2)
 
@@ -213,7 +230,7 @@ def _one_token(
     write = k[..., None] * update
     seen = seen + write
     out = q[..., None, :] @ seen
-    return out.transpose(1, 2), state + write, Written(None, None, seen)
+    return out.transpose(1, 2), state + write, Written(None, None, seen, 0)
 
 
 def delta_rule_loop(

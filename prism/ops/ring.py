@@ -60,7 +60,7 @@ def ring_read(
     if length == 1:
         return _one_token(taps, contents, carry, doc_index)
     line = torch.cat([carry, contents], dim=1)  # [B, S - 1 + T, H, M]
-    size, count = cut(length, length if length <= 2 * slots else slots)
+    size, count = cut(length, slots, 2 * slots)
     pad = count * size - length
     window = size + slots - 1
     taps = torch.nn.functional.pad(taps, (0, 0, 0, 0, 0, pad)) if pad else taps
@@ -83,7 +83,7 @@ def ring_read(
         pieces = torch.cat([head[:, :-1, 1:], head[:, 1:]], dim=2)
     out = (band @ pieces.transpose(2, 3)).transpose(2, 3)
     out = out.reshape(batch, count * size, heads, -1)[:, :length]
-    kept = line[:, length:]
+    kept = line.narrow(1, length, slots - 1)
     if doc_index is not None:
         kept = kept * (documents[:, length:] == doc_index[:, -1:])[..., None, None]
     return out, kept
@@ -104,7 +104,7 @@ def _skew(rows: Tensor, window: int) -> Tensor:
     """Shift row i right by i: ``[.., C, S]`` to the band matrix ``[.., C, window]``."""
     *batch, size, slots = rows.shape
     flat = torch.nn.functional.pad(rows, (0, window + 1 - slots)).flatten(-2)
-    return flat[..., : size * window].reshape(*batch, size, window)
+    return flat.narrow(-1, 0, size * window).reshape(*batch, size, window)
 
 
 def ring_read_loop(
