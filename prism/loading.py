@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 
+from prism.baselines import load_saved
 from prism.data.tokens import ByteTokenizer, Tokenizer, open_tokenizer
-from prism.model.prism import load_saved
 from prism.model.protocol import LanguageModel
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> LanguageModel:
-    """The model at ``path``, on ``device``, in evaluation mode if it comes from a run.
+    """The model at ``path``, PRISM or a baseline, on ``device``, in evaluation mode.
 
     Raises:
         FileNotFoundError: there is nothing there.
@@ -44,7 +44,7 @@ def load_with_tokenizer(
         FileNotFoundError: there is nothing there.
         ValueError: no whole model, no tokenizer known, or another tokenizer than the model's.
     """
-    model = load(path).eval()
+    model = load(path)
     from prism.engine.store.export import tokenizer_of
 
     name, fingerprint = tokenizer_of(Path(path))

@@ -5,13 +5,8 @@ continues a sequence exactly. README.md has the equations of a block and the fil
 """
 
 from prism.model.prism import Prism, PrismState
-from prism.model.protocol import (
-    LanguageModel,
-    LayerRouting,
-    PrismOutput,
-    detach_state,
-    map_state,
-)
+from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
+from prism.model.state import State, detach_state, map_state
 
 __all__ = [
     "LanguageModel",
@@ -19,6 +14,7 @@ __all__ = [
     "Prism",
     "PrismOutput",
     "PrismState",
+    "State",
     "detach_state",
     "map_state",
 ]

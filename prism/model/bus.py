@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from prism.model.norm import RMSNorm, promote
 from prism.ops.chunks import chunk_on
+from prism.ops.documents import RowEnds, last_real
 from prism.ops.scan import ScanFrame, framed_scan, scan_frame
 
 
@@ -37,7 +38,7 @@ class MultiRateBus(nn.Module):
         return scan_frame(x.shape[1], self.half_lives, doc_index, chunk_on(x, self.chunk), x)
 
     def forward(
-        self, x: Tensor, carry: Tensor | None, frame: ScanFrame
+        self, x: Tensor, carry: Tensor | None, frame: ScanFrame, ends: RowEnds | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """``x [B, T, D]`` to the output ``[B, T, D]``, the carry ``[B, K, D/K]`` and the gates
         ``[B, T, K]``; ``frame``: :meth:`frame` of this call."""
@@ -46,4 +47,4 @@ class MultiRateBus(nn.Module):
         z = promote(z).unflatten(-1, (len(self.half_lives), -1))  # [B, T, K, D/K]
         h = framed_scan(z, frame, carry)
         mixed = self.norm((h * gates[..., None]).flatten(2)).to(u.dtype)
-        return self.write(mixed * nn.functional.silu(u)), h[:, -1], gates
+        return self.write(mixed * nn.functional.silu(u)), promote(last_real(h, carry, ends)), gates

@@ -38,8 +38,9 @@ from prism.model.primitives import (
     angle_steps,
     snap_table,
 )
+from prism.model.state import Leaf, State
 from prism.ops.choice import hard_choice
-from prism.ops.documents import shift_right
+from prism.ops.documents import RowEnds, shift_right
 
 INPUT_STD = 2.2  # of the inputs a; the gate inputs b start 1/16 of it
 FIRST_PREFERENCE = 2.0  # head start of a unit's first primitive, in logits
@@ -62,7 +63,7 @@ def first_choices(config: SymbolicConfig) -> list[int]:
 
 
 @dataclass
-class SymbolicState:
+class SymbolicState(State):
     """State of one symbolic expert.
 
     Attributes:
@@ -102,8 +103,6 @@ class SymbolicMachine(nn.Module):
         self.theta = nn.Parameter(torch.zeros(2 * units))
         self.choice = nn.Parameter(torch.zeros(choices, 4, units))
         self.preference = nn.Parameter(torch.zeros(choices, units))
-        for p in (self.gate_start, self.theta, self.choice, self.preference):
-            p._no_weight_decay = True
         self.write = nn.Linear(2 * units, dim, bias=False)
         self._reset(dim)
 
@@ -117,11 +116,22 @@ class SymbolicMachine(nn.Module):
         self.write.weight.copy_(self.read.weight[: 2 * units].T / INPUT_STD)
         self.read.weight /= self.input_rate
 
+    @property
+    def like(self) -> SymbolicState:
+        """Shapes of the state."""
+        units = Leaf((self.config.units,))
+        carried = {name: units for name in self.config.primitives if name in CAUSAL_LIBRARY}
+        return SymbolicState(units, carried)
+
     def forward(
-        self, x: Tensor, state: SymbolicState | None, doc_index: Tensor | None
+        self,
+        x: Tensor,
+        state: SymbolicState | None,
+        doc_index: Tensor | None,
+        ends: RowEnds | None = None,
     ) -> SymbolicRun:
         """Run on ``x [B, T, D]``."""
-        return run_machines([self], x, [state], doc_index)[0]
+        return run_machines([self], x, [state], doc_index, ends)[0]
 
     def emit(self, features: Tensor) -> Tensor:
         """Features ``[n, 2 U]`` to the stream ``[n, D]``."""
@@ -133,6 +143,7 @@ def run_machines(
     x: Tensor,
     states: Sequence[SymbolicState | None],
     doc_index: Tensor | None,
+    ends: RowEnds | None = None,
 ) -> list[SymbolicRun]:
     """Run L machines of one config on one input at once, as if each ran alone.
 
@@ -144,6 +155,7 @@ def run_machines(
         x: ``[B, T, D]``.
         states: of each before the call, or None for all at the start.
         doc_index: ``[B, T]`` document index of each token or None.
+        ends: where the real tokens of each row end; None = at T.
     """
     first = machines[0]
     raw = promote(torch.stack([machine.read(x) for machine in machines]))  # [L, B, T, 4 U]
@@ -169,18 +181,27 @@ def run_machines(
     for name in first.config.primitives:
         if name in CAUSAL_LIBRARY:
             pair, total = CAUSAL_LIBRARY[name](inputs)
-            after[name] = total[..., -1, :].unbind()
+            after[name] = _after(total, carried.get(name), ends).unbind()
         else:
             pair = TOKEN_LIBRARY[name](inputs)
         results.append(pair)
     y, picked = hard_choice(_scores(machines, raw), results)
-    gates = gate_next[..., -1, :].unbind()
+    gates = _after(gate_next, gate, ends).unbind()
     return [
         SymbolicRun(features, SymbolicState(g, {name: after[name][i] for name in after}), chosen)
         for i, (features, g, chosen) in enumerate(
             zip(y.unbind(), gates, picked.unbind(), strict=True)
         )
     ]
+
+
+def _after(x: Tensor, carry: Tensor | None, ends: RowEnds | None) -> Tensor:
+    """Value of ``x [L, B, T, U]`` after the last real token of each row, ``[L, B, U]``; that of
+    ``carry`` (None = 0) where no token is real."""
+    if ends is None:
+        return x[..., -1, :]
+    found = x.flatten(1, 2).index_select(1, ends.last)
+    return torch.where(ends.count[:, None] > 0, found, 0.0 if carry is None else carry)
 
 
 def _scores(machines: Sequence[SymbolicMachine], raw: Tensor) -> Tensor:

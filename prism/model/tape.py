@@ -22,14 +22,15 @@ from torch import Tensor, nn
 
 from prism.config import TapeConfig
 from prism.model.norm import promote
+from prism.model.state import Leaf, State
 from prism.ops.chunks import chunk_on
 from prism.ops.delta import ChunkFrame, Written, chunk_frame, delta_rule
-from prism.ops.documents import shift_right
+from prism.ops.documents import RowEnds, last_real, shift_right
 from prism.ops.ring import offset_query, phases, ring_read
 
 
 @dataclass
-class TapeState:
+class TapeState(State):
     """Fast-weight state of one memory layer. Hc content heads, Hp position heads.
 
     Attributes:
@@ -77,22 +78,32 @@ class TapeHeads(nn.Module):
             self.encode = nn.Linear(dim, content * slots, bias=False)
             nn.init.normal_(self.encode.weight, std=dim**-0.5)
             self.mix = nn.Parameter(torch.zeros(content))
-            self.mix._no_weight_decay = True
         if position:
             self.steer = nn.Linear(dim, position * slots, bias=False)
             nn.init.normal_(self.steer.weight, std=0.1 * dim**-0.5)
             offsets = [offset_query(slots, (1 + i) % slots) for i in range(position)]
             self.offset = nn.Parameter(torch.stack(offsets).to(self.value.weight))
-            self.offset._no_weight_decay = True
             self.turn = phases(slots)
 
-    def frame(self, x: Tensor, doc_index: Tensor | None) -> TapeFrame:
+    @property
+    def like(self) -> TapeState:
+        """Shapes of the state; a kind of head that is not there leaves an empty tensor."""
+        content, position = self.config.content_heads, self.config.position_heads
+        slots, width = self.config.num_slots, self.config.d_mem
+        return TapeState(
+            Leaf((content, slots, width) if content else (0,)),
+            Leaf((content, slots) if content else (0,)),
+            Leaf((slots - 1, position, width) if position else (0,)),
+        )
+
+    def frame(self, x: Tensor, doc_index: Tensor | None, ends: RowEnds | None = None) -> TapeFrame:
         """Constants of a call on ``x [B, T, D]``, the same for all layers."""
         x = promote(x)
         chunks = None
         if self.config.content_heads:
+            real = None if ends is None else ends.count
             retentions, chunk = self.config.retentions, chunk_on(x, self.chunk)
-            chunks = chunk_frame(x.shape[1], retentions, doc_index, chunk, x)
+            chunks = chunk_frame(x.shape[1], retentions, doc_index, chunk, x, real)
         return TapeFrame(chunks, self.turn.to(x) if self.config.position_heads else None)
 
     def forward(
@@ -103,6 +114,7 @@ class TapeHeads(nn.Module):
         valid: Tensor | None,
         frame: TapeFrame,
         below: Written | None,
+        ends: RowEnds | None = None,
     ) -> tuple[Tensor, TapeState, Written | None, Tensor]:
         """Write and read.
 
@@ -113,6 +125,7 @@ class TapeHeads(nn.Module):
             valid: ``[B, T]`` False at padding, or None.
             frame: :meth:`frame` of this call.
             below: writes of the layers below in this call; None = nothing.
+            ends: where the real tokens of each row end; None = at T.
 
         Returns:
             Reads ``[B, T, H * M]``, the new state, what was written so far, and the write gates
@@ -127,7 +140,7 @@ class TapeHeads(nn.Module):
         code = fast_weights = ring = value.new_zeros(x.shape[0], 0)
         if content:
             mine = slice(0, content)
-            query, key, code = self._codes(x, state, doc_index)
+            query, key, code = self._codes(x, state, doc_index, ends)
             o, fast_weights, below = delta_rule(
                 query,
                 key,
@@ -145,6 +158,7 @@ class TapeHeads(nn.Module):
                 value[:, :, mine] * beta[..., mine, None],
                 None if state is None else state.ring,
                 doc_index,
+                ends,
             )
             reads.append(o)
         read = torch.cat(reads, dim=2).flatten(2)
@@ -155,7 +169,11 @@ class TapeHeads(nn.Module):
         return self.write(read.to(self.write.weight.dtype))
 
     def _codes(
-        self, x: Tensor, state: TapeState | None, doc_index: Tensor | None
+        self,
+        x: Tensor,
+        state: TapeState | None,
+        doc_index: Tensor | None,
+        ends: RowEnds | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Unit queries and keys ``[B, T, Hc, S]``, and the last code ``[B, Hc, S]``."""
         heads = self.config.content_heads
@@ -168,7 +186,7 @@ class TapeHeads(nn.Module):
         first = (before == 0).all(dim=-1, keepdim=True)
         linked = torch.lerp(before, code, mix).masked_fill(first, 0.0)
         key = nn.functional.normalize(linked, dim=-1, eps=1e-6)
-        return query, key, code[:, -1]
+        return query, key, last_real(code, None if state is None else state.code, ends)
 
     def _taps(self, x: Tensor, turn: Tensor) -> Tensor:
         """Weight of each lag, ``[B, T, Hp, S]``.

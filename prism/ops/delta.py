@@ -166,7 +166,7 @@ def delta_rule(
     layers = 1 if below is None else below.layers + 1
     rows = torch.cat([k, q], dim=-2)
     scores = _times(rows @ keys.mT, frame.inner, 2, layers)
-    at_start = rows if frame.carried is None else _times(rows, frame.carried, 2, 1)
+    at_start = rows if frame.carried is None else _times(rows, frame.carried, 2, k.shape[-1])
     of_keys, of_queries = _parted(scores, [size, size], -2)
     keys_at_start, queries_at_start = _parted(at_start, [size, size], -2)
     if below is not None:

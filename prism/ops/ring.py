@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from prism.ops.chunks import cut
+from prism.ops.documents import RowEnds, last_window
 
 
 def phases(num_slots: int) -> Tensor:
@@ -42,6 +43,7 @@ def ring_read(
     contents: Tensor,
     carry: Tensor | None = None,
     doc_index: Tensor | None = None,
+    ends: RowEnds | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Filter the last S contents of each head.
 
@@ -50,6 +52,7 @@ def ring_read(
         contents: ``[B, T, H, M]`` what each token puts into its slot.
         carry: ``[B, S - 1, H, M]`` contents before the call, oldest first; None = empty.
         doc_index: ``[B, T]`` document index of each token or None; only document 0 sees ``carry``.
+        ends: where the real tokens of each row end, before its padding; None = at T.
 
     Returns:
         Reads ``[B, T, H, M]`` and the contents to carry on ``[B, S - 1, H, M]``.
@@ -58,7 +61,7 @@ def ring_read(
     if carry is None:
         carry = contents.new_zeros(batch, slots - 1, heads, contents.shape[-1])
     if length == 1:
-        return _one_token(taps, contents, carry, doc_index)
+        return _one_token(taps, contents, carry, doc_index, ends)
     line = torch.cat([carry, contents], dim=1)  # [B, S - 1 + T, H, M]
     size, count = cut(length, slots, 2 * slots)
     pad = count * size - length
@@ -83,21 +86,26 @@ def ring_read(
         pieces = torch.cat([head[:, :-1, 1:], head[:, 1:]], dim=2)
     out = (band @ pieces.transpose(2, 3)).transpose(2, 3)
     out = out.reshape(batch, count * size, heads, -1)[:, :length]
-    kept = line.narrow(1, length, slots - 1)
+    kept = last_window(line, length, ends)
     if doc_index is not None:
-        kept = kept * (documents[:, length:] == doc_index[:, -1:])[..., None, None]
+        same = last_window(documents, length, ends) == doc_index[:, -1:]
+        kept = kept * same[..., None, None]
     return out, kept
 
 
 def _one_token(
-    taps: Tensor, contents: Tensor, carry: Tensor, doc_index: Tensor | None
+    taps: Tensor,
+    contents: Tensor,
+    carry: Tensor,
+    doc_index: Tensor | None,
+    ends: RowEnds | None,
 ) -> tuple[Tensor, Tensor]:
     """:func:`ring_read` of one token."""
     if doc_index is not None:
         carry = carry * (doc_index == 0)[..., None, None]
     line = torch.cat([carry, contents], dim=1)  # [B, S, H, M]
     out = taps.flip(-1).transpose(1, 2) @ line.transpose(1, 2)
-    return out.transpose(1, 2), line[:, 1:]
+    return out.transpose(1, 2), last_window(line, 1, ends)
 
 
 def _skew(rows: Tensor, window: int) -> Tensor:

@@ -70,7 +70,7 @@ def test_generation_leaves_the_mode_as_it_was(training):
     model = Prism(shrunk("tiny")).train(training)
     model.generate(tokens_of(0, 1, 3), 2)
     assert model.training == training
-    with pytest.raises(IndexError):
+    with pytest.raises(ValueError, match=f"tokens: ids {VOCAB} to {VOCAB}: must be in"):
         model.generate(torch.full((3,), VOCAB), 2)  # no such token: the first step raises
     assert model.training == training
 
