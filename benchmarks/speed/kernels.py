@@ -11,6 +11,7 @@ tensors made by the step hold at a time (weights and their gradients are not in 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import weakref
 from collections import Counter
@@ -30,7 +31,9 @@ from benchmarks.page.command import parse, parser, provenance, write_json
 from benchmarks.speed.timing import training_step
 from prism import presets
 from prism.baselines import MODELS, build
+from prism.baselines.factory import PRISMS
 from prism.model.protocol import LanguageModel
+from prism.ops.chunks import GPU_CHUNK
 
 PROGRAM = "benchmarks.speed.kernels"
 COMPARED = ("prism", "prism-top2", "transformer", "ssm", "gdn")
@@ -154,11 +157,14 @@ def table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def measure(preset: str, names: Sequence[str], length: int, **overrides: Any) -> list[dict]:
-    """One row per model of the size of ``preset``."""
+    """One row per model of the size of ``preset``, PRISM with the chunks that a GPU gets."""
     rows = []
     for name in names:
+        config = presets.get(preset, **overrides)
+        if name in PRISMS:
+            config = dataclasses.replace(config, chunk_size=max(config.chunk_size, GPU_CHUNK))
         with torch.device("meta"):
-            model = build(name, presets.get(preset, **overrides))
+            model = build(name, config)
         step = count(model, length)
         rows.append(
             {"model": name, "preset": preset, "length": length, "kernels": step.kernels}

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from prism.ops.chunks import cut
+from prism.ops.decay import no_autocast
 from prism.ops.documents import chunk_documents
 from prism.ops.recurrence import chunk_states
 
@@ -157,8 +158,22 @@ def delta_rule(
         Reads ``[B, T, H, M]``, its own state after the call ``[B, H, S, M]``, and what this
         layer and those below have written.
     """
-    if frame.length == 1:
-        return _one_token(q[:, 0], k[:, 0], v[:, 0], beta[:, 0], frame, state, below)
+    with no_autocast(q):  # the state is at least fp32
+        if frame.length == 1:
+            return _one_token(q[:, 0], k[:, 0], v[:, 0], beta[:, 0], frame, state, below)
+        return _chunked(q, k, v, beta, frame, state, below)
+
+
+def _chunked(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    beta: Tensor,
+    frame: ChunkFrame,
+    state: Tensor | None,
+    below: Written | None,
+) -> tuple[Tensor, Tensor, Written]:
+    """:func:`delta_rule` of several tokens."""
     q, k, v, beta = (frame.split(x) for x in (q, k, v, beta[..., None]))
     size, sizes = frame.size, [v.shape[-1], k.shape[-1]]
     # keys and queries against all keys at once
