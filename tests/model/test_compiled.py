@@ -8,6 +8,8 @@ from torch.export import Dim, export
 from prism import Prism
 from tests.model.families import assert_close, perturbed, segments_of, shrunk, tokens_of
 
+# torch's own tracer makes an instance of an autograd function to read its class
+pytestmark = pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
 ROUTING = {"dense": {"router_topk": None}, "sparse": {"router_topk": 1}}
 routings = pytest.mark.parametrize("routing", ROUTING)
 
