@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from prism.baselines import MODELS as ALL_MODELS
-from prism.command import STOPPED, Parser, output
+from prism.command import STOPPED, Parser, outlive_the_terminal, output
 from prism.compare.comparison import Comparison
 from prism.compare.protocol import (
     BATCH_SIZE,
@@ -26,6 +26,7 @@ from prism.compare.report import write_report
 from prism.compare.results import Results
 from prism.compare.summary import remarks, summarise, terminal_table
 from prism.record import cpu_count, describe
+from prism.whole_file import cause
 from tasks import SUITES
 
 EXAMPLES = """\
@@ -62,7 +63,9 @@ def parser() -> argparse.ArgumentParser:
     which = how.add_mutually_exclusive_group()
     which.add_argument("--task", nargs="+", metavar="NAME", help="tasks by name")
     which.add_argument(
-        "--suite", choices=tuple(SUITES), default="core", help="a group of tasks; default core"
+        "--suite",
+        choices=tuple(SUITES),
+        help="a group of tasks; default core, or mini_lm alone with --corpus",
     )
     how.add_argument("--models", metavar="A,B", default=",".join(MODELS), help="models to compare")
     how.add_argument("--steps", type=int, help="steps of every run; default depends on the task")
@@ -70,7 +73,7 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument("--seed", type=int, default=0, help="the first seed")
     how.add_argument("--lr", type=float, help="one learning rate for all; default as swept")
     how.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="sequences per step")
-    how.add_argument("--corpus", metavar="FILE", help="text for mini_lm")
+    how.add_argument("--corpus", metavar="FILE", help="text for mini_lm, may be .gz")
     how.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     how.add_argument("--workers", type=int, help="runs at once; default one per core, 1 on cuda")
     how.add_argument(
@@ -82,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    outlive_the_terminal()
     p = parser()
     args = p.parse_args(argv)
     console = output()
@@ -101,8 +105,11 @@ def main(argv: list[str] | None = None) -> int:
         p.error(str(error))
     workers = args.workers or (1 if device == "cuda" else cpu_count())
     command = shlex.join(["python", "-m", "prism.train", *argv])
-    results.resume(describe(command, mode, device, workers, threads_per_worker=1))
-    return _run(Comparison(results, console, workers, device), plan, mode)
+    try:
+        results.resume(describe(command, mode, device, workers, threads_per_worker=1))
+        return _run(Comparison(results, console, workers, device), plan, mode)
+    except OSError as error:  # the disk is full, the folder cannot be written
+        p.error(f"{cause(error)}; {len(results.runs)} runs are in {results.path}")
 
 
 def _run(comparison: Comparison, plan: ComparisonPlan, mode: str) -> int:

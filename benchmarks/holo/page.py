@@ -20,7 +20,7 @@ def holo_sections(content: dict[str, Any]) -> list[str]:
         "Many facts in banks. *Array dict* is what an exact table of (hash, index) would take: "
         "for exact keys it is smaller than register and ledger together, and never errs. What "
         "the superposition is good for instead is said in [docs/HOLO.md](docs/HOLO.md).",
-        columns(content["many"], MANY),
+        columns(content["many"], MANY | (BY_LEDGER if "by_ledger" in content["many"][0] else {})),
         "Known and unknown keys in equal parts, thresholds in closed form:",
         columns(content["calibration"], CALIBRATION, left=0),
         _real_keys(content["real_keys"]),
@@ -67,6 +67,9 @@ MANY: dict[str, Spec] = {
     "array dict": _megabytes("array_dict_bytes"),
     "binds/s": "{bind_per_second:,.0f}",
     "recalls/s": "{recall_per_second:,.0f}",
+}
+BY_LEDGER: dict[str, Spec] = {  # a recall that the register misses, by default
+    "answered by the ledger": lambda row: f"{100 * row['by_ledger']:.2f}%",
 }
 CALIBRATION: dict[str, Spec] = {
     "facts": "{facts:,}",

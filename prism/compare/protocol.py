@@ -256,7 +256,10 @@ def plan_of(args: argparse.Namespace) -> tuple[ComparisonPlan, str]:
     if not 0 <= args.seed < 2**32 - FULL_SEEDS:
         raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32 - {FULL_SEEDS}")
     models = args.models.split(",") if comparing else [args.model]
-    tasks = args.task or list(SUITES[args.suite])
+    if args.corpus is not None and not args.corpus.strip():
+        raise ValueError(f"--corpus {args.corpus!r}: must not be empty")
+    default = ("mini_lm",) if args.corpus is not None and args.suite is None else None
+    tasks = args.task or list(default or SUITES[args.suite or "core"])
     of_models = "--models" if comparing else "--model"
     for flag, names, known in ((of_models, models, ALL_MODELS), ("--task", tasks, TASKS)):
         for name in names:

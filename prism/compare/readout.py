@@ -33,12 +33,21 @@ class EndReadout(LanguageModel):
         dim, vocab = model.config.d_model, model.config.vocab_size
         generator = torch.Generator().manual_seed(seed)
         self.position = nn.Parameter(torch.randn(length, dim, generator=generator))
-        self.position._no_weight_decay = True
         self.inside = nn.Linear(dim, 2 * dim, bias=False)
         self.outside = nn.Linear(2 * dim, vocab, bias=False)
         for layer in (self.inside, self.outside):
             std = layer.in_features**-0.5
             nn.init.normal_(layer.weight, std=std, generator=generator)
+
+    @property
+    def embedding(self) -> nn.Embedding:  # type: ignore[override]
+        """That of the model."""
+        return self.model.embedding
+
+    @property
+    def head(self) -> nn.Linear:  # type: ignore[override]
+        """That of the model, which is not used."""
+        return self.model.head
 
     def forward(
         self, tokens: Tensor, state: Any = None, segment_ids: Tensor | None = None

@@ -9,7 +9,9 @@ All V scores of a read come from a few Walsh-Hadamard transforms, so there is no
 The threshold for z is ``quantile(alpha, V)``, whatever the accumulator holds. Sums are integers, so
 taking a write back leaves no trace. Token j of the answer under ``root`` is at the address
 ``position_hashes(root, j)``; the ledger lists it, which makes forgetting exact, and is never asked
-for an answer.
+for an answer. Each token lies in the bank of its own address, so neither a long answer nor a
+subject of many relations fills one bank, and an accumulator that may grow is rebuilt with more
+banks, exactly, before its tokens become too many to be read whole.
 """
 
 from __future__ import annotations
@@ -26,12 +28,14 @@ from torch import Tensor
 from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codebook import HadamardCodebook
 from prism.holo.algebra.codes import bank_of, position_hashes, sign_codes
+from prism.holo.capacity.room import Room, item_accuracy
 from prism.holo.capacity.theory import facts_at, quantile
 from prism.holo.ledger import FORGOTTEN, Ledger
 
 TOKENS_PER_FACT = 6  # of an answer with its ending, generously
 DIM = 32_768  # numbers of a bank
 FALSE_READ, ACCURACY = 1e-5, 0.999  # of a single token of an answer
+SPARE = 2  # times the tokens that a grown accumulator has room for
 
 
 class AddressRead(NamedTuple):
@@ -50,6 +54,7 @@ class AnswerAccumulator:
         banks: B; an address is held in the bank of its hash, unless a call names banks.
         seed: of the token codes.
         dtype: integer type of the sums.
+        grow: take more banks where :meth:`bind` would leave too many tokens to be read whole.
     """
 
     def __init__(
@@ -60,12 +65,14 @@ class AnswerAccumulator:
         seed: int = 0,
         dtype: str = "int16",
         device: str | torch.device = "cpu",
+        grow: bool = False,
     ) -> None:
         if vocab_size < 2:
             raise ValueError(f"vocab_size = {vocab_size}: must be >= 2")
         self.accumulator = Accumulator(banks, dim, dtype, device)
         self.codes = HadamardCodebook(dim, vocab_size, seed)
         self.ledger = Ledger()
+        self.grow, self._room = grow, Room(dim, banks, FALSE_READ, "filter", 1)
 
     @property
     def H(self) -> Tensor:
@@ -76,10 +83,8 @@ class AnswerAccumulator:
         """The z that an address that was never written passes with probability ``alpha``."""
         return quantile(alpha, len(self.codes))
 
-    def bind(
-        self, root: np.uint64, bank: int, tokens: Sequence[int], source: str | None = None
-    ) -> None:
-        """Write an answer into one bank, in place of an earlier one under the same root.
+    def bind(self, root: np.uint64, tokens: Sequence[int], source: str | None = None) -> None:
+        """Write an answer, in place of an earlier one under the same root.
 
         Raises:
             ValueError: no token, or one outside 0..V-1; nothing is changed.
@@ -88,14 +93,31 @@ class AnswerAccumulator:
             raise ValueError("tokens = []: must hold at least one token id")
         ids = self._checked(tokens)
         if root in self:
-            self.forget(root, bank)
+            self.forget(root)
+        if self.grow:
+            self._make_room(self.ledger.live + len(ids), self.ledger.live_facts + 1)
         places = np.arange(len(ids))
         addresses = position_hashes(np.full(len(ids), root), places)
-        self.write(addresses, ids, np.full(len(ids), bank))
+        self.write(addresses, ids)
         self.ledger.append(addresses, ids, places, self.ledger.source_id(source), time.time())
 
-    def forget(self, root: np.uint64, bank: int) -> None:
-        """Take an answer out of its bank again, exactly.
+    def _make_room(self, tokens: int, answers: int) -> None:
+        """Rebuild with more banks if so many tokens of so many answers would not be read whole."""
+        level, size = item_accuracy(ACCURACY, tokens, answers), len(self.codes)
+        if self._room.fits(tokens, size, level):
+            return
+        old, banks = self.accumulator, self.accumulator.banks
+        while not self._room.fits(SPARE * tokens, size, level):
+            banks *= 2
+            self._room = Room(old.dim, banks, FALSE_READ, "filter", 1)
+        rows, column = self.ledger.live_rows(), self.ledger.column
+        new = Accumulator(banks, old.dim, old.dtype, self.H.device)
+        signs = np.ones(len(rows), np.int64)
+        new.bind(column("key")[rows], column("value")[rows], self.codes, signs)
+        self.accumulator = new
+
+    def forget(self, root: np.uint64) -> None:
+        """Take an answer out again, exactly.
 
         Raises:
             KeyError: nothing is bound under the root.
@@ -104,7 +126,7 @@ class AnswerAccumulator:
             raise KeyError(f"root {root}: is not bound")
         rows = self.ledger.chain(self._row(root))[0]
         column = self.ledger.column
-        self.remove(column("key")[rows], column("value")[rows], np.full(len(rows), bank))
+        self.remove(column("key")[rows], column("value")[rows])
         self.ledger.supersede(rows, FORGOTTEN)
 
     def source(self, root: np.uint64) -> str | None:

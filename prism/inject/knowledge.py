@@ -1,6 +1,6 @@
 """Facts of one model: relations and their wordings, subjects and their names, answers as tokens.
 
-    address(s, r, j) = hash(s, r) moved to place j,    bank = hash(s)
+    address(s, r, j) = hash(s, r) moved to place j
 
 The answers lie in an :class:`AnswerAccumulator`, which also lists them; what is kept here beside it
 is text: how a relation is worded, and which subjects it is bound for.
@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from prism.data.tokens import Tokenizer
 from prism.holo import FactStore
-from prism.holo.algebra.codes import bank_of, hash_keys, position_hashes
+from prism.holo.algebra.codes import hash_keys, position_hashes
 from prism.inject.addresses import AnswerAccumulator, banks_for
 from prism.inject.calibration import Calibration
 from prism.inject.names import SLOT, Names, subject_of, wording_of
@@ -79,7 +79,7 @@ class Knowledge:
 
     def __contains__(self, fact: tuple[str, str]) -> bool:
         """True if an answer is bound for a (subject, relation)."""
-        return self._root(*fact)[0] in self.answers
+        return self._root(*fact) in self.answers
 
     @property
     def share(self) -> float:
@@ -111,7 +111,7 @@ class Knowledge:
             ValueError: a token that the accumulator does not have, or a subject without a letter.
         """
         self.names.check(subject, subject)
-        self.answers.bind(*self._root(subject, relation), tokens, source)
+        self.answers.bind(self._root(subject, relation), tokens, source)
         if relation not in self.relations:
             whole = relation.count(SLOT) == 1  # a wording is its own name
             self.describe(
@@ -130,7 +130,7 @@ class Knowledge:
         """
         if (subject, relation) not in self:
             raise KeyError(f"no fact is bound about the {relation} of {subject}")
-        self.answers.forget(*self._root(subject, relation))
+        self.answers.forget(self._root(subject, relation))
         del self.relations[relation].subjects[subject]
 
     def forget_names(self, subject: str) -> None:
@@ -151,14 +151,14 @@ class Knowledge:
 
     def read(self, subject: str, relation: str, place: int) -> tuple[int, float] | None:
         """The token at one place of an answer and its z-score, or None below the noise."""
-        root, bank = self._root(subject, relation)
+        root = self._root(subject, relation)
         address = position_hashes(np.array([root]), np.array([place]))
-        tokens, z = self.answers.read(address, np.array([bank]))
+        tokens, z = self.answers.read(address)
         return (int(tokens), float(z)) if float(z) > self._noise else None
 
     def source(self, subject: str, relation: str) -> str | None:
         """Source of the fact, if one was given."""
-        return self.answers.source(self._root(subject, relation)[0])
+        return self.answers.source(self._root(subject, relation))
 
     def asked(self, hidden: Tensor) -> list[list[tuple[str, float]]]:
         """For each state ``[T, n, D]`` of the n calibrated layers the relations it may ask about,
@@ -222,10 +222,9 @@ class Knowledge:
         hidden, _ = last_states(model, tokens, self.calibration.layers)
         return self.calibration.space(hidden)
 
-    def _root(self, subject: str, relation: str) -> tuple[np.uint64, int]:
-        """The hash of a fact, from which its addresses are made, and the bank of its subject."""
-        root, about = hash_keys([f"{subject}\0{relation}", subject])
-        return root, int(bank_of(np.array([about]), self.answers.accumulator.banks)[0])
+    def _root(self, subject: str, relation: str) -> np.uint64:
+        """The hash of a fact, from which its addresses are made."""
+        return hash_keys([f"{subject}\0{relation}"])[0]
 
 
 class KnowledgeView(LiveView):
@@ -243,7 +242,8 @@ class KnowledgeView(LiveView):
 
     def reset(self, room: int) -> None:
         size = len(self.knowledge.answers.codes)
-        self.knowledge.reset(AnswerAccumulator(vocab_size=size, banks=banks_for(room, size)))
+        banks = banks_for(room, size)
+        self.knowledge.reset(AnswerAccumulator(vocab_size=size, banks=banks, grow=True))
 
     def place(self, key: str) -> tuple[str, str]:
         if key in self.given:

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from prism.config import PrismConfig
 from prism.model import checkpoint as disk
-from prism.model.generate import generate
+from prism.model.generation.decode import generate, stream
 from prism.model.holo_read import FactQueries
 from prism.model.state import State, check_state, owned
 from prism.model.state import detach_state as detach_state  # so imported by many
@@ -216,12 +216,14 @@ class LanguageModel(nn.Module):
         training = self.training
         self.eval()
         with torch.no_grad():
-            tokens = torch.zeros(1, context, dtype=torch.long, device=self.embedding.weight.device)
+            device = next(self.parameters()).device
+            tokens = torch.zeros(1, context, dtype=torch.long, device=device)
             state = self(tokens).state
         self.train(training)
         return state.nbytes
 
     generate = generate
+    stream = stream
     save = disk.save
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Any:

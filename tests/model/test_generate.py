@@ -88,8 +88,8 @@ def test_generation_reads_the_prefix_once():
         ({"prompt": torch.zeros(0, dtype=torch.long)}, "prompt of shape (0,): must be"),
         ({"prompt": torch.zeros(1, 1, 1, dtype=torch.long)}, "prompt of shape (1, 1, 1): must be"),
         ({"max_new_tokens": -1}, "max_new_tokens = -1: must be >= 0"),
-        ({"temperature": -0.5}, "temperature = -0.5: must be >= 0"),
-        ({"temperature": float("nan")}, "temperature = nan: must be >= 0"),
+        ({"temperature": -0.5}, "temperature = -0.5: must be a number >= 0"),
+        ({"temperature": float("nan")}, "temperature = nan: must be a number >= 0"),
         ({"top_k": 0}, "top_k = 0: must be None or >= 1"),
     ),
 )
