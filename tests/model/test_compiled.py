@@ -8,8 +8,11 @@ from torch.export import Dim, export
 from prism import Prism
 from tests.model.families import assert_close, perturbed, segments_of, shrunk, tokens_of
 
-# torch's own tracer makes an instance of an autograd function to read its class
-pytestmark = pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+# of torch's own tracer: it instantiates autograd functions and asks carried tensors for a gradient
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning"),
+]
 ROUTING = {"dense": {"router_topk": None}, "sparse": {"router_topk": 1}}
 routings = pytest.mark.parametrize("routing", ROUTING)
 

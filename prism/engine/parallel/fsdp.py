@@ -29,7 +29,6 @@ from torch.utils.checkpoint import checkpoint
 
 from prism.engine.parallel.world import World
 from prism.engine.settings import Settings
-from prism.model.prism import Prism
 from prism.model.protocol import LanguageModel
 
 # Parameters of a block that is gathered and reduced on its own where there are several ranks;
@@ -55,7 +54,7 @@ def sharded(make: Callable[[], LanguageModel], s: Settings, w: World, weights: b
         if s.recompute:
             _recompute(block)
     _shard(model, s, w)
-    if isinstance(model, Prism):  # a unit's weights are there only while its own block runs
+    if hasattr(model, "joined"):  # a unit's weights are there only while its own block runs
         alone = any(isinstance(block, FSDPModule) for block in model.blocks)
         model.joined = not (alone or s.recompute)
     buffers = {name: value.clone() for name, value in model.named_buffers()}
