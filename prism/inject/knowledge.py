@@ -27,9 +27,10 @@ from prism.inject.probes import PROBES, SUBJECTS
 from prism.inject.reading import last_states
 from prism.inject.relation_space import Prototypes, score, without_near_duplicates
 from prism.inject.sync import LiveView, parts
+from prism.inject.trigger import Levels, noun_of, words
 
 NEGATIVES = 2  # subjects that the probes' nouns are asked about
-NEARLY = 0.1  # a relation this close behind the likeliest is tried after it
+SMALLEST_GAP = 0.05  # between the two scores that clearness is measured by
 EXAMPLES = 8  # subjects that a wording's prototype is averaged over
 FALSE_READ = 1e-5  # chance that an address nobody wrote gives a token
 STATEMENT = re.compile(r"(?:The|the) (.+) (is|was|are|were)(?: the| called| called the)?")
@@ -67,13 +68,17 @@ class Knowledge:
         self.names = Names()
         self.relations: dict[str, Relation] = {}
         self.calibration: Calibration | None = None
+        self.levels = Levels()
         self._bound: Prototypes | None = None
+        self._columns: dict[str, int] = {}
+        self._words: dict[str, tuple[str, ...]] = {}
         self.reset(answers)
 
     def reset(self, answers: AnswerAccumulator) -> None:
         """Go on with another accumulator, an empty one; names and wordings stay."""
         self.answers = answers
         self._noise = answers.threshold(FALSE_READ)
+        self._about: dict[str, dict[str, None]] = {}
         for relation in self.relations.values():
             relation.subjects.clear()
 
@@ -121,6 +126,7 @@ class Knowledge:
         subjects = self.relations[relation].subjects
         subjects.pop(subject, None)
         subjects[subject] = None
+        self._about.setdefault(subject, {})[relation] = None
 
     def forget(self, subject: str, relation: str) -> None:
         """Take an answer out of the accumulator again, exactly.
@@ -132,10 +138,12 @@ class Knowledge:
             raise KeyError(f"no fact is bound about the {relation} of {subject}")
         self.answers.forget(*self._root(subject, relation))
         del self.relations[relation].subjects[subject]
+        del self._about[subject][relation]
 
     def forget_names(self, subject: str) -> None:
         """Drop the names of a subject about which nothing is bound any more."""
-        if not any(subject in relation.subjects for relation in self.relations.values()):
+        if not self._about.get(subject):
+            self._about.pop(subject, None)
             self.names.remove(subject)
 
     def locate(self, prompt: str) -> tuple[str, str]:
@@ -160,23 +168,29 @@ class Knowledge:
         """Source of the fact, if one was given."""
         return self.answers.source(self._root(subject, relation)[0])
 
-    def asked(self, hidden: Tensor) -> list[list[tuple[str, float]]]:
-        """For each state ``[T, n, D]`` of the n calibrated layers the relations it may ask about,
-        the likeliest first, and how far each is above the threshold: below 0 for a relation that
-        counts only where its own words stand in the text. Empty where nothing is asked."""
+    def clearness(self, hidden: Tensor) -> Tensor | None:
+        """How clearly each state ``[T, n, D]`` of the n calibrated layers asks about each relation,
+        ``[T, R]`` in the units of :class:`~prism.inject.trigger.Levels`; None if there is none."""
         if self._bound is None:
-            return [[] for _ in hidden]
+            return None
         scores = score(self.calibration.space(hidden), self._bound, self._negatives)
-        best = scores.amax(dim=-1)
-        known, candidates = list(self.relations), []
-        for row, top in zip(scores, best.tolist(), strict=True):
-            if top <= self._lowest:
-                candidates.append([])
-                continue
-            near = (row > max(self._lowest, top - NEARLY)).nonzero()[:, 0]
-            order = near[row[near].argsort(descending=True)].tolist()
-            candidates.append([(known[i], float(row[i]) - self._threshold) for i in order])
-        return candidates
+        return (scores - self._lowest) / max(self._threshold - self._lowest, SMALLEST_GAP)
+
+    def relations_of(self, subject: str) -> list[str]:
+        """The relations that are bound for a subject."""
+        return list(self._about.get(subject, ()))
+
+    def index(self, relation: str) -> int:
+        """The column of a relation in :meth:`clearness`."""
+        return self._columns[relation]
+
+    def relation_words(self, relation: str) -> tuple[str, ...]:
+        """The words of a relation: its name's, or those that all its wordings share."""
+        return self._words[relation]
+
+    def words_of(self, relations: Sequence[str]) -> frozenset[str]:
+        """All words of some relations."""
+        return frozenset(word for r in relations for word in self._words[r])
 
     def prepare(self, model: nn.Module) -> None:
         """Make the prototypes that are missing: the only forward passes binding ever needs."""
@@ -188,6 +202,8 @@ class Knowledge:
                 relation.prototypes = self._prototypes(model, relation.wordings, subjects)
                 relation.negatives = self._negatives_of(model, subjects[:NEGATIVES])
         made = list(self.relations.values())
+        self._columns = {name: i for i, name in enumerate(self.relations)}
+        self._words = {name: relation_words(name, r.wordings) for name, r in self.relations.items()}
         owner = [i for i, r in enumerate(made) for _ in r.prototypes]
         self._bound = Prototypes(torch.cat([r.prototypes for r in made]), torch.tensor(owner))
         negatives = torch.cat([self.calibration.competitors, *(r.negatives for r in made)])
@@ -266,6 +282,16 @@ class KnowledgeView(LiveView):
             for subject in before - {subject for subject, _ in self._keys}:
                 self.knowledge.forget_names(subject)
         return changed
+
+
+def relation_words(name: str, wordings: Sequence[str]) -> tuple[str, ...]:
+    """The words that say a relation: its name's if all wordings have them, else the ones that all
+    wordings share, in the order of the first."""
+    shared = noun_of(wordings)
+    named = tuple(words(name))
+    if SLOT not in name and shared <= frozenset(named):
+        return named
+    return tuple(w for w in words(wordings[0]) if w in shared)
 
 
 def fill_in(wording: str, subject: str) -> str:

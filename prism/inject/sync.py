@@ -16,7 +16,9 @@ from typing import Any, NamedTuple
 
 from prism.holo import Fact, FactStore, HoloTape
 
-PHRASE = re.compile(r"(?:[Tt]he )?(.+?) of (.+)")
+STATED = re.compile(r"(?:[Tt]he )?(?P<rest>.+? of .+?)(?: (?:is|was|are|were))?")
+OF = re.compile(r" of ")
+SUBJECT_START = re.compile(r"[Tt]he |[^\W\d_a-zß-öø-ÿ]|\d")
 OPEN_END = re.compile(r".*\b(?:is|was|are|were|be|called|in|by|the|of|to|on|at|from)")
 SMALLEST = 1_000  # facts that a view has room for at least
 
@@ -160,8 +162,19 @@ def _answers(store: FactStore, facts: Sequence[Fact]) -> list[str | Skipped]:
 
 
 def parts(key: str) -> tuple[str, ...]:
-    """``(subject, relation)`` of a phrase, or ``(sentence,)``."""
-    phrase = PHRASE.fullmatch(key)
-    if phrase is None or OPEN_END.fullmatch(key):
+    """``(subject, relation)`` of a phrase, or ``(sentence,)``.
+
+    "RELATION of SUBJECT", with "the" before it and "is" after it or without: these are one key.
+    Where "of" stands twice, the subject begins with a capital, a digit or "the"; without any, at
+    the last one.
+    """
+    phrase = STATED.fullmatch(key)
+    if phrase is None or OPEN_END.fullmatch(phrase["rest"]):
         return (key,)
-    return phrase.group(2), phrase.group(1)
+    text = phrase["rest"]
+    places = [m.span() for m in OF.finditer(text) if m.start() and m.end() < len(text)]
+    if not places:
+        return (key,)
+    named = (p for p in places if SUBJECT_START.match(text, p[1]))
+    low, high = next(named, places[-1])
+    return text[high:], text[:low]

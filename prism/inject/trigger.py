@@ -21,6 +21,7 @@ that the state hardly tells the relation, but the noun and the last word are the
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from prism.inject.clause import clause_of, is_whole_name, verdict
 from prism.inject.names import SLOT, Mention, Transcript
 
 if TYPE_CHECKING:
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
 
 WORD = re.compile(r"[^\W_]+")
+SHARED = 0.3  # share of a relation's content words from which it counts as spoken of
 SENTENCE = re.compile(r"[.?!\n]")
 PLAIN = frozenset(
     WORD.findall(
@@ -83,6 +86,30 @@ class Injection:
         return f"{piece!r}: {asked}{typo}, z {self.z:.1f}{source}"
 
 
+@dataclass(frozen=True)
+class Levels:
+    """How clear a state must be, in units of the gap between the score that nearly all questions
+    with the relation's words reach (0) and the one that hardly any other text does (1).
+
+    Attributes:
+        open: where the words say nothing against it.
+        shared: where a content word of the relation, or one derived from it, is in the clause.
+        asked: where the clause asks for it in so many words.
+        further: where something is said of the value itself.
+    """
+
+    open: float = 0.3
+    shared: float = -0.5
+    asked: float = -4.0
+    further: float = 1.0
+
+    def of(self, kind: str, overlap: float) -> float:
+        """The level for a verdict of the clause."""
+        if kind == "open":
+            return self.shared if overlap >= SHARED else self.open
+        return self.asked if kind == "asked" else self.further
+
+
 class FactTrigger:
     """Detector and state of one sequence, beside the model's own state."""
 
@@ -90,6 +117,7 @@ class FactTrigger:
         self._knowledge = knowledge
         self._transcript = Transcript(knowledge.names, knowledge.tokenizer)
         self._last: Injection | None = None
+        self._told: dict[tuple[str, str], int] = {}
 
     def step(
         self, tokens: Sequence[int], hidden: Tensor, attention: Tensor | None
@@ -102,16 +130,18 @@ class FactTrigger:
             attention: ``[T, S]`` mean weights of the calibrated heads over all S tokens so far;
                 None for a model without attention.
         """
-        asked = self._knowledge.asked(hidden)
+        clear = self._knowledge.clearness(hidden)
+        best = [-math.inf] * len(tokens) if clear is None else clear.amax(dim=-1).tolist()
         injections = []
         for i, token in enumerate(tokens):
             at = len(self._transcript)
             self._transcript.append(token)
             injection = self._go_on(at, token)
-            if injection is None and asked[i]:
-                mention = self._subject(None if attention is None else attention[i])
-                if mention is not None:
-                    injection = self._begin(at, mention, asked[i])
+            if injection is None and clear is not None:
+                levels = self._knowledge.levels
+                if best[i] > levels.shared or self._transcript.ends_open():
+                    row = None if attention is None else attention[i]
+                    injection = self._begin(at, row, clear[i])
             injections.append(injection)
             self._last = injection
         return injections
@@ -120,6 +150,7 @@ class FactTrigger:
         last = self._last
         if last is None or last.token != token:
             return None
+        self._told[last.subject, last.relation] = at
         place = last.place + 1
         read = self._knowledge.read(last.subject, last.relation, place)
         if read is None:
@@ -127,43 +158,71 @@ class FactTrigger:
         token, z = read
         return dataclasses.replace(last, position=at, token=token, z=z, place=place)
 
-    def _begin(self, at: int, mention: Mention, asked: list[tuple[str, float]]) -> Injection | None:
-        text = self._transcript.recent()
-        for relation, score in asked:
-            wordings = self._knowledge.relations[relation].wordings
-            if score <= 0 and not spoken(text, mention.text, wordings):
-                continue
-            if altered(text, mention.text, wordings):
-                continue
-            read = self._knowledge.read(mention.subject, relation, 0)
-            if read is not None:
-                source = self._knowledge.source(mention.subject, relation)
-                return Injection(
-                    at,
-                    *read,
-                    mention.subject,
-                    relation,
-                    0,
-                    score,
-                    mention.text,
-                    mention.how,
-                    source,
-                )
+    def _begin(self, at: int, attention: Tensor | None, clear: Tensor) -> Injection | None:
+        seen = self._transcript.mentions()
+        for mention, sure in self._subjects(seen, attention):
+            asked = self._asked(mention, seen, clear, sure)
+            for relation, clearness in asked:
+                read = self._knowledge.read(mention.subject, relation, 0)
+                if read is not None:
+                    return Injection(
+                        at,
+                        *read,
+                        mention.subject,
+                        relation,
+                        0,
+                        clearness,
+                        mention.text,
+                        mention.how,
+                        self._knowledge.source(mention.subject, relation),
+                    )
         return None
 
-    def _subject(self, attention: Tensor | None) -> Mention | None:
-        seen = self._transcript.mentions()
-        if not seen:
-            return None
+    def _asked(
+        self, mention: Mention, seen: Sequence[Mention], clear: Tensor, sure: bool
+    ) -> list[tuple[str, float]]:
+        """The relations of the mentioned subject that are asked about, the likeliest first."""
+        knowledge = self._knowledge
+        own = knowledge.relations_of(mention.subject)
+        names = knowledge.words_of(own)
+        text, start, end = self._transcript.around(mention)
+        if not own or not is_whole_name(text, start, end, names):
+            return []
+        clause = clause_of(text, start, end)
+        if clause is None:
+            return []
+        found = []
+        for relation in own:
+            said = verdict(clause, knowledge.relation_words(relation))
+            if said.kind == "other":
+                continue
+            told = self._told.get((mention.subject, relation), -1)
+            if said.kind != "asked" and (told >= mention.first or not sure):
+                continue
+            value = float(clear[knowledge.index(relation)])
+            if value > knowledge.levels.of(said.kind, said.overlap):
+                found.append((said.kind == "asked", value, relation))
+        found.sort(key=lambda f: (f[0], f[1]), reverse=True)
+        return [(relation, value) for _, value, relation in found]
+
+    def _subjects(
+        self, seen: Sequence[Mention], attention: Tensor | None
+    ) -> list[tuple[Mention, bool]]:
+        """Names that may be asked about, the likeliest first, and whether it is sure which."""
+        known = [m for m in seen if m.subject is not None]
+        if not known:
+            return []
+        alone = len({m.subject for m in known}) == 1
         if attention is None:
-            known = [m for m in seen if m.subject is not None]
-            return known[-1] if known else None
+            return [(known[-1], True)]
         attention = torch.cat([torch.zeros(1), attention[1:]])  # the first token is a place to rest
         mass = [float(attention[m.first : m.last + 1].sum()) for m in seen]
         best = max(range(len(seen)), key=mass.__getitem__)
         enough = mass[best] >= self._knowledge.share * float(attention.max())
-        alone = len(seen) == 1 and seen[0].first == 0
-        return seen[best] if (enough or alone) and seen[best].subject is not None else None
+        found = [(seen[best], True)] if enough and seen[best].subject is not None else []
+        if not found or found[0][0] != known[-1]:
+            found.append((known[-1], alone))
+        return found
 
 
 def noun_of(wordings: Sequence[str]) -> frozenset[str]:
