@@ -25,6 +25,7 @@ SUBJECT = "§"
 TOKEN = re.compile(r"§|['’]s\b|[^\W_]+(?:[-'’.][^\W_]+)*|[^\w\s]")
 STOP = re.compile(r"[.?!][\"'”’)]*\s+(?=[\"'“(]*[A-Z0-9§])|[.?!]+[\"'”’)]*\s+(?=\S)|\n")
 SHORT = re.compile(r"(?:\b[A-Za-z]|\b(?:vs|Mr|Mrs|Ms|Dr|St|No|Prof|Inc|Ltd|Co))\.$")
+PARTICIPLE = re.compile(r"\w+(?:ed|en|wn|ung|ade|uilt|eld|ught|ound|ept|pent|set|run|led|sold)")
 YEAR = re.compile(r"(?:1\d{3}|20\d{2})s?")
 
 DETERMINERS = frozenset("a an the this that these those its his her their our my your any".split())
@@ -95,6 +96,11 @@ class Clause:
     raw: tuple[str, ...]
     last: int
     distance: int
+
+    def text(self) -> str:
+        """The sentence with X for its subject."""
+        text = " ".join("X" if w == SUBJECT else w for w in self.raw)
+        return re.sub(r" (?=['’]s\b|[^\w\s])", "", text)
 
 
 @dataclass(frozen=True)
@@ -261,6 +267,7 @@ def verdict(clause: Clause, relation: Sequence[str]) -> Verdict:
     phrase = asked_phrase(tail)
     if phrase is None and clause.last:
         phrase = asked_phrase(_without_asides(words))
+    phrase = phrase or had_phrase(tail)
     if phrase is not None and phrase[0] == GOVERNED:
         if frozenset(content(phrase[1:])) & noun:
             return Verdict("other", overlap, f"asks for {' '.join(phrase)}")
@@ -275,6 +282,12 @@ def verdict(clause: Clause, relation: Sequence[str]) -> Verdict:
     if further(words, noun):
         return Verdict("further", overlap)
     return Verdict("open", overlap)
+
+
+def goes_on(rest: str) -> bool:
+    """True if what follows a copula is its predicate, as in "the music of § was | written by"."""
+    words = [w for w in words_of(rest) if not w.endswith("ly")]
+    return bool(words) and PARTICIPLE.fullmatch(words[0]) is not None
 
 
 def further(words: Sequence[str], noun: frozenset[str]) -> bool:
@@ -311,7 +324,9 @@ def asked_phrase(words: Sequence[str]) -> list[str] | None:
     at = len(body) - 1 - body[::-1].index(SUBJECT)
     if body[at + 1 : at + 2] in (["'s"], ["'"], ["’"]):
         owner = _head_before(body[:at])
-        phrase = _noun_phrase(_up_to_preposition(body[at + 2 :]))
+        whole = body[at + 2 :]
+        part = _up_to_preposition(whole)
+        phrase = None if sign == "," and len(part) < len(whole) else _noun_phrase(part)
         return [owner, *phrase] if owner and phrase else phrase
     if at == len(body) - 1:
         return _phrase_of_subject(body[:at], sign)
@@ -386,6 +401,15 @@ def _noun_phrase(words: Sequence[str]) -> list[str] | None:
     if not content(words) or len(words) > 7 or any(w in odd for w in words):
         return None
     return [w for w in words if w not in DETERMINERS]
+
+
+def had_phrase(words: Sequence[str]) -> list[str] | None:
+    """N of "§ has the N" and "§ has a N of", at the end of a clause."""
+    body = [w for i, w in enumerate(words) if not (i == len(words) - 1 and w in ("of", ":"))]
+    at = next((i for i, w in enumerate(body[:-1]) if w == SUBJECT), None)
+    if at is None or body[at + 1] not in ("has", "have", "had") or SUBJECT in body[at + 1 :]:
+        return None
+    return _noun_phrase(body[at + 2 :]) if body[at + 2 : at + 3] else None
 
 
 def _without_asides(words: Sequence[str]) -> list[str]:

@@ -27,9 +27,12 @@ from prism.inject.probes import PROBES, SUBJECTS
 from prism.inject.reading import last_states
 from prism.inject.relation_space import Prototypes, score, without_near_duplicates
 from prism.inject.sync import LiveView, parts
+from prism.inject.clause import Clause, words_of
+from prism.inject.second_opinion import SecondOpinion
 from prism.inject.trigger import Levels, noun_of, words
 
 NEGATIVES = 2  # subjects that the probes' nouns are asked about
+OPINION, AGREES, DOUBTS = 8.0, 0.06, 0.15  # weight of a second opinion's margin, its zero, bounds
 SMALLEST_GAP = 0.05  # between the two scores that clearness is measured by
 EXAMPLES = 8  # subjects that a wording's prototype is averaged over
 FALSE_READ = 1e-5  # chance that an address nobody wrote gives a token
@@ -69,6 +72,7 @@ class Knowledge:
         self.relations: dict[str, Relation] = {}
         self.calibration: Calibration | None = None
         self.levels = Levels()
+        self.opinion: SecondOpinion | None = None
         self._bound: Prototypes | None = None
         self._columns: dict[str, int] = {}
         self._words: dict[str, tuple[str, ...]] = {}
@@ -188,6 +192,14 @@ class Knowledge:
         """The words of a relation: its name's, or those that all its wordings share."""
         return self._words[relation]
 
+    def second_opinion(self, clause: Clause, relation: str, own: Sequence[str]) -> float:
+        """What another reader of the clause adds to the clearness; 0 without one."""
+        if self.opinion is None:
+            return 0.0
+        margin = self.opinion.margin(clause.text(), " ".join(self.relation_words(relation)), [
+            " ".join(self.relation_words(r)) for r in own])
+        return OPINION * min(max(margin + AGREES, -DOUBTS), DOUBTS)
+
     def words_of(self, relations: Sequence[str]) -> frozenset[str]:
         """All words of some relations."""
         return frozenset(word for r in relations for word in self._words[r])
@@ -288,9 +300,8 @@ def relation_words(name: str, wordings: Sequence[str]) -> tuple[str, ...]:
     """The words that say a relation: its name's if all wordings have them, else the ones that all
     wordings share, in the order of the first."""
     shared = noun_of(wordings)
-    named = tuple(words(name))
-    if SLOT not in name and shared <= frozenset(named):
-        return named
+    if SLOT not in name and shared <= frozenset(words(name)):
+        return tuple(words_of(name))
     return tuple(w for w in words(wordings[0]) if w in shared)
 
 

@@ -25,7 +25,7 @@ WORDS = re.compile(r"[\w-]+")
 ENDS = re.compile(rb"(?:[A-Za-z']+|[^\s\w])$")
 OPENERS = frozenset(
     b"is was are were be been 's it's called named by in on at to of for with from as than about "
-    b"the a an only just around roughly : , most".split()
+    b"only just around roughly : ,".split()
 )
 ARTICLE = re.compile(rb"(?:[Tt]he|[Aa]n?) (?=.)")
 SLOT = "{}"  # place of the subject in a wording
@@ -140,15 +140,22 @@ class Transcript:
         self._text += self._tokenizer.piece(token)
         self._ends.append(len(self._text))
 
+    def since(self, token: int) -> str:
+        """The text from a token on."""
+        return bytes(self._text[self._ends[token - 1] if token else 0 :]).decode(errors="replace")
+
     def recent(self) -> str:
         """The last ``LOOKBACK`` bytes."""
         return bytes(self._text[-LOOKBACK:]).decode(errors="replace")
 
-    def ends_open(self) -> bool:
-        """True if the text ends where a value may follow: after a sign or a word like "is"."""
+    def place(self) -> str:
+        """Where the text has come to: "slot" after a word or sign like "is", where a value may
+        follow; "stop" after the end of a sentence; else "inside"."""
         tail = bytes(self._text[-16:]).rstrip()
+        if tail.rstrip(b"\"')")[-1:] in b".!?;":
+            return "stop"
         last = ENDS.search(tail)
-        return last is not None and last.group().lower() in OPENERS
+        return "slot" if last is not None and last.group().lower() in OPENERS else "inside"
 
     def around(self, mention: Mention) -> tuple[str, int, int]:
         """The text of the last ``LOOKBACK`` bytes, and where in it a mention begins and ends."""

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from prism.inject.clause import clause_of, is_whole_name, verdict
+from prism.inject.clause import Verdict, clause_of, goes_on, is_whole_name, verdict
 from prism.inject.names import SLOT, Mention, Transcript
 
 if TYPE_CHECKING:
@@ -95,19 +95,26 @@ class Levels:
         open: where the words say nothing against it.
         shared: where a content word of the relation, or one derived from it, is in the clause.
         asked: where the clause asks for it in so many words.
-        further: where something is said of the value itself.
+        further: where something is said of the value itself, or the subject is but a pronoun.
+        heard: below it a second opinion is not asked for.
+        inside: added where no value is due: not after a word like "is", "by", "of" or a colon.
     """
 
-    open: float = 0.3
+    open: float = 0.2
     shared: float = -0.5
     asked: float = -4.0
     further: float = 1.0
+    inside: float = 0.7
+    heard: float = -0.25
 
-    def of(self, kind: str, overlap: float) -> float:
-        """The level for a verdict of the clause."""
-        if kind == "open":
-            return self.shared if overlap >= SHARED else self.open
-        return self.asked if kind == "asked" else self.further
+    def of(self, said: Verdict, distance: int, place: str) -> float:
+        """The level for a verdict of the clause, at a place of the text."""
+        if said.kind == "asked":
+            return self.asked
+        level = self.shared if said.overlap >= SHARED else self.open
+        if said.kind == "further" or distance == 1:
+            level = self.further
+        return level + (self.inside if place == "inside" else 0.0)
 
 
 class FactTrigger:
@@ -118,6 +125,7 @@ class FactTrigger:
         self._transcript = Transcript(knowledge.names, knowledge.tokenizer)
         self._last: Injection | None = None
         self._told: dict[tuple[str, str], int] = {}
+        self._denied: dict[tuple[str, str, int], int] = {}
 
     def step(
         self, tokens: Sequence[int], hidden: Tensor, attention: Tensor | None
@@ -138,10 +146,10 @@ class FactTrigger:
             self._transcript.append(token)
             injection = self._go_on(at, token)
             if injection is None and clear is not None:
-                levels = self._knowledge.levels
-                if best[i] > levels.shared or self._transcript.ends_open():
+                place = self._transcript.place()
+                if place == "slot" or (place == "inside" and best[i] > 0):
                     row = None if attention is None else attention[i]
-                    injection = self._begin(at, row, clear[i])
+                    injection = self._begin(at, row, clear[i], place)
             injections.append(injection)
             self._last = injection
         return injections
@@ -158,10 +166,12 @@ class FactTrigger:
         token, z = read
         return dataclasses.replace(last, position=at, token=token, z=z, place=place)
 
-    def _begin(self, at: int, attention: Tensor | None, clear: Tensor) -> Injection | None:
+    def _begin(
+        self, at: int, attention: Tensor | None, clear: Tensor, place: str
+    ) -> Injection | None:
         seen = self._transcript.mentions()
         for mention, sure in self._subjects(seen, attention):
-            asked = self._asked(mention, seen, clear, sure)
+            asked = self._asked(mention, clear, sure, place)
             for relation, clearness in asked:
                 read = self._knowledge.read(mention.subject, relation, 0)
                 if read is not None:
@@ -179,7 +189,7 @@ class FactTrigger:
         return None
 
     def _asked(
-        self, mention: Mention, seen: Sequence[Mention], clear: Tensor, sure: bool
+        self, mention: Mention, clear: Tensor, sure: bool, place: str
     ) -> list[tuple[str, float]]:
         """The relations of the mentioned subject that are asked about, the likeliest first."""
         knowledge = self._knowledge
@@ -194,13 +204,21 @@ class FactTrigger:
         found = []
         for relation in own:
             said = verdict(clause, knowledge.relation_words(relation))
-            if said.kind == "other":
+            about = (mention.subject, relation, mention.start)
+            if said.kind == "other" and place == "slot" and clause.distance == 0:
+                self._denied[about] = len(self._transcript)  # what follows tells of that other thing
+            since = self._denied.get(about)
+            if said.kind == "other" or (
+                since is not None and clause.distance == 0 and not goes_on(self._transcript.since(since))
+            ):
                 continue
             told = self._told.get((mention.subject, relation), -1)
             if said.kind != "asked" and (told >= mention.first or not sure):
                 continue
             value = float(clear[knowledge.index(relation)])
-            if value > knowledge.levels.of(said.kind, said.overlap):
+            if said.kind != "asked" and value > knowledge.levels.heard:
+                value += knowledge.second_opinion(clause, relation, own)
+            if value > knowledge.levels.of(said, clause.distance, place):
                 found.append((said.kind == "asked", value, relation))
         found.sort(key=lambda f: (f[0], f[1]), reverse=True)
         return [(relation, value) for _, value, relation in found]
