@@ -32,10 +32,12 @@ from prism.inject.names import SLOT
 from prism.inject.probes import calibration_text
 from prism.inject.reading import read
 from prism.inject.second_opinion import SecondOpinion
-from prism.inject.sync import SMALLEST, Skipped
+from prism.inject.sync import Skipped
 from prism.inject.trigger import FactTrigger, Injection
 from prism.model.generate import stream_text
 from prism.model.holo_read import mix_facts
+
+FACTS = 1_000  # that a tape has room for if none is given
 
 
 @dataclass
@@ -290,7 +292,7 @@ def attach(
         ValueError: the tape has no ledger, so no list of facts.
         TypeError: something that is no store of facts.
     """
-    return AttachedLM(model, tokenizer, HoloTape.plan(facts=SMALLEST) if tape is None else tape)
+    return AttachedLM(model, tokenizer, HoloTape.plan(facts=FACTS) if tape is None else tape)
 
 
 def mixed(logits: Tensor, injections: Sequence[Injection | None]) -> Tensor:

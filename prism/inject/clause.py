@@ -28,15 +28,89 @@ SHORT = re.compile(r"(?:\b[A-Za-z]|\b(?:vs|Mr|Mrs|Ms|Dr|St|No|Prof|Inc|Ltd|Co))\
 PARTICIPLE = re.compile(r"\w+(?:ed|en|wn|ung|ade|uilt|eld|ught|ound|ept|pent|set|run|led|sold)")
 YEAR = re.compile(r"(?:1\d{3}|20\d{2})s?")
 
-DETERMINERS = frozenset("a an the this that these those its his her their our my your any".split())
-PREPOSITIONS = frozenset(
-    "of for at in on under behind to from with by as about into onto over within inside near than "
-    "between against through during after before since until like".split()
+DETERMINERS = frozenset(
+    [
+        "a",
+        "an",
+        "the",
+        "this",
+        "that",
+        "these",
+        "those",
+        "its",
+        "his",
+        "her",
+        "their",
+        "our",
+        "my",
+        "your",
+        "any",
+    ]
 )
-COPULAS = frozenset("is are was were be been being 's ’s : called named".split())
+PREPOSITIONS = frozenset(
+    [
+        "of",
+        "for",
+        "at",
+        "in",
+        "on",
+        "under",
+        "behind",
+        "to",
+        "from",
+        "with",
+        "by",
+        "as",
+        "about",
+        "into",
+        "onto",
+        "over",
+        "within",
+        "inside",
+        "near",
+        "than",
+        "between",
+        "against",
+        "through",
+        "during",
+        "after",
+        "before",
+        "since",
+        "until",
+        "like",
+    ]
+)
+COPULAS = frozenset(
+    ["is", "are", "was", "were", "be", "been", "being", "'s", "’s", ":", "called", "named"]
+)
 FILLERS = frozenset(
-    "a an the now currently about around roughly approximately nearly almost just only exactly "
-    "called named also still simply precisely some at today known as".split()
+    [
+        "a",
+        "an",
+        "the",
+        "now",
+        "currently",
+        "about",
+        "around",
+        "roughly",
+        "approximately",
+        "nearly",
+        "almost",
+        "just",
+        "only",
+        "exactly",
+        "called",
+        "named",
+        "also",
+        "still",
+        "simply",
+        "precisely",
+        "some",
+        "at",
+        "today",
+        "known",
+        "as",
+    ]
 )
 FUNCTION = (
     DETERMINERS
@@ -44,41 +118,223 @@ FUNCTION = (
     | COPULAS
     | FILLERS
     | frozenset(
-        "and or but so if when while whereas because although though unless who whom whose which "
-        "what where why how it he she they we you i me us them him has have had do does did can "
-        "could will would shall should may might must not no there here own s it's what's who's "
-        "out up down off then just tell me please ok say answer question q".split()
+        [
+            "and",
+            "or",
+            "but",
+            "so",
+            "if",
+            "when",
+            "while",
+            "whereas",
+            "because",
+            "although",
+            "though",
+            "unless",
+            "who",
+            "whom",
+            "whose",
+            "which",
+            "what",
+            "where",
+            "why",
+            "how",
+            "it",
+            "he",
+            "she",
+            "they",
+            "we",
+            "you",
+            "i",
+            "me",
+            "us",
+            "them",
+            "him",
+            "has",
+            "have",
+            "had",
+            "do",
+            "does",
+            "did",
+            "can",
+            "could",
+            "will",
+            "would",
+            "shall",
+            "should",
+            "may",
+            "might",
+            "must",
+            "not",
+            "no",
+            "there",
+            "here",
+            "own",
+            "s",
+            "it's",
+            "what's",
+            "who's",
+            "out",
+            "up",
+            "down",
+            "off",
+            "then",
+            "just",
+            "tell",
+            "me",
+            "please",
+            "ok",
+            "say",
+            "answer",
+            "question",
+            "q",
+        ]
     )
 )
 OTHER_TIME = frozenset(
-    "ago formerly former previous previously earlier erstwhile once next future ex then upcoming "
-    "coming later originally original".split()
+    [
+        "ago",
+        "formerly",
+        "former",
+        "previous",
+        "previously",
+        "earlier",
+        "erstwhile",
+        "once",
+        "next",
+        "future",
+        "ex",
+        "then",
+        "upcoming",
+        "coming",
+        "later",
+        "originally",
+        "original",
+    ]
 )
 OTHER_ONE = frozenset(
-    "vice deputy assistant associate acting interim junior sub co other another different same "
-    "second third second-highest second-largest last first late would-be rival minimum parent "
-    "opposite new old honorary".split()
+    [
+        "vice",
+        "deputy",
+        "assistant",
+        "associate",
+        "acting",
+        "interim",
+        "junior",
+        "sub",
+        "co",
+        "other",
+        "another",
+        "different",
+        "same",
+        "second",
+        "third",
+        "second-highest",
+        "second-largest",
+        "last",
+        "first",
+        "late",
+        "would-be",
+        "rival",
+        "minimum",
+        "parent",
+        "opposite",
+        "new",
+        "old",
+        "honorary",
+    ]
 )
 RELATED = frozenset(
-    "rival rivals competitor neighbour neighbor enemy opponent owner parent subsidiary twin "
-    "sister brother friend relative successor predecessor ally partner branch".split()
+    [
+        "rival",
+        "rivals",
+        "competitor",
+        "neighbour",
+        "neighbor",
+        "enemy",
+        "opponent",
+        "owner",
+        "parent",
+        "subsidiary",
+        "twin",
+        "sister",
+        "brother",
+        "friend",
+        "relative",
+        "successor",
+        "predecessor",
+        "ally",
+        "partner",
+        "branch",
+    ]
 )
-DENIAL = frozenset("not never n't cannot".split())
-MISTAKEN = frozenset("wrongly mistakenly falsely incorrectly supposedly".split())
-APART = frozenset("unlike than except besides not despite beat owns own owned versus".split())
+DENIAL = frozenset(["not", "never", "n't", "cannot"])
+MISTAKEN = frozenset(["wrongly", "mistakenly", "falsely", "incorrectly", "supposedly"])
+APART = frozenset(
+    [
+        "unlike",
+        "than",
+        "except",
+        "besides",
+        "not",
+        "despite",
+        "beat",
+        "owns",
+        "own",
+        "owned",
+        "versus",
+    ]
+)
 PRONOUNS = {"its": "§ 's", "his": "§ 's", "her": "§ 's", "their": "§ 's"}
 ANOTHERS, GOVERNED = "another's", "what goes with the"  # marks before a noun phrase
-PERSONAL = frozenset("his her he she whose".split())
+PERSONAL = frozenset(["his", "her", "he", "she", "whose"])
 STANDING = {"it": "§", "he": "§", "she": "§", "they": "§", "it's": "§ is", "its'": "§ 's"}
 NEUTRAL = frozenset(
-    "own exact current present actual very precise full name city local following total".split()
+    [
+        "own",
+        "exact",
+        "current",
+        "present",
+        "actual",
+        "very",
+        "precise",
+        "full",
+        "name",
+        "city",
+        "local",
+        "following",
+        "total",
+    ]
 )
 CALENDAR = frozenset(
-    "monday tuesday wednesday thursday friday saturday sunday january february march april may "
-    "june july august september october november december sundays mondays fridays saturdays".split()
+    [
+        "monday",
+        "tuesday",
+        "wednesday",
+        "thursday",
+        "friday",
+        "saturday",
+        "sunday",
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+        "sundays",
+        "mondays",
+        "fridays",
+        "saturdays",
+    ]
 )
-AROUND = frozenset("before after despite without".split())  # a value that is not this one
-FOLLOWS_WELL = frozenset("city name number".split())  # after a noun: the capital city
+AROUND = frozenset(["before", "after", "despite", "without"])  # a value that is not this one
+FOLLOWS_WELL = frozenset(["city", "name", "number"])  # after a noun: the capital city
 
 
 @dataclass(frozen=True)
@@ -507,7 +763,11 @@ def _subject_of_clause(clause: Clause, noun: frozenset[str], bound: set[int]) ->
     for i in range(at):
         if words[i] in ("that", "who", "which") and i and words[i - 1] not in FUNCTION:
             between = [w for w in words[i + 1 : at] if w not in DETERMINERS]
-            if 1 <= len(between) <= 3 and not noun & {stem(w) for w in words[:i]} and words[i - 1] != ",":
+            if (
+                1 <= len(between) <= 3
+                and not noun & {stem(w) for w in words[:i]}
+                and words[i - 1] != ","
+            ):
                 return "of what a relative clause tells of"
     return ""
 

@@ -1,6 +1,6 @@
 """Facts of one model: relations and their wordings, subjects and their names, answers as tokens.
 
-    address(s, r, j) = hash(s, r) moved to place j,    bank = hash(s)
+    address(s, r, j) = hash(s, r) moved to place j
 
 The answers lie in an :class:`AnswerAccumulator`, which also lists them; what is kept here beside it
 is text: how a relation is worded, and which subjects it is bound for.
@@ -19,16 +19,16 @@ from torch.nn import functional as F
 
 from prism.data.tokens import Tokenizer
 from prism.holo import FactStore
-from prism.holo.algebra.codes import bank_of, hash_keys, position_hashes
+from prism.holo.algebra.codes import hash_keys, position_hashes
 from prism.inject.addresses import AnswerAccumulator, banks_for
 from prism.inject.calibration import Calibration
+from prism.inject.clause import Clause, words_of
 from prism.inject.names import SLOT, Names, subject_of, wording_of
 from prism.inject.probes import PROBES, SUBJECTS
 from prism.inject.reading import last_states
 from prism.inject.relation_space import Prototypes, score, without_near_duplicates
-from prism.inject.sync import LiveView, parts
-from prism.inject.clause import Clause, words_of
 from prism.inject.second_opinion import SecondOpinion
+from prism.inject.sync import LiveView, parts
 from prism.inject.trigger import Levels, noun_of, words
 
 NEGATIVES = 2  # subjects that the probes' nouns are asked about
@@ -88,7 +88,7 @@ class Knowledge:
 
     def __contains__(self, fact: tuple[str, str]) -> bool:
         """True if an answer is bound for a (subject, relation)."""
-        return self._root(*fact)[0] in self.answers
+        return self._root(*fact) in self.answers
 
     @property
     def share(self) -> float:
@@ -120,7 +120,7 @@ class Knowledge:
             ValueError: a token that the accumulator does not have, or a subject without a letter.
         """
         self.names.check(subject, subject)
-        self.answers.bind(*self._root(subject, relation), tokens, source)
+        self.answers.bind(self._root(subject, relation), tokens, source)
         if relation not in self.relations:
             whole = relation.count(SLOT) == 1  # a wording is its own name
             self.describe(
@@ -140,7 +140,7 @@ class Knowledge:
         """
         if (subject, relation) not in self:
             raise KeyError(f"no fact is bound about the {relation} of {subject}")
-        self.answers.forget(*self._root(subject, relation))
+        self.answers.forget(self._root(subject, relation))
         del self.relations[relation].subjects[subject]
         del self._about[subject][relation]
 
@@ -163,14 +163,13 @@ class Knowledge:
 
     def read(self, subject: str, relation: str, place: int) -> tuple[int, float] | None:
         """The token at one place of an answer and its z-score, or None below the noise."""
-        root, bank = self._root(subject, relation)
-        address = position_hashes(np.array([root]), np.array([place]))
-        tokens, z = self.answers.read(address, np.array([bank]))
+        root = self._root(subject, relation)
+        tokens, z = self.answers.read(position_hashes(np.array([root]), np.array([place])))
         return (int(tokens), float(z)) if float(z) > self._noise else None
 
     def source(self, subject: str, relation: str) -> str | None:
         """Source of the fact, if one was given."""
-        return self.answers.source(self._root(subject, relation)[0])
+        return self.answers.source(self._root(subject, relation))
 
     def clearness(self, hidden: Tensor) -> Tensor | None:
         """How clearly each state ``[T, n, D]`` of the n calibrated layers asks about each relation,
@@ -196,8 +195,11 @@ class Knowledge:
         """What another reader of the clause adds to the clearness; 0 without one."""
         if self.opinion is None:
             return 0.0
-        margin = self.opinion.margin(clause.text(), " ".join(self.relation_words(relation)), [
-            " ".join(self.relation_words(r)) for r in own])
+        margin = self.opinion.margin(
+            clause.text(),
+            " ".join(self.relation_words(relation)),
+            [" ".join(self.relation_words(r)) for r in own],
+        )
         return OPINION * min(max(margin + AGREES, -DOUBTS), DOUBTS)
 
     def words_of(self, relations: Sequence[str]) -> frozenset[str]:
@@ -250,10 +252,9 @@ class Knowledge:
         hidden, _ = last_states(model, tokens, self.calibration.layers)
         return self.calibration.space(hidden)
 
-    def _root(self, subject: str, relation: str) -> tuple[np.uint64, int]:
-        """The hash of a fact, from which its addresses are made, and the bank of its subject."""
-        root, about = hash_keys([f"{subject}\0{relation}", subject])
-        return root, int(bank_of(np.array([about]), self.answers.accumulator.banks)[0])
+    def _root(self, subject: str, relation: str) -> np.uint64:
+        """The hash of a fact, from which its addresses are made."""
+        return hash_keys([f"{subject}\0{relation}"])[0]
 
 
 class KnowledgeView(LiveView):
@@ -273,11 +274,16 @@ class KnowledgeView(LiveView):
         size = len(self.knowledge.answers.codes)
         self.knowledge.reset(AnswerAccumulator(vocab_size=size, banks=banks_for(room, size)))
 
+    def tokens_of(self, answer: str) -> int:
+        return len(self.knowledge.tokenizer.encode(f" {answer}."))
+
     def place(self, key: str) -> tuple[str, str]:
         if key in self.given:
             return self.given[key][:2]
         texts = parts(key)
-        return self.knowledge.locate(texts[0]) if len(texts) == 1 else texts
+        if len(texts) == 1:
+            return self.knowledge.locate(texts[0])
+        return self.knowledge.names.same(texts[0]), texts[1]
 
     def add(self, address: tuple[str, str], answer: str, source: str | None) -> None:
         given = self.given.get(self.key_of(address))

@@ -108,6 +108,15 @@ class Names:
         """The subject that ``text`` names letter by letter."""
         return self._exact.get(text)
 
+    def same(self, subject: str) -> str:
+        """The known subject that this is but for an article before it; else ``subject``."""
+        text = subject.encode()
+        bare = ARTICLE.sub(b"", text, count=1)
+        for form in (text, bare, b"the " + bare, b"The " + bare):
+            if form in self._given:
+                return self._given[form]
+        return subject
+
     def folded(self, text: bytes) -> str | None:
         """The one subject that ``text`` names in other capitals, or without the article."""
         subjects = self._folded.get(_folded(text), ())
@@ -140,6 +149,10 @@ class Transcript:
         self._text += self._tokenizer.piece(token)
         self._ends.append(len(self._text))
 
+    def tail(self) -> str:
+        """The last few letters."""
+        return bytes(self._text[-16:]).decode(errors="replace")
+
     def since(self, token: int) -> str:
         """The text from a token on."""
         return bytes(self._text[self._ends[token - 1] if token else 0 :]).decode(errors="replace")
@@ -151,7 +164,7 @@ class Transcript:
     def place(self) -> str:
         """Where the text has come to: "slot" after a word or sign like "is", where a value may
         follow; "stop" after the end of a sentence; else "inside"."""
-        tail = bytes(self._text[-16:]).rstrip()
+        tail = self.tail().encode().rstrip()
         if tail.rstrip(b"\"')")[-1:] in b".!?;":
             return "stop"
         last = ENDS.search(tail)

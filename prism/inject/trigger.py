@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from prism.inject.clause import Verdict, clause_of, goes_on, is_whole_name, verdict
+from prism.inject.clause import STOP, Verdict, clause_of, goes_on, is_whole_name, verdict
 from prism.inject.names import SLOT, Mention, Transcript
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class Injection:
         token: what comes next according to the fact.
         z: the read in standard deviations of the accumulator's noise.
         subject, relation: the fact's address; ``place`` in the answer, 0 first.
-        score: how far the relation's score was above the threshold, when the answer began; below 0
-            where the relation's own words made up for it.
+        score: how far the relation's score was above the threshold, when the answer began, in units
+            of :class:`Levels`; below 0 where the words of the clause made up for it.
         name: the text that was taken for the subject; ``how`` is "name" or "typo".
         source: where the fact came from.
     """
@@ -125,7 +125,7 @@ class FactTrigger:
         self._transcript = Transcript(knowledge.names, knowledge.tokenizer)
         self._last: Injection | None = None
         self._told: dict[tuple[str, str], int] = {}
-        self._denied: dict[tuple[str, str, int], int] = {}
+        self._denied: dict[tuple[str, str], int] = {}
 
     def step(
         self, tokens: Sequence[int], hidden: Tensor, attention: Tensor | None
@@ -174,7 +174,7 @@ class FactTrigger:
             asked = self._asked(mention, clear, sure, place)
             for relation, clearness in asked:
                 read = self._knowledge.read(mention.subject, relation, 0)
-                if read is not None:
+                if read is not None and not self._cannot_act(mention.subject, relation):
                     return Injection(
                         at,
                         *read,
@@ -204,24 +204,42 @@ class FactTrigger:
         found = []
         for relation in own:
             said = verdict(clause, knowledge.relation_words(relation))
-            about = (mention.subject, relation, mention.start)
+            about = (mention.subject, relation)
             if said.kind == "other" and place == "slot" and clause.distance == 0:
-                self._denied[about] = len(self._transcript)  # what follows tells of that other thing
-            since = self._denied.get(about)
-            if said.kind == "other" or (
-                since is not None and clause.distance == 0 and not goes_on(self._transcript.since(since))
-            ):
+                self._denied[about] = len(
+                    self._transcript
+                )  # what follows tells of that other thing
+            if said.kind == "other" or self._is_denied(about):
                 continue
             told = self._told.get((mention.subject, relation), -1)
             if said.kind != "asked" and (told >= mention.first or not sure):
                 continue
             value = float(clear[knowledge.index(relation)])
-            if said.kind != "asked" and value > knowledge.levels.heard:
+            if said.kind == "open" and value > knowledge.levels.heard:
                 value += knowledge.second_opinion(clause, relation, own)
             if value > knowledge.levels.of(said, clause.distance, place):
                 found.append((said.kind == "asked", value, relation))
         found.sort(key=lambda f: (f[0], f[1]), reverse=True)
-        return [(relation, value) for _, value, relation in found]
+        return [(relation, value - 1) for _, value, relation in found]
+
+    def _cannot_act(self, subject: str, relation: str) -> bool:
+        """True after "by", where somebody must follow, for a value that begins with a digit."""
+        if words(self._transcript.tail())[-1:] != ["by"]:
+            return False
+        reads = (self._knowledge.read(subject, relation, place) for place in (0, 1))
+        pieces = (self._knowledge.tokenizer.piece(r[0]) for r in reads if r is not None)
+        if not b"".join(pieces).strip()[:1].isdigit():
+            return False
+        self._denied[subject, relation] = len(self._transcript)
+        return True
+
+    def _is_denied(self, fact: tuple[str, str]) -> bool:
+        """True while the sentence goes on in which something else was asked for."""
+        at = self._denied.get(fact)
+        if at is None:
+            return False
+        rest = self._transcript.since(at)
+        return not STOP.search(rest) and not goes_on(rest)
 
     def _subjects(
         self, seen: Sequence[Mention], attention: Tensor | None
