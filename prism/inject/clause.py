@@ -1,18 +1,8 @@
-"""Clause of a question: what is asked, about whom, and what makes it a question about another thing.
+"""Clause at the end of a text, about a name: its words, the subject as ``§``.
 
-A hidden state says that a text is about a relation; it hardly says whose, when, or whether it is so.
-"The capital of Lower X", "the mayor of X in 1968", "the wife of X's CEO" have states like that of
-the plain question. Those are matters of the sentence's form, and a few rules over closed classes of
-words decide them, whatever the relation is:
-
-* the name must end where its noun phrase ends (X Heights, X Pro, Lower X, X-D are other names);
-* a noun phrase that is asked for in so many words ("the N of X is", "X's N is", "its N is") must
-  be the relation's name: all of its content words, and no other;
-* it must belong to the subject: another name, a rival, a relative clause in between takes it over;
-* it must be said of now: a year, "former", "next", "would be" ask for another value;
-* it must be asserted: "is not", "wrongly assume", "unlike X" ask for something else.
-
-The subject is written ``§`` in a clause, and so are the pronouns that stand for it.
+The pronouns that stand for the subject are written ``§`` too, so "X's capital", "its capital" after
+a sentence about X, and "whose capital" all read alike. A name is one only if it ends where its noun
+phrase ends: X Heights, X Pro, X 10, Lower X and X-D are other names.
 """
 
 from __future__ import annotations
@@ -25,316 +15,80 @@ SUBJECT = "§"
 TOKEN = re.compile(r"§|['’]s\b|[^\W_]+(?:[-'’.][^\W_]+)*|[^\w\s]")
 STOP = re.compile(r"[.?!][\"'”’)]*\s+(?=[\"'“(]*[A-Z0-9§])|[.?!]+[\"'”’)]*\s+(?=\S)|\n")
 SHORT = re.compile(r"(?:\b[A-Za-z]|\b(?:vs|Mr|Mrs|Ms|Dr|St|No|Prof|Inc|Ltd|Co))\.$")
-PARTICIPLE = re.compile(r"\w+(?:ed|en|wn|ung|ade|uilt|eld|ught|ound|ept|pent|set|run|led|sold)")
-YEAR = re.compile(r"(?:1\d{3}|20\d{2})s?")
 
-DETERMINERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "this",
-        "that",
-        "these",
-        "those",
-        "its",
-        "his",
-        "her",
-        "their",
-        "our",
-        "my",
-        "your",
-        "any",
-    ]
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\S+", text))
+
+
+# stand before a noun phrase
+DETERMINERS = _words("a an any her his its my our that the their these this those your")
+# govern one
+PREPOSITIONS = _words(
+    "about after against as at before behind between by during for from in inside into like "
+    "near of on onto over since than through to under until with within"
 )
-PREPOSITIONS = frozenset(
-    [
-        "of",
-        "for",
-        "at",
-        "in",
-        "on",
-        "under",
-        "behind",
-        "to",
-        "from",
-        "with",
-        "by",
-        "as",
-        "about",
-        "into",
-        "onto",
-        "over",
-        "within",
-        "inside",
-        "near",
-        "than",
-        "between",
-        "against",
-        "through",
-        "during",
-        "after",
-        "before",
-        "since",
-        "until",
-        "like",
-    ]
+# stand before a value
+COPULAS = _words("'s : are be been being called is named was were ’s")
+# may stand between those and the value
+FILLERS = _words(
+    "a about almost also an approximately around as at called currently exactly just known "
+    "named nearly now only precisely roughly simply some still the today"
 )
-COPULAS = frozenset(
-    ["is", "are", "was", "were", "be", "been", "being", "'s", "’s", ":", "called", "named"]
-)
-FILLERS = frozenset(
-    [
-        "a",
-        "an",
-        "the",
-        "now",
-        "currently",
-        "about",
-        "around",
-        "roughly",
-        "approximately",
-        "nearly",
-        "almost",
-        "just",
-        "only",
-        "exactly",
-        "called",
-        "named",
-        "also",
-        "still",
-        "simply",
-        "precisely",
-        "some",
-        "at",
-        "today",
-        "known",
-        "as",
-    ]
-)
+# pronouns, auxiliaries, conjunctions
 FUNCTION = (
     DETERMINERS
     | PREPOSITIONS
     | COPULAS
     | FILLERS
-    | frozenset(
-        [
-            "and",
-            "or",
-            "but",
-            "so",
-            "if",
-            "when",
-            "while",
-            "whereas",
-            "because",
-            "although",
-            "though",
-            "unless",
-            "who",
-            "whom",
-            "whose",
-            "which",
-            "what",
-            "where",
-            "why",
-            "how",
-            "it",
-            "he",
-            "she",
-            "they",
-            "we",
-            "you",
-            "i",
-            "me",
-            "us",
-            "them",
-            "him",
-            "has",
-            "have",
-            "had",
-            "do",
-            "does",
-            "did",
-            "can",
-            "could",
-            "will",
-            "would",
-            "shall",
-            "should",
-            "may",
-            "might",
-            "must",
-            "not",
-            "no",
-            "there",
-            "here",
-            "own",
-            "s",
-            "it's",
-            "what's",
-            "who's",
-            "out",
-            "up",
-            "down",
-            "off",
-            "then",
-            "just",
-            "tell",
-            "me",
-            "please",
-            "ok",
-            "say",
-            "answer",
-            "question",
-            "q",
-        ]
+    | _words(
+        "although and answer because but can could did do does down had has have he here him how "
+        "i if it it's may me might must no not off ok or out own please q question s say shall "
+        "she should so tell them then there they though unless up us we what what's when where "
+        "whereas which while who who's whom whose why will would you yes well"
     )
 )
-OTHER_TIME = frozenset(
-    [
-        "ago",
-        "formerly",
-        "former",
-        "previous",
-        "previously",
-        "earlier",
-        "erstwhile",
-        "once",
-        "next",
-        "future",
-        "ex",
-        "then",
-        "upcoming",
-        "coming",
-        "later",
-        "originally",
-        "original",
-    ]
+# the value of another time
+OTHER_TIME = _words(
+    "ago coming earlier erstwhile ex former formerly future later next once original "
+    "originally previous previously upcoming"
 )
-OTHER_ONE = frozenset(
-    [
-        "vice",
-        "deputy",
-        "assistant",
-        "associate",
-        "acting",
-        "interim",
-        "junior",
-        "sub",
-        "co",
-        "other",
-        "another",
-        "different",
-        "same",
-        "second",
-        "third",
-        "second-highest",
-        "second-largest",
-        "last",
-        "first",
-        "late",
-        "would-be",
-        "rival",
-        "minimum",
-        "parent",
-        "opposite",
-        "new",
-        "old",
-        "honorary",
-    ]
+# before a noun: another one of its kind
+OTHER_ONE = _words(
+    "acting another assistant associate co deputy different first honorary interim junior "
+    "last late minimum new old opposite other parent rival same second second-highest "
+    "second-largest sub third vice would-be"
 )
-RELATED = frozenset(
-    [
-        "rival",
-        "rivals",
-        "competitor",
-        "neighbour",
-        "neighbor",
-        "enemy",
-        "opponent",
-        "owner",
-        "parent",
-        "subsidiary",
-        "twin",
-        "sister",
-        "brother",
-        "friend",
-        "relative",
-        "successor",
-        "predecessor",
-        "ally",
-        "partner",
-        "branch",
-    ]
+# things that are related to the subject, and are not it
+RELATED = _words(
+    "ally branch brother competitor enemy friend neighbor neighbour opponent owner parent "
+    "partner predecessor relative rival rivals sister subsidiary successor twin"
 )
-DENIAL = frozenset(["not", "never", "n't", "cannot"])
-MISTAKEN = frozenset(["wrongly", "mistakenly", "falsely", "incorrectly", "supposedly"])
-APART = frozenset(
-    [
-        "unlike",
-        "than",
-        "except",
-        "besides",
-        "not",
-        "despite",
-        "beat",
-        "owns",
-        "own",
-        "owned",
-        "versus",
-    ]
+# deny
+DENIAL = _words("cannot n't never not")
+# say that it is not so
+MISTAKEN = _words("falsely incorrectly mistakenly supposedly wrongly")
+# set the subject apart
+APART = _words("beat besides despite except not own owned owns than unlike versus")
+# pronouns of persons
+PERSONAL = _words("he her his she whose")
+# before a noun: they change nothing
+NEUTRAL = _words(
+    "actual city current exact following full local name own precise present total very"
 )
+# capitalised, and no names
+CALENDAR = _words(
+    "april august december february friday fridays january july june march may monday "
+    "mondays november october saturday saturdays september sunday sundays thursday tuesday "
+    "wednesday"
+)
+# before a noun: the value is not the one told
+AROUND = _words("after before despite without twice half double")
+# after a noun: the capital city
+FOLLOWS_WELL = _words("city name number")
+# stand for the subject: as its owner, and as itself
 PRONOUNS = {"its": "§ 's", "his": "§ 's", "her": "§ 's", "their": "§ 's"}
-ANOTHERS, GOVERNED = "another's", "what goes with the"  # marks before a noun phrase
-PERSONAL = frozenset(["his", "her", "he", "she", "whose"])
 STANDING = {"it": "§", "he": "§", "she": "§", "they": "§", "it's": "§ is", "its'": "§ 's"}
-NEUTRAL = frozenset(
-    [
-        "own",
-        "exact",
-        "current",
-        "present",
-        "actual",
-        "very",
-        "precise",
-        "full",
-        "name",
-        "city",
-        "local",
-        "following",
-        "total",
-    ]
-)
-CALENDAR = frozenset(
-    [
-        "monday",
-        "tuesday",
-        "wednesday",
-        "thursday",
-        "friday",
-        "saturday",
-        "sunday",
-        "january",
-        "february",
-        "march",
-        "april",
-        "may",
-        "june",
-        "july",
-        "august",
-        "september",
-        "october",
-        "november",
-        "december",
-        "sundays",
-        "mondays",
-        "fridays",
-        "saturdays",
-    ]
-)
-AROUND = frozenset(["before", "after", "despite", "without"])  # a value that is not this one
-FOLLOWS_WELL = frozenset(["city", "name", "number"])  # after a noun: the capital city
 
 
 @dataclass(frozen=True)
@@ -357,18 +111,6 @@ class Clause:
         """The sentence with X for its subject."""
         text = " ".join("X" if w == SUBJECT else w for w in self.raw)
         return re.sub(r" (?=['’]s\b|[^\w\s])", "", text)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What the words say: "asked" in so many words, "other" thing, or "open": the state decides.
-
-    ``overlap`` is the share of the relation's content words that stand in the clause; ``why`` names
-    the rule."""
-
-    kind: str
-    overlap: float = 0.0
-    why: str = ""
 
 
 def sentences(text: str, keep: tuple[int, int]) -> list[tuple[int, int]]:
@@ -422,7 +164,7 @@ def clause_of(text: str, start: int, end: int) -> Clause | None:
         return _clause(marked, 0)
     final = text[spans[-1][0] : spans[-1][1]]
     if "?" in text[end : spans[home][1]] and rest <= 2:
-        answer = [w for w in words_of(final) if w not in FUNCTION and w not in '":']
+        answer = [w for w in words_of(final) if w not in FUNCTION and w[0].isalnum()]
         question = marked[: marked.rindex("?")]
         if len(answer) <= 2 and words_of(final)[-1:] != ["."]:
             shared = set(answer) <= {w.lower() for w in words_of(question)} | {"answer"}
@@ -502,291 +244,3 @@ def _clause(marked: str, distance: int) -> Clause:
 def _brings_in_another(words: Sequence[str]) -> bool:
     """True for "has a husband", after the subject: somebody whom he or she may mean."""
     return len(words) > 2 and words[0] in ("has", "had") and words[1] in ("a", "an")
-
-
-def verdict(clause: Clause, relation: Sequence[str]) -> Verdict:
-    """What a clause asks of a relation with these words (its name's).
-
-    Returns:
-        "asked", "other" or "open".
-    """
-    noun = frozenset(content(relation))
-    if not noun:
-        return Verdict("open")
-    words = clause.words
-    tail = _without_asides(words[clause.last :])
-    here = [stem(w) for w in words]
-    overlap = len(noun & set(here)) / len(noun)
-    why = _turned(clause, noun, head_of(relation)) or _other_kind(clause, relation, noun)
-    if why:
-        return Verdict("other", overlap, why)
-    phrase = asked_phrase(tail)
-    if phrase is None and clause.last:
-        phrase = asked_phrase(_without_asides(words))
-    phrase = phrase or had_phrase(tail)
-    if phrase is not None and phrase[0] == GOVERNED:
-        if frozenset(content(phrase[1:])) & noun:
-            return Verdict("other", overlap, f"asks for {' '.join(phrase)}")
-    elif phrase is not None:
-        said = frozenset(content(phrase))
-        turned = OTHER_ONE & set(phrase) - set(relation)
-        if said == noun and not turned:
-            return Verdict("asked", 1.0)
-        aside = tail[-1:] == [","] and content(phrase)[-1:] == content(relation)[-1:]
-        if turned or (said - noun and not aside):
-            return Verdict("other", overlap, f"asks for the {' '.join(phrase)}")
-    if further(words, noun):
-        return Verdict("further", overlap)
-    return Verdict("open", overlap)
-
-
-def goes_on(rest: str) -> bool:
-    """True if what follows a copula is its predicate, as in "the music of § was | written by"."""
-    words = [w for w in words_of(rest) if not w.endswith("ly")]
-    return bool(words) and PARTICIPLE.fullmatch(words[0]) is not None
-
-
-def further(words: Sequence[str], noun: frozenset[str]) -> bool:
-    """True if something is said of the value itself, as in "the N of § is married to"."""
-    bound = _bound_to_subject(words, [stem(w) for w in words], noun)
-    if not bound:
-        return False
-    rest = _without_asides(words[max(max(bound), words.index(SUBJECT)) + 1 :])
-    verb = next((i for i, w in enumerate(rest) if w in COPULAS - {":", "'s"}), None)
-    return verb is not None and bool(content([w for w in rest[verb + 1 :] if w not in FILLERS]))
-
-
-def asked_phrase(words: Sequence[str]) -> list[str] | None:
-    """The noun phrase that a clause asks for in so many words, None if it does otherwise:
-    "the N of § is", "§'s N is", "its N is", "the N is", "§ N:"; and with a comma at the end."""
-    end = len(words)
-    while end and words[end - 1] in FILLERS - {"at", "as", "known", "called", "named"}:
-        end -= 1
-    sign = words[end - 1] if end else ""
-    if sign not in COPULAS and sign not in (",", "?"):
-        return None
-    body = list(words[: end - 1])
-    if sign in ("named", "called") and SUBJECT in body:  # "the N of §, a man named"
-        at = len(body) - 1 - body[::-1].index(SUBJECT)
-        if body[at + 1 : at + 2] == [","] and body[at + 2 : at + 3] in (["a"], ["an"]):
-            body, sign = body[: at + 1], ","
-    while body and body[-1] in (",", "?", "here", "these", "days", "now", "is", "will", "which"):
-        body.pop()
-    if body[:1] and body[0] in ("what", "who", "which"):
-        at = next((i for i, w in enumerate(body) if w in ("is", "was", "are", "'s")), None)
-        body = body[at + 1 :] if at is not None else body
-    if SUBJECT not in body:
-        return _ending_phrase(body)
-    at = len(body) - 1 - body[::-1].index(SUBJECT)
-    if body[at + 1 : at + 2] in (["'s"], ["'"], ["’"]):
-        owner = _head_before(body[:at])
-        whole = body[at + 2 :]
-        part = _up_to_preposition(whole)
-        phrase = None if sign == "," and len(part) < len(whole) else _noun_phrase(part)
-        return [owner, *phrase] if owner and phrase else phrase
-    if at == len(body) - 1:
-        return _phrase_of_subject(body[:at], sign)
-    rest = body[at + 1 :]
-    if at == 0 and len(rest) <= 4 and all(w not in FUNCTION for w in rest):
-        return _noun_phrase(rest)
-    return None if {"has", "have", "had"} & set(rest) else _ending_phrase(body)
-
-
-def _phrase_of_subject(body: Sequence[str], sign: str) -> list[str] | None:
-    """N of "the N of §", where it is what the clause is about; ``body`` ends before the §."""
-    end = len(body)
-    while end and body[end - 1] in DETERMINERS:
-        end -= 1
-    if not end or body[end - 1] not in PREPOSITIONS:
-        return None
-    possessed = body[end - 1] == "of"
-    body = body[: end - 1]
-    start = len(body)
-    while start and body[start - 1] not in DETERMINERS | {",", ":", ";"}:
-        start -= 1
-    phrase = _noun_phrase(body[start:])
-    if phrase is None:
-        return None
-    before = list(body[: max(0, start - 1)]) if start and body[start - 1] in DETERMINERS else []
-    owner = _head_before(before)
-    if owner:
-        return [owner, *phrase]
-    if before and before[-1] in PREPOSITIONS and sign in COPULAS - {":"}:
-        return [GOVERNED, *phrase] if "," not in before else None
-    if not before and body[start:][:1] and body[start] in PREPOSITIONS:
-        return None
-    if possessed and sign == "," and start and body[start - 1] == "the":
-        return phrase
-    opens = not before or before[-1] in (",", ":", ";", "and", "but", "so", "that", "if")
-    return phrase if opens else None
-
-
-def _ending_phrase(body: Sequence[str]) -> list[str] | None:
-    """N of "the N", at the end of a clause that names its subject earlier or not at all."""
-    start = len(body)
-    while start and body[start - 1] not in DETERMINERS | {",", ":", ";", SUBJECT}:
-        start -= 1
-    if not start or body[start - 1] not in DETERMINERS:
-        return None
-    words = list(body[start:])
-    if "'s" in words:  # the country's official language
-        at = words.index("'s")
-        words = words[at - 1 :] if words[at - 1] in RELATED else words[at + 1 :]
-    phrase = _noun_phrase(_up_to_preposition(words))
-    return [ANOTHERS, *phrase] if phrase and body[start - 1] in PRONOUNS else phrase
-
-
-def _up_to_preposition(words: Sequence[str]) -> Sequence[str]:
-    """The words before the first preposition but "of"."""
-    return words[: next((i for i, w in enumerate(words) if w in PREPOSITIONS - {"of"}), len(words))]
-
-
-def _head_before(words: Sequence[str]) -> str | None:
-    """The noun that "of the" after it makes the head, as wife in "the wife of the"."""
-    end = len(words)
-    while end and words[end - 1] in DETERMINERS:
-        end -= 1
-    if end >= 2 and words[end - 1] == "of" and words[end - 2] not in FUNCTION | NEUTRAL:
-        return words[end - 2]
-    return None
-
-
-def _noun_phrase(words: Sequence[str]) -> list[str] | None:
-    """The words if they can be a noun phrase: few, and none that begins another clause."""
-    odd = FUNCTION - DETERMINERS - {"of"}
-    if not content(words) or len(words) > 7 or any(w in odd for w in words):
-        return None
-    return [w for w in words if w not in DETERMINERS]
-
-
-def had_phrase(words: Sequence[str]) -> list[str] | None:
-    """N of "§ has the N" and "§ has a N of", at the end of a clause."""
-    body = [w for i, w in enumerate(words) if not (i == len(words) - 1 and w in ("of", ":"))]
-    at = next((i for i, w in enumerate(body[:-1]) if w == SUBJECT), None)
-    if at is None or body[at + 1] not in ("has", "have", "had") or SUBJECT in body[at + 1 :]:
-        return None
-    return _noun_phrase(body[at + 2 :]) if body[at + 2 : at + 3] else None
-
-
-def _without_asides(words: Sequence[str]) -> list[str]:
-    """The words without what stands between two commas after the subject."""
-    out = list(words)
-    commas = [i for i, w in enumerate(out) if w == ","]
-    if len(commas) >= 2 and SUBJECT in out[: commas[-2]] and out[-1] != ",":
-        del out[commas[-2] : commas[-1] + 1]
-    return out
-
-
-def head_of(relation: Sequence[str]) -> str:
-    """The stem of a relation's main noun: the last one before any "of"."""
-    words = list(relation)
-    before = words[: words.index("of")] if "of" in words[1:] else words
-    return (content(before) or content(words))[-1]
-
-
-def _other_kind(clause: Clause, relation: Sequence[str], noun: frozenset[str]) -> str:
-    """Why the noun phrase beside the subject is of another kind: the boiling point for the melting
-    point, the vice principal for the principal; empty if it is not."""
-    words, head = clause.words, head_of(relation)
-    for i in _bound_to_subject(words, [stem(w) for w in words], frozenset([head])):
-        start = i
-        while start and words[start - 1] not in FUNCTION | {",", "'s", SUBJECT} | PREPOSITIONS:
-            start -= 1
-        before = words[start:i]
-        instead = set(content(before)) - noun
-        if OTHER_ONE & set(before) - set(relation):
-            return f"asks for the {' '.join(words[start : i + 1])}"
-        if instead and len(noun) > 1 and words[-1] != "," and not noun & set(content(before)):
-            return f"asks for the {' '.join(words[start : i + 1])}"
-    return ""
-
-
-def _turned(clause: Clause, noun: frozenset[str], head: str) -> str:
-    """Why the clause is about another thing; empty if nothing says so."""
-    words, raw = clause.words, clause.raw
-    tail = words[clause.last :]
-    stems = [stem(w) for w in words]
-    bound = _bound_to_subject(words, stems, noun)
-    if SUBJECT not in words:
-        return "the subject has gone"
-    if any(YEAR.fullmatch(w) for w in words) or OTHER_TIME & set(words):
-        return "of another time"
-    if any(a in ("would", "had") and b in ("be", "have", "been") for a, b in _pairs(words)):
-        return "not so, but supposed"
-    if MISTAKEN & set(words) or (DENIAL & set(words[-2:])):
-        return "denied"
-    for i, word in enumerate(words):
-        near = stems[i + 1 : i + 8]
-        if word in DENIAL and noun & set(near) and not bound & set(range(i)):
-            return "denied"
-    if clause.last and words[clause.last - 1 :][:1] and words[clause.last - 1] in (
-        "but", "whereas", "while") and SUBJECT not in tail:  # fmt: skip
-        return "of the other side of a contrast"
-    for i, word in enumerate(words):
-        if word != SUBJECT:
-            continue
-        before = [w for w in words[max(0, i - 3) : i] if w not in DETERMINERS]
-        if before[-1:] and before[-1] in APART:
-            return f"{before[-1]} the subject"
-        if len(before) >= 2 and before[-1] in ("of", "with", "to") and before[-2] in RELATED | {
-            "compared"}:  # fmt: skip
-            return "of a related thing"
-    for i in (k for k, s in enumerate(stems) if s in noun):
-        lead = [w for w in words[max(0, i - 4) : i] if w not in (SUBJECT, "'s", *DETERMINERS)]
-        if lead and lead[-1] in AROUND:
-            return f"{lead[-1]} it"
-        then = words[i + 1 : i + 3]
-        if stems[i] == head and len(then) == 2 and then[1] in ("of", "is", "was", "are", ",", ":") and stem(
-            then[0]) not in noun and content(then[:1]) and then[0] not in FOLLOWS_WELL:  # fmt: skip
-            return f"asks for the {words[i]} {then[0]}"
-    at = len(words) - 1 - words[::-1].index(SUBJECT)
-    if words[at + 1 : at + 2] == ("'s",) and not noun & set(stems[at + 2 :]):
-        if bound and max(bound) < at:
-            return "of something that the subject has"
-    others = names_in(" ".join(raw[at + 1 :]))
-    if others and not bound:
-        return f"of {others[-1]}"
-    return _subject_of_clause(clause, noun, bound)
-
-
-def _subject_of_clause(clause: Clause, noun: frozenset[str], bound: set[int]) -> str:
-    """Why the clause has another grammatical subject; empty if it has not."""
-    words, raw = clause.words, clause.raw
-    at = words.index(SUBJECT)
-    commas = [i for i, w in enumerate(words) if w == ","]
-    if commas and commas[0] < at and clause.distance == 0 and not bound:
-        opener = words[: commas[0]]
-        closed = any(c > at for c in commas[1:])
-        head = opener and opener[0] not in FUNCTION and raw[0][:1].isupper()
-        if head and closed and len(opener) <= 4 and not opener[0].endswith(("ly", "ing")):
-            return "of the first name"
-    for i in range(at):
-        if words[i] in ("that", "who", "which") and i and words[i - 1] not in FUNCTION:
-            between = [w for w in words[i + 1 : at] if w not in DETERMINERS]
-            if (
-                1 <= len(between) <= 3
-                and not noun & {stem(w) for w in words[:i]}
-                and words[i - 1] != ","
-            ):
-                return "of what a relative clause tells of"
-    return ""
-
-
-def _bound_to_subject(words: Sequence[str], stems: Sequence[str], noun: frozenset[str]) -> set[int]:
-    """Indices of noun words that belong to the subject by their place: "N of §", "§'s N"."""
-    bound: set[int] = set()
-    for i, word in enumerate(words):
-        if word != SUBJECT:
-            continue
-        j = i - 1
-        while j >= 0 and words[j] in DETERMINERS:
-            j -= 1
-        if j >= 1 and words[j] in PREPOSITIONS and stems[j - 1] in noun:
-            bound |= {k for k in range(max(0, j - 4), j) if stems[k] in noun}
-        if words[i + 1 : i + 2] == ("'s",):
-            bound |= {k for k in range(i + 2, min(len(words), i + 6)) if stems[k] in noun}
-    return bound
-
-
-def _pairs(words: Sequence[str]) -> list[tuple[str, str]]:
-    return list(zip(words, words[1:], strict=False))

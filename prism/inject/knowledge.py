@@ -22,7 +22,7 @@ from prism.holo import FactStore
 from prism.holo.algebra.codes import hash_keys, position_hashes
 from prism.inject.addresses import AnswerAccumulator, banks_for
 from prism.inject.calibration import Calibration
-from prism.inject.clause import Clause, words_of
+from prism.inject.clause import Clause, content, words_of
 from prism.inject.names import SLOT, Names, subject_of, wording_of
 from prism.inject.probes import PROBES, SUBJECTS
 from prism.inject.reading import last_states
@@ -75,7 +75,7 @@ class Knowledge:
         self.opinion: SecondOpinion | None = None
         self._bound: Prototypes | None = None
         self._columns: dict[str, int] = {}
-        self._words: dict[str, tuple[str, ...]] = {}
+        self._words: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {}
         self.reset(answers)
 
     def reset(self, answers: AnswerAccumulator) -> None:
@@ -187,24 +187,18 @@ class Knowledge:
         """The column of a relation in :meth:`clearness`."""
         return self._columns[relation]
 
-    def relation_words(self, relation: str) -> tuple[str, ...]:
-        """The words of a relation: its name's, or those that all its wordings share."""
+    def said_as(self, relation: str) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The words of a relation: its name's, or those that all its wordings share; and the stems
+        of all words that its wordings use."""
         return self._words[relation]
 
     def second_opinion(self, clause: Clause, relation: str, own: Sequence[str]) -> float:
         """What another reader of the clause adds to the clearness; 0 without one."""
         if self.opinion is None:
             return 0.0
-        margin = self.opinion.margin(
-            clause.text(),
-            " ".join(self.relation_words(relation)),
-            [" ".join(self.relation_words(r)) for r in own],
-        )
+        said = [" ".join(self.said_as(r)[0]) for r in (relation, *own)]
+        margin = self.opinion.margin(clause.text(), said[0], said[1:])
         return OPINION * min(max(margin + AGREES, -DOUBTS), DOUBTS)
-
-    def words_of(self, relations: Sequence[str]) -> frozenset[str]:
-        """All words of some relations."""
-        return frozenset(word for r in relations for word in self._words[r])
 
     def prepare(self, model: nn.Module) -> None:
         """Make the prototypes that are missing: the only forward passes binding ever needs."""
@@ -302,13 +296,13 @@ class KnowledgeView(LiveView):
         return changed
 
 
-def relation_words(name: str, wordings: Sequence[str]) -> tuple[str, ...]:
+def relation_words(name: str, wordings: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
     """The words that say a relation: its name's if all wordings have them, else the ones that all
-    wordings share, in the order of the first."""
-    shared = noun_of(wordings)
+    wordings share, in the order of the first; and the stems of the words of all wordings."""
+    shared, usual = noun_of(wordings), frozenset(content(words_of(" ".join(wordings))))
     if SLOT not in name and shared <= frozenset(words(name)):
-        return tuple(words_of(name))
-    return tuple(w for w in words(wordings[0]) if w in shared)
+        return tuple(words_of(name)), usual
+    return tuple(w for w in words(wordings[0]) if w in shared), usual
 
 
 def fill_in(wording: str, subject: str) -> str:

@@ -3,19 +3,16 @@
 At each token, hard decisions in this order:
 
 1. an answer under way goes on if the text follows it (the latch), else it is dropped;
-2. relations are asked about if a score passes the threshold, the likeliest first; a lower one
-   where the relation's own words are in the sentence;
-3. the subject is the name with the most attention on it, of those that stand in the text;
-4. a question that puts other words to the relation's noun is about something else;
-5. the accumulator is read at (subject, relation, 0); below the noise threshold it gives nothing.
+2. only after a word or sign like "is", "by", "of", ":" is a value due, or where the hidden state
+   is as clear as hardly any text that asks for nothing;
+3. the subject is the name with the most attention on it, else the last one;
+4. the words of the clause decide: they ask for a relation of the subject in so many words, or for
+   another thing (:mod:`prism.inject.asked`), or they leave it open;
+5. how clear the hidden state must be for the relation depends on that (:class:`Levels`); where
+   it is open, a second opinion may add to it;
+6. the accumulator is read at (subject, relation, 0); below the noise threshold it gives nothing.
 
 Without an injection at a step the model's logits of that step are not touched at all.
-
-Words are evidence beside the hidden state. "The former capital of X" has a hidden state like that
-of the plain question, but a word that no wording of the relation has stands before its noun
-(:func:`altered`). In "The capital of X, of which Y had never heard, is" the noun lies so far back
-that the state hardly tells the relation, but the noun and the last word are there
-(:func:`spoken`); this is no proof, so it only lowers the score that is asked for.
 """
 
 from __future__ import annotations
@@ -30,7 +27,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from prism.inject.clause import STOP, Verdict, clause_of, goes_on, is_whole_name, verdict
+from prism.inject.asked import Verdict, goes_on, verdict
+from prism.inject.clause import STOP, clause_of, is_whole_name
 from prism.inject.names import SLOT, Mention, Transcript
 
 if TYPE_CHECKING:
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 
 WORD = re.compile(r"[^\W_]+")
 SHARED = 0.3  # share of a relation's content words from which it counts as spoken of
-SENTENCE = re.compile(r"[.?!\n]")
 PLAIN = frozenset(
     WORD.findall(
         "a an and any as at by do does for from has have i in is it its know me of on or our own "
@@ -194,7 +191,7 @@ class FactTrigger:
         """The relations of the mentioned subject that are asked about, the likeliest first."""
         knowledge = self._knowledge
         own = knowledge.relations_of(mention.subject)
-        names = knowledge.words_of(own)
+        names = frozenset(word for r in own for word in knowledge.said_as(r)[0])
         text, start, end = self._transcript.around(mention)
         if not own or not is_whole_name(text, start, end, names):
             return []
@@ -203,7 +200,7 @@ class FactTrigger:
             return []
         found = []
         for relation in own:
-            said = verdict(clause, knowledge.relation_words(relation))
+            said = verdict(clause, *knowledge.said_as(relation))
             about = (mention.subject, relation)
             if said.kind == "other" and place == "slot" and clause.distance == 0:
                 self._denied[about] = len(
@@ -267,46 +264,6 @@ def noun_of(wordings: Sequence[str]) -> frozenset[str]:
     return shared - PLAIN
 
 
-def altered(text: str, subject: str, wordings: Sequence[str]) -> bool:
-    """True if the last sentence of ``text`` turns the relation of ``subject`` into another one.
-
-    Args:
-        text: what was read so far.
-        subject: the subject as it is written there.
-        wordings: of the relation, ``{}`` for the subject.
-    """
-    sentence = SENTENCE.split(text.rstrip(" .?!\n:"))[-1]
-    before, name, _ = sentence.rpartition(subject)
-    noun = noun_of(wordings)
-    if not name or not noun:
-        return False
-    read = words(before)
-    places = [i for i, word in enumerate(read) if word in noun]
-    allowed = PLAIN.union(*map(words, wordings))
-    if noun <= set(read):  # the capital of ... X
-        first = places[-len(noun)]
-        return any(w not in allowed for w in read[max(0, first - 1) :])
-    return False
-
-
 def words(text: str) -> list[str]:
     """Lower-case words."""
     return WORD.findall(text.lower())
-
-
-def spoken(text: str, subject: str, wordings: Sequence[str]) -> bool:
-    """True if ``text`` has the words that all wordings share, in the sentence that names the
-    subject or after it, and ends with the word that one of them ends with.
-
-    Args:
-        text: what was read so far.
-        subject: the subject as it is written there.
-        wordings: of the relation, ``{}`` for the subject.
-    """
-    before, name, after = text.rpartition(subject)
-    noun = noun_of(wordings)
-    if not name or not noun:
-        return False
-    read = words(f"{SENTENCE.split(before)[-1]} {after}")
-    endings = {words(w)[-1] for w in wordings if not w.endswith("{}")}
-    return noun <= set(read) and read[-1] in endings

@@ -14,8 +14,8 @@ fires and, for text that asks for nothing, the share of positions with untouched
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,14 @@ import torch
 
 from prism.holo import HoloTape
 from prism.inject.attached import AttachedLM, attach
+from prism.inject.second_opinion import SecondOpinion
+from prism.inject.trigger import Levels
 from prism.studies.facts.replay import ActivationCache, answer, injections
 
 FOLDER = Path(__file__).parent / "unseen"
 CONTINUED = 16  # tokens of a continuation that must stay
 UNRELATED = "unrelated"
+SHIFTS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0)  # of the levels: the trade-off curve
 EXPECTED = ("value", "unchanged")
 
 
@@ -181,3 +184,48 @@ def wilson(right: int, count: int, z: float = 1.96) -> tuple[float, float]:
     middle = (share + spread / 2) / (1 + spread)
     half = z * sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
     return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def measured_set(
+    bare: AttachedLM,
+    readings: ActivationCache,
+    chosen: UnseenSet,
+    opinion: SecondOpinion | None,
+    say: Callable[[str], None],
+) -> dict[str, Any]:
+    """Rates by kind, outcomes, and the trade-off curve of one set, as JSON.
+
+    On the curve every level that the state must reach is moved by the same shift; see
+    :class:`~prism.inject.trigger.Levels`.
+    """
+    lm, continued = told(bare, chosen.facts), Continuations(bare)
+    lm.knowledge.opinion = opinion
+    results = list(outcomes(lm, readings, continued, chosen))
+    rows = rates(results)
+    for row in rows:
+        say(f"  {row['kind']}: {row['rate']:.4f} [{row['low']:.3f}, {row['high']:.3f}]"
+            f" of {row['count']:,}")  # fmt: skip
+    curve = []
+    for shift in SHIFTS:
+        lm.knowledge.levels = moved(Levels(), shift)
+        some = rows if not shift else rates(list(outcomes(lm, readings, continued, chosen)))
+        curve.append({"shift": shift} | {row["kind"]: row["rate"] for row in some})
+        say(f"  levels {shift:+.2f}: " + ", ".join(f"{r['kind']} {r['rate']:.3f}" for r in some))
+    return {
+        "set": chosen.name,
+        "second opinion": opinion is not None,
+        "skipped": [list(s) for s in lm.skipped],
+        "rows": rows,
+        "curve": curve,
+        "cases": [one.to_dict() for one in results],
+    }
+
+
+def moved(levels: Levels, shift: float) -> Levels:
+    """The levels, each but the one for plain questions higher by ``shift``."""
+    return replace(
+        levels,
+        open=levels.open + shift,
+        shared=levels.shared + shift,
+        further=levels.further + shift,
+    )
