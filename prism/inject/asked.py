@@ -1,4 +1,4 @@
-"""What a clause asks for, and what makes it a question about another thing.
+"""Question of a clause: what it asks for, and what makes it a question about another thing.
 
 A hidden state says that a text is about a relation; it hardly says whose, when, or whether it is
 so: "the mayor of X in 1968", "the wife of X's CEO" have states like that of the plain question.
@@ -49,7 +49,7 @@ YEAR = re.compile(r"(?:1\d{3}|20\d{2})s?")
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the words say: "asked" in so many words, "other" thing, or "open": the state decides.
+    """Meaning of the words: "asked" in so many words, "other" thing, or "open": the state decides.
 
     ``overlap`` is the share of the relation's content words that stand in the clause; ``why`` names
     the rule."""
@@ -62,7 +62,7 @@ class Verdict:
 def verdict(
     clause: Clause, relation: Sequence[str], usual: frozenset[str] = frozenset()
 ) -> Verdict:
-    """What a clause asks of a relation with these words (its name's).
+    """Judge what a clause asks of a relation with these words (its name's).
 
     Args:
         clause: the clause.

@@ -172,7 +172,7 @@ class Knowledge:
         return self.answers.source(self._root(subject, relation))
 
     def clearness(self, hidden: Tensor) -> Tensor | None:
-        """How clearly each state ``[T, n, D]`` of the n calibrated layers asks about each relation,
+        """Clearness with which each state ``[T, n, D]`` of the n layers asks about each relation,
         ``[T, R]`` in the units of :class:`~prism.inject.trigger.Levels`; None if there is none."""
         if self._bound is None:
             return None
@@ -193,7 +193,7 @@ class Knowledge:
         return self._words[relation]
 
     def second_opinion(self, clause: Clause, relation: str, own: Sequence[str]) -> float:
-        """What another reader of the clause adds to the clearness; 0 without one."""
+        """Addition of another reader of the clause to the clearness; 0 without one."""
         if self.opinion is None:
             return 0.0
         said = [" ".join(self.said_as(r)[0]) for r in (relation, *own)]

@@ -162,8 +162,8 @@ class Transcript:
         return bytes(self._text[-LOOKBACK:]).decode(errors="replace")
 
     def place(self) -> str:
-        """Where the text has come to: "slot" after a word or sign like "is", where a value may
-        follow; "stop" after the end of a sentence; else "inside"."""
+        """Kind of place that the text has come to: "slot" after a word or sign like "is", where a
+        value may follow; "stop" after the end of a sentence; else "inside"."""
         tail = self.tail().encode().rstrip()
         if tail.rstrip(b"\"')")[-1:] in b".!?;":
             return "stop"

@@ -99,10 +99,10 @@ class SecondOpinion:
         self._nouns = [noun for probe in PROBES for noun in probe.nouns]
 
     def margin(self, clause: str, relation: str, own: Sequence[str]) -> float:
-        """How much nearer the clause, its subject written X, is to a relation than to any other.
+        """Measure how much nearer the clause is to a relation than to any other.
 
         Args:
-            clause: the text.
+            clause: the text, its subject written X.
             relation: the relation.
             own: all relations of the subject.
         """

@@ -85,8 +85,9 @@ class Injection:
 
 @dataclass(frozen=True)
 class Levels:
-    """How clear a state must be, in units of the gap between the score that nearly all questions
-    with the relation's words reach (0) and the one that hardly any other text does (1).
+    """Clearness that a state must have, in units of the gap between two scores: the one that nearly
+    all questions with the relation's words reach (0), and the one that hardly any other text does
+    (1).
 
     Attributes:
         open: where the words say nothing against it.
