@@ -201,6 +201,11 @@ def _beside_noun(
         lead = [w for w in words[max(0, i - 4) : i] if w not in (SUBJECT, "'s", *DETERMINERS)]
         if lead and lead[-1] in AROUND:
             return f"{lead[-1]} it"
+        if words[i + 1 : i + 2] and words[i + 1] in ("of", "for"):
+            owner = [w for w in words[i + 2 : i + 6] if w not in DETERMINERS]
+            mine = SUBJECT in owner[:2] or not content(owner[:1]) or stem(owner[0]) in noun
+            if not mine:
+                return f"of {owner[0]}"
         then = words[i + 1 : i + 3]
         compound = content(then[:1]) and stem(then[0]) not in noun and then[0] not in FOLLOWS_WELL
         if stems[i] == head and compound and then[1:] and then[1] in AFTER_NOUN:

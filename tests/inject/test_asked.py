@@ -28,7 +28,6 @@ def said(text: str, name: str, relation: str) -> str:
         "Arvo's fare is",
         "We went by Arvo last week. Its fare is",
         "Question: What is the fare of Arvo? Answer:",
-        "Q: Do you know the fare of Arvo? A: Yes, it is",
         "The teacher closed the book, and then said that the fare of Arvo is",
         "The fare of Arvo, which differs from that of Bolt, is",
         "It was late. Now, the fare for Arvo is",
@@ -59,13 +58,22 @@ def test_a_relation_asked_for_in_so_many_words(text: str) -> None:
         ("Bolt, the main rival of Arvo, has a fare of", "fare"),
         ("Twice the fare of Arvo is", "fare"),
         ("Arvo has a fare, but the toll is", "fare"),
+        ("The fare of Bolt, which differs from that of Arvo, is", "fare"),
+        ("The fare of bolt, of which Arvo had never heard, is", "fare"),
     ],
 )
 def test_another_thing_is_asked_for(text: str, relation: str) -> None:
     assert said(text, "Arvo", relation) == "other"
 
 
-@pytest.mark.parametrize("text", ["Whoever takes Arvo has to pay", "Arvo charges people"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Whoever takes Arvo has to pay",
+        "Arvo charges people",
+        "Q: Do you know the fare of Arvo? A: Yes, it is",
+    ],
+)
 def test_other_words_leave_it_open(text: str) -> None:
     assert said(text, "Arvo", "fare") == "open"
 
