@@ -34,8 +34,9 @@ class Recall:
             that the key is not stored (a listed key: that its best value is wrong).
         p_value: chance that an unknown key reads as well as this one did.
         source: name of the source that bound it, where a ledger knows.
-        method: what decided: a decoder (``"filter"``, ``"sic"``, ``"amp"``), or ``"ledger"`` where
-            the key is not in the key list, so that the accumulator was not read.
+        method: what decided: a decoder (``"filter"``, ``"sic"``, ``"amp"``), or ``"ledger"``:
+            the key is not in the key list, so that the accumulator was not read, or it is and the
+            accumulator could not be read safely, so that the list's value is the answer.
         key_used: the key that was looked up.
         resolved_from: the key that was asked for, when the resolver replaced it.
     """

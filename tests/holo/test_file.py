@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 
 from prism.holo import HoloTape, hash_keys, sign_codes
+from prism.holo.file import layout
 
 SHAPES: list[dict[str, Any]] = [
     {"dim": 64},
@@ -86,7 +87,7 @@ def test_a_file_cut_anywhere_is_refused(tmp_path: Path) -> None:
 
 def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
-    save_file({"weight": torch.zeros(2)}, path)
+    save_file({"weight": np.zeros(2)}, path)
     with pytest.raises(ValueError, match="a safetensors file, but not a HoloTape"):
         HoloTape.load(path)
     path.write_text("key,value\n")
@@ -97,11 +98,17 @@ def test_a_foreign_file_is_refused(tmp_path: Path) -> None:
 
 
 def rewrite(path: Path, change: Any) -> None:
-    with safe_open(path, "pt") as found:
+    """Write a file anew with a change, and with the checksum that fits it."""
+    with safe_open(path, "np") as found:
         header = json.loads(found.metadata()["prism"])
-        tensors = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
-    change(header, tensors)
-    save_file(tensors, path, {"prism": json.dumps(header)})
+        arrays = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
+    change(header, arrays)
+    with path.open("wb") as file:
+        layout.write(file, json.dumps(header), arrays)
+
+
+def add(array: np.ndarray, number: int) -> None:
+    array += np.array(number, array.dtype)
 
 
 @pytest.mark.parametrize(
@@ -109,18 +116,30 @@ def rewrite(path: Path, change: Any) -> None:
     [
         (lambda h, t: h.update(format=99), "format 99: must be 1"),
         (lambda h, t: h["config"].update(seed=7), "fingerprint"),
-        (lambda h, t: h["config"].update(dim=65), "fingerprint"),
+        (lambda h, t: h["config"].update(dim=65), r"must be \[3, 65\]"),
         (lambda h, t: h["config"].update(dim=-1), "dim = -1"),
         (lambda h, t: h["config"].update(colour="red"), "colour"),
         (lambda h, t: h.pop("fingerprint"), "fingerprint"),
         (lambda h, t: t.pop("register"), "register"),
         (lambda h, t: t.pop("ledger.key"), "ledger.key"),
         (lambda h, t: t.update(register=t["register"][:1]), "accumulator of"),
-        (lambda h, t: t.update(register=t["register"].float()), "accumulator of"),
+        (lambda h, t: h["config"].update(dim=2**23, banks=2000), "accumulator of"),
+        (lambda h, t: h["config"].update(banks=2**30), "accumulator of"),
+        (lambda h, t: h["config"].update(banks=2**80), "banks = 1208925819614629174706176"),
+        (
+            lambda h, t: h.update(values={"open": False, "size": 2**40, "given": False}),
+            "fingerprint",
+        ),
+        (lambda h, t: h.update(values=None), "damaged tape"),
+        (lambda h, t: h.update(sources=None), "damaged tape"),
+        (lambda h, t: h.update(config=[]), "damaged tape"),
+        (lambda h, t: t.update(values=t["values"][:-1]), "damaged tape"),
+        (lambda h, t: t.update({"values.hash": t["values.hash"][:-1]}), "values with 2 hashes"),
+        (lambda h, t: t.update(register=t["register"].astype(np.float32)), "accumulator of"),
         (lambda h, t: t.update({"ledger.key": t["ledger.key"][:1]}), "different lengths"),
-        (lambda h, t: t.update({"ledger.value": t["ledger.value"].float()}), "'value'"),
-        (lambda h, t: t["ledger.value"].add_(50), "value"),
-        (lambda h, t: t["ledger.source"].add_(50), "source"),
+        (lambda h, t: t.update({"ledger.value": t["ledger.value"].astype(np.float32)}), "'value'"),
+        (lambda h, t: add(t["ledger.value"], 50), "value"),
+        (lambda h, t: add(t["ledger.source"], 50), "source"),
     ],
 )
 def test_a_file_that_disagrees_with_itself_is_refused(
@@ -159,8 +178,6 @@ def test_unlike_tapes_do_not_merge_and_stay_as_they_were() -> None:
     a.bind("k", "v")
     before = a.accumulator.numbers.clone()
     others: list[dict[str, Any]] = [
-        {"dim": 128},
-        {"banks": 3},
         {"seed": 1},
         {"values": ["v", "w"]},
         {"sequence": True},
@@ -202,14 +219,6 @@ def test_a_saved_file_has_the_permissions_of_any_new_file_and_keeps_those_it_rep
     assert path.stat().st_mode & 0o777 == 0o640
 
 
-def test_any_text_can_be_a_key_also_a_lone_surrogate(tmp_path: Path) -> None:
-    tape = HoloTape(256, resolver=True, values=["a", "b"])
-    tape.bind("odd \ud800 key", "b")
-    tape.save(tmp_path / "t.safetensors")
-    back = HoloTape.load(tmp_path / "t.safetensors")
-    assert [fact.key for fact in back.facts()] == ["odd \ud800 key"]
-
-
 # 1,217 bytes that format 1 wrote when the accumulator was still called register.
 OLD_FILE = (
     "c-oaz%Z}496rBPqcI<#vF)K!9lt(ADUCj!KB|@-iqRMUD#;R+F*y&7FWyz91;Xn9?S+U_aDEHbalS<W~u@w2<bMH"
@@ -223,16 +232,15 @@ OLD_FILE = (
 )
 
 
-def test_a_file_of_format_1_loads_and_is_written_the_same(tmp_path: Path) -> None:
+def test_a_file_of_format_1_loads_and_is_written_as_format_2(tmp_path: Path) -> None:
     path, again = tmp_path / "old.safetensors", tmp_path / "new.safetensors"
     path.write_bytes(zlib.decompress(base64.b85decode(OLD_FILE)))
-    tape = HoloTape.load(path)
-    assert [tuple(fact) for fact in tape.facts()] == [
-        ("a key", "one", "atlas", 12.5),
-        (int(tape.hash([7])[0]), "two", None, 13.0),
-    ]
-    assert [fact.value for fact in tape.history(7)] == [b"3", "two"]
-    assert (tape.recall("a kye").value, tape.recall(b"raw").value) == ("one", None)
-    assert tape.audit().consistent
-    tape.save(again)
-    assert again.read_bytes() == path.read_bytes()
+    HoloTape.load(path).save(again)
+    for tape in (HoloTape.load(path), HoloTape.load(again)):
+        assert [tuple(fact) for fact in tape.facts()] == [
+            ("a key", "one", "atlas", 12.5),
+            (int(tape.hash([7])[0]), "two", None, 13.0),
+        ]
+        assert [fact.value for fact in tape.history(7)] == [b"3", "two"]
+        assert (tape.recall("a kye").value, tape.recall(b"raw").value) == ("one", None)
+        assert tape.audit().consistent

@@ -12,7 +12,7 @@ from prism.holo.capacity.theory import accuracy
 
 
 def filled(facts: int, dim: int = 2048, size: int = 1000, seed: int = 0, **config) -> tuple:
-    tape = HoloTape(dim, 1, values=size, seed=seed, **config)
+    tape = HoloTape(dim, 1, values=size, seed=seed, overfill=True, **config)
     values = np.random.default_rng(seed).integers(0, size, facts)
     tape.bind_many(np.arange(facts), values)
     return tape, values
@@ -65,7 +65,8 @@ def test_probabilities_of_best_value_and_unknown_leave_the_rest_to_other_values(
 
 def test_an_alpha_of_one_refuses_nothing() -> None:
     tape, _ = filled(100)
-    assert all(r.value is not None for r in tape.recall_many(np.arange(100), alpha=1))
+    answers = tape.recall_many(np.arange(100), alpha=1, fallback=False)
+    assert all(r.value is not None for r in answers)
 
 
 def test_the_ledger_refuses_with_certainty_and_the_register_with_its_odds() -> None:
@@ -89,8 +90,8 @@ def test_the_calibration_does_not_need_a_ledger() -> None:
 
 def test_batches_and_single_questions_agree() -> None:
     tape, _ = filled(100, dim=1024, size=3000)
-    together = tape.recall_many(np.arange(150))
-    alone = [tape.recall(i) for i in range(150)]
+    together = tape.recall_many(np.arange(150), fallback=False)
+    alone = [tape.recall(i, fallback=False) for i in range(150)]
     assert [r.value for r in together] == [r.value for r in alone]
     assert np.allclose([r.posterior for r in together], [r.posterior for r in alone], atol=1e-5)
 

@@ -61,6 +61,13 @@ class Accumulator:
         self.dtype = dtype
         self.numbers = torch.zeros(banks, dim, dtype=DTYPES[dtype], device=device)
 
+    @classmethod
+    def holding(cls, numbers: Tensor, dtype: str) -> Accumulator:
+        """The accumulator of numbers [B, D] that are there already."""
+        accumulator = cls.__new__(cls)
+        accumulator.dtype, accumulator.numbers = dtype, numbers
+        return accumulator
+
     @property
     def banks(self) -> int:
         """B."""

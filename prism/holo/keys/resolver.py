@@ -1,9 +1,9 @@
 """Resolver: replaces a misspelt key by a stored one before the tape is asked.
 
-Candidates share character trigrams with the question and are ranked by the cosine of their bags
+Candidates share character trigrams with the question and are ranked by the overlap of these
 (:mod:`prism.holo.keys.trigrams`); the best few are then compared by edit distance d:
 
-    similarity = max(cosine, 1 - d / length)
+    similarity = max(overlap, 1 - d / length)
 
 A candidate is near if the two have the same words up to one slip (an edit) in a word, and one slip
 in ten characters; it is taken if no other is within ``margin``. More would take Australia for
@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 
+from prism.holo.keys.texts import KeyTexts
 from prism.holo.keys.trigrams import Trigrams
 from prism.holo.keys.typos import edit_distance, is_slip
 
@@ -37,6 +38,7 @@ class Resolver:
         margin: lead in similarity that the best key needs over the second.
         encoder: texts to vectors [N, E], a sentence embedding; may be set later.
         meaning: cosine of embeddings from which a key means the same.
+        texts: keys that are known already.
     """
 
     def __init__(
@@ -44,53 +46,51 @@ class Resolver:
         margin: float = 0.03,
         encoder: Encoder | None = None,
         meaning: float = 0.8,
+        texts: KeyTexts | None = None,
     ) -> None:
         self.margin = margin
         self.encoder, self.meaning = encoder, meaning
-        self._texts: dict[int, str] = {}  # by key hash
-        self._near = Trigrams()
+        self.known = KeyTexts() if texts is None else texts  # by key hash
+        self._near = Trigrams(self.known)
         self._vectors: np.ndarray | None = None  # of all texts, once they are asked for
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self.known)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the key texts in UTF-8, which is what a file stores."""
-        return sum(len(text.encode("utf-8", "surrogatepass")) for text in self._texts.values())
+        """Bytes of the key texts in UTF-8."""
+        return self.known.nbytes
 
     def add(self, keys: Iterable[Any], hashes: np.ndarray) -> None:
         """Add those of N keys that are text; ``hashes`` uint64 [N]."""
         for key, code in zip(keys, hashes.tolist(), strict=True):
-            if isinstance(key, str) and code not in self._texts:
-                self._texts[code] = key
-                self._near.add(code, key)
+            if isinstance(key, str) and code not in self.known:
+                self.known[code] = key
         self._vectors = None
 
     def forget(self, hashes: np.ndarray) -> None:
         """Forget keys by their hashes uint64 [N]."""
         for code in hashes.tolist():
-            key = self._texts.pop(code, None)
-            if key is not None:
-                self._near.forget(code, key)
+            self.known.pop(code)
         self._vectors = None
 
     def texts(self) -> list[str]:
         """All keys, in the order they were added."""
-        return list(self._texts.values())
+        return self.known.values()
 
     def text(self, code: int | np.uint64) -> str | None:
         """The key of a hash, if it was text."""
-        return self._texts.get(int(code))
+        return self.known.get(int(code))
 
     def resolve(self, text: str) -> str | None:
         """The stored key that ``text`` must have meant; None if none is near, or two are."""
         digits = _digits(text)
         near = []
-        for cosine, code in self._near.nearest(text, SHORTLIST):
-            key = self._texts[code]
+        for overlap, code in self._near.nearest(text, SHORTLIST):
+            key = self.known[code]
             if _digits(key) == digits:
-                near.append((*self._compare(text, key, cosine), key))
+                near.append((*self._compare(text, key, overlap), key))
         near.sort(reverse=True)
         if near and near[0][1] and (len(near) < 2 or near[0][0] - near[1][0] >= self.margin):
             return near[0][2]
@@ -98,15 +98,15 @@ class Resolver:
             return self._by_meaning(text)
         return None
 
-    def _compare(self, text: str, key: str, cosine: float) -> tuple[float, bool]:
+    def _compare(self, text: str, key: str, overlap: float) -> tuple[float, bool]:
         """Similarity, and whether that is near."""
         length = max(len(text), len(key))
         text, key = text.casefold(), key.casefold()
         edits = edit_distance(text, key)
-        return max(cosine, 1 - edits / length), is_slip(text, key, edits)
+        return max(overlap, 1 - edits / length), is_slip(text, key, edits)
 
     def _by_meaning(self, text: str) -> str | None:
-        if not self._texts:
+        if not self.known:
             return None
         if self._vectors is None:
             self._vectors = _unit(self.encoder(self.texts()))
