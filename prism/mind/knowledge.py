@@ -109,11 +109,12 @@ class KnowledgeBase:
             _ = said.names  # refused before anything is written
         with self.ledger.operation(self.tenant, "add") as operation:
             outcomes = [self._state(operation, said) for said in statements]
+        facts = self.ledger.numbered(i for _, *two, _ in outcomes for i in two if i is not None)
         return [
             Added(
                 outcome=outcome,
-                fact=self.fact(number),
-                before=None if before is None else self.fact(before),
+                fact=facts[number],
+                before=None if before is None else facts[before],
                 operation=None if outcome == "known" else operation.id,
                 pending=waiting,
             )

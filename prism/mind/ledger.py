@@ -11,9 +11,10 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from prism.mind.records import TRUST, Fact, Source, identity
@@ -21,6 +22,7 @@ from prism.mind.schema import connect, refused, transaction
 
 COLUMNS = """facts.id, subject, relation, object, slot, valid_from, valid_to, recorded_at,
     retired_at, superseded_by, kind, uri, line, text"""
+BATCH = 500  # numbers in one statement
 FACTS = f"SELECT {COLUMNS} FROM facts JOIN sources ON sources.id = facts.source"
 
 
@@ -42,7 +44,7 @@ class Statement:
                 f"valid_from {self.valid_from}, valid_to {self.valid_to}: must be in this order"
             )
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, str, str]:
         """The identities of subject, relation and object."""
         fields = (("subject", self.subject), ("relation", self.relation), ("object", self.object))
@@ -86,6 +88,16 @@ class Ledger:
         with self._lock:
             found = self.db.execute(f"{FACTS} WHERE {where} ORDER BY {order}", values).fetchall()
         return [fact_of(row) for row in found]
+
+    def numbered(self, numbers: Iterable[int]) -> dict[int, Fact]:
+        """Facts by their numbers."""
+        found: dict[int, Fact] = {}
+        wanted = sorted(set(numbers))
+        for first in range(0, len(wanted), BATCH):
+            batch = tuple(wanted[first : first + BATCH])
+            marks = ", ".join("?" * len(batch))
+            found |= {fact.id: fact for fact in self.rows(f"facts.id IN ({marks})", batch)}
+        return found
 
     def query(self, sql: str, values: tuple[object, ...] = ()) -> list[sqlite3.Row]:
         """Rows of a reading statement."""

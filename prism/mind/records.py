@@ -8,6 +8,7 @@ open.
 
 from __future__ import annotations
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -74,6 +75,7 @@ class Fact:
         return f"{self.relation} of {self.subject} = {self.object}"
 
 
+@functools.lru_cache(maxsize=4096)
 def identity(name: str, what: str = "name") -> str:
     """The spelling by which a subject, relation or object is found: Unicode NFC, one space between
     words, no case, no article in front.
