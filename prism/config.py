@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import numbers
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +36,23 @@ def _is_int(value: object, low: int) -> bool:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _plain(value: Any) -> Any:
+    """Python's own numbers in place of numpy's and the like, also inside lists and tuples."""
+    if isinstance(value, list | tuple):
+        return type(value)(_plain(x) for x in value)
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, numbers.Integral):
+        return int(value)
+    return float(value) if isinstance(value, numbers.Real) else value
+
+
+def _make_plain(config: Any) -> None:
+    """Replace every value of a frozen dataclass by :func:`_plain` of it."""
+    for f in dataclasses.fields(config):
+        object.__setattr__(config, f.name, _plain(getattr(config, f.name)))
 
 
 def _as_tuple(value: Any, owner: str, name: str) -> tuple[Any, ...]:
@@ -65,6 +83,7 @@ class TapeConfig:
 
     def __post_init__(self) -> None:
         me = "TapeConfig"
+        _make_plain(self)
         for name, low in (("content_heads", 0), ("position_heads", 0), ("d_mem", 1)):
             value = getattr(self, name)
             _require(_is_int(value, low), me, name, value, f"an integer >= {low}")
@@ -117,6 +136,7 @@ class SymbolicConfig:
 
     def __post_init__(self) -> None:
         me = "SymbolicConfig"
+        _make_plain(self)
         object.__setattr__(self, "primitives", _as_tuple(self.primitives, me, "primitives"))
         object.__setattr__(self, "moduli", _as_tuple(self.moduli, me, "moduli"))
         _require(_is_int(self.units, 1), me, "units", self.units, "an integer >= 1")
@@ -191,6 +211,7 @@ class PrismConfig:
 
     def __post_init__(self) -> None:
         me = "PrismConfig"
+        _make_plain(self)
         for name in ("expert_kinds", "always_on", "half_lives", "memory_layers", "balance_target"):
             value = getattr(self, name)
             if value is not None:
@@ -198,7 +219,8 @@ class PrismConfig:
         for name in ("vocab_size", "d_model", "num_layers", "num_rates", "chunk_size"):
             value = getattr(self, name)
             _require(_is_int(value, 1), me, name, value, "an integer >= 1")
-        _require(_is_int(self.seed, 0), me, "seed", self.seed, "an integer >= 0")
+        ok = _is_int(self.seed, 0) and self.seed < 2**64
+        _require(ok, me, "seed", self.seed, "an integer >= 0 and < 2^64")
         for name in ("tie_embeddings", "holo_mode"):
             value = getattr(self, name)
             _require(isinstance(value, bool), me, name, value, "True or False")

@@ -61,8 +61,9 @@ def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
     except OSError as error:
         beside.unlink(missing_ok=True)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            needs = "" if size is None else f" for {size:,} bytes"
-            raise OSError(error.errno, f"No space left on the disk{needs}", str(given)) from error
+            needs = "" if size is None else f" ({size:,} bytes are needed)"
+            text = f"{os.strerror(error.errno)}{needs}"
+            raise OSError(error.errno, text, str(given)) from error
         raise
     except BaseException:
         beside.unlink(missing_ok=True)
@@ -99,7 +100,7 @@ def _sweep(path: Path) -> None:
             continue  # gone already, or somebody else's
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.unlink(entry.path)
+            Path(entry.path).unlink()
         except (BlockingIOError, FileNotFoundError, PermissionError):
             continue  # its writer is at work, or has just finished
         finally:

@@ -37,6 +37,7 @@ COMMANDS = "commands"
 # the words under a name, and its colour
 NOTES = {
     COMMANDS: ("train, run_scale, generate, ingest, ask, tokenizer, report, eval_*, demos", GREY),
+    "hf": ("Hugging Face: transformers classes, export, an adapter for lm_eval", GREY),
     "studies": ("evaluation protocols: facts, retrieval, modular", GREY),
     "loading": ("prism.load: a model from disk", GREY),
     "compare": ("models on tasks: plan, runs, table", NEURAL),

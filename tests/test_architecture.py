@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(p for folder in ("prism", "tasks") for p in (ROOT / folder).rglob("*.py"))
 FILE_LINES, FUNCTION_LINES = 330, 60  # about 300 and 40, with room for a docstring
-LONGER = {"prism/holo/tape.py": 420}  # one class with a documented method for each verb
+LONGER = {"prism/holo/tape.py": 430}  # one class with a documented method for each verb
 LIMITS = {  # at most this many
     "files of prism": 230,
     "files of a package": 16,

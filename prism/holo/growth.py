@@ -55,6 +55,25 @@ def make_room(tape: TapeParts, items: int, facts: int) -> Growth | None:
     return Growth(_size(c), _size(config), items)
 
 
+def let_grow(tape: TapeParts, allowed: bool) -> Growth | None:
+    """Let a tape grow from now on, or not; one that is too full for what it holds grows at once.
+
+    Raises:
+        ValueError: it is too full and cannot grow.
+    """
+    tape.put(dataclasses.replace(tape.config, grow=allowed), tape.accumulator)
+    c, items = tape.config, tape.bindings
+    wanted = item_accuracy(c.accuracy, items, tape.facts)
+    if not allowed or tape.room.fits(items, len(tape.vocabulary), wanted):
+        return None
+    why = _why_not(tape)
+    if why is not None:
+        raise ValueError(f"tape of {_size(c)} cannot grow: {why}")
+    config = larger(tape, items, wanted)
+    reshape(tape, config)
+    return Growth(_size(c), _size(config), items)
+
+
 def _why_not(tape: TapeParts) -> str | None:
     """The reason that a tape cannot grow, and what can be done; None if it can."""
     if not tape.config.grow:

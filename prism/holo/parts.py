@@ -211,7 +211,8 @@ class TapeParts:
             return np.zeros(count, np.int32)
         if source is None or isinstance(source, str):
             return np.full(count, self.ledger.source_id(normal_source(source)), np.int32)
-        source = listed(source, "source") if isinstance(source, Iterable) else source
+        several = isinstance(source, Iterable) or hasattr(source, "to_numpy")
+        source = listed(source, "source") if several else source
         if not isinstance(source, list) or not all(isinstance(s, str | None) for s in source):
             raise TypeError(f"source = {source!r}: must be text, or a list of texts")
         if len(source) != count:

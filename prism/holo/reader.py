@@ -21,7 +21,7 @@ from torch import Tensor
 from prism.holo.algebra.codes import Key, position_hashes
 from prism.holo.keys.normal import listed, normal_keys
 from prism.holo.parts import DECODERS, TapeParts
-from prism.holo.recall import Readout, Recall, clean_up, read
+from prism.holo.recall import GUESS, Readout, Recall, check, clean_up, read
 
 CERTAIN = 1 - 1e-9  # prior probability that a listed key is stored
 
@@ -53,11 +53,12 @@ class Reader:
         sources = self._sources(hashes)
         answers = []
         for i, accepted in enumerate(readout.accepted):
+            posterior = float((readout.posterior if accepted else readout.unknown)[i])
             answers.append(
                 Recall(
                     value=values[i] if accepted else None,
-                    posterior=float((readout.posterior if accepted else readout.unknown)[i]),
-                    p_value=float(readout.p_value[i]),
+                    posterior=posterior * GUESS if i in resolved else posterior,
+                    p_value=1.0 if i in resolved else float(readout.p_value[i]),
                     source=sources[i] if accepted else None,
                     method=how[i],
                     key_used=used[i],
@@ -93,6 +94,8 @@ class Reader:
         if decoder is None and parts.ledger is not None and parts.unlisted == 0:
             asked = parts.ledger.find(hashes) >= 0
             ask = partial(self._read_listed, alpha=alpha)
+            if fallback and parts.vocabulary.codes.large and not parts.config.sequence:
+                ask = partial(self._check_listed, alpha=alpha)
         of_asked = ask(hashes[asked])
         if parts.config.sequence:
             of_asked, values = self._read_on(hashes[asked], of_asked, ask)
@@ -127,11 +130,20 @@ class Reader:
             values[i], how[i] = value, "ledger"
             readout.accepted[i], readout.posterior[i], readout.unknown[i] = True, 1.0, 0.0
 
+    def _check_listed(self, hashes: np.ndarray, alpha: float | None) -> Readout:
+        """:meth:`_read_listed` of the value that the ledger lists alone, where reading all would
+        need a large matrix; with a joint decoder the bank is decoded as ever."""
+        parts = self._parts
+        if parts.config.decoder != "filter":
+            return self._read_listed(hashes, alpha)
+        ids = parts.ledger.column("value")[parts.ledger.find(hashes)].astype(np.int64)
+        codes, layers = parts.vocabulary.codes, parts.config.layers
+        best = check(parts.accumulator, codes, hashes, ids, self._alpha(alpha), CERTAIN, layers)
+        return _of_listed(best, alpha)
+
     def _read_listed(self, hashes: np.ndarray, alpha: float | None) -> Readout:
         """The readout of keys that are known to be stored: only what is unlikely is refused."""
-        best = self.read(hashes, alpha, known=CERTAIN)
-        sure = best.posterior >= 0.5 if alpha is None else best.accepted
-        return replace(best, accepted=sure, unknown=1 - best.posterior)
+        return _of_listed(self.read(hashes, alpha, known=CERTAIN), alpha)
 
     def _read_on(
         self, hashes: np.ndarray, first: Readout, ask: Callable[[np.ndarray], Readout]
@@ -192,3 +204,9 @@ class Reader:
             return [None] * len(hashes)
         rows, ids = ledger.find(hashes), ledger.column("source")
         return [ledger.sources[ids[row]] if row >= 0 else None for row in rows]
+
+
+def _of_listed(best: Readout, alpha: float | None) -> Readout:
+    """The readout of listed keys: accepted is what is likelier than not, or above ``alpha``."""
+    sure = best.posterior >= 0.5 if alpha is None else best.accepted
+    return replace(best, accepted=sure, unknown=1 - best.posterior)

@@ -28,7 +28,7 @@ from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codes import Key
 from prism.holo.capacity.planning import plan
 from prism.holo.decode import JointDecoder
-from prism.holo.growth import Growth
+from prism.holo.growth import Growth, let_grow
 from prism.holo.parts import HoloConfig, TapeParts
 from prism.holo.reader import Reader
 from prism.holo.recall import Readout, Recall
@@ -403,6 +403,12 @@ class HoloTape:
         """Drop what the ledger remembers of facts that are gone; the rows that were dropped. See
         :func:`prism.holo.merge.erase_history`."""
         return merge.erase_history(self._parts)
+
+    @whole
+    def grow(self, allowed: bool = True) -> None:
+        """Let the tape grow by itself from now on, and at once if it is too full; or not."""
+        growth = let_grow(self._parts, allowed)
+        self.growths += [] if growth is None else [growth]
 
     @property
     def H(self) -> Tensor:

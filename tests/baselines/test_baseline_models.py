@@ -12,6 +12,7 @@ from prism.baselines import BASELINES, build_with_budget
 from prism.baselines.transformer import document_position
 from prism.config import PrismConfig
 from prism.model.protocol import map_state
+from prism.recipe import decays
 
 VOCAB = 11
 CONFIG = PrismConfig(vocab_size=VOCAB, d_model=16, num_layers=2, chunk_size=8, seed=3)
@@ -187,9 +188,9 @@ def test_every_parameter_element_gets_a_gradient_within_two_steps(name):
 
 
 @every_baseline
-def test_vectors_are_marked_against_weight_decay(name):
+def test_matrices_are_decayed_and_vectors_are_not(name):
     for key, parameter in build_with_budget(name, CONFIG, PARAMETERS).named_parameters():
-        assert getattr(parameter, "_no_weight_decay", False) == (parameter.dim() < 2), key
+        assert decays(key, parameter) == (parameter.dim() == 2), key
 
 
 @every_baseline

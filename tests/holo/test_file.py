@@ -60,7 +60,7 @@ def test_everything_comes_back(shape: dict[str, Any], tmp_path: Path) -> None:
         again.update(9, tape.recall("é key").value)
         assert again.audit().consistent
     if tape.resolver is not None:
-        assert again.recall("é kee").resolved_from == "é kee"
+        assert again.resolver.texts() == tape.resolver.texts() != []
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -242,5 +242,5 @@ def test_a_file_of_format_1_loads_and_is_written_as_format_2(tmp_path: Path) -> 
             (int(tape.hash([7])[0]), "two", None, 13.0),
         ]
         assert [fact.value for fact in tape.history(7)] == [b"3", "two"]
-        assert (tape.recall("a kye").value, tape.recall(b"raw").value) == ("one", None)
+        assert (tape.recall("a key").value, tape.recall(b"raw").value) == ("one", None)
         assert tape.audit().consistent

@@ -101,3 +101,23 @@ def test_one_fact_is_read_without_noise() -> None:
     tape.bind("k", 4)
     answer = tape.recall("k")
     assert (answer.value, answer.posterior) == (4, pytest.approx(1.0))
+
+
+@pytest.mark.parametrize("facts", [40, 90, 200])
+def test_checking_the_listed_value_alone_says_what_scoring_all_says(
+    facts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = HoloTape(1024, 2, dtype="int16", overfill=True)
+    tape.bind_many(range(facts), [f"v{i}" for i in range(facts)])
+    plain = tape.recall_many(range(facts))
+    monkeypatch.setattr("prism.holo.algebra.codebook.LARGE", 0)
+    monkeypatch.setattr("prism.holo.algebra.codebook._Matrix.scores", None)  # and needs no matrix
+    checked = tape.recall_many(range(facts))
+    assert [r.value for r in checked] == [r.value for r in plain] == [f"v{i}" for i in range(facts)]
+    by_filter = [np.mean([r.method == "filter" for r in answers]) for answers in (plain, checked)]
+    assert abs(by_filter[0] - by_filter[1]) <= 0.05
+    both = [(a, b) for a, b in zip(plain, checked, strict=True) if a.method == b.method == "filter"]
+    assert len(both) > facts // 4
+    assert np.mean([abs(a.posterior - b.posterior) for a, b in both]) < 0.06
+    p = np.array([(a.p_value, b.p_value) for a, b in both])
+    assert np.allclose(p[:, 0], p[:, 1], rtol=1e-3, atol=1e-9)

@@ -23,10 +23,11 @@ from torch import Tensor, nn
 from prism.baselines.stack import ResidualStack
 from prism.config import PrismConfig
 from prism.engine.loop.optimizer import Roles
-from prism.engine.loop.stream_states import leaves
 from prism.engine.models import carries, make_model
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
+from prism.model.state import leaves
+from prism.ops.documents import padding_last
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp64": torch.float64}
 BYTES = {"fp32": (4, 4), "bf16": (4, 2), "fp64": (8, 8)}  # of master and compute
@@ -76,7 +77,7 @@ def _run(s: Settings, config: PrismConfig) -> tuple[float, float]:
     tokens = torch.zeros(1, length, dtype=torch.long)
     if isinstance(model, ResidualStack):
         block = model.blocks[0].to_empty(device="cpu")
-        view, _ = model.view(tokens, None, None)
+        view, _ = model.view(padding_last(tokens, None, None), None)
         x = torch.zeros(1, length, config.d_model, requires_grad=True)
         saved = _Saved(block)
         with saved:

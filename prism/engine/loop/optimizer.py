@@ -1,6 +1,6 @@
 """Optimizers and schedules: AdamW for everything, or Muon for the hidden matrices.
 
-Matrices are decayed; vectors, scalars and what carries ``_no_weight_decay`` are not. Muon
+Matrices are decayed; vectors, scalars and tables are not (:func:`prism.recipe.decays`). Muon
 (https://kellerjordan.github.io/posts/muon) orthogonalises the momentum of a matrix; its update is
 scaled to the root mean square of AdamW's (arXiv 2502.16982), so one learning rate serves both. The
 embedding, the head and parameters that are not matrices stay with AdamW. AdamW works element by
@@ -47,7 +47,7 @@ class Roles:
         outer |= {id(p) for p in head.parameters()} if isinstance(head, nn.Module) else set()
         decayed, hidden = set(), set()
         for name, p in model.named_parameters():
-            if decays(p):
+            if decays(name, p):
                 decayed.add(name)
                 if p.ndim == 2 and id(p) not in outer:
                     hidden.add(name)

@@ -15,10 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from prism import whole_file
+from prism.baselines import load_saved
 from prism.config import PrismConfig
 from prism.engine.models import make_model
 from prism.engine.store import checkpoint, folder
-from prism.model.prism import load_saved
 from prism.model.protocol import LanguageModel
 
 FORMAT = 1

@@ -29,6 +29,7 @@ from prism.holo.algebra.codes import (
 )
 from prism.holo.algebra.hadamard import row_words, transform, transform_size
 
+LARGE = 1 << 25  # signs of a matrix of codes that is large
 SPARE = 4096  # columns that a growing matrix gets in advance, at most
 
 
@@ -63,6 +64,11 @@ class Codebook(ABC):
     def nbytes(self) -> int:
         """Bytes of the matrices that are cached for the cleanup."""
         return 0
+
+    @property
+    def large(self) -> bool:
+        """True if scoring all codes needs a matrix of tens of megabytes or more."""
+        return False
 
 
 def fast_on(device: torch.device) -> bool:
@@ -154,6 +160,10 @@ class _Matrix(Codebook):
 
     def combine(self, weights: Tensor) -> Tensor:
         return weights @ self.matrix(weights)
+
+    @property
+    def large(self) -> bool:
+        return len(self) * self.dim > LARGE
 
     @property
     def nbytes(self) -> int:

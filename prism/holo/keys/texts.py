@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+WAITING = 1 << 16  # texts that may always wait in the dict
 NOTHING = np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.uint64)
 
 
@@ -63,6 +64,8 @@ class KeyTexts:
         """Enter the text of a hash that has none yet."""
         self._fresh[code] = text
         self.revision += 1
+        if len(self._fresh) > max(WAITING, len(self._codes)):
+            self.arrays()  # a dict takes several times the bytes
 
     def pop(self, code: int) -> str | None:
         """Take a text out, and give it back; None where there is none."""
@@ -79,26 +82,31 @@ class KeyTexts:
 
     def values(self) -> list[str]:
         """All texts."""
+        if len(self._ends) and not self._gone:
+            whole = bytes(self._blob).decode("utf-8", "surrogatepass").split("\n")
+            if len(whole) == len(self._ends) + 1:  # no text of more than one line
+                return [*whole[:-1], *self._fresh.values()]
         return [text for part in self.parts() for text in part]
 
-    def parts(self, count: int = 1 << 16) -> Iterator[list[str]]:
-        """All texts, ``count`` at a time."""
-        for low in range(0, len(self._codes), count):
+    def parts(self, count: int = 1 << 16, kept: bool = False) -> Iterator[list[str]]:
+        """All texts, or without those that are ``kept`` in the arrays, ``count`` at a time."""
+        for low in range(0, 0 if kept else len(self._codes), count):
             high = min(low + count, len(self._codes))
-            yield [self._text(i) for i in range(low, high) if i not in self._gone]
+            yield self._block(low, high)
         fresh = list(self._fresh.values())
         for low in range(0, len(fresh), count):
             yield fresh[low : low + count]
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """``blob``, ``ends`` and ``codes`` of all texts, to be saved."""
-        if self._fresh or self._gone:
-            raw = [text.encode("utf-8", "surrogatepass") for text in self.values()]
-            ends = np.cumsum([len(text) + 1 for text in raw], dtype=np.int64) - 1
-            blob = b"".join(text + b"\n" for text in raw)
-            self._codes = self.codes()
-            self._blob, self._ends = np.frombuffer(bytearray(blob), np.uint8), ends
-            self._order, self._gone, self._fresh = None, set(), {}
+        if self._gone or self._fresh:
+            parts = [_encoded(part) for part in self.parts(kept=not self._gone)]
+            if not self._gone:  # the texts that lie in the arrays stay as they are
+                parts.insert(0, (self._blob, np.diff(self._ends, prepend=-1)))
+            codes = self.codes()
+            self._blob = np.concatenate([blob for blob, _ in parts])
+            self._ends = np.cumsum(np.concatenate([sizes for _, sizes in parts])) - 1
+            self._codes, self._order, self._gone, self._fresh = codes, None, set(), {}
         return self._blob, self._ends, self._codes
 
     @property
@@ -112,6 +120,14 @@ class KeyTexts:
     def _text(self, place: int) -> str:
         start = int(self._ends[place - 1]) + 1 if place else 0
         return bytes(self._blob[start : self._ends[place]]).decode("utf-8", "surrogatepass")
+
+    def _block(self, low: int, high: int) -> list[str]:
+        """The texts at the places low..high of the arrays, without those taken out."""
+        start = int(self._ends[low - 1]) + 1 if low else 0
+        raw = bytes(self._blob[start : self._ends[high - 1]])
+        if raw.count(b"\n") == high - low - 1 and not any(low <= i < high for i in self._gone):
+            return raw.decode("utf-8", "surrogatepass").split("\n")  # the same, at once
+        return [self._text(i) for i in range(low, high) if i not in self._gone]
 
     def _kept(self, column: np.ndarray) -> np.ndarray:
         return np.delete(column, list(self._gone)) if self._gone else column
@@ -127,3 +143,10 @@ class KeyTexts:
             return -1
         place = int(self._order[at])
         return -1 if place in self._gone else place
+
+
+def _encoded(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Texts as a part of the blob, and the bytes int64 [n] of each with its line feed."""
+    raw = [text.encode("utf-8", "surrogatepass") for text in texts]
+    sizes = np.fromiter(map(len, raw), np.int64, len(raw)) + 1
+    return np.frombuffer(b"\n".join([*raw, b""]), np.uint8), sizes
