@@ -2,6 +2,7 @@
 # make test      set up and run the test suite, in as many processes as there are cores
 # make quick     the quick tests of the part that is being edited; PART=holo names it
 # make test-full the slow tests too
+# make test-hf   prism.hf with transformers, accelerate, peft and lm_eval, which it installs
 # make bench     speed and specialisation into benchmarks/results (long; all cores)
 # make results   RESULTS.md, RESULTS_LEVERS.md, the tables of README.md and the figures from
 #                benchmarks/results
@@ -13,7 +14,7 @@ TORCH_CPU := https://download.pytorch.org/whl/cpu
 OUT ?= runs/compare
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: compare full test quick test-full lint bench results clean
+.PHONY: compare full test quick test-full test-hf lint bench results clean
 
 # A machine without an NVIDIA driver gets the CPU build where one is offered; the plain index
 # serves as well, only larger.
@@ -43,6 +44,13 @@ quick: $(VENV)/installed
 
 test-full: $(VENV)/installed lint
 	HYPOTHESIS_PROFILE=thorough $(PYTEST) -m 'slow or not slow'
+
+$(VENV)/installed-hf: $(VENV)/installed
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,hf,eval,peft]'
+	touch $@
+
+test-hf: $(VENV)/installed-hf
+	PRISM_TEST_HF=1 $(PYTEST) tests/hf
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

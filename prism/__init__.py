@@ -14,6 +14,7 @@ from prism.inject import attach, facts_for
 from prism.loading import load
 from prism.model.prism import Prism, PrismState
 from prism.model.protocol import LanguageModel, PrismOutput
+from prism.model.state import State, detach_state, map_state
 from prism.record import VERSION as __version__
 
 __all__ = [
@@ -23,12 +24,15 @@ __all__ = [
     "PrismConfig",
     "PrismOutput",
     "PrismState",
+    "State",
     "SymbolicConfig",
     "TapeConfig",
     "__version__",
     "attach",
+    "detach_state",
     "facts_for",
     "grow",
     "load",
+    "map_state",
     "presets",
 ]

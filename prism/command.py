@@ -1,15 +1,37 @@
-"""Shared parts of the command lines: an error is one line and exit code 2, nothing is lost."""
+"""Shared parts of the command lines: exit codes, errors of one line, and the one way to print.
+
+Whatever a command prints goes through :func:`plain`: values, keys, names of files and text of a
+model are data, so a control character in them (a colour, a cursor movement, a change of direction)
+is shown, not obeyed. Text of every script is printed as it is. Nothing is markup.
+"""
 
 from __future__ import annotations
 
 import argparse
+import errno
+import functools
+import json
+import os
+import re
 import sys
-from typing import Any, NoReturn
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO
 
-from rich.console import Console
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 PIPE_WIDTH = 120  # where there is no terminal to ask
-STOPPED = 130  # exit code after Ctrl-C, as shells have it
+BAD_INPUT, INCONSISTENT = 2, 3  # exit codes; 1 is Python's, after a traceback
+STOPPED, PIPE_CLOSED = 130, 141  # after Ctrl-C and SIGPIPE, as shells have them
+FREE_CODES = range(4, 126)  # exit codes that a user may choose
+EVERY = 5.0  # seconds between lines of progress where there is no terminal
+# Controls (C0, DEL, C1), line and paragraph separators, overrides and isolates of the direction of
+# writing, halves of characters.
+UNSAFE = re.compile("[\\x00-\\x1f\\x7f-\\x9f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+NEEDS_QUOTES = re.compile(rf'{UNSAFE.pattern}|^[\s"]|\s$|^$')
 
 
 class Parser(argparse.ArgumentParser):
@@ -21,7 +43,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         name = self.prog.removeprefix("python -m ")
-        self.exit(2, f"{name}: {' '.join(message.split())}\n")
+        say(f"{name}: {' '.join(message.split())}", "stderr")
+        self.exit(BAD_INPUT)
 
 
 def reason(error: Exception) -> str:
@@ -39,7 +62,176 @@ def check_seed(seed: int) -> None:
         raise ValueError(f"--seed {seed}: must be >= 0 and below 2**32")
 
 
+def plain(text: str, keep: str = "") -> str:
+    """Text with its control characters written out as JSON does, but for those in ``keep``."""
+    return UNSAFE.sub(lambda found: found[0] if found[0] in keep else _written(found[0]), text)
+
+
+def _written(character: str) -> str:
+    return json.dumps(character)[1:-1] if character < "\x7f" else f"\\u{ord(character):04x}"
+
+
+def quoted(text: str) -> str:
+    """Text as it stands in a line: in quotes, as JSON has them, where it would break the line or
+    seem another."""
+    if NEEDS_QUOTES.search(text) is None:
+        return text
+    return '"' + plain(text.replace("\\", "\\\\").replace('"', '\\"')) + '"'
+
+
+def say(text: str, stream: str = "stdout") -> None:
+    """Print lines of text."""
+    write(f"{text}\n", stream)
+
+
+def say_json(report: dict[str, Any]) -> None:
+    """Print an object as one line of JSON, ASCII where the output cannot carry more."""
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    say(json.dumps(report, ensure_ascii=not unicode, allow_nan=False))
+
+
+def write(text: str, stream: str | TextIO = "stdout") -> None:
+    """Write text, which may hold line breaks and tabs."""
+    to = {"stdout": sys.stdout, "stderr": sys.stderr}.get(stream, stream)
+    text, encoding = plain(text, keep="\n\t"), to.encoding or "utf-8"
+    to.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    to.flush()
+
+
+class LastingStream:
+    """An output stream whose end breaks nothing: once its reader is gone (a closed terminal, a
+    pipe to ``head``), what is written is dropped."""
+
+    def __init__(self, stream: IO[str]) -> None:
+        self.stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or drop; the number of characters."""
+        try:
+            return self.stream.write(text)
+        except OSError as error:
+            self._end(error)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or drop."""
+        try:
+            self.stream.flush()
+        except OSError as error:
+            self._end(error)
+
+    def _end(self, error: OSError) -> None:
+        if error.errno in FULL:
+            return
+        if error.errno not in BROKEN:
+            raise error
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, self.stream.fileno())  # for all who write there, and at the exit
+        os.close(nothing)
+
+
+BROKEN = (errno.EPIPE, errno.EIO, errno.EBADF)
+FULL = (errno.ENOSPC, errno.EDQUOT)  # of the disk that a log goes to; may have room again
+
+
+def outlive_the_terminal() -> None:
+    """Let the standard streams of this process be :class:`LastingStream`, for long commands. One
+    that was closed at the start leads nowhere, so that no file takes its number."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        stream = getattr(sys, name)
+        if stream is None:
+            handle = os.open(os.devnull, os.O_WRONLY)
+            if handle != number:
+                os.dup2(handle, number)
+                os.close(handle)
+            stream = os.fdopen(number, "w", encoding="utf-8", closefd=False)
+        if not isinstance(stream, LastingStream):
+            setattr(sys, name, LastingStream(stream))
+
+
 def output(stream: str = "stdout") -> Console:
     """A console on ``"stdout"`` or ``"stderr"``; plain text of a fixed width outside a terminal."""
+    from rich.console import Console  # after the checks of the arguments, which need no console
+
     to = sys.stdout if stream == "stdout" else sys.stderr
-    return Console(file=to, width=None if to.isatty() else PIPE_WIDTH, highlight=False)
+    width = None if to.isatty() else PIPE_WIDTH
+    return Console(file=to, width=width, highlight=False, emoji=False, markup=False)
+
+
+def command(main: Callable[[list[str] | None], int]) -> Callable[[list[str] | None], int]:
+    """A main function whose exit code also says that the reader of a pipe has gone, or Ctrl-C."""
+
+    @functools.wraps(main)
+    def run(argv: list[str] | None = None) -> int:
+        try:
+            code = main(argv)
+            sys.stdout.flush()
+            return code
+        except KeyboardInterrupt:
+            say("stopped", "stderr")
+            return STOPPED
+        except BrokenPipeError:
+            _mute()
+            return PIPE_CLOSED
+
+    return run
+
+
+def _mute() -> None:
+    """Send what is still to be printed nowhere, so that Python's end does not fail over it."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _bars(console: Console) -> Progress:
+    from rich import progress as rich
+
+    text, bar, count = (
+        rich.TextColumn("{task.description}"),
+        rich.BarColumn(),
+        rich.MofNCompleteColumn(),
+    )
+    return rich.Progress(text, bar, count, rich.TimeRemainingColumn(), console=console)
+
+
+class Steps:
+    """Progress of the steps of a command: bars on a terminal, else a line now and then.
+
+    Args:
+        console: where to; a terminal gets bars.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._next, self._said = time.monotonic() + EVERY, False
+
+    def say(self, name: str) -> None:
+        """Name a step of unknown length, where the one before took long."""
+        if self._console.is_terminal or self._said:
+            say(name, "stderr")
+
+    @contextmanager
+    def step(self, name: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
+        """A step of so many parts; gives what is to be called with the number done since."""
+        done = 0
+
+        def advance(number: int) -> None:
+            nonlocal done
+            done += number
+            if self._console.is_terminal:
+                bars.advance(task, number)
+            elif time.monotonic() >= self._next:
+                self._next, self._said = time.monotonic() + EVERY, True
+                say(f"{name}: {done:,}" + ("" if total is None else f" of {total:,}"), "stderr")
+
+        if not self._console.is_terminal:
+            yield advance
+            return
+        with _bars(self._console) as bars:
+            task = bars.add_task(name, total=total)
+            yield advance

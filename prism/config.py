@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import numbers
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,9 +25,10 @@ TURN = 240  # grid steps in a full turn of a counting primitive
 PRIMITIVES = TOKEN_PRIMITIVES + CAUSAL_PRIMITIVES
 
 
-def _require(ok: bool, owner: str, name: str, value: object, allowed: str) -> None:
+def _require(ok: bool, config: object, name: str, allowed: str) -> None:
     if not ok:
-        raise ValueError(f"{owner}.{name} = {value!r}: must be {allowed}")
+        found = f"{type(config).__name__}.{name} = {getattr(config, name)!r}"
+        raise ValueError(f"{found}: must be {allowed}")
 
 
 def _is_int(value: object, low: int) -> bool:
@@ -37,9 +39,21 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _as_tuple(value: Any, owner: str, name: str) -> tuple[Any, ...]:
-    _require(isinstance(value, list | tuple), owner, name, value, "a list")
-    return tuple(value)
+def _plain(value: Any) -> Any:
+    if isinstance(value, list | tuple):
+        return tuple(_plain(x) for x in value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
+        return value
+    return int(value) if isinstance(value, numbers.Integral) else float(value)
+
+
+def _make_plain(config: Any, *lists: str) -> None:
+    """Make tuples of lists, and Python's own numbers of numpy's; ``lists`` must be such fields."""
+    for f in dataclasses.fields(config):
+        value = _plain(getattr(config, f.name))
+        optional = f.name not in lists or (value is None and f.default is None)
+        object.__setattr__(config, f.name, value)
+        _require(optional or isinstance(value, tuple), config, f.name, "a list")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,24 +78,22 @@ class TapeConfig:
     retention: float | tuple[float, ...] = 1.0
 
     def __post_init__(self) -> None:
-        me = "TapeConfig"
+        _make_plain(self)
         for name, low in (("content_heads", 0), ("position_heads", 0), ("d_mem", 1)):
-            value = getattr(self, name)
-            _require(_is_int(value, low), me, name, value, f"an integer >= {low}")
+            _require(_is_int(getattr(self, name), low), self, name, f"an integer >= {low}")
         heads = self.content_heads + self.position_heads
-        _require(heads > 0, me, "content_heads", self.content_heads, "> 0 if position_heads is 0")
+        _require(heads > 0, self, "content_heads", "> 0 if position_heads is 0")
         slots_ok = _is_int(self.num_slots, 2) and self.num_slots % 2 == 0
-        _require(slots_ok, me, "num_slots", self.num_slots, "an even integer >= 2")
-        _require(self.scope in TAPE_SCOPES, me, "scope", self.scope, f"one of {TAPE_SCOPES}")
-        if isinstance(self.retention, list | tuple):
-            object.__setattr__(self, "retention", tuple(self.retention))
+        _require(slots_ok, self, "num_slots", "an even integer >= 2")
+        _require(self.scope in TAPE_SCOPES, self, "scope", f"one of {TAPE_SCOPES}")
+        if isinstance(self.retention, tuple):
             one_each = len(self.retention) == self.content_heads
             allowed = f"a number or {self.content_heads} numbers, one per content head"
-            _require(one_each, me, "retention", self.retention, allowed)
+            _require(one_each, self, "retention", allowed)
         values = self.retention if isinstance(self.retention, tuple) else (self.retention,)
         for value in values:
             ok = _is_number(value) and 0 < value <= 1
-            _require(ok, me, "retention", self.retention, "in (0, 1]")
+            _require(ok, self, "retention", "in (0, 1]")
 
     @property
     def heads(self) -> int:
@@ -116,18 +128,16 @@ class SymbolicConfig:
     unit_input_rate: float | None = None
 
     def __post_init__(self) -> None:
-        me = "SymbolicConfig"
-        object.__setattr__(self, "primitives", _as_tuple(self.primitives, me, "primitives"))
-        object.__setattr__(self, "moduli", _as_tuple(self.moduli, me, "moduli"))
-        _require(_is_int(self.units, 1), me, "units", self.units, "an integer >= 1")
+        _make_plain(self, "primitives", "moduli")
+        _require(_is_int(self.units, 1), self, "units", "an integer >= 1")
         chosen = self.primitives
         ok = len(chosen) > 0 and len(set(chosen)) == len(chosen) and set(chosen) <= set(PRIMITIVES)
-        _require(ok, me, "primitives", chosen, f"distinct names from {PRIMITIVES}")
+        _require(ok, self, "primitives", f"distinct names from {PRIMITIVES}")
         ok = len(self.moduli) > 0 and all(_is_int(m, 2) and TURN % m == 0 for m in self.moduli)
-        _require(ok, me, "moduli", self.moduli, f"a non-empty list of divisors >= 2 of {TURN}")
+        _require(ok, self, "moduli", f"a non-empty list of divisors >= 2 of {TURN}")
         rate = self.unit_input_rate
         ok = rate is None or (_is_number(rate) and 0 < rate <= 1)
-        _require(ok, me, "unit_input_rate", rate, "None or a number in (0, 1]")
+        _require(ok, self, "unit_input_rate", "None or a number in (0, 1]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +170,7 @@ class PrismConfig:
         balance_rate: step of the balance controller's selection bias.
         balance_target: wanted load per kind (summing to ``router_topk``); None = equal.
         chunk_size: tokens per chunk of the parallel forms; changes speed, not results.
-        holo_mode: learn to ask a tape of facts, which the call then takes as ``tape``.
+        holo_mode: learn to ask a tape of facts, which the call then takes as ``facts``.
         seed: seed of the initial weights.
     """
 
@@ -190,79 +200,72 @@ class PrismConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        me = "PrismConfig"
-        for name in ("expert_kinds", "always_on", "half_lives", "memory_layers", "balance_target"):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, _as_tuple(value, me, name))
+        lists = ("expert_kinds", "always_on", "half_lives", "memory_layers", "balance_target")
+        _make_plain(self, *lists)
         for name in ("vocab_size", "d_model", "num_layers", "num_rates", "chunk_size"):
-            value = getattr(self, name)
-            _require(_is_int(value, 1), me, name, value, "an integer >= 1")
-        _require(_is_int(self.seed, 0), me, "seed", self.seed, "an integer >= 0")
+            _require(_is_int(getattr(self, name), 1), self, name, "an integer >= 1")
+        ok = _is_int(self.seed, 0) and self.seed < 2**64
+        _require(ok, self, "seed", "an integer >= 0 and < 2^64")
         for name in ("tie_embeddings", "holo_mode"):
-            value = getattr(self, name)
-            _require(isinstance(value, bool), me, name, value, "True or False")
-        _require(isinstance(self.tape, TapeConfig), me, "tape", self.tape, "a TapeConfig")
+            _require(isinstance(getattr(self, name), bool), self, name, "True or False")
+        _require(isinstance(self.tape, TapeConfig), self, "tape", "a TapeConfig")
         is_symbolic = isinstance(self.symbolic, SymbolicConfig)
-        _require(is_symbolic, me, "symbolic", self.symbolic, "a SymbolicConfig")
+        _require(is_symbolic, self, "symbolic", "a SymbolicConfig")
         self._check_rates()
         self._check_kinds()
 
     def _check_rates(self) -> None:
-        me = "PrismConfig"
         low, high = self.half_life_min, self.half_life_max
-        _require(_is_number(low) and low > 0, me, "half_life_min", low, "a number > 0")
+        _require(_is_number(low) and low > 0, self, "half_life_min", "a number > 0")
         ok = _is_number(high) and high >= low
-        _require(ok, me, "half_life_max", high, f"a number >= half_life_min = {low!r}")
+        _require(ok, self, "half_life_max", f"a number >= half_life_min = {low!r}")
         if self.half_lives is not None:
             lives = self.half_lives
             ok = len(lives) > 0 and all(_is_number(x) and x > 0 for x in lives)
-            _require(ok, me, "half_lives", lives, "a non-empty list of numbers > 0")
+            _require(ok, self, "half_lives", "a non-empty list of numbers > 0")
         rates = len(self.bus_half_lives)
         allowed = f"a multiple of the number of rates, {rates}"
-        _require(self.d_model % rates == 0, me, "d_model", self.d_model, allowed)
+        _require(self.d_model % rates == 0, self, "d_model", allowed)
 
     def _check_kinds(self) -> None:
-        me, kinds = "PrismConfig", self.expert_kinds
+        kinds = self.expert_kinds
         ok = len(set(kinds)) == len(kinds) and set(kinds) <= set(EXPERT_KINDS)
         ok = ok and (len(kinds) > 0 or self.anchor_hidden is not None)
         allowed = f"distinct names from {EXPERT_KINDS}; at least one without an anchor"
-        _require(ok, me, "expert_kinds", kinds, allowed)
+        _require(ok, self, "expert_kinds", allowed)
         gates = self.router_gates
-        _require(gates in ROUTER_GATES, me, "router_gates", gates, f"one of {ROUTER_GATES}")
+        _require(gates in ROUTER_GATES, self, "router_gates", f"one of {ROUTER_GATES}")
         if self.router_topk is not None:
             k = self.router_topk
             ok = _is_int(k, 1) and k <= len(kinds)
-            _require(ok, me, "router_topk", k, f"None or an integer in 1..{len(kinds)}")
+            _require(ok, self, "router_topk", f"None or an integer in 1..{len(kinds)}")
         ok = set(self.always_on) <= set(kinds) and len(self.always_on) <= self.topk
         allowed = f"at most router_topk = {self.topk} of expert_kinds = {kinds}"
-        _require(ok, me, "always_on", self.always_on, allowed)
+        _require(ok, self, "always_on", allowed)
         for name in ("neural_hidden", "anchor_hidden"):
             value = getattr(self, name)
             ok = value is None or _is_int(value, 1)
-            _require(ok, me, name, value, "None or an integer >= 1")
+            _require(ok, self, name, "None or an integer >= 1")
         if self.memory_layers is not None:
             where = self.memory_layers
-            ok = len(set(where)) == len(where) and all(
-                _is_int(i, 0) and i < self.num_layers for i in where
-            )
+            ok = all(_is_int(i, 0) and i < self.num_layers for i in where)
+            ok = ok and len(set(where)) == len(where)
             allowed = f"distinct block indices in 0..{self.num_layers - 1}"
-            _require(ok, me, "memory_layers", where, allowed)
-            _require(
-                "memory" in kinds or not where, me, "memory_layers", where, "empty without 'memory'"
-            )
+            _require(ok, self, "memory_layers", allowed)
+            ok = "memory" in kinds or not where
+            _require(ok, self, "memory_layers", "empty without 'memory'")
             alone = kinds == ("memory",) and self.anchor_hidden is None
             ok = not alone or len(where) == self.num_layers
-            _require(ok, me, "memory_layers", where, "every block when memory is the only kind")
+            _require(ok, self, "memory_layers", "every block when memory is the only kind")
         for name in ("router_z_loss", "expert_output_penalty", "balance_rate"):
             value = getattr(self, name)
-            _require(_is_number(value) and value >= 0, me, name, value, "a number >= 0")
+            _require(_is_number(value) and value >= 0, self, name, "a number >= 0")
         if self.balance_target is not None:
             target = self.balance_target
             ok = len(target) == len(kinds) and all(_is_number(x) and 0 <= x <= 1 for x in target)
             ok = ok and abs(sum(target) - self.topk) < 1e-6
             allowed = f"{len(kinds)} loads in [0, 1] that sum to router_topk = {self.topk}"
-            _require(ok, me, "balance_target", target, allowed)
+            _require(ok, self, "balance_target", allowed)
 
     @property
     def topk(self) -> int:

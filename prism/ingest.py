@@ -5,26 +5,31 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
+from typing import Any
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-from prism.command import STOPPED, Parser, output, reason
-from prism.holo import HoloTape
-from prism.holo.ingestion import gather, ingest, plan_tape, read_rows
-from prism.holo.reports import ingested_line, overload_line
+from prism.command import STOPPED, Parser, Steps, command, output, quoted, reason, say, say_json
+from prism.holo import HoloTape, reports
+from prism.holo.ingestion import FactTable, gather, ingest, plan_tape
+from prism.holo.reading import Columns, read_rows
+from prism.holo.reading.read import STDIN, check_name
 from prism.holo.tape import ON_CONFLICT
 
 SHOWN = 20  # bad rows that are printed one by one
+READ = 10_000  # rows between two looks at the clock
 PLANNED = ("facts", "values", "accuracy", "alpha", "decoder", "no_resolver")
 EXAMPLES = """\
 examples:
   python -m prism.ingest facts.csv --tape facts.safetensors
-  python -m prism.ingest cities.jsonl --tape t.safetensors --key name --value country --bad skip
-  python -m prism.ingest new.csv --tape t.safetensors --on-conflict replace --source march
+  python -m prism.ingest cities.csv --tape t.safetensors --key-template "{} of {name}" \\
+      --value country --value currency
+  python -m prism.ingest links.jsonl.gz --tape many.safetensors --key from --value to --many
+  zcat new.tsv.gz | python -m prism.ingest - --tape t.safetensors --on-conflict replace --source x
+
+A language model is told a key that names a relation and a subject: "capital of Freedonia". A bare
+name is found by prism.ask only; --key-template makes such keys of it.
 """
 
 
@@ -35,11 +40,27 @@ def parser() -> argparse.ArgumentParser:
         description=__doc__,
         epilog=EXAMPLES,
     )
-    p.add_argument("file", type=Path, metavar="FILE", help="a .csv with a header, or a .jsonl")
+    p.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help=".csv or .tsv with a header, .jsonl, each also .gz; -",
+    )
     p.add_argument("--tape", type=Path, required=True, help="made, or added to if it is there")
     how = p.add_argument_group("what is read")
-    how.add_argument("--key", default="key", metavar="COL", help="column of the keys; default key")
-    how.add_argument("--value", default="value", metavar="COL", help="default value")
+    how.add_argument("--key", metavar="COL", help="column of the keys; default key")
+    how.add_argument(
+        "--key-template",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help='key made of columns: "capital of {name}"; {} is the value column\'s name',
+    )
+    how.add_argument(
+        "--value", action="append", metavar="COL", help="default value; may be given again"
+    )
+    how.add_argument("--many", action="store_true", help="a key has all its values, in order")
+    how.add_argument("--delimiter", metavar="CHAR", help='default "," or, in .tsv, tab')
     how.add_argument("--source", metavar="NAME", help="where they come from; default FILE's name")
     how.add_argument(
         "--bad", choices=("skip", "stop"), default="stop", help="rows that are no fact"
@@ -47,7 +68,8 @@ def parser() -> argparse.ArgumentParser:
     how.add_argument(
         "--on-conflict", choices=ON_CONFLICT, default="error", help="a key with another value"
     )
-    new = p.add_argument_group("a new tape")
+    how.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    new = p.add_argument_group("the tape")
     new.add_argument("--facts", type=int, metavar="N", help="room for N; default twice FILE's")
     new.add_argument("--values", type=int, metavar="M", help="candidates; default twice FILE's")
     new.add_argument("--accuracy", type=float, metavar="P", help="answered right; default 0.99")
@@ -59,81 +81,121 @@ def parser() -> argparse.ArgumentParser:
         default=None,
         help="keep no key texts: smaller, but misspellings are unknown and --list shows hashes",
     )
+    new.add_argument(
+        "--grow",
+        action=argparse.BooleanOptionalAction,
+        help="whether it may grow, from now on; default as it was made (grow)",
+    )
     return p
 
 
+@command
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     p = parser()
     args = p.parse_args(argv)
-    errors = output("stderr")
-    warn = partial(errors.print, markup=False, soft_wrap=True)
+    name, steps = str(args.file), Steps(output("stderr"))
     try:
-        _check(args)
-        tape = HoloTape.load(args.tape) if args.tape.exists() else None
-        with _named(args.file):
-            rows = read_rows(args.file, args.key, args.value)
-            table = gather(rows, args.on_conflict, args.bad)
-        for row in table.bad[:SHOWN]:
-            warn(f"{args.file}: line {row.line}: {row.why}; skipped")
-        if len(table.bad) > SHOWN:
-            warn(f"{args.file}: {len(table.bad) - SHOWN:,} more bad rows skipped")
-        if tape is None:
-            if not table.facts:
-                raise ValueError(f"{args.file}: holds no fact, so there is no tape to plan")
-            given = {name: getattr(args, name) for name in ("accuracy", "alpha", "decoder")}
-            config = {name: value for name, value in given.items() if value is not None}
-            tape = plan_tape(
-                table, args.facts, args.values, resolver=not args.no_resolver, **config
-            )
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        bar = Progress(
-            *columns, TimeRemainingColumn(), console=errors, disable=not errors.is_terminal
-        )
-        with _named(args.file), bar:
-            task = bar.add_task("binding", total=len(table.facts))
-            source = args.source or args.file.name
-            done = ingest(tape, table, source, args.on_conflict, lambda n: bar.advance(task, n))
-        tape.save(args.tape)
+        columns = _check(args)
+        with steps.step("reading") as advance, _named(name):
+            rows = _counted(read_rows(args.file, columns, args.delimiter, args.many), advance)
+            table = gather(rows, args.on_conflict, args.bad, args.many)
+        _warn_bad(name, table)
+        with HoloTape.edit(args.tape, new=lambda: _planned(args, table)) as tape:
+            if args.grow is not None:
+                tape.grow(args.grow)
+            with steps.step("binding", len(table.facts)) as advance, _named(name):
+                done = ingest(tape, table, args.source or _source(args), args.on_conflict, advance)
+            steps.say("saving")
     except KeyboardInterrupt:
-        print(f"stopped; {args.tape} is as it was", file=sys.stderr)
+        say(f"stopped; {args.tape} is as it was", "stderr")
         return STOPPED
-    except (ValueError, OverflowError, OSError) as error:
+    except (ValueError, TypeError, OverflowError, OSError) as error:
         p.error(reason(error))
-    print(f"{args.file}: {ingested_line(table, done)}\n{args.tape}: {tape}")
-    overload = overload_line(tape.capacity())
-    if overload is not None:
-        warn(f"{args.tape}: {overload}")
+    _report(args, tape, reports.ingested(table, done))
     return 0
 
 
+def _planned(args: argparse.Namespace, table: FactTable) -> HoloTape:
+    """A new tape for a table, shaped by the flags."""
+    if not table.facts:
+        raise ValueError(f"{args.file}: holds no fact, so there is no tape to plan")
+    given = {name: getattr(args, name) for name in ("accuracy", "alpha", "decoder")}
+    config = {name: value for name, value in given.items() if value is not None}
+    return plan_tape(table, args.facts, args.values, resolver=not args.no_resolver, **config)
+
+
+def _report(args: argparse.Namespace, tape: HoloTape, counts: dict[str, Any]) -> None:
+    """Print what has been done."""
+    grown = [str(growth) for growth in tape.growths]
+    overload = reports.overload_line(tape.capacity())
+    if args.json:
+        file = {"file": str(args.file), **counts, "tape": str(args.tape)}
+        say_json(file | reports.tape_size(tape) | {"grown": grown, "overload": overload})
+        return
+    say(f"{quoted(str(args.file))}: {reports.ingested_line(counts)}")
+    for line in grown:
+        say(f"{quoted(str(args.tape))}: {line}")
+    say(f"{quoted(str(args.tape))}: {tape}")
+    if overload is not None:
+        say(f"{args.tape}: {overload}", "stderr")
+
+
+def _warn_bad(name: str, table: FactTable) -> None:
+    for row in table.bad[:SHOWN]:
+        say(f"{name}: line {row.line}: {row.why}; skipped", "stderr")
+    if len(table.bad) > SHOWN:
+        say(f"{name}: {len(table.bad) - SHOWN:,} more bad rows skipped", "stderr")
+
+
+def _source(args: argparse.Namespace) -> str:
+    return "stdin" if args.file == STDIN else args.file.name
+
+
+def _counted(rows: Iterable[Any], advance: Any) -> Iterator[Any]:
+    """The rows, with a call of ``advance`` now and then."""
+    for number, row in enumerate(rows, start=1):
+        if number % READ == 0:
+            advance(READ)
+        yield row
+
+
 @contextmanager
-def _named(path: Path) -> Iterator[None]:
+def _named(name: str) -> Iterator[None]:
     """Put the file's name before what is wrong with it."""
     try:
         yield
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{name}: {error}") from error
 
 
-def _check(args: argparse.Namespace) -> None:
-    """Refuse, before any work is done, what cannot end well.
+def _check(args: argparse.Namespace) -> Columns:
+    """Refuse, before any work is done, what cannot end well; the columns that are wanted.
 
     Raises:
-        ValueError: nothing can be written at ``--tape``, or a flag that plans a tape where there
-            is one already.
+        ValueError: nothing can be written at ``--tape``, a flag that plans a tape where there is
+            one already, or columns that make no fact.
     """
     path = args.tape
     if path.exists() and not path.is_file():
         raise ValueError(f"--tape {path}: is not a file")
     if not path.parent.is_dir():
         raise ValueError(f"--tape {path}: there is no folder {path.parent}")
-    if not os.access(path.parent, os.W_OK):
+    if not os.access(path.resolve().parent, os.W_OK):
         raise ValueError(f"--tape {path}: folder {path.parent} cannot be written")
     for name in PLANNED:
         if path.exists() and getattr(args, name) is not None:
             flag = f"--{name.replace('_', '-')}"
             raise ValueError(f"{flag}: {path} is there already, and its shape is fixed")
+    if args.many and args.on_conflict != "error":
+        raise ValueError("--on-conflict: with --many all values are kept, so there is no conflict")
+    if args.key is not None and args.key_template:
+        raise ValueError("--key: --key-template makes the keys")
+    if args.delimiter is not None:
+        args.delimiter = {"tab": "\t", "\\t": "\t"}.get(args.delimiter, args.delimiter)
+    with _named(str(args.file)):
+        check_name(args.file, args.delimiter)
+        return Columns(args.key or "key", args.value or ["value"], args.key_template)
 
 
 if __name__ == "__main__":

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 
+from prism.baselines import load_saved
 from prism.data.tokens import ByteTokenizer, Tokenizer, open_tokenizer
-from prism.model.prism import load_saved
 from prism.model.protocol import LanguageModel
 
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> LanguageModel:
-    """The model at ``path``, on ``device``, in evaluation mode if it comes from a run.
+    """The model at ``path``, PRISM or a baseline, on ``device``, in evaluation mode.
 
     Raises:
         FileNotFoundError: there is nothing there.
@@ -38,17 +38,18 @@ def load_with_tokenizer(
 
     Args:
         tokenizer: ``"bytes"`` or a tokenizer.json; None = the one that the run was trained with,
-            and bytes for a saved model of a byte vocabulary.
+            or, where that file is gone or none is known, the tokenizer.json beside the model, and
+            bytes for a saved model of a byte vocabulary.
 
     Raises:
         FileNotFoundError: there is nothing there.
         ValueError: no whole model, no tokenizer known, or another tokenizer than the model's.
     """
-    model = load(path).eval()
+    model = load(path)
     from prism.engine.store.export import tokenizer_of
 
     name, fingerprint = tokenizer_of(Path(path))
-    name = tokenizer or name
+    name = tokenizer or _found(Path(path), name)
     size = model.config.vocab_size
     if name is None and (fingerprint == "bytes" or size in (256, 257)):
         name = "bytes"
@@ -61,3 +62,13 @@ def load_with_tokenizer(
     if spoken.vocab_size > size and not isinstance(spoken, ByteTokenizer):
         raise ValueError(f"{path}: vocab_size {size}: must be at least {spoken.vocab_size}")
     return model, spoken
+
+
+def _found(path: Path, recorded: str | None) -> str | None:
+    """``recorded``, or, if there is no such file, the tokenizer.json in the folder of the model or,
+    for a checkpoint, in that of its run."""
+    if recorded is not None and (recorded == "bytes" or Path(recorded).exists()):
+        return recorded
+    folders = (path, path.parent) if path.is_dir() else (path.parent,)
+    files = (folder / "tokenizer.json" for folder in folders)
+    return next((str(file) for file in files if file.is_file()), recorded)

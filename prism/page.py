@@ -58,7 +58,10 @@ td { text-align: right; padding: 3px 11px; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
 tr.first td { border-top: 1px solid #dedacf; padding-top: 5px; }
 td.win { font-weight: 700; background: #eef4ea; color: #1c5a2c; }
-table.facts td { text-align: left; white-space: normal; }
+table.facts td, table.texts td, table.texts th { text-align: left; white-space: normal; }
+pre.sample { background: #f3f1e9; padding: 12px 16px; margin: 10px 0;
+  font: 13px/1.5 "DejaVu Sans Mono", Menlo, Consolas, monospace; white-space: pre-wrap;
+  overflow-wrap: anywhere; }
 figure { margin: 14px 0 4px; }
 figure svg { max-width: 100%; height: auto; display: block; }
 .pair { display: flex; gap: 16px; flex-wrap: wrap; }
@@ -92,20 +95,27 @@ def table(
     rows: Iterable[Sequence[str]],
     wins: Iterable[tuple[int, int]] = (),
     starts: Iterable[int] = (),
+    text: bool = False,
 ) -> str:
     """A table of plain texts, numbers mostly.
 
     Args:
+        text: words, to be set from the left and broken into lines.
         wins: (row, column) of the cells to mark.
         starts: rows above which a group begins.
     """
     wins, starts = set(wins), set(starts)
-    parts = ["<table><thead><tr>", *(f"<th>{escape(h)}</th>" for h in head), "</tr></thead><tbody>"]
+    opening = '<table class="texts">' if text else "<table>"
+    parts = [
+        f"{opening}<thead><tr>",
+        *(f"<th>{escape(h)}</th>" for h in head),
+        "</tr></thead><tbody>",
+    ]
     for i, row in enumerate(rows):
         parts.append('<tr class="first">' if i in starts else "<tr>")
-        for j, text in enumerate(row):
+        for j, cell in enumerate(row):
             mark = ' class="win"' if (i, j) in wins else ""
-            parts.append(f"<td{mark}>{escape(text)}</td>")
+            parts.append(f"<td{mark}>{escape(cell)}</td>")
         parts.append("</tr>")
     return "".join(parts) + "</tbody></table>"
 

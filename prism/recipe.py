@@ -50,18 +50,27 @@ class StepLoss:
     loads: Tensor | None = None
 
 
-def decays(parameter: nn.Parameter) -> bool:
-    """True where weight decay applies: to matrices that do not carry ``_no_weight_decay``; not to
-    vectors and scalars."""
-    return parameter.ndim >= 2 and not getattr(parameter, "_no_weight_decay", False)
+# tables of PRISM's parameters whose entries mean something one by one: a head's offset in phases,
+# and the scores by which a symbolic unit picks its primitive
+TABLES = ("offset", "choice", "preference")
+
+
+def decays(name: str, parameter: Tensor) -> bool:
+    """True where weight decay applies: to matrices but those called as one of ``TABLES``; not to
+    vectors and scalars. A name tells it in every copy, shard and wrapper of a model.
+
+    Args:
+        name: as in ``named_parameters()``, with the modules around it.
+    """
+    return parameter.ndim >= 2 and name.rpartition(".")[2] not in TABLES
 
 
 def parameter_groups(model: nn.Module) -> list[dict[str, Any]]:
     """The trainable parameters of ``model`` in two groups, with and without weight decay."""
-    trainable = [p for p in model.parameters() if p.requires_grad]
+    trainable = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     return [
-        {"params": [p for p in trainable if decays(p)], "weight_decay": WEIGHT_DECAY},
-        {"params": [p for p in trainable if not decays(p)], "weight_decay": 0.0},
+        {"params": [p for n, p in trainable if decays(n, p)], "weight_decay": WEIGHT_DECAY},
+        {"params": [p for n, p in trainable if not decays(n, p)], "weight_decay": 0.0},
     ]
 
 

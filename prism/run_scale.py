@@ -5,12 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 
-from prism.command import Parser
+import torch
+
+from prism.command import STOPPED, Parser, outlive_the_terminal
 from prism.engine.builders import BUILT_IN
 from prism.engine.extension import Extension
 from prism.engine.flags import add_flags, given, refuse_former
-from prism.engine.run import run
+from prism.engine.parallel.world import ElsewhereError, is_lost_rank
+from prism.engine.run import LOST_RANK, run
 from prism.engine.settings import RENAMED, Settings
+from prism.whole_file import cause
 
 # Losses, observers and data of the packages that build on the engine, which imports none of them.
 EXTENSIONS: list[Extension] = [*BUILT_IN]
@@ -41,12 +45,27 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
+    outlive_the_terminal()
     p = parser()
     flags = given(p.parse_args(argv))
     try:
         return run(flags, EXTENSIONS)
-    except ValueError as error:
-        p.error(str(error))
+    except ElsewhereError:
+        return 2  # the rank that failed says it
+    except (ValueError, OSError) as error:
+        p.error(cause(error))
+    except KeyboardInterrupt:
+        print("prism.run_scale: stopped at once; the last checkpoint is whole", file=sys.stderr)
+        return STOPPED
+    except torch.OutOfMemoryError as error:
+        said = str(error).partition(". ")[0]
+        p.error(f"{said}; a smaller --micro-batch-size or --seq-len, or --recompute, needs less")
+    except RuntimeError as error:
+        if not is_lost_rank(error):
+            raise
+        print("prism.run_scale: another rank has ended; --resume goes back to the last checkpoint",
+              file=sys.stderr)  # fmt: skip
+        return LOST_RANK
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import torch
 from rich.console import Console
 
 from prism.baselines import MODELS as ALL_MODELS
-from prism.command import STOPPED, Parser, output
+from prism.command import STOPPED, Parser, outlive_the_terminal, output
 from prism.compare.comparison import Comparison
 from prism.compare.protocol import (
     BATCH_SIZE,
@@ -26,11 +26,14 @@ from prism.compare.report import write_report
 from prism.compare.results import Results
 from prism.compare.summary import remarks, summarise, terminal_table
 from prism.record import cpu_count, describe
+from prism.whole_file import cause
+from tasks import SUITES
 
 EXAMPLES = """\
 examples:
   python -m prism.train --compare                              quick, about 10 minutes
   python -m prism.train --compare --full                       the whole protocol, hours
+  python -m prism.train --compare --suite mad                   five tasks of MAD
   python -m prism.train --task induction --model prism --steps 50
   python -m prism.train --report runs/compare-quick            table and report again
 """
@@ -57,14 +60,20 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--model", metavar="NAME", help=f"one model: {', '.join(ALL_MODELS)}")
     what.add_argument("--report", metavar="DIR", type=Path, help="table and report.html again")
     how = p.add_argument_group("how")
-    how.add_argument("--task", nargs="+", default=["all"], metavar="NAME", help="tasks, or all")
+    which = how.add_mutually_exclusive_group()
+    which.add_argument("--task", nargs="+", metavar="NAME", help="tasks by name")
+    which.add_argument(
+        "--suite",
+        choices=tuple(SUITES),
+        help="a group of tasks; default core, or mini_lm alone with --corpus",
+    )
     how.add_argument("--models", metavar="A,B", default=",".join(MODELS), help="models to compare")
     how.add_argument("--steps", type=int, help="steps of every run; default depends on the task")
     how.add_argument("--seeds", type=int, metavar="N", help="number of seeds")
     how.add_argument("--seed", type=int, default=0, help="the first seed")
     how.add_argument("--lr", type=float, help="one learning rate for all; default as swept")
     how.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="sequences per step")
-    how.add_argument("--corpus", metavar="FILE", help="text for mini_lm")
+    how.add_argument("--corpus", metavar="FILE", help="text for mini_lm, may be .gz")
     how.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     how.add_argument("--workers", type=int, help="runs at once; default one per core, 1 on cuda")
     how.add_argument(
@@ -76,6 +85,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     argv = sys.argv[1:] if argv is None else argv
+    outlive_the_terminal()
     p = parser()
     args = p.parse_args(argv)
     console = output()
@@ -95,8 +105,11 @@ def main(argv: list[str] | None = None) -> int:
         p.error(str(error))
     workers = args.workers or (1 if device == "cuda" else cpu_count())
     command = shlex.join(["python", "-m", "prism.train", *argv])
-    results.resume(describe(command, mode, device, workers, threads_per_worker=1))
-    return _run(Comparison(results, console, workers, device), plan, mode)
+    try:
+        results.resume(describe(command, mode, device, workers, threads_per_worker=1))
+        return _run(Comparison(results, console, workers, device), plan, mode)
+    except OSError as error:  # the disk is full, the folder cannot be written
+        p.error(f"{cause(error)}; {len(results.runs)} runs are in {results.path}")
 
 
 def _run(comparison: Comparison, plan: ComparisonPlan, mode: str) -> int:

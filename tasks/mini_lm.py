@@ -16,7 +16,9 @@ is scored. Chance: 8 bits per byte, all 256 bytes being equally likely to a blin
 
 from __future__ import annotations
 
+import gzip
 import re
+import zlib
 from functools import cached_property
 from pathlib import Path
 
@@ -29,6 +31,15 @@ PERIOD = 16
 HELD_OUT = {7: "validation", 15: "test"}
 LONGEST = 512
 MIN_BYTES = BLOCKS * (LONGEST + 1)
+GZIP = b"\x1f\x8b"
+PACKED = {  # how files that are no text begin
+    b"BZh": "packed by bzip2",
+    b"\xfd7zXZ": "packed by xz",
+    b"\x28\xb5\x2f\xfd": "packed by zstd",
+    b"PK\x03\x04": "a zip file",
+    b"PAR1": "a Parquet file",
+    b"%PDF": "a PDF file",
+}
 
 
 class MiniLM(Task):
@@ -101,15 +112,24 @@ def python_manual() -> bytes:
 
 
 def corpus_from_file(path: Path) -> bytes:
-    """The bytes of ``path``.
+    """The bytes of ``path``, unpacked if it is packed by gzip.
 
     Raises:
-        ValueError: the file cannot be read, or holds fewer than ``MIN_BYTES`` bytes.
+        ValueError: the file cannot be read, is packed otherwise, or holds fewer than ``MIN_BYTES``
+            bytes.
     """
     try:
         text = Path(path).read_bytes()
     except OSError as error:
         raise ValueError(f"corpus {path}: {error.strerror}; must be a readable file") from error
+    if text.startswith(GZIP):
+        try:
+            text = gzip.decompress(text)
+        except (OSError, EOFError, zlib.error) as error:
+            raise ValueError(f"corpus {path}: cannot be unpacked ({error})") from error
+    for magic, kind in PACKED.items():
+        if text.startswith(magic):
+            raise ValueError(f"corpus {path}: is {kind}; must be text, or text packed by gzip")
     if len(text) < MIN_BYTES:
         raise ValueError(
             f"corpus {path}: {len(text)} bytes; must be at least {MIN_BYTES}, so that each of "

@@ -52,6 +52,8 @@ class Task(ABC):
             the likeliest answer, or for bits every byte equally likely.
         train_length: tokens per training sequence.
         test_lengths: lengths to report, the training length first.
+        read_at_the_end: True where every target is asked of the features at the last position,
+            through a readout, instead of the logits at its own position.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Task(ABC):
     chance: float
     train_length: int
     test_lengths: tuple[int, ...]
+    read_at_the_end: bool = False
 
     @property
     @abstractmethod

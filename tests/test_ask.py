@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 
 from prism.ask import main
+from prism.command import BAD_INPUT, FREE_CODES, INCONSISTENT, PIPE_CLOSED, STOPPED
 from prism.holo import HoloTape
 from prism.holo.algebra.codes import hash_keys
 from prism.holo.capacity_plot import LOADS, Curve, draw, measure
@@ -66,7 +68,10 @@ def test_several_questions_get_a_line_each(
     )
     assert known.startswith("capital of Freedonia: Fredville (posterior 1.0000, p ")
     assert known.endswith("source atlas, by filter)")
-    assert "Fredville (read as capital of Freedonia, posterior" in misspelt
+    assert misspelt == (
+        "captial of Freedonia: unknown; did you mean capital of Freedonia? "
+        "It is Fredville (confidence 0.50, source atlas)"
+    )
     assert unknown == "capital of Atlantis: unknown (posterior 1.0000, p 1, not in the key list)"
 
 
@@ -90,12 +95,17 @@ def test_the_register_alone_answers_strangers_at_rate_alpha(
 
 
 def test_json_says_what_the_lines_say(tape: HoloTape, capsys: pytest.CaptureFixture[str]) -> None:
-    found = as_json(capsys, "captial of Freedonia", "capital of Atlantis", "--list", "--audit")
+    keys = ("capital of Freedonia", "captial of Freedonia", "capital of Atlantis")
+    found = as_json(capsys, "--guess", *keys, "--list", "--audit")
     assert set(found) == {"answers", "facts", "audit"}
-    known, unknown = found["answers"]
+    known, misspelt, unknown = found["answers"]
     assert (known["value"], known["source"], known["method"]) == ("Fredville", "atlas", "filter")
-    assert known["resolved_to"] == "capital of Freedonia"
+    assert (known["resolved_to"], known["guess"]) == (None, None)
     assert known["posterior"] > 0.999
+    assert (misspelt["value"], misspelt["resolved_to"]) == (None, "capital of Freedonia")
+    assert misspelt["guess"]["key"] == "capital of Freedonia"
+    assert misspelt["guess"]["value"] == "Fredville"
+    assert misspelt["guess"]["confidence"] <= 0.5
     assert (unknown["value"], unknown["resolved_to"], unknown["p_value"]) == (None, None, 1)
     assert found["facts"][0] == {
         "key": "capital of Freedonia",
@@ -132,7 +142,7 @@ def test_list_shows_the_hash_where_no_text_is_kept(
         ("two\nlines", '"two\\nlines"', "two\nlines"),
         (7, "7", 7),
         (b"\x01\xff", '{"bytes": "01ff"}', {"bytes": "01ff"}),
-        (("a", 1, "b c"), "a 1 b c", ["a", 1, "b c"]),
+        (("a", 1, "b c"), "a; 1; b c", ["a", 1, "b c"]),
     ],
 )
 def test_every_kind_of_value_fits_a_line_and_json(
@@ -193,16 +203,114 @@ def test_an_audit_reads_all_again_and_counts_the_room(
     assert "greatest number 3 of 32,767; bytes: accumulator 1,024" in size
 
 
-def test_a_register_that_was_tampered_with_is_exit_code_1(
+def test_a_register_that_is_not_its_ledger_has_an_exit_code_of_its_own(
     tape: HoloTape, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with safe_open(TAPE, "pt") as found:
-        header = found.metadata()
-        tensors = {name: found.get_tensor(name) for name in found.keys()}  # noqa: SIM118
-    tensors["register"][0, 0] += 1
-    save_file(tensors, TAPE, header)
-    assert "THE ACCUMULATOR IS NOT WHAT THE LEDGER LISTS" in said(capsys, "--audit", code=1)
-    assert as_json(capsys, "--audit", code=1)["audit"]["consistent"] is False
+    tape.accumulator.numbers[0, 0] += 1
+    tape.save(TAPE)
+    line = "THE ACCUMULATOR IS NOT WHAT THE LEDGER LISTS"
+    assert line in said(capsys, "--audit", code=INCONSISTENT)
+    assert as_json(capsys, "--audit", code=INCONSISTENT)["audit"]["consistent"] is False
+    assert INCONSISTENT not in (0, 1, BAD_INPUT, STOPPED, PIPE_CLOSED, *FREE_CODES)
+
+
+def test_a_script_gets_no_guess_unless_it_asks_for_one(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (plain,) = as_json(capsys, "captial of Freedonia")["answers"]
+    assert (plain["value"], plain["guess"], plain["resolved_to"]) == (None, None, None)
+    (asked,) = as_json(capsys, "--guess", "captial of Freedonia")["answers"]
+    assert asked["guess"]["value"] == "Fredville"
+
+
+def test_unknown_can_have_an_exit_code(tape: HoloTape, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "capital of Atlantis")
+    said(capsys, "--unknown-exit", "4", "capital of Freedonia")
+    said(capsys, "--unknown-exit", "4", "capital of Freedonia", "capital of Atlantis", code=4)
+    said(capsys, "--unknown-exit", "4", "captial of Freedonia", code=4)  # a guess is no answer
+
+
+def test_keys_come_from_a_file_too(
+    tape: HoloTape, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "capital of Sylvania\n\n  capital of Freedonia\r\n"
+    Path("keys.txt").write_bytes(text.encode())
+    values = ["peso", "Sylvburg", "Fredville"]
+    found = as_json(capsys, "currency of Freedonia", "--keys", "keys.txt")["answers"]
+    assert [answer["value"] for answer in found] == values
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert [a["value"] for a in as_json(capsys, "--keys", "-")["answers"]] == values[1:]
+
+
+def test_update_replaces_a_value_and_says_so(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = said(capsys, "--update", "capital of Freedonia", "Newtown", "capital of Freedonia")
+    assert lines[0] == "updated: capital of Freedonia: Newtown"
+    assert lines[1].startswith("capital of Freedonia: Newtown (")
+    left = HoloTape.load(TAPE)
+    assert [fact.value for fact in left.history("capital of Freedonia")] == ["Fredville", "Newtown"]
+    assert left.audit().consistent
+
+
+def test_a_tape_may_be_let_grow_or_not(tape: HoloTape, capsys: pytest.CaptureFixture[str]) -> None:
+    said(capsys, "--no-grow")
+    assert HoloTape.load(TAPE).config.grow is False
+    full = HoloTape(64, dtype="int16", resolver=True, overfill=True)
+    full.bind_many([f"k{i}" for i in range(40)], [f"v{i}" for i in range(40)])
+    full._parts.config = dataclasses.replace(full.config, overfill=False)
+    full.save(TAPE)
+    (line,) = said(capsys, "--grow")
+    assert line.startswith("grew from 1 x 64 int16 to ")
+    left = HoloTape.load(TAPE)
+    assert left.audit().accuracy == 1
+    assert left.audit().consistent
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["capital of Sylvania", "--alpha", "5"],
+        ["--forget", "Atlantis"],
+        ["--update", "Atlantis", "Poseidonis"],
+        ["--update", "capital of Sylvania", " "],
+        [" "],
+        ["--plot", "x.txt"],
+        ["--plot", "no/such/x.svg"],
+        ["--unknown-exit", "2", "capital of Sylvania"],
+        ["--keys", "none.txt"],
+        ["--list", "--exact"],
+    ],
+)
+def test_nothing_is_forgotten_where_another_argument_is_wrong(
+    tape: HoloTape, wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = Path(TAPE).read_bytes()
+    refused(["--tape", TAPE, "--forget", "capital of Freedonia", *wrong], capsys)
+    assert Path(TAPE).read_bytes() == before
+
+
+def test_a_picture_that_cannot_be_written_leaves_the_tape(
+    tape: HoloTape, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device", "x.svg")
+
+    monkeypatch.setattr("prism.ask.draw", full)
+    before = Path(TAPE).read_bytes()
+    refused(["--tape", TAPE, "--forget", "capital of Freedonia", "--plot", "x.svg"], capsys)
+    assert Path(TAPE).read_bytes() == before
+
+
+def test_keys_bound_in_python_are_found_from_a_shell(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tape.bind_many([42, "  spaced   out "], ["answer", "yes"])
+    tape.save(TAPE)
+    found = as_json(capsys, "42", " spaced out")["answers"]
+    assert [answer["value"] for answer in found] == ["answer", "yes"]
+    said(capsys, "--forget", "42", "--forget", "spaced  out")
+    assert len(HoloTape.load(TAPE)) == len(FACTS)
 
 
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
@@ -264,7 +372,13 @@ def test_an_empty_tape_has_nothing_to_plot(
     [
         ([], "nothing to do: give a key"),
         ([""], "key '': must not be empty"),
-        (["--alpha", "0", "a"], "alpha = 0.0: must be in (0, 1]"),
+        (["--unknown-exit", "3", "a"], "--unknown-exit 3: must be in 4..125"),
+        (["--unknown-exit", "4", "--list"], "--unknown-exit: needs a key to ask for"),
+        (["--guess", "--exact", "a"], "not allowed with argument"),
+        (["--keys", "empty.txt"], "--keys empty.txt: holds no key"),
+        (["--tape", "none.safetensors", "--forget", "a"], "none.safetensors: no such file"),
+        (["\udcff"], "half a character"),
+        (["--alpha", "0", "a"], "--alpha 0: must be in (0, 1]"),
         (["--alpha", "0.5", "--list"], "--alpha: needs a key to ask for"),
         (["--decoder", "sic", "--audit"], "--decoder: needs a key to ask for"),
         (["--exact", "--list"], "--exact: needs a key to ask for"),
@@ -286,6 +400,7 @@ def test_bad_input_is_one_line_and_code_2(
 ) -> None:
     save_file({"x": torch.zeros(2)}, "foreign.safetensors")
     Path("text.safetensors").write_text("not a tape")
+    Path("empty.txt").write_text("\n")
     HoloTape(64, ledger=False).save("bare.safetensors")
     before = Path(TAPE).read_bytes()
     assert says in refused(["--tape", TAPE, *argv], capsys)

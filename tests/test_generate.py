@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from rich.console import Console
 from torch import Tensor
 
 from prism import Prism, PrismConfig, generate, load
+from prism.baselines import MODELS, build
 from prism.data.tokens import ByteTokenizer, open_tokenizer
 from prism.engine.store import folder
 from prism.engine.store.export import export
@@ -20,7 +22,7 @@ from prism.holo import HoloTape
 from prism.inject import AttachedLM, Injection
 from prism.inject.addresses import AnswerAccumulator, banks_for
 from prism.inject.sync import parts
-from prism.model.generate import stream_text
+from prism.model.generation.text import stream_text
 from prism.pretrained import smollm2
 from prism.run_scale import main as run_scale
 
@@ -166,6 +168,34 @@ def test_explain_says_which_fact_put_which_token_there(
     assert out.splitlines()[1:] == ["'X': king of Mu, read from 'Mu', z 7.2, source atlas"]
 
 
+def test_a_fact_cannot_colour_a_terminal(
+    checkpoint: str, facts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = scripted(monkeypatch, " [\x1b\\31mRED:ab:]")  # brackets are the script's own
+    flags = ("--checkpoint", checkpoint, "--tape", facts, "--prompt", "\x1b[1mHe")
+    out = said(capsys, *flags, "--max-new-tokens", str(number), "--explain")
+    assert out.startswith("\\u001b[1mHe [\\u001b\\31mRED:ab:]\n")
+    assert "\x1b" not in out
+
+
+def test_json_holds_the_text_and_the_facts_in_it() -> None:
+    reader = Script(" is [X] now")
+    found = generate.sample(reader.stream("He", len(reader.plan)), ByteTokenizer())
+    assert found["text"] == " is X now"
+    (fact,) = found["facts"]
+    assert (fact["text"], fact["subject"], fact["relation"]) == ("X", "Mu", "king")
+    assert (fact["source"], fact["z"]) == ("atlas", 7.25)
+
+
+def test_json_is_one_object(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--checkpoint", checkpoint, "--prompt", "a", "--max-new-tokens", "3")
+    plain = said(capsys, *flags)
+    found = json.loads(said(capsys, *flags, "--json"))
+    (sample,) = found["samples"]
+    assert found["prompt"] + sample["text"] + "\n" == plain
+    assert (sample["seed"], sample["facts"], found["skipped"]) == (0, [], [])
+
+
 def test_a_tape_on_a_model_of_bytes(
     checkpoint: str, facts: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -227,6 +257,16 @@ def test_a_register_grows_with_the_facts() -> None:
         (["--checkpoint", "words"], "words: vocab_size 64: must be given a tokenizer.json"),
         (["--top-k", "0", "--temperature", "1"], "--top-k 0: must be >= 1"),
         (["--top-k", "3"], "--top-k: needs a --temperature above 0"),
+        (["--top-p", "0.5"], "--top-p: needs a --temperature above 0"),
+        (["--min-p", "0.5"], "--min-p: needs a --temperature above 0"),
+        (["--top-p", "0", "--temperature", "1"], "--top-p 0.0: must be above 0 and at most 1"),
+        (["--min-p", "2", "--temperature", "1"], "--min-p 2.0: must be in [0, 1]"),
+        (["--repetition-penalty", "0"], "--repetition-penalty 0.0: must be a finite number"),
+        (["--repetition-penalty", "inf"], "--repetition-penalty inf: must be a finite number"),
+        (["--num-samples", "2"], "--num-samples: needs a --temperature above 0"),
+        (["--num-samples", "0"], "--num-samples 0: must be >= 1"),
+        (["--seed", str(2**63)], "must be >= 0 and below 2**63"),
+        (["--stop", ""], "--stop '': must not be empty"),
         (["--tokenizer", "none.json"], "tokenizer none.json: no such file"),
         (["--tape", "none.safetensors"], "none.safetensors: no such file"),
         (["--tape", "empty.safetensors"], "holds no fact that can be given to a model"),
@@ -281,6 +321,63 @@ def test_top_k_of_one_is_greedy_at_any_temperature(
     greedy = said(capsys, *flags)
     assert said(capsys, *flags, "--temperature", "2", "--top-k", "1") == greedy
     assert said(capsys, *flags, "--temperature", "2", "--top-k", "200") != greedy
+
+
+def test_weights_that_are_nan_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Prism(PrismConfig(vocab_size=256, d_model=16, num_layers=1, num_rates=4))
+    with torch.no_grad():
+        model.last_norm.weight.fill_(float("nan"))
+    model.save(tmp_path)
+    error = refused(["--checkpoint", str(tmp_path), "--prompt", "a"], capsys)
+    assert error.count("\n") == 1 and "logits of row 0 hold NaN" in error
+
+
+def test_stop_ends_the_text_before_it(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--checkpoint", checkpoint, "--prompt", "a", "--max-new-tokens", "24")
+    flags += ("--temperature", "1", "--top-k", "9")
+    text = said(capsys, *flags)
+    first, second = text[5:7], text[12:13]
+    end = min(text.index(first, 1), text.index(second, 1))
+    assert said(capsys, *flags, "--stop", first, "--stop", second) == text[:end] + "\n"
+
+
+def test_every_rule_changes_the_draw(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = ("--checkpoint", checkpoint, "--prompt", "a", "--max-new-tokens", "24")
+    hot = (*flags, "--temperature", "3")
+    free = said(capsys, *hot)
+    greedy = said(capsys, *flags)
+    assert said(capsys, *hot, "--top-p", "0.001") == greedy != free
+    assert said(capsys, *hot, "--min-p", "1") == greedy
+    assert said(capsys, *flags, "--repetition-penalty", "1e6") != greedy
+
+
+def test_samples_are_the_texts_of_the_seeds_that_follow(
+    checkpoint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--checkpoint", checkpoint, "--prompt", "a", "--max-new-tokens", "8")
+    flags += ("--temperature", "1")
+    alone = [said(capsys, *flags, "--seed", seed) for seed in "567"]
+    together = said(capsys, *flags, "--seed", "5", "--num-samples", "3")
+    heads = [f"sample {i + 1} of 3, seed {5 + i}:\n" for i in range(3)]
+    assert together == "\n".join(head + text for head, text in zip(heads, alone, strict=True))
+
+
+def test_samples_read_the_prompt_once(
+    checkpoint: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths = []
+    forward = Prism.forward
+
+    def counted(self: Prism, tokens: Tensor, **rest: Any) -> Any:
+        lengths.append(tokens.shape[1])
+        return forward(self, tokens, **rest)
+
+    monkeypatch.setattr(Prism, "forward", counted)
+    flags = ("--checkpoint", checkpoint, "--prompt", "abc", "--max-new-tokens", "2")
+    said(capsys, *flags, "--temperature", "1", "--num-samples", "3")
+    assert lengths == [3, 1, 1, 1]
 
 
 @pytest.fixture(scope="module")
@@ -338,3 +435,43 @@ def test_another_tokenizer_than_the_models_is_refused(
     run = trained(tmp_path / "run", "bytes")
     argv = ["--checkpoint", str(run), "--prompt", "x", "--tokenizer", str(words)]
     assert "must be bytes, the model's" in refused(argv, capsys)
+
+
+@pytest.mark.parametrize("kind", ["run", "checkpoint", "export", "save"])
+def test_the_tokenizer_may_lie_beside_the_model(
+    kind: str, words: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Copied from another machine, where the file of the training no longer is."""
+    away = tmp_path / "words.json"
+    away.write_bytes(words.read_bytes())
+    run = trained(tmp_path / "run", str(away))
+    flags = ("--prompt", "the bus", "--max-new-tokens", "4")
+    wanted = said(capsys, "--checkpoint", str(run), *flags)
+    places = {
+        "run": (run, run),
+        "checkpoint": (folder.newest(run), run),
+        "export": (tmp_path / "out" / "model.safetensors", tmp_path / "out"),
+        "save": (tmp_path / "saved", tmp_path / "saved"),
+    }
+    place, beside = places[kind]
+    if kind == "export":
+        beside.mkdir()
+        export(run, place)
+    if kind == "save":
+        load(run).save(place)
+    away.unlink()
+    assert "must be" in refused(["--checkpoint", str(place), *flags], capsys)
+    (beside / "tokenizer.json").write_bytes(words.read_bytes())
+    assert said(capsys, "--checkpoint", str(place), *flags) == wanted
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_save_of_every_model_speaks(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = build(name, PrismConfig(vocab_size=256, d_model=32, num_layers=2, num_rates=4))
+    model.save(tmp_path / "saved")
+    prompt = torch.tensor(list(b"The bus"))
+    wanted = bytes(model.generate(prompt, 6, temperature=0).tolist()).decode("utf-8", "replace")
+    flags = ("--prompt", "The bus", "--max-new-tokens", "6")
+    assert said(capsys, "--checkpoint", str(tmp_path / "saved"), *flags) == wanted + "\n"

@@ -42,11 +42,10 @@ def test_exploration_falls_from_one_to_zero_in_the_first_half() -> None:
     assert [exploration(step, 8) for step in range(8)] == [1, 0.75, 0.5, 0.25, 0, 0, 0, 0]
 
 
-def test_only_matrices_that_do_not_object_are_decayed() -> None:
+def test_only_matrices_that_are_no_tables_are_decayed() -> None:
     model = nn.Linear(3, 2)
     exempt = nn.Parameter(torch.zeros(2, 2))
-    exempt._no_weight_decay = True
-    model.exempt = exempt
+    model.offset = exempt
     frozen = nn.Parameter(torch.zeros(2, 2), requires_grad=False)
     model.frozen = frozen
     decayed, free = parameter_groups(model)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
 
-from prism.train import main
+from prism.compare.protocol import open_task, plan_of
+from prism.train import main, parser
+from tasks import SUITES
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,7 @@ from prism.train import main
         (["--model", "prism", "--device", "tpu"], "invalid choice: 'tpu'"),
         (["--compare", "--corpus", "no/such.txt"], "corpus no/such.txt: No such file"),
         (["--compare", "--task", "copy", "--corpus", "x"], "only mini_lm reads it"),
+        (["--model", "prism", "--corpus", ""], "--corpus '': must not be empty"),
         (["--full", "--lr", "0.1"], "--full chooses the learning rate itself"),
         (["--sweep", "--seeds", "3"], "--sweep always takes 2 seeds"),
         (["--report", "no/such/folder"], "must be a folder that holds a results.json"),
@@ -96,3 +101,43 @@ def test_a_comparison_leaves_results_examples_and_a_report(
     capsys.readouterr()
     assert main(command) == 0
     assert "2 runs are already in" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("raw", "says"),
+    [
+        (gzip.compress(os.urandom(50_000))[:-9], "cannot be unpacked"),
+        (b"BZh9" + bytes(50_000), "is packed by bzip2; must be text, or text packed by gzip"),
+        (b"PAR1" + bytes(50_000), "is a Parquet file; must be text"),
+        (gzip.compress(b"short"), "5 bytes; must be at least"),
+    ],
+    ids=["cut", "bzip2", "parquet", "short"],
+)
+def test_a_corpus_that_is_no_text_is_refused(
+    tmp_path: Path, raw: bytes, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "x.txt.gz").write_bytes(raw)
+    with pytest.raises(SystemExit) as stop:
+        main(["--model", "prism", "--corpus", str(tmp_path / "x.txt.gz")])
+    assert stop.value.code == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_packed_corpus_is_its_text_and_only_mini_lm_reads_it(tmp_path: Path) -> None:
+    text = b"The value of an object is returned. " * 2000
+    (tmp_path / "x.txt.gz").write_bytes(gzip.compress(text))
+    args = parser().parse_args(["--model", "prism", "--corpus", str(tmp_path / "x.txt.gz")])
+    plan, _ = plan_of(args)
+    assert plan.tasks == ("mini_lm",)
+    assert open_task("mini_lm", plan.corpus).text.tobytes() == text
+    assert plan_of(parser().parse_args(["--model", "prism"]))[0].tasks == tuple(SUITES["core"])
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as stop:
+        main(["--model", "prism", "--task", "copy", "--out", str(tmp_path / "file" / "out")])
+    assert stop.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

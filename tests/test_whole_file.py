@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -40,3 +42,39 @@ def test_permissions_stay(tmp_path: Path) -> None:
     path.chmod(0o600)
     whole_file.write(path, "new")
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_an_error_names_the_file_that_was_to_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def disk_full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", disk_full)
+    with pytest.raises(OSError, match="No space") as error:
+        whole_file.write(tmp_path / "file", "new")
+    name = tmp_path / "file"
+    assert whole_file.cause(error.value) == f"{name}: No space left on device (3 bytes are needed)"
+
+
+def test_drafts_of_killed_processes_are_swept(tmp_path: Path) -> None:
+    for name in (".file.0123abcd", ".hidden", "file.0123abcd", "file"):
+        (tmp_path / name).write_text("x")
+    whole_file.sweep(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == [".hidden", "file", "file.0123abcd"]
+
+
+def test_a_folder_that_cannot_be_written_names_the_file_not_the_draft(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = os.open
+
+    def read_only(path: Path, flags: int, *mode: int) -> int:
+        if flags & os.O_CREAT:
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return opened(path, flags, *mode)
+
+    monkeypatch.setattr("os.open", read_only)
+    with pytest.raises(OSError, match="Read-only") as error:
+        whole_file.write(tmp_path / "file", "new")
+    assert whole_file.cause(error.value) == f"{tmp_path / 'file'}: Read-only file system"

@@ -18,7 +18,8 @@ from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.page.command import parse, parser, provenance, write_json
 from prism.data import RowBatch
-from prism.engine.cost.flops import count, device_peak
+from prism.engine.cost.cards import device_peak
+from prism.engine.cost.flops import count
 from prism.engine.cost.memory import per_rank
 from prism.engine.loop.optimizer import Optimizers, Roles
 from prism.engine.loop.step import accumulate, clip, gradient_norm
@@ -119,7 +120,7 @@ def _one(s: Settings, w: World, steps: int, rate: float, detail: bool) -> dict[s
         _profile(step)
     with parameters_on_meta():
         flops = count(make_model(s.model, config), s.seq_len).training
-    peak = device_peak(w.device)
+    peak = device_peak(w.device, s.dtype)
     cuda = w.device.type == "cuda"
     return {
         "model": s.model,

@@ -13,6 +13,7 @@ import numpy as np
 from prism.holo import HoloTape
 from prism.holo.capacity.evolution import decodable
 from prism.holo.capacity.theory import accuracy, facts_at
+from prism.holo.keys.typos import BESIDE, LONG
 
 BINS = 10  # of the reliability diagram
 RELATIONS = ("capital", "continentcode", "currencycode")
@@ -35,7 +36,7 @@ def filled(
     facts: int, size: int, seed: int, dim: int, **config: Any
 ) -> tuple[HoloTape, np.ndarray, np.ndarray]:
     """A tape of one bank with random facts, their hashes uint64 [N] and value ids [N]."""
-    tape = HoloTape(dim, values=size, seed=seed, **config)
+    tape = HoloTape(dim, values=size, seed=seed, overfill=True, **config)
     values = np.random.default_rng(seed).integers(0, size, facts)
     tape.bind_many(np.arange(facts), values)
     return tape, tape.hash(np.arange(facts)), values
@@ -159,7 +160,7 @@ def real_keys(countries: int, dim: int, typos: int) -> dict[str, Any] | None:
     ]
     rng = random.Random(0)
     asked = [(one_typo(key, rng), value) for key, value in facts.items() for _ in range(typos)]
-    answers = tape.recall_many([text for text, _ in asked])
+    answers = tape.recall_many([text for text, _ in asked], fallback=False)
     right = [a.value == value for a, (_, value) in zip(answers, asked, strict=True)]
     refused = sum(a.value is None for a in answers)
     return {
@@ -172,13 +173,15 @@ def real_keys(countries: int, dim: int, typos: int) -> dict[str, Any] | None:
 
 
 def one_typo(text: str, rng: random.Random) -> str:
-    """``text`` with one letter replaced, added, dropped, or swapped with its neighbour."""
-    letter = rng.choice("abcdefghijklmnopqrstuvwxyz")
-    at = rng.randrange(1, len(text))
+    """``text`` with one wrong key press inside a long word: a letter dropped, doubled, swapped with
+    the next or replaced by one beside it on the keyboard."""
+    word = rng.choice([word for word in text.split() if len(word) >= LONG])
+    at = rng.randrange(1, len(word) - 1)
+    head, letter, tail = word[:at], word[at], word[at + 1 :]
     changed = {
-        "replace": text[:at] + letter + text[at + 1 :],
-        "add": text[:at] + letter + text[at:],
-        "drop": text[:at] + text[at + 1 :],
-        "swap": text[: at - 1] + text[at] + text[at - 1] + text[at + 1 :],
-    }[rng.choice(("replace", "add", "drop", "swap"))]
-    return changed if changed != text else one_typo(text, rng)
+        "drop": head + tail,
+        "double": head + 2 * letter + tail,
+        "swap": head + tail[0] + letter + tail[1:],
+        "beside": head + rng.choice(sorted(BESIDE.get(letter.lower(), letter))) + tail,
+    }[rng.choice(("drop", "double", "swap", "beside"))]
+    return text.replace(word, changed, 1) if changed != word else one_typo(text, rng)

@@ -20,10 +20,11 @@ def holo_sections(content: dict[str, Any]) -> list[str]:
         "Many facts in banks. *Array dict* is what an exact table of (hash, index) would take: "
         "for exact keys it is smaller than register and ledger together, and never errs. What "
         "the superposition is good for instead is said in [docs/HOLO.md](docs/HOLO.md).",
-        columns(content["many"], MANY),
+        columns(content["many"], MANY | (BY_LEDGER if "by_ledger" in content["many"][0] else {})),
         "Known and unknown keys in equal parts, thresholds in closed form:",
         columns(content["calibration"], CALIBRATION, left=0),
         _real_keys(content["real_keys"]),
+        *([_near_keys(content["near_keys"])] if "near_keys" in content else []),
     ]
 
 
@@ -37,6 +38,15 @@ def _real_keys(row: dict[str, Any] | None) -> str:
     return (
         f"{row['keys']} real keys (country and relation): {percent(row['exact'])}% right; with one "
         f"typo {percent(row['one_typo'])}%, {100 * row['one_typo_refused']:.2f}% refused."
+    )
+
+
+def _near_keys(row: dict[str, Any]) -> str:
+    return (
+        f"Written by an author who had not seen the rule: of {row['pairs']} pairs of different "
+        f"things of {row['kinds']} kinds {row['taken']} are taken for each other; of "
+        f"{row['slips']['n']} keys with one typing error in a long word {percent(row['slips'])}% "
+        f"are guessed right and {row['slips_wrong']} wrong."
     )
 
 
@@ -67,6 +77,9 @@ MANY: dict[str, Spec] = {
     "array dict": _megabytes("array_dict_bytes"),
     "binds/s": "{bind_per_second:,.0f}",
     "recalls/s": "{recall_per_second:,.0f}",
+}
+BY_LEDGER: dict[str, Spec] = {  # a recall that the register misses, by default
+    "answered by the ledger": lambda row: f"{100 * row['by_ledger']:.2f}%",
 }
 CALIBRATION: dict[str, Spec] = {
     "facts": "{facts:,}",

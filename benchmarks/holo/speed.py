@@ -13,6 +13,7 @@ from benchmarks.holo.accuracy import proportion
 from prism.holo import HoloTape
 
 BATCH = 100_000  # facts bound in one call
+FEW = 5_000  # facts of which is counted how many the ledger has to answer
 
 
 def many_facts(facts: int, size: int, reads: int, kind: str, dim: int) -> dict[str, Any]:
@@ -37,9 +38,10 @@ def many_facts(facts: int, size: int, reads: int, kind: str, dim: int) -> dict[s
     sample = rng.choice(facts, min(reads, facts), replace=False)
     asked: Any = [keys[i] for i in sample] if strings else keys[sample]
     expected = [values[i] for i in sample]
-    tape.recall_many(asked[:100])  # the codebook is made at the first question
+    by_ledger = np.mean([a.method == "ledger" for a in tape.recall_many(asked[:FEW])])
+    tape.recall_many(asked[:100], fallback=False)  # the codebook is made at the first question
     started = time.perf_counter()
-    answers = tape.recall_many(asked, alpha=1)
+    answers = tape.recall_many(asked, alpha=1, fallback=False)
     read = time.perf_counter() - started
     right = sum(a.value == v for a, v in zip(answers, expected, strict=True))
     capacity = tape.capacity()
@@ -59,6 +61,7 @@ def many_facts(facts: int, size: int, reads: int, kind: str, dim: int) -> dict[s
         "bind_per_second": facts / bound,
         "recall_per_second": len(sample) / read,
         "predicted": capacity.predicted,
+        "by_ledger": float(by_ledger),
         "top1": proportion(right, len(sample)),
     }
 
@@ -101,7 +104,7 @@ def against_torchhd(size: int, dim: int, reads: int, rounds: int) -> dict[str, A
     keys, codes = torchhd.random(facts, dim), torchhd.random(size, dim)
     held = torch.arange(facts) % size
     table = torchhd.hash_table(keys, codes[held])
-    tape = HoloTape(dim, values=size)
+    tape = HoloTape(dim, values=size, overfill=True)
     tape.bind_many(np.arange(facts), held.numpy())
     asked = np.arange(reads) % facts
     ours, theirs, right = [], [], 0
@@ -111,7 +114,7 @@ def against_torchhd(size: int, dim: int, reads: int, rounds: int) -> dict[str, A
         theirs.append(reads / (time.perf_counter() - started))
         right += int((best == held[asked]).sum())
         started = time.perf_counter()
-        tape.recall_many(asked)
+        tape.recall_many(asked, fallback=False)
         ours.append(reads / (time.perf_counter() - started))
     return {
         "version": torchhd.__version__,

@@ -18,7 +18,7 @@ from benchmarks.specialisation.ablation import routed, specialisation
 from prism.baselines import build
 from prism.compare.protocol import ComparisonPlan, Job, toy_config
 from prism.compare.training import EVALUATION_SEED, TrainingPlan, train
-from tasks import TASKS
+from tasks import SUITES, TASKS
 
 PROGRAM = "benchmarks.specialisation"
 SEEDS = 3
@@ -29,7 +29,13 @@ DRAWS = 4
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     p = parser(PROGRAM, __doc__, quick=False)
-    p.add_argument("--tasks", nargs="+", default=list(TASKS), metavar="NAME", help="default all")
+    p.add_argument(
+        "--tasks",
+        nargs="+",
+        default=list(SUITES["core"]),
+        metavar="NAME",
+        help="default: the suite core",
+    )
     p.add_argument("--steps", type=int, help="of training; default as in the full protocol")
     p.add_argument("--seeds", type=int, default=SEEDS, metavar="N", help=f"default {SEEDS}")
     p.add_argument("--threads", type=int, help="of torch; default all cores")

@@ -4,6 +4,6 @@
 mixer has its paper's size, the width of the SwiGLU MLP is what is matched.
 """
 
-from prism.baselines.factory import BASELINES, MODELS, build, build_with_budget
+from prism.baselines.factory import BASELINES, MODELS, build, build_with_budget, load_saved
 
-__all__ = ["BASELINES", "MODELS", "build", "build_with_budget"]
+__all__ = ["BASELINES", "MODELS", "build", "build_with_budget", "load_saved"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from prism.baselines.mamba2 import Mamba2Mixer
 from prism.baselines.stack import ResidualStack
 from prism.baselines.transformer import Transformer
 from prism.config import PrismConfig
+from prism.model.checkpoint import load_into
 from prism.model.prism import Prism
 from prism.model.protocol import LanguageModel
 
@@ -24,9 +26,11 @@ TOLERANCE = 0.02
 
 BASELINES: dict[str, Callable[[PrismConfig, int], LanguageModel]] = {
     "transformer": Transformer,
-    "ssm": partial(ResidualStack, make_mixer=Mamba2Mixer),
-    "gdn": partial(ResidualStack, make_mixer=GatedDeltaMixer),
-    "gdn-neg": partial(ResidualStack, make_mixer=partial(GatedDeltaMixer, max_beta=2.0)),
+    "ssm": partial(ResidualStack, make_mixer=Mamba2Mixer, kind="ssm"),
+    "gdn": partial(ResidualStack, make_mixer=GatedDeltaMixer, kind="gdn"),
+    "gdn-neg": partial(
+        ResidualStack, make_mixer=partial(GatedDeltaMixer, max_beta=2.0), kind="gdn-neg"
+    ),
 }
 # PRISM and its variants, of the same size: what each changes in the config. ``prism-top2`` lets two
 # of the three kinds run per token, most often the neural and the memory kind.
@@ -62,6 +66,17 @@ def build(name: str, config: PrismConfig, **overrides: Any) -> LanguageModel:
     with torch.device("meta"):
         parameters = Prism(config).num_parameters()
     return build_with_budget(name, config, parameters)
+
+
+def load_saved(directory: str | Path, device: str | torch.device = "cpu") -> LanguageModel:
+    """The model that ``model.save`` wrote, PRISM or a baseline, in evaluation mode.
+
+    Raises:
+        FileNotFoundError: a file is missing.
+        ValueError: the files do not belong together; names the field or tensor.
+    """
+    makers = {"prism": lambda config, _: Prism(config), **BASELINES}
+    return load_into(makers, Path(directory), device)
 
 
 def build_with_budget(name: str, config: PrismConfig, parameters: int) -> LanguageModel:

@@ -26,6 +26,8 @@ from prism.baselines.stack import (
 )
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
+from prism.model.state import Leaf
+from prism.ops.documents import Rows
 from prism.ops.gated_delta import gated_delta
 
 
@@ -49,29 +51,35 @@ class GatedDeltaMixer(nn.Module):
         self.widths = (2 * keys + values, values, heads, heads)
         self.in_proj = nn.Linear(width, sum(self.widths), bias=False)
         self.conv = CausalConv(self.widths[0], width=4, bias=False)
+        self.like = RecurrentState(
+            Leaf((3, self.widths[0]), "narrow"), Leaf((heads, self.key_dim, self.value_dim))
+        )
         self.dt_bias = nn.Parameter(initial_step_bias(heads))
         self.A_log = nn.Parameter(torch.empty(heads).uniform_(0, 16).clamp(min=1e-3).log())
         self.norm = RMSNorm(self.value_dim)
         self.out_proj = nn.Linear(values, width, bias=False)
 
     def forward(
-        self, x: Tensor, state: RecurrentState | None, doc_index: Tensor | None
+        self, x: Tensor, state: RecurrentState | None, rows: Rows
     ) -> tuple[Tensor, RecurrentState]:
-        """``x [B, T, D]`` to ``[B, T, D]``; ``doc_index [B, T]`` are document indices or None."""
+        """``x [B, T, D]`` of the tokens ``rows`` to ``[B, T, D]``."""
         qkv, gate, rate, strength = self.in_proj(x).split(self.widths, dim=-1)
-        qkv, conv = self.conv(qkv, state and state.conv, doc_index)
+        qkv, conv = self.conv(qkv, state and state.conv, rows.doc_index, rows.ends)
         q, k, v = F.silu(qkv).split(self.conv_widths, dim=-1)
         q, k = (unit(z.unflatten(-1, (-1, self.key_dim))) for z in (q, k))
         v = v.unflatten(-1, (-1, self.value_dim))
         step = F.softplus(promote(rate) + promote(self.dt_bias))
+        beta = self.max_beta * torch.sigmoid(promote(strength))
+        if rows.valid is not None:  # padding neither fades nor writes
+            step, beta = step * rows.valid[..., None], beta * rows.valid[..., None]
         o, memory = gated_delta(
             q * self.key_dim**-0.5,
             k,
             v,
             step * -promote(self.A_log).exp(),
-            self.max_beta * torch.sigmoid(promote(strength)),
+            beta,
             state=state and state.memory,
-            doc_index=doc_index,
+            doc_index=rows.doc_index,
             chunk_size=self.chunk_size,
         )
         o = self.norm(o).flatten(2) * F.silu(gate)

@@ -26,6 +26,8 @@ from prism.baselines.stack import (
 )
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
+from prism.model.state import Leaf
+from prism.ops.documents import Rows
 from prism.ops.ssd import ssd
 
 EXPANSION = 2
@@ -47,26 +49,31 @@ class Mamba2Mixer(nn.Module):
         self.conv = CausalConv(self.widths[1], width=4, bias=True)
         self.dt_bias = nn.Parameter(initial_step_bias(heads))
         self.A_log = nn.Parameter(torch.empty(heads).uniform_(1, 16).log())
+        self.like = RecurrentState(
+            Leaf((3, self.widths[1]), "narrow"), Leaf((state_size, heads, self.head_dim))
+        )
         self.D = nn.Parameter(torch.ones(heads))
         self.norm = RMSNorm(inner)
         self.out_proj = nn.Linear(inner, width, bias=False)
 
     def forward(
-        self, x: Tensor, state: RecurrentState | None, doc_index: Tensor | None
+        self, x: Tensor, state: RecurrentState | None, rows: Rows
     ) -> tuple[Tensor, RecurrentState]:
-        """``x [B, T, D]`` to ``[B, T, D]``; ``doc_index [B, T]`` are document indices or None."""
+        """``x [B, T, D]`` of the tokens ``rows`` to ``[B, T, D]``."""
         z, values, dt = self.in_proj(x).split(self.widths, dim=-1)
-        values, conv = self.conv(values, state and state.conv, doc_index)
+        values, conv = self.conv(values, state and state.conv, rows.doc_index, rows.ends)
         values, b, c = F.silu(values).split(self.conv_widths, dim=-1)
         values = values.unflatten(-1, (-1, self.head_dim))
         dt = F.softplus(promote(dt) + promote(self.dt_bias))
+        if rows.valid is not None:  # no time passes in padding
+            dt = dt * rows.valid[..., None]
         y, memory = ssd(
             promote(values) * dt[..., None],
             dt * -promote(self.A_log).exp(),
             b,
             c,
             state=state and state.memory,
-            doc_index=doc_index,
+            doc_index=rows.doc_index,
             chunk_size=self.chunk_size,
         )
         y = (y + values * self.D[:, None]).flatten(2).to(z.dtype)

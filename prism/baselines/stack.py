@@ -19,24 +19,27 @@ from torch.nn import functional as F
 
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
-from prism.model.protocol import LanguageModel, PrismOutput
-from prism.ops.documents import document_index
+from prism.model.protocol import LanguageModel, PrismOutput, own_state
+from prism.model.state import Leaf, State
+from prism.ops.documents import RowEnds, Rows, last_window
+from prism.ops.seeded import seeded
 
 INIT_STD = 0.02
 
 
 @dataclass
-class StackState:
+class StackState(State):
     """Everything that a baseline needs to continue its sequences.
 
     Attributes:
         layers: one state per block, as its mixer defines it.
-        last_segment: ``[B]`` segment id of the last token; None while none was ever given.
+        segment: ``[B]`` segment id of the last real token, negative where there was none; None
+            while no call had ``segment_ids``.
         shared: kept for the mixers between calls (see :meth:`ResidualStack.view`).
     """
 
     layers: tuple[Any, ...]
-    last_segment: Tensor | None = None
+    segment: Tensor | None = None
     shared: Any = None
 
 
@@ -76,23 +79,27 @@ class ResidualStack(LanguageModel):
     """A language model made of blocks whose mixers come from ``make_mixer``.
 
     A mixer is called as ``mixer(x, state, view) -> (y, state)`` and holds its last matrix, the one
-    that writes to the residual stream, as ``out_proj``.
+    that writes to the residual stream, as ``out_proj``, and the shapes of its state as ``like``.
 
     Args:
         config: vocab_size, d_model, num_layers, chunk_size, tie_embeddings and seed are used.
         hidden: width of every SwiGLU, >= 1.
         make_mixer: builds the mixer of one block.
+        kind: name of the baseline in a file.
     """
 
     def __init__(
-        self, config: PrismConfig, hidden: int, make_mixer: Callable[[PrismConfig], nn.Module]
+        self,
+        config: PrismConfig,
+        hidden: int,
+        make_mixer: Callable[[PrismConfig], nn.Module],
+        kind: str,
     ) -> None:
         super().__init__()
         if hidden < 1:
             raise ValueError(f"hidden = {hidden}: must be >= 1")
-        self.config = config
-        with torch.random.fork_rng(devices=[]):
-            torch.default_generator.manual_seed(config.seed)
+        self.config, self.hidden, self.make_mixer, self.kind = config, hidden, make_mixer, kind
+        with seeded(config.seed):
             self.embedding = nn.Embedding(config.vocab_size, config.d_model)
             self.blocks = nn.ModuleList(
                 Block(config.d_model, hidden, make_mixer(config)) for _ in range(config.num_layers)
@@ -102,6 +109,14 @@ class ResidualStack(LanguageModel):
             if config.tie_embeddings:
                 self.head.weight = self.embedding.weight
             self._initialise()
+        self.to(torch.get_default_dtype())
+        layers = tuple(block.mixer.like for block in self.blocks)
+        self.like = StackState(layers, Leaf((), "index", optional=True), self.shared_like)
+
+    shared_like: State | None = None  # shapes of StackState.shared
+
+    def remade(self) -> ResidualStack:
+        return type(self)(self.config, self.hidden, self.make_mixer, self.kind)
 
     @torch.no_grad()
     def _initialise(self) -> None:
@@ -111,43 +126,41 @@ class ResidualStack(LanguageModel):
         for block in self.blocks:
             for branch in (block.mixer, block.mlp):
                 branch.out_proj.weight.div_(math.sqrt(2 * len(self.blocks)))
-        for parameter in self.parameters():
-            if parameter.dim() < 2:  # norms, biases, gains, rates: decay would change their meaning
-                parameter._no_weight_decay = True
 
-    def view(self, tokens: Tensor, shared: Any, doc_index: Tensor | None) -> tuple[Any, Any]:
+    def view(self, rows: Rows, shared: Any) -> tuple[Any, Any]:
         """Argument of every mixer of this call, and the part of it to keep for the next call.
 
         Args:
-            tokens: ``[B, T]``.
+            rows: the tokens, their documents, and where padding begins.
             shared: kept by the call before; None at the start.
-            doc_index: ``[B, T]`` document indices or None.
         """
-        return doc_index, None
+        return rows, None
 
     def forward(
-        self, tokens: Tensor, state: StackState | None = None, segment_ids: Tensor | None = None
+        self,
+        tokens: Tensor,
+        state: StackState | None = None,
+        segment_ids: Tensor | None = None,
+        routing: bool = False,
     ) -> PrismOutput:
-        """See :class:`prism.model.protocol.LanguageModel`."""
+        """See :class:`prism.model.protocol.LanguageModel`; there is no router to report on."""
+        rows = self.begin(tokens, state, segment_ids)
         if state is None:
             state = StackState((None,) * len(self.blocks))
-        last = state.last_segment
-        doc_index = document_index(segment_ids, last)
-        view, shared = self.view(tokens, state.shared, doc_index)
-        x = promote(self.embedding(tokens))
+        view, shared = self.view(rows, state.shared)
+        x = promote(self.embed(rows.tokens))
         layers = []
         for block, carried in zip(self.blocks, state.layers, strict=True):
-            x, carried = block(x, carried, view)
+            x, carried = self.run_block(block, x, carried, view)
             layers.append(carried)
-        hidden = self.norm(x).to(self.head.weight.dtype)
+        hidden = rows.restore_real(self.norm(x)).to(self.head.weight.dtype)
         logits = self.head(hidden)
-        last = last if segment_ids is None else segment_ids[:, -1]
-        state = StackState(tuple(layers), last, shared)
+        state = own_state(StackState(tuple(layers), rows.segment, shared))
         return PrismOutput(logits, state, logits.new_zeros(()), hidden=hidden)
 
 
 @dataclass
-class RecurrentState:
+class RecurrentState(State):
     """State of one Mamba-2 or Gated DeltaNet layer.
 
     Attributes:
@@ -179,7 +192,11 @@ class CausalConv(nn.Module):
         self.bias = nn.Parameter(torch.empty(channels).uniform_(-bound, bound)) if bias else None
 
     def forward(
-        self, x: Tensor, state: Tensor | None = None, doc_index: Tensor | None = None
+        self,
+        x: Tensor,
+        state: Tensor | None = None,
+        doc_index: Tensor | None = None,
+        ends: RowEnds | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Filter ``x``, continuing ``state``.
 
@@ -188,6 +205,7 @@ class CausalConv(nn.Module):
             state: ``[B, W - 1, C]`` the inputs before, zero where they belong to another
                 document; None = zeros.
             doc_index: ``[B, T]`` document indices (0 = the carried document); None = one document.
+            ends: where the real tokens of each row end, before its padding; None = at T.
 
         Returns:
             y ``[B, T, C]`` and the state for the next call.
@@ -198,7 +216,7 @@ class CausalConv(nn.Module):
         wide = torch.cat([state, x], dim=1)
         newest = self.weight[reach]
         y = x * newest if self.bias is None else torch.addcmul(self.bias, x, newest)
-        rest = wide[:, length:]
+        rest = last_window(wide, length, ends)
         if doc_index is None:
             for j in range(reach):
                 y = torch.addcmul(y, wide[:, j : j + length], self.weight[j])
@@ -207,7 +225,8 @@ class CausalConv(nn.Module):
         for j in range(reach):
             foreign = (of[:, j : j + length] != doc_index)[..., None]
             y = torch.addcmul(y, wide[:, j : j + length].masked_fill(foreign, 0), self.weight[j])
-        return y, rest.masked_fill((of[:, length:] != doc_index[:, -1:])[..., None], 0)
+        foreign = last_window(of, length, ends) != doc_index[:, -1:]
+        return y, rest.masked_fill(foreign[..., None], 0)
 
 
 def divisor_near(number: int, target: int, even: bool = False) -> int:

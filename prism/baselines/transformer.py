@@ -21,20 +21,22 @@ from torch.nn import functional as F
 from prism.baselines.stack import ResidualStack, divisor_near
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
-from prism.ops.documents import previous_index
+from prism.model.state import Leaf, State
+from prism.ops.documents import Rows, last_real, previous_index
 
 ROPE_BASE = 10_000.0
 INITIAL_GAIN = 2.0
 
 
 @dataclass
-class CacheIndex:
+class CacheIndex(State):
     """Positions and documents of the cached tokens.
 
     Attributes:
         length: cached tokens S per row.
         next_position: ``[B]`` int64 position in its document that the next token would have.
-        documents: ``[B, S]`` document number of each cached token; None = all of one document.
+        documents: ``[B, S]`` document number of each cached token, -1 for padding; None = all of
+            one document.
     """
 
     length: int
@@ -60,7 +62,7 @@ class AttentionView:
 
 
 @dataclass
-class KeyValueCache:
+class KeyValueCache(State):
     """Rotated keys and values of one layer, each ``[B, H, S, d]``."""
 
     keys: Tensor
@@ -82,6 +84,8 @@ class Attention(nn.Module):
         self.k_norm = RMSNorm(self.head_dim)
         self.gain = nn.Parameter(torch.full((width // self.head_dim,), INITIAL_GAIN))
         self.out_proj = nn.Linear(width, width, bias=False)
+        cached = Leaf((width // self.head_dim, None, self.head_dim), "narrow")
+        self.like = KeyValueCache(cached, cached)
 
     def forward(
         self, x: Tensor, cache: KeyValueCache | None, view: AttentionView
@@ -109,18 +113,23 @@ class Transformer(ResidualStack):
     """
 
     def __init__(self, config: PrismConfig, hidden: int) -> None:
-        super().__init__(config, hidden, Attention)
+        super().__init__(config, hidden, Attention, "transformer")
 
-    def view(
-        self, tokens: Tensor, shared: CacheIndex | None, doc_index: Tensor | None
-    ) -> tuple[AttentionView, CacheIndex]:
+    shared_like = CacheIndex(0, Leaf((), "index"), Leaf((None,), "index", optional=True))
+
+    def remade(self) -> Transformer:
+        return Transformer(self.config, self.hidden)
+
+    def view(self, rows: Rows, shared: CacheIndex | None) -> tuple[AttentionView, CacheIndex]:
         """Rotation and mask of this call, and the index of the cache after it."""
+        tokens = rows.tokens
         batch, length = tokens.shape
         if shared is None:
             shared = CacheIndex(0, tokens.new_zeros(batch), None)
-        position = document_position(shared.next_position, length, doc_index)
-        documents = _cached_documents(shared, batch, length, doc_index)
-        index = CacheIndex(shared.length + length, position[:, -1] + 1, documents)
+        position = document_position(shared.next_position, length, rows.doc_index)
+        documents = _cached_documents(shared, batch, length, rows)
+        after = last_real(position + 1, shared.next_position, rows.ends)
+        index = CacheIndex(shared.length + length, after, documents)
         cos, sin = rotation(position, self.blocks[0].mixer.head_dim)
         causal = shared.length == 0 and documents is None
         mask = None if causal else _mask(documents, length, index.length, tokens.device)
@@ -160,17 +169,21 @@ def rotate(x: Tensor, view: AttentionView) -> Tensor:
     return torch.cat([a * cos - b * sin, b * cos + a * sin], dim=-1)
 
 
-def _cached_documents(
-    index: CacheIndex, batch: int, length: int, doc_index: Tensor | None
-) -> Tensor | None:
+def _cached_documents(index: CacheIndex, batch: int, length: int, rows: Rows) -> Tensor | None:
     """``[B, S + T]`` document indices with the new tokens', or None while there is only one."""
+    doc_index = rows.doc_index
     if doc_index is None and index.documents is None:
         return None
     like = index.next_position
     cached = like.new_zeros(batch, index.length) if index.documents is None else index.documents
     new = like.new_zeros(batch, length) if doc_index is None else doc_index
-    current = cached[:, -1:] if index.length else like.new_zeros(batch, 1)
-    return torch.cat([cached, current + new], dim=1)
+    current = like.new_zeros(batch, 1)
+    if index.length:  # the last real token's: numbers only grow, and padding has -1
+        current = cached.amax(dim=1, keepdim=True).clamp(min=0)
+    new = current + new
+    if rows.valid is not None:
+        new = new.masked_fill(~rows.valid, -1)
+    return torch.cat([cached, new], dim=1)
 
 
 def _mask(documents: Tensor | None, length: int, total: int, device: torch.device) -> Tensor | None:
@@ -181,4 +194,5 @@ def _mask(documents: Tensor | None, length: int, total: int, device: torch.devic
     if documents is None:
         return order[None, None]
     same = documents[:, -length:, None] == documents[:, None, :]
+    # padding attends to padding, itself at least: an empty row of a softmax would be NaN
     return (order & same)[:, None]

@@ -20,7 +20,7 @@ from typing import Any
 
 from prism.baselines import MODELS as ALL_MODELS
 from prism.config import PrismConfig
-from tasks import TASKS, MiniLM, Task, get_task
+from tasks import SUITES, TASKS, MiniLM, Task, get_task
 
 MODELS = ("prism", "transformer", "ssm", "gdn")
 LEARNING_RATES = (1e-3, 3e-3, 6e-3, 1e-2)
@@ -38,6 +38,15 @@ FULL_STEPS = {
     "parity": 1200,
     "modular": 800,
     "mini_lm": 600,
+    "fuzzy_recall": 800,
+    "noisy_recall": 800,
+    "selective_copy": 800,
+    "compression": 1200,
+    "memorize": 1200,
+    "s3": 1200,
+    "s5": 1200,
+    "mqar64": 800,
+    "mqar128": 800,
 }
 QUICK_STEPS = {
     "copy": 500,
@@ -47,6 +56,15 @@ QUICK_STEPS = {
     "parity": 300,
     "modular": 500,
     "mini_lm": 250,
+    "fuzzy_recall": 300,
+    "noisy_recall": 300,
+    "selective_copy": 300,
+    "compression": 300,
+    "memorize": 300,
+    "s3": 300,
+    "s5": 300,
+    "mqar64": 300,
+    "mqar128": 300,
 }
 
 SETTING = ("task", "steps", "batch_size", "evaluation", "corpus")
@@ -238,7 +256,10 @@ def plan_of(args: argparse.Namespace) -> tuple[ComparisonPlan, str]:
     if not 0 <= args.seed < 2**32 - FULL_SEEDS:
         raise ValueError(f"--seed {args.seed}: must be >= 0 and below 2**32 - {FULL_SEEDS}")
     models = args.models.split(",") if comparing else [args.model]
-    tasks = list(TASKS) if args.task == ["all"] else args.task
+    if args.corpus is not None and not args.corpus.strip():
+        raise ValueError(f"--corpus {args.corpus!r}: must not be empty")
+    default = ("mini_lm",) if args.corpus is not None and args.suite is None else None
+    tasks = args.task or list(default or SUITES[args.suite or "core"])
     of_models = "--models" if comparing else "--model"
     for flag, names, known in ((of_models, models, ALL_MODELS), ("--task", tasks, TASKS)):
         for name in names:

@@ -23,10 +23,13 @@ from typing import Any, Protocol
 import torch
 
 from prism.baselines import build
+from prism.compare.ngram import counted
 from prism.compare.protocol import Job, open_task, toy_config
+from prism.compare.readout import EndReadout
 from prism.compare.results import record_example
 from prism.compare.training import TrainingPlan, train
 from prism.record import code_fingerprint
+from tasks import MiniLM
 
 REPORT_EVERY = 0.25  # seconds between progress messages of one worker
 
@@ -46,7 +49,9 @@ def execute(
     code = code_fingerprint()
     task = open_task(job.task, job.corpus)
     torch.manual_seed(job.seed)
-    model = build(job.model, toy_config(task, job.seed)).to(device)
+    model = build(job.model, toy_config(task, job.seed))
+    reader = EndReadout(model, task.lengths[-1], job.seed) if task.read_at_the_end else model
+    reader.to(device)
     plan = TrainingPlan(
         steps=job.steps,
         batch_size=job.batch_size,
@@ -54,10 +59,12 @@ def execute(
         seed=job.seed,
         evaluation=job.evaluation,
     )
-    result = train(model, task, plan, on_progress)
+    result = train(reader, task, plan, on_progress)
     run = {**dataclasses.asdict(job), "metric": task.metric, "chance": task.chance}
     run |= {"train_length": task.train_length, "code": code}
     run |= dataclasses.asdict(result)
+    if isinstance(task, MiniLM):
+        run["ngrams"] = counted(task, job.evaluation)
     looks_inside = job.model == "prism" and result.error is None
     return run, record_example(model, task) if looks_inside else None
 

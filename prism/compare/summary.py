@@ -146,7 +146,8 @@ def label(meta: dict[str, Any], summaries: list[TaskSummary]) -> str:
 
 
 def remarks(summaries: Iterable[TaskSummary]) -> list[str]:
-    """Caveats of the table, one per line: seeds, rates that were not swept, failed runs."""
+    """Caveats of the table, one per line: seeds, rates that were not swept, what counting alone
+    gives, failed runs."""
     summaries = list(summaries)
     shown = [m for summary in summaries for m in summary.models.values()]
     lines = []
@@ -162,6 +163,7 @@ def remarks(summaries: Iterable[TaskSummary]) -> list[str]:
         where = "all" if len(default) == len(shown) else ", ".join(default)
         rate = f"{next(m.first['lr'] for m in shown if m.first['rate_source'] == 'default'):g}"
         lines.append(f"learning rate not swept yet, {rate} used: {where}")
+    lines += [line for summary in summaries for line in ngram_lines(summary)]
     codes = {run["code"] for m in shown for run in m.runs}
     if len(codes) > 1:
         lines.append(f"runs of {len(codes)} versions of the code are mixed here")
@@ -170,6 +172,21 @@ def remarks(summaries: Iterable[TaskSummary]) -> list[str]:
             if run["error"] is not None:
                 what = f"{run['task']}/{m.model}, seed {run['seed']}, lr {run['lr']:g}"
                 lines.append(f"failed: {what}: {run['error']}")
+    return lines
+
+
+def ngram_lines(summary: TaskSummary) -> list[str]:
+    """Bits per byte of n-gram counts on the same text by length, and the models above the best."""
+    counts = summary.run.get("ngrams")
+    if not counts:
+        return []
+    lines = []
+    for length in summary.headline_lengths:
+        at = {n: bits[str(length)] for n, bits in counts.items()}
+        said = " and ".join(f"{bits:.3f} with n = {n}" for n, bits in at.items())
+        above = [m for m, e in summary.estimates(length).items() if e.mean > min(at.values())]
+        verdict = f"above it, so undertrained: {', '.join(above)}" if above else "all are below"
+        lines.append(f"{summary.title}, T = {length}: counted n-grams give {said}; {verdict}")
     return lines
 
 

@@ -15,14 +15,15 @@ from prism import whole_file
 from prism.data.document import held_out
 from prism.data.mix import KINDS, Mix, parse_mix
 from prism.data.order import stored
-from prism.data.tokens import END, FileTokenizer, tokenizers_library
+from prism.data.tokens import END, FileTokenizer, tokenizers_library, well_formed
 
 SMALLEST = 257  # the bytes and the end of a document
 MEASURED = 1_000_000  # bytes
 
 
 def train_tokenizer(files: list[str], vocab_size: int, out: Path) -> str:
-    """Train on ``files``, write ``out``; one line that says how well the text is compressed.
+    """Train on ``files``, write ``out``; a line that says how well the text is compressed, after
+    those that say which files were passed over.
 
     Args:
         files: files, folders, patterns or mixes.
@@ -55,7 +56,7 @@ def train_tokenizer(files: list[str], vocab_size: int, out: Path) -> str:
             "at most that, or the text longer"
         )
     whole_file.write(out, bpe.to_str(pretty=True))
-    return _measure(FileTokenizer(out), mix)
+    return "\n".join([*mix.remarks(), _measure(FileTokenizer(out), mix)])
 
 
 def _as_data(file: str) -> str:
@@ -68,8 +69,8 @@ def _texts(mix: Mix, *, validation: bool) -> Iterator[str]:
     """Texts of all documents once, in stored order: the held-out ones, or the others."""
     for weighted in mix.sources:
         for document in stored(weighted.source):
-            if held_out(document, mix.held_out) == validation:
-                yield document.text
+            if held_out(document, mix.shares[weighted.source.name]) == validation:
+                yield well_formed(document.text)
 
 
 def _measure(tokenizer: FileTokenizer, mix: Mix) -> str:

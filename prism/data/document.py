@@ -12,7 +12,7 @@ Which documents are held out for validation is a fixed property of their text,
     held_out(d)  <=>  blake2b(text of d) / 2^64 < share,
 
 so it depends on no seed, order, file name or number of ranks, and of two equal documents either
-both are held out or neither is.
+both are held out or neither is. (Of a small source at least one is: :attr:`Mix.shares`.)
 """
 
 from __future__ import annotations
@@ -46,10 +46,19 @@ class Document:
         return "".join(text for text, _ in self.parts)
 
 
+class BadRowError(ValueError):
+    """A row of a source, or a passage, that cannot be read; names source and place."""
+
+
+def number_of(document: Document) -> int:
+    """BLAKE2b of the text as an integer below 2^64; the smallest ones are held out."""
+    digest = hashlib.blake2b(document.text.encode("utf-8", "surrogatepass"), digest_size=8)
+    return int.from_bytes(digest.digest(), "big")
+
+
 def held_out(document: Document, share: float) -> bool:
     """True if the document belongs to validation, when a ``share`` in [0, 1) is held out."""
-    digest = hashlib.blake2b(document.text.encode("utf-8", "surrogatepass"), digest_size=8)
-    return int.from_bytes(digest.digest(), "big") < share * 2.0**64
+    return number_of(document) < share * 2.0**64
 
 
 @dataclass

@@ -12,16 +12,20 @@ from __future__ import annotations
 import hashlib
 import json
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property, partial
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+from prism.data.contents import digests
 from prism.data.document import Document
+from prism.data.find import JSON, PARQUET, TEXT, Found, ending_of
+from prism.data.find import LINES as LINES_ENDINGS
 from prism.data.formats import Format, TextField, document_of
 from prism.data.order import Window
 from prism.data.passages import LINES, SeparatedFile, StoredBytes, TextFile, open_text
+from prism.whole_file import cause
 
 ROWS = 1000  # of a Parquet file, parsed at a time
 
@@ -82,13 +86,20 @@ class ParquetFile:
             at, batches = 0, self._batches(segment)
         rows: list[dict[str, Any]] = []
         while at <= cursor and at < total:
-            batch = next(batches)
+            batch = self._next(batches, segment, at)
             rows = batch.to_pylist() if at == cursor else []
             at += batch.num_rows
         if at < total:
             self._open = {segment: (at, batches)}  # going on from here costs nothing
         read = partial(self._document, rows, segment, cursor)
         return Window(len(rows), read, at if at < total else None)
+
+    def _next(self, batches: Iterator[Any], group: int, row: int) -> Any:
+        try:
+            return next(batches)
+        except (ValueError, StopIteration) as error:  # pyarrow's own errors derive from it
+            where = f"{self.path} row group {group} row {row}"
+            raise ValueError(f"source {self.name}: {where}: cannot be read ({error})") from error
 
     def _batches(self, segment: int) -> Iterator[Any]:
         columns = list(self._format.columns)
@@ -135,25 +146,30 @@ class Files:
 
     Args:
         name: of the source, for messages.
-        paths: files, told apart by their ending: ``KINDS``.
+        paths: files, told apart by their ending: ``KINDS``; or what :func:`find_files` found.
         format: of the rows of JSON lines and Parquet.
 
     Raises:
         ValueError: no file, a file that is missing, or of another kind.
     """
 
-    def __init__(self, name: str, paths: list[Path], format: Format | None = None) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, paths: Found | Sequence[Path], format: Format | None = None
+    ) -> None:
+        self.name, self._format = name, format or TextField()
+        self.found = paths if isinstance(paths, Found) else Found(list(paths))
         self._files: list[Reader] = []
-        for path in paths:
-            kind = _kind(path)
-            if kind is None:
+        for path in self.found.files:
+            ending, _ = ending_of(path)
+            if ending is None:
                 must = f"must end in {', '.join(KINDS)} (text and lines also .gz)"
                 raise ValueError(f"source {name}: {path}: {must}")
             try:
-                self._files.append(kind(name, path, format or TextField()))
+                self._files.append(KINDS[ending](name, path, self._format))
             except OSError as error:
-                raise ValueError(f"source {name}: {path}: {error}") from error
+                raise ValueError(f"source {name}: {path}: {error.strerror or error}") from error
+        if len(self._files) == 1 and isinstance(self._files[0], TextFile):
+            self._files[0].divide()
         self._ends = list(accumulate(file.segments() for file in self._files))
 
     @property
@@ -167,57 +183,37 @@ class Files:
     def window(self, segment: int, cursor: int) -> Window:
         which = bisect_right(self._ends, segment)
         first = self._ends[which - 1] if which else 0
-        file = self._files[which]
+        return self._files[which].window(segment - first, cursor)
+
+    def listing(self) -> list[list[Any]]:
+        """Path, size and digest of the contents of every file.
+
+        Raises:
+            ValueError: one cannot be read.
+        """
+        paths = [file.path for file in self._files]
         try:
-            return file.window(segment - first, cursor)
+            found = digests(paths)
         except OSError as error:
-            raise ValueError(f"source {self.name}: {file.path}: {error}") from error
+            raise ValueError(f"source {self.name}: {cause(error)}") from error
+        return [[str(path), *contents] for path, contents in zip(paths, found, strict=True)]
 
     def fingerprint(self) -> str:
+        """Of the contents, see :mod:`prism.data.contents`, and of how rows are read."""
+        files = [[ending_of(Path(path)), *contents] for path, *contents in self.listing()]
+        raw = json.dumps([files, repr(self._format)])
+        return hashlib.blake2b(raw.encode(), digest_size=16).hexdigest()
+
+    def former_fingerprint(self) -> str:
+        """The one of older runs, which was of names and sizes."""
         sizes = [(file.path.name, file.path.stat().st_size) for file in self._files]
         return hashlib.blake2b(json.dumps(sizes).encode(), digest_size=16).hexdigest()
 
 
 Reader = TextFile | SeparatedFile | LinesFile | ParquetFile | JsonFile
 KINDS: dict[str, Callable[[str, Path, Format], Reader]] = {
-    ".txt": open_text,
-    ".md": open_text,
-    ".rst": open_text,
-    ".jsonl": LinesFile,
-    ".ndjson": LinesFile,
-    ".json": JsonFile,
-    ".parquet": ParquetFile,
+    **dict.fromkeys(TEXT, open_text),
+    **dict.fromkeys(LINES_ENDINGS, LinesFile),
+    JSON: JsonFile,
+    PARQUET: ParquetFile,
 }
-PACKED = (open_text, LinesFile)  # may also end in .gz
-
-
-def find_files(name: str, pattern: str) -> list[Path]:
-    """The file, the files in the folder and below, or what a glob pattern matches.
-
-    In a folder the files of ``KINDS`` are meant, without ``.json``: there it is seldom a corpus.
-
-    Raises:
-        ValueError: there is none.
-    """
-    path = Path(pattern).expanduser()
-    if path.is_file():
-        return [path]
-    if path.is_dir():
-        files = sorted(
-            p for p in path.rglob("*") if _kind(p) not in (None, JsonFile) and p.is_file()
-        )
-        if not files:
-            kinds = ", ".join(kind for kind in KINDS if kind != ".json")
-            raise ValueError(f"source {name}: folder {path} holds no file of {kinds}")
-        return files
-    root = Path(path.anchor)
-    files = sorted(p for p in root.glob(str(path.relative_to(root))) if p.is_file())
-    if not files:
-        raise ValueError(f"source {name}: {pattern}: no such file or folder")
-    return files
-
-
-def _kind(path: Path) -> Callable[[str, Path, Format], Reader] | None:
-    packed = path.suffix == ".gz"
-    kind = KINDS.get(path.with_suffix("").suffix if packed else path.suffix)
-    return None if packed and kind not in PACKED else kind

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from prism.data.document import Document
+from prism.data.document import BadRowError, Document
 
 Parts = tuple[tuple[str, bool], ...]
 
@@ -59,6 +59,11 @@ class TextField:
         return (self.field.split(".")[0],)
 
     def parts(self, row: Mapping[str, Any]) -> Parts:
+        if self.field not in row and isinstance(row.get("messages"), list):
+            raise ValueError(
+                f"no field {self.field!r} for {self.field!r}; there are {sorted(row)}. A chat "
+                'needs "messages": "messages" in a mix:FILE.json, see docs/DATA.md'
+            )
         return ((lookup(row, self.field), True),)
 
 
@@ -126,15 +131,15 @@ def document_of(format: Format, source: str, row: object, where: str) -> Documen
         where: the row's place in the source.
 
     Raises:
-        ValueError: the row is no mapping, or lacks a field; names source and place.
+        BadRowError: the row is no mapping, or lacks a field; names source and place.
     """
     try:
         row = json.loads(row) if isinstance(row, bytes) else row
         if not isinstance(row, Mapping):
             raise ValueError("must be a JSON object")
         return Document(format.parts(row), where)
-    except ValueError as error:
-        raise ValueError(f"source {source}: {where}: {error}") from error
+    except (ValueError, RecursionError) as error:
+        raise BadRowError(f"source {source}: {where}: {error}") from error
 
 
 def lookup(row: Mapping[str, Any], path: str) -> str:

@@ -1,8 +1,11 @@
 """The held-out documents, packed for validation.
 
-The same documents in the same rows at every call, on any number of processes: the first of every
-source in the order in which it stores them, up to its share of a number of tokens. Each document
-goes whole to the row that is the shortest so far; the ends of the rows are padded.
+The same tokens in the same rows at every call, on any number of processes: the first held-out
+documents of every source in the order in which it stores them, cut where the source has its share
+of a number of tokens. One after the other they are one text of N tokens, which is folded into R
+rows of ceil(N / R): a validation costs N tokens (the end of the last row is padding), however long
+a document is. A document that goes on in the next row is read there without what came before; at
+most R - 1 are. There are as many rows as the batch has, or fewer if each would be below T tokens.
 
     bits/byte = (sum over targets of -log2 p) / (sum of RowBatch.bytes)
 """
@@ -10,6 +13,7 @@ goes whole to the row that is the shortest so far; the ends of the rows are padd
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -36,10 +40,11 @@ def held_out_batches(
     """The validation set, as batches to be read one after the other with the state carried.
 
     Args:
-        seq_len: T.
-        rows: of a batch, over all processes.
-        mine: the rows of this process; None = all. The number of batches does not depend on it.
-        tokens: about how many to take; a mix that holds out fewer gives those it has.
+        seq_len: T, tokens of a row of a batch; the last batch has what is left of the rows.
+        rows: of a batch at most, over all processes.
+        mine: the rows of this process, each of the same number of them; None = all. A process has
+            the first of them that hold text; where others have one more, its last row is padding.
+        tokens: how many to take; a mix that holds out fewer gives those it has.
 
     Raises:
         ValueError: a source cannot be read, or holds out no document.
@@ -47,56 +52,73 @@ def held_out_batches(
     for name, value in (("seq_len", seq_len), ("rows", rows), ("tokens", tokens)):
         if value < 1:
             raise ValueError(f"{name} = {value}: must be >= 1")
-    documents: list[list[Encoded]] = [[] for _ in range(rows)]
-    sizes = [0] * rows
-    total = sum(s.weight for s in mix.sources)
-    for weighted in mix.sources:
-        budget = tokens * weighted.weight / total
-        for document in _documents(weighted.source, mix.held_out, tokenizer, budget):
-            shortest = sizes.index(min(sizes))
-            documents[shortest].append(document)
-            sizes[shortest] += len(document[1])
+    pieces: list[Encoded] = []
+    for weighted, budget in zip(mix.sources, _budgets(mix, tokens), strict=True):
+        pieces += _documents(weighted.source, mix, tokenizer, budget)
+    total = sum(len(ids) for _, ids, _ in pieces)
+    used = min(rows, max(1, total // seq_len))
+    length = -(-total // used)
     mine = range(rows) if mine is None else mine
-    length = -(-max(sizes) // seq_len) * seq_len
-    packed = torch.stack([_pack(documents[i], length, tokenizer.end) for i in mine])
-    names = [", ".join(dict.fromkeys(name for name, _, _ in documents[i])) for i in mine]
+    each = -(-used * len(mine) // rows)  # rows of every process
+    packed, names = _fold(pieces, length, rows, tokenizer.end)
+    here = list(mine)[:each]
     batches = []
-    for part in packed.split(seq_len, dim=2):
-        ids, targets, numbers = (x.contiguous() for x in part.unbind(dim=1))
+    for part in packed[:, here].split(seq_len, dim=2):
+        ids, targets, numbers = (x.contiguous() for x in part)
         size = count_bytes(targets, tokenizer.byte_lengths)
-        batches.append(RowBatch(ids, targets, numbers, list(names), size))
+        batches.append(RowBatch(ids, targets, numbers, [names[i] for i in here], size))
     return batches
 
 
-def _documents(
-    source: Source, share: float, tokenizer: Tokenizer, budget: float
-) -> Iterator[Encoded]:
-    """Held-out documents of one epoch in stored order until ``budget`` tokens are reached."""
+def _budgets(mix: Mix, tokens: int) -> list[int]:
+    """Tokens of every source, by weight; their sum is ``tokens``, and each has at least one."""
+    total = sum(s.weight for s in mix.sources)
+    ends, reached = [0], 0.0
+    for weighted in mix.sources:
+        reached += weighted.weight
+        ends.append(round(tokens * reached / total))
+    return [max(1, b - a) for a, b in pairwise(ends)]
+
+
+def _documents(source: Source, mix: Mix, tokenizer: Tokenizer, budget: int) -> Iterator[Encoded]:
+    """Held-out documents of one epoch in stored order, ``budget`` tokens; the last one is cut."""
     taken = seen = 0
     for document in stored(source):
         seen += 1
-        if held_out(document, share):
+        if held_out(document, mix.shares[source.name]):
             ids, targets = encode(document, tokenizer)
             if len(ids) > 0:
+                ids, targets = ids[: budget - taken], targets[: budget - taken]
                 taken += len(ids)
                 yield source.name, ids, targets
                 if taken >= budget:
                     break
+    if taken == 0 and seen == 1:
+        raise ValueError(
+            f"source {source.name}: is a single document; must have two, one of them to validate "
+            "on (a line <|endoftext|> divides a text)"
+        )
     if taken == 0:
         raise ValueError(
             f"source {source.name}: none of its {seen:,} documents is held out for validation at "
-            f"held_out = {share:g}; must have more documents (text has one in every 16 KiB, or one "
-            "after every line <|endoftext|>), or be in a mix:FILE.json with a larger held_out"
+            f"held_out = {mix.held_out:g}; must have more documents (text has one in every 16 KiB, "
+            "or one after every line <|endoftext|>), or be in a mix:FILE.json with more held_out"
         )
 
 
-def _pack(documents: list[Encoded], length: int, padding: int) -> Tensor:
-    """Tokens, targets and document numbers, ``[3, length]``."""
-    rows = torch.full((3, length), IGNORE)
-    rows[0], rows[2] = padding, PADDING
+def _fold(
+    pieces: Sequence[Encoded], length: int, rows: int, padding: int
+) -> tuple[Tensor, list[str]]:
+    """Tokens, targets and document numbers of the rows, ``[3, rows, length]``; and the names of
+    the sources of each row."""
+    text = torch.full((3, rows * length), IGNORE)
+    text[0], text[2] = padding, PADDING
+    names: list[list[str]] = [[] for _ in range(rows)]
     at = 0
-    for number, (_, ids, targets) in enumerate(documents):
+    for number, (name, ids, targets) in enumerate(pieces):
         here = slice(at, at + len(ids))
-        rows[0, here], rows[1, here], rows[2, here] = ids, targets, number
+        text[0, here], text[1, here], text[2, here] = ids, targets, number
         at += len(ids)
-    return rows
+        for row in range(here.start // length, -(-at // length)):
+            names[row].append(name)
+    return text.view(3, rows, length), [", ".join(dict.fromkeys(x)) for x in names]

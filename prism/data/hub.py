@@ -119,6 +119,9 @@ class HubDataset:
             read = [{c: row[c] for c in columns if c in row} for row in islice(rows, ROWS)]
         except ValueError as error:
             raise ValueError(f"source {self.name}: shard {shard} row {first}: {error}") from error
+        except OSError as error:  # of the network: may be over in a moment
+            text = f"shard {shard} row {first}: {type(error).__name__}: {whole_file.cause(error)}"
+            raise OSError(text) from error
         except Exception as error:  # whatever network and library raise, with the place added
             kind = type(error).__name__
             where = f"source {self.name}: shard {shard} row {first}"

@@ -6,6 +6,7 @@
     hub:owner/name/config:split             a data set on the Hugging Face hub
     mix:pretrain                            a named mix: a file in ``prism/data/mixes``
     mix:my.json                             a mix of one's own, with a format per source
+    notes=file:essays.txt:3                 a source with a name of its own
 
 Real English without a hub, here from Debian's packages (no root needed), is one folder each:
 
@@ -17,7 +18,8 @@ Real English without a hub, here from Debian's packages (no root needed), is one
 A mix of one's own is a JSON object like those of the named mixes: ``held_out`` and ``sources``,
 each source with ``kind``, ``path``, ``weight`` and the options of its format. The named ones hold
 data sets that are public without a request; each is described at
-https://huggingface.co/datasets/<path>. Weights are shares of tokens.
+https://huggingface.co/datasets/<path>. Weights are shares of tokens. Relative paths in a mix are
+looked for beside its file, then in the working folder.
 """
 
 from __future__ import annotations
@@ -25,22 +27,28 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from prism.data.files import Files, find_files
+from prism.data.document import number_of
+from prism.data.files import Files
+from prism.data.find import find_files, placed
 from prism.data.formats import format_from
 from prism.data.hub import HubDataset
-from prism.data.order import Source
+from prism.data.order import Source, stored
 from prism.data.passages import PythonManual
 
 HELD_OUT = 0.01
 SMALL_HELD_OUT = 0.0625  # where HELD_OUT would leave a few documents, or none
 SMALL = 4 * 1024 * 1024  # bytes of all sources
 KINDS = ("pydoc", "file", "folder", "hub")
+NEXT = re.compile(rf",(?=\s*(?:[^,:=]+=)?(?:(?:{'|'.join(KINDS)}|mix):|pydoc\s*(?:,|$)))")
+OWN_NAME = re.compile(rf"([^:=]+)=((?:{'|'.join(KINDS)})(?::.*)?)", re.DOTALL)
 NAMED = ("pretrain", "instruct", "retrieval")  # files of MIXES
 MIXES = Path(__file__).parent / "mixes"
 PLACE_OPTIONS = ("kind", "path", "config", "split", "revision", "weight", "name")
@@ -85,11 +93,54 @@ class Mix:
         if not (number and 0 < self.held_out <= 0.5):
             raise ValueError(f"mix: held_out = {self.held_out!r}: must be in (0, 0.5]")
 
+    @cached_property
+    def shares(self) -> dict[str, float]:
+        """Share of the documents that is held out, by source: ``held_out``, and of a small source
+        that would hold out none just enough for the one with the smallest :func:`number_of`."""
+        return {s.source.name: self._share(s.source) for s in self.sources}
+
+    def _share(self, source: Source) -> float:
+        size = getattr(source, "size", None)
+        if size is None or size >= SMALL:
+            return self.held_out
+        every = stored(source)
+        first, *others = sorted({number_of(d) for d in every if d.text.strip()}) or [0]
+        if not others or first < self.held_out * 2.0**64:
+            return self.held_out
+        return (first + others[0]) / 2.0**65  # the second is trained on
+
     def fingerprint(self) -> str:
-        """Equal for mixes that give the same documents in the same order."""
-        parts = [[s.source.name, s.weight, s.source.fingerprint()] for s in self.sources]
+        """Equal for mixes that give the same documents in the same order, wherever they lie."""
+        parts = [[s.weight, s.source.fingerprint()] for s in self.sources]
         raw = json.dumps([parts, self.held_out])
         return hashlib.blake2b(raw.encode(), digest_size=16).hexdigest()
+
+    def former_fingerprint(self) -> str:
+        """The one of older runs, which was of the names of sources and the sizes of files."""
+        parts = []
+        for s in self.sources:
+            former = getattr(s.source, "former_fingerprint", s.source.fingerprint)
+            parts.append([s.source.name, s.weight, former()])
+        raw = json.dumps([parts, self.held_out])
+        return hashlib.blake2b(raw.encode(), digest_size=16).hexdigest()
+
+    def listing(self) -> list[dict[str, Any]]:
+        """The sources and their files, as JSON, for :func:`prism.data.contents.difference`."""
+        return [
+            {
+                "name": s.source.name,
+                "weight": s.weight,
+                "fingerprint": s.source.fingerprint(),
+                "files": s.source.listing() if isinstance(s.source, Files) else [],
+                "skipped": s.source.found.skipped if isinstance(s.source, Files) else {},
+            }
+            for s in self.sources
+        ]
+
+    def remarks(self) -> list[str]:
+        """A line for every source of which files were passed over."""
+        files = [s.source for s in self.sources if isinstance(s.source, Files)]
+        return [f"source {x.name}: {x.found.remark()}" for x in files if x.found.skipped]
 
 
 def blended(own: Mix, shared: Mix, share: float) -> Mix:
@@ -127,35 +178,66 @@ def blended(own: Mix, shared: Mix, share: float) -> Mix:
     )
 
 
-def parse_mix(text: str) -> Mix:
+def parse_mix(text: str, base: Path | None = None) -> Mix:
     """The mix that a command line names. Of local text below ``SMALL`` bytes, ``SMALL_HELD_OUT`` is
     held out.
+
+    Args:
+        text: as above. A comma divides sources only where another kind follows, so a path may hold
+            commas.
+        base: folder that relative paths are looked for in before the working folder.
 
     Raises:
         ValueError: an unknown kind or name, a bad weight, or a source that cannot be opened.
     """
     if text.startswith("mix:"):
-        name = text.removeprefix("mix:")
-        path = MIXES / f"{name}.json" if name in NAMED else Path(name)
-        if path.suffix != ".json":
-            raise ValueError(f"{text}: must be one of {', '.join(NAMED)}, or a .json file")
-        try:
-            described = json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise ValueError(f"{text}: cannot be read ({error})") from error
-        if not isinstance(described, dict):
-            raise ValueError(f"{text}: must be a JSON object with sources")
-        return mix_from(described)
-    entries = [_entry(part) for part in text.split(",")]
-    mix = mix_from({"sources": entries})
+        return _mix_file(text, base)
+    entries = [_entry(part, base) for part in NEXT.split(text)]
+    mix = mix_from({"sources": entries}, base)
     sources = [weighted.source for weighted in mix.sources]
     local = all(isinstance(source, Files | PythonManual) for source in sources)
     size = sum(source.size for source in sources if isinstance(source, Files))
     return replace(mix, held_out=SMALL_HELD_OUT) if local and size < SMALL else mix
 
 
-def mix_from(description: Mapping[str, Any]) -> Mix:
+def absolute(text: str, base: Path) -> str:
+    """``text`` with the paths that are there below ``base`` written out; sources keep their
+    names."""
+    if text.startswith("mix:"):
+        name = text.removeprefix("mix:")
+        return text if name in NAMED else f"mix:{placed(name, base)}"
+    parts = []
+    for part in NEXT.split(text):
+        entry = _entry(part, base)
+        path, name = entry.get("path", ""), entry.get("name", entry.get("path", ""))
+        there = placed(path, base)
+        if entry["kind"] in ("file", "folder") and there != Path(path).expanduser():
+            own = f"{name}=" if not re.search("[:=]", name) else ""
+            weight = f":{entry['weight']:g}" if "weight" in entry else ""
+            part = f"{own}{entry['kind']}:{there}{weight}"
+        parts.append(part)
+    return ",".join(parts)
+
+
+def _mix_file(text: str, base: Path | None) -> Mix:
+    name = text.removeprefix("mix:")
+    path = MIXES / f"{name}.json" if name in NAMED else placed(name, base) if name else Path()
+    if path.suffix != ".json":
+        raise ValueError(f"{text}: must be one of {', '.join(NAMED)}, or a .json file")
+    try:
+        described = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{text}: cannot be read ({error})") from error
+    if not isinstance(described, dict):
+        raise ValueError(f"{text}: must be a JSON object with sources")
+    return mix_from(described, path.parent)
+
+
+def mix_from(description: Mapping[str, Any], base: Path | None = None) -> Mix:
     """The mix that a JSON object describes.
+
+    Args:
+        base: folder that relative paths are looked for in before the working folder.
 
     Raises:
         ValueError: as :func:`parse_mix`.
@@ -166,16 +248,20 @@ def mix_from(description: Mapping[str, Any]) -> Mix:
     sources = description.get("sources")
     if not isinstance(sources, list) or not all(isinstance(s, Mapping) for s in sources):
         raise ValueError(f"mix: sources = {sources!r}: must be a list of objects")
-    return Mix(tuple(map(_open, sources)), description.get("held_out", HELD_OUT))
+    opened = tuple(_open(source, base) for source in sources)
+    return Mix(opened, description.get("held_out", HELD_OUT))
 
 
-def _entry(text: str) -> dict[str, Any]:
-    """``kind[:path][:weight]``; the path of a hub data set is ``owner/name[/config][:split]``."""
-    kind, *rest = text.strip().split(":")
+def _entry(text: str, base: Path | None) -> dict[str, Any]:
+    """``[name=]kind[:path][:weight]``; the path of a hub data set is
+    ``owner/name[/config][:split]``."""
+    named = OWN_NAME.fullmatch(text.strip())
+    kind, *rest = (named[2] if named else text.strip()).split(":")
     if kind not in KINDS:
         raise ValueError(f"data {text!r}: must begin with one of {', '.join(KINDS)}, mix")
-    entry: dict[str, Any] = {"kind": kind}
-    if rest and (kind == "pydoc" or len(rest) > 1):
+    entry: dict[str, Any] = {"kind": kind} | ({"name": named[1].strip()} if named else {})
+    whole = kind in ("file", "folder") and placed(":".join(rest), base).exists()
+    if rest and (kind == "pydoc" or len(rest) > 1) and not whole:
         with suppress(ValueError):  # of float: then it is no weight, but part of the path
             entry["weight"] = float(rest[-1])
             rest.pop()
@@ -193,7 +279,7 @@ def _entry(text: str) -> dict[str, Any]:
     return entry
 
 
-def _open(entry: Mapping[str, Any]) -> Weighted:
+def _open(entry: Mapping[str, Any], base: Path | None) -> Weighted:
     kind, path = entry.get("kind"), entry.get("path")
     weight = entry.get("weight", 1.0)
     if kind not in KINDS:
@@ -212,6 +298,6 @@ def _open(entry: Mapping[str, Any]) -> Weighted:
         place = {key: entry.get(key) for key in ("config", "revision")}
         split = entry.get("split", "train")
         return Weighted(HubDataset(name, path, split=split, format=format, **place), weight)
-    if kind == "folder" and not Path(path).expanduser().is_dir():
+    if kind == "folder" and not placed(path, base).is_dir():
         raise ValueError(f"source {name}: {path}: no such folder")
-    return Weighted(Files(name, find_files(name, path), format), weight)
+    return Weighted(Files(name, find_files(name, path, base), format), weight)

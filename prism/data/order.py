@@ -15,6 +15,7 @@ so the first document of a terabyte comes as fast as that of a page.
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -22,9 +23,11 @@ from typing import NamedTuple, Protocol
 
 from prism.data.document import Document
 from prism.splitmix import GAMMA, mix
+from prism.whole_file import cause
 
 ROUNDS = 8
 KEPT_WINDOWS = 32  # per source; streams of one process are near one another
+PAUSES = (0.25, 1.0, 4.0)  # seconds, before a window is opened again after an error of the system
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,12 @@ class Source(Protocol):
         """Number of segments, found without reading the text."""
 
     def window(self, segment: int, cursor: int) -> Window:
-        """The window of ``segment`` that starts at ``cursor``; 0 is its first."""
+        """The window of ``segment`` that starts at ``cursor``; 0 is its first.
+
+        Raises:
+            OSError: the system refuses, maybe for the moment.
+            ValueError: it cannot be read; names source, place and cause.
+        """
 
     def fingerprint(self) -> str:
         """Equal for equal contents in the same order, wherever they lie."""
@@ -130,6 +138,13 @@ class Walk:
                 if self._documents == 0 and len(self._opened) == self.segments:
                     raise ValueError(f"source {self.source.name}: holds no document")
 
+    def passes(self, place: Place) -> float:
+        """Passes over the source before a place that :meth:`find` gave; to within a segment, where
+        that has several windows."""
+        count, following = self._size(self._segment(place.epoch, place.position), place.cursor)
+        inside = place.index / count if place.cursor == 0 and following is None else 0.0
+        return place.epoch + (place.position + inside) / self.segments
+
     def read(self, place: Place) -> Document:
         """The document at a place that :meth:`find` gave."""
         segment = self._segment(place.epoch, place.position)
@@ -156,11 +171,24 @@ class Walk:
     def _window(self, segment: int, cursor: int) -> Window:
         key = (segment, cursor)
         if key not in self._windows:
-            self._windows[key] = self.source.window(segment, cursor)
+            self._windows[key] = self._opened_window(segment, cursor)
             if len(self._windows) > KEPT_WINDOWS:
                 self._windows.popitem(last=False)
         self._windows.move_to_end(key)
         return self._windows[key]
+
+    def _opened_window(self, segment: int, cursor: int) -> Window:
+        """A window of the source; what the system refuses is tried again for a while."""
+        for pause in PAUSES:
+            try:
+                return self.source.window(segment, cursor)
+            except OSError:
+                time.sleep(pause)
+        try:
+            return self.source.window(segment, cursor)
+        except OSError as error:
+            tried = f"tried {len(PAUSES) + 1} times in {sum(PAUSES):g} s"
+            raise ValueError(f"source {self.source.name}: {cause(error)} ({tried})") from error
 
 
 def stored(source: Source) -> Iterator[Document]:

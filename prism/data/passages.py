@@ -27,15 +27,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO
 
-from prism.data.document import Document
+from prism.data.document import BadRowError, Document
 from prism.data.formats import Format
 from prism.data.order import Window
 
 PASSAGE = 16 * 1024
 PASSAGES = 16  # to a segment
+PIECES, SHORT = 8, 2048  # of a file that is all of its source, is no longer than a passage, and
+# has at least so many bytes
 LINES = 1024 * 1024
 PIECE = 2000  # characters of a document of the manual
 LARGEST_GZ = 256 * 1024 * 1024
+GZIP, SMALLEST_GZ = b"\x1f\x8b", 18  # how a packed file begins, and bytes of an empty one
 
 SEPARATOR = b"<|endoftext|>"
 SEPARATED = re.compile(rb"^<\|endoftext\|>\s*$", re.MULTILINE)
@@ -61,14 +64,8 @@ class StoredBytes:
 
     def __init__(self, name: str, path: Path) -> None:
         self.name, self.path = name, path
-        self._packed = path.suffix == ".gz"
-        self.size = path.stat().st_size
-        if self._packed:
-            with path.open("rb") as file:
-                file.seek(-4, io.SEEK_END)
-                self.size = struct.unpack("<I", file.read(4))[0]
-            if self.size > LARGEST_GZ:
-                raise ValueError(f"{path}: {self.size:,} bytes unpacked: unpack it first")
+        self._packed = path.suffix.lower() == ".gz"
+        self.size = _unpacked_size(path) if self._packed else path.stat().st_size
 
     def document(self, start: int, raw: bytes) -> Document:
         """The UTF-8 text ``raw``, which begins at byte ``start``, as a document that is learned."""
@@ -76,12 +73,49 @@ class StoredBytes:
         try:
             text = raw.decode("utf-8-sig" if start == 0 else "utf-8").strip("\r\n")
         except UnicodeDecodeError as error:
-            raise ValueError(f"source {self.name}: {where}: not UTF-8 ({error.reason})") from error
+            said = f"source {self.name}: {where}: not UTF-8 ({error.reason})"
+            raise BadRowError(said) from error
         return Document(((text, True),), where)
 
     def open(self) -> BinaryIO:
-        """A stream that can be read and sought in."""
-        return io.BytesIO(_unpacked(self.path, self.size)) if self._packed else self.path.open("rb")
+        """A stream that can be read and sought in.
+
+        Raises:
+            ValueError: the file has become shorter since.
+            OSError: it cannot be opened.
+        """
+        if self._packed:
+            return io.BytesIO(_unpacked(self.path, self.size))
+        there = self.path.stat().st_size
+        if there < self.size:
+            raise ValueError(f"source {self.name}: {self.path}: had {self.size:,} bytes when it "
+                             f"was opened, has {there:,}")  # fmt: skip
+        return self.path.open("rb")
+
+
+def _unpacked_size(path: Path) -> int:
+    """Bytes of a packed file when unpacked, as its last four bytes say.
+
+    Raises:
+        ValueError: it is not packed, is cut short, or does not fit into memory.
+    """
+    with path.open("rb") as file:
+        if file.read(2) != GZIP:
+            raise ValueError(f"{path}: not packed by gzip, though its name ends in .gz")
+        if file.seek(0, io.SEEK_END) < SMALLEST_GZ:
+            raise ValueError(f"{path}: cannot be unpacked (it is cut short)")
+        file.seek(-4, io.SEEK_END)
+        size = struct.unpack("<I", file.read(4))[0]
+    if size <= LARGEST_GZ:
+        return size
+    try:  # so large, or cut short, so that these bytes say nothing
+        with gzip.open(path) as file:
+            while file.read(1 << 20):
+                if file.tell() > LARGEST_GZ:
+                    break
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path}: cannot be unpacked ({error})") from error
+    raise ValueError(f"{path}: {size:,} bytes unpacked: unpack it first")
 
 
 @lru_cache(maxsize=4)
@@ -101,9 +135,16 @@ class TextFile:
     def __init__(self, name: str, path: Path, format: Format) -> None:
         self.path = path
         self._bytes = StoredBytes(name, path)
+        self._passage = PASSAGE  # bytes
+
+    def divide(self) -> None:
+        """Cut a file that would be one document into ``PIECES``, so that there is text to learn and
+        text to validate on."""
+        if SHORT <= self._bytes.size <= PASSAGE:
+            self._passage = -(-self._bytes.size // PIECES)
 
     def segments(self) -> int:
-        return -(-self._bytes.size // (PASSAGE * PASSAGES))
+        return -(-self._bytes.size // (self._passage * PASSAGES))
 
     def window(self, segment: int, cursor: int) -> Window:
         first = segment * PASSAGES
@@ -120,12 +161,12 @@ class TextFile:
 
     def _edge(self, file: BinaryIO, passage: int) -> int:
         """First byte of a passage."""
-        at = passage * PASSAGE
+        at = passage * self._passage
         if at == 0 or at >= self._bytes.size:
             return min(at, self._bytes.size)
         before = min(2, at)  # a blank line may end right here
         file.seek(at - before)
-        raw = file.read(before + PASSAGE)
+        raw = file.read(before + self._passage)
         for pattern in BREAKS:
             first = pattern.search(raw, before)
             if first:

@@ -31,14 +31,7 @@ import torch
 from torch import Tensor
 
 from prism.data.curriculum import Curriculum
-from prism.data.document import (
-    IGNORE,
-    RowBatch,
-    count_bytes,
-    document_id,
-    encode,
-    held_out,
-)
+from prism.data.document import IGNORE, RowBatch, count_bytes, document_id, encode, held_out
 from prism.data.mix import Mix
 from prism.data.order import Place, Walk, mix64
 from prism.data.tokens import Tokenizer
@@ -91,10 +84,13 @@ class RowStreams:
                 )
         self._seq_len = seq_len
         self._byte_lengths = tokenizer.byte_lengths
-        identity = [mix.fingerprint(), tokenizer.fingerprint(), streams, seed]
+        rest = [tokenizer.fingerprint(), streams, seed]
         if curriculum is not None:
-            identity.append(curriculum.fingerprint())
-        self._identity = hashlib.blake2b(json.dumps(identity).encode(), digest_size=8).hexdigest()
+            rest.append(curriculum.fingerprint())
+        self._identity, self._former = (
+            hashlib.blake2b(json.dumps([data, *rest]).encode(), digest_size=8).hexdigest()
+            for data in (mix.fingerprint(), mix.former_fingerprint())
+        )
         walks = {s.source.name: Walk(s.source, mix64(seed, i)) for i, s in enumerate(mix.sources)}
         curriculum = curriculum or Curriculum({s.source.name: s.weight for s in mix.sources})
         run = math.inf if tokens is None else tokens
@@ -124,6 +120,11 @@ class RowStreams:
             offset,
         )
 
+    def passes(self) -> dict[str, float]:
+        """Passes over each source, by name: the mean over the streams here."""
+        each = [stream.passes() for stream in self._streams.values()]
+        return {name: sum(x[name] for x in each) / len(each) for name in each[0]}
+
     def state(self) -> dict[str, Any]:
         """Position of every stream, as JSON, by stream: ``{"stream0007": {...}}``."""
         return {
@@ -146,7 +147,7 @@ class RowStreams:
             if saved is None:
                 raise ValueError(f"data state has no {key}; there are {sorted(state)}")
             saved = dict(saved)
-            if saved.pop("data", None) != self._identity:
+            if saved.pop("data", None) not in (self._identity, self._former):
                 raise ValueError(
                     f"data state of {key} is of another mix, tokenizer, seed, curriculum or "
                     "number of streams; must be of the same to go on exactly"
@@ -173,7 +174,7 @@ class RowStream:
         run: float,
     ) -> None:
         self._stride = streams
-        self._share = mix.held_out
+        self._shares = mix.shares
         self._out_of_domain = {s.source.name for s in mix.sources if s.out_of_domain}
         self._walks = walks
         self._tokenizer = tokenizer
@@ -223,6 +224,11 @@ class RowStream:
             filled, self._taken = filled + n, self._taken + n
         return rows, ", ".join(names)
 
+    def passes(self) -> dict[str, float]:
+        """Passes over each source, by name; 0 before its first document."""
+        places = self._places.items()
+        return {s: self._walks[s].passes(p) if p.index >= 0 else 0.0 for s, p in places}
+
     def state(self) -> dict[str, Any]:
         """Position of the stream, as JSON."""
         return {
@@ -235,8 +241,10 @@ class RowStream:
         }
 
     def load(self, state: Mapping[str, Any]) -> None:
-        """Go on from ``state``, also that of an older run, which had other keys."""
+        """Go on from ``state``, also that of an older run, which had other keys, and of sources
+        that were called otherwise, in the order of the mix."""
         state = {OLD_KEYS.get(key, key): value for key, value in state.items()}
+        state = _renamed(state, list(self._walks))
         self._piece, self._source = state["document"], state["source"]
         self._taken, self._following = state["taken"], 0
         self._places = {name: Place(*state["places"][name]) for name in self._walks}
@@ -260,7 +268,7 @@ class RowStream:
             place = walk.find(place._replace(index=place.index + self._stride))
             self._places[name] = place
             document = walk.read(place)
-            if held_out(document, self._share):
+            if held_out(document, self._shares[name]):
                 continue
             tokens, targets = encode(document, self._tokenizer)
             if len(tokens) > 0:
@@ -305,3 +313,14 @@ class RowStream:
         weights = self._curriculum.weights(begin / self._run)
         deficits = {s: (self._quota[s] - self._read[s]) / w for s, w in weights.items() if w > 0}
         return max(deficits, key=lambda name: deficits[name])
+
+
+def _renamed(state: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """``state`` with the sources, which it has in the order of the mix, under their ``names``."""
+    now = dict(zip(state["places"], names, strict=True))
+    by_source = {
+        key: {now[name]: value for name, value in values.items()}
+        for key, values in state.items()
+        if isinstance(values, Mapping)
+    }
+    return {**state, **by_source, "source": now.get(state["source"], "")}

@@ -40,7 +40,7 @@ class Tokenizer(Protocol):
     byte_lengths: Tensor
 
     def encode(self, text: str) -> list[int]:
-        """Ids of ``text``, without ``end``."""
+        """Ids of ``text``, without ``end``. The name of a special id in a text is text."""
 
     def decode(self, ids: list[int]) -> str:
         """Text of ``ids``; bytes that are no UTF-8 become U+FFFD, special ids nothing."""
@@ -63,7 +63,7 @@ class ByteTokenizer:
         self.byte_lengths[256] = 0
 
     def encode(self, text: str) -> list[int]:
-        return list(text.encode("utf-8", "replace"))
+        return list(well_formed(text).encode())
 
     def decode(self, ids: list[int]) -> str:
         return bytes(i for i in ids if i < 256).decode("utf-8", "replace")
@@ -94,6 +94,7 @@ class FileTokenizer:
             self._inner = library.Tokenizer.from_buffer(raw)
         except ValueError as error:
             raise ValueError(f"tokenizer {self.path}: not a tokenizer.json ({error})") from error
+        self._inner.encode_special_tokens = True  # "<|end|>" in a text is text, not the end
         self._digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
         self.vocab_size = self._inner.get_vocab_size()
         ends = [i for i in map(self._inner.token_to_id, END_NAMES) if i is not None]
@@ -103,7 +104,7 @@ class FileTokenizer:
         self.byte_lengths = self._byte_lengths(library)
 
     def encode(self, text: str) -> list[int]:
-        return self._inner.encode(text, add_special_tokens=False).ids
+        return self._inner.encode(well_formed(text), add_special_tokens=False).ids
 
     def decode(self, ids: list[int]) -> str:
         return self._inner.decode(ids, skip_special_tokens=True)
@@ -125,6 +126,11 @@ class FileTokenizer:
             else:
                 lengths[i] = len(token)  # one printable character per byte
         return lengths
+
+
+def well_formed(text: str) -> str:
+    """``text`` with ``?`` for every half of a surrogate pair, which UTF-8 cannot write."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def bytes_of_piece(piece: str) -> bytes:

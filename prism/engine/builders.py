@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prism.data import RowStreams, held_out_batches, open_tokenizer, parse_curriculum
+from prism.data.tolerance import tolerant
 from prism.engine.extension import Extension, extended
 from prism.engine.levers.modular import data_of, learning
 from prism.engine.levers.progressive import Stage, stages
@@ -40,9 +41,11 @@ def build_spec(
     for extension in extensions:
         if extension.data is not None:
             mix = extension.data(extension.own(flags), mix)
+    listing, files = mix.listing(), mix.remarks()
+    mix, bad = tolerant(mix, s.skip_bad_rows)
     stage = stage or stages(s, tokenizer.vocab_size)[0]
     total, mine = s.global_batch_size, w.rows(s.global_batch_size)
-    curriculum, remarks = None, []
+    curriculum, remarks = None, files
     if s.curriculum:
         curriculum = parse_curriculum(s.curriculum, mix, s.decay)
         remarks.append(f"curriculum: {curriculum.describe()}")
@@ -71,5 +74,8 @@ def build_spec(
         flags=flags,
         remarks=tuple(remarks),
         until=stage.end,
+        former={"data": mix.former_fingerprint()},
+        data=listing,
+        bad_rows=bad.places,
     )
     return extended(spec, w, extensions, flags)

@@ -55,6 +55,24 @@ def kind_of(owner: type, f: dataclasses.Field[Any]) -> type:
     return typing.get_origin(hint) or hint
 
 
+def as_flags(values: Any, hidden: Collection[str] = (), everything: bool = False) -> list[str]:
+    """The fields of the dataclass ``values`` as they are typed, ``--seq-len 64``: those that differ
+    from their default, or all; without the groups ``hidden``."""
+    flags = []
+    for f in dataclasses.fields(values):
+        value = getattr(values, f.name)
+        default = () if f.default is dataclasses.MISSING else f.default
+        if f.metadata["group"] in hidden or (value == default and not everything):
+            continue
+        name = flag_name(f.name)
+        if isinstance(value, bool):
+            flags.append(name if value else name.replace("--", "--no-", 1))
+        elif value is not None and value != ():
+            text = " ".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
+            flags.append(f"{name} {text}")
+    return flags
+
+
 def check(owner: type, f: dataclasses.Field[Any], value: Any) -> None:
     """Nothing if ``value`` is one of field ``f`` of ``owner``.
 
@@ -75,6 +93,19 @@ def check(owner: type, f: dataclasses.Field[Any], value: Any) -> None:
         allowed = f">= {low:g}" if high is None else f"in {low:g} .. {high:g}"
     if not right:
         raise ValueError(f"{flag_name(f.name)} {value}: must be {allowed}")
+    check_not_empty(f.name, value)
+
+
+def check_not_empty(name: str, value: Any) -> None:
+    """Nothing if no text of the flag ``name`` is blank, which is what an unset variable of the
+    shell gives.
+
+    Raises:
+        ValueError: one is.
+    """
+    for text in value if isinstance(value, tuple) else (value,):
+        if isinstance(text, str) and not text.strip():
+            raise ValueError(f"{flag_name(name)} {text!r}: must not be empty")
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ def model_config(s: Settings, vocab_size: int) -> PrismConfig:
     if unknown:
         known = ", ".join(sorted(PrismConfig.__dataclass_fields__))
         raise ValueError(f"--set {unknown[0]}: must be one of {known}")
+    _check_vocab(s, values["vocab_size"], vocab_size)
     config = presets.get(s.preset, **flat).to_dict()
     for key, value in nested.items():
         part, _, field = key.partition(".")
@@ -35,6 +36,14 @@ def model_config(s: Settings, vocab_size: int) -> PrismConfig:
             raise ValueError(f"--set {key}: {s.preset} has no such field")
         config[part][field] = value
     return PrismConfig.from_dict(config)
+
+
+def _check_vocab(s: Settings, asked: Any, needed: int) -> None:
+    """Nothing if a model of ``asked`` ids knows all of the tokenizer's."""
+    if not isinstance(asked, int) or asked < needed:
+        raise ValueError(
+            f"--set vocab_size={asked}: must be >= {needed}, the ids of --tokenizer {s.tokenizer}"
+        )
 
 
 def _overrides(pairs: tuple[str, ...]) -> dict[str, Any]:

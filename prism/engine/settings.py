@@ -19,9 +19,9 @@ from prism.engine.flags import Effect, check, check_effect, flag, flag_name
 PHASES = ("pretrain", "instruct")
 SCHEDULES = ("cosine", "wsd")
 OPTIMIZERS = ("adamw", "muon")
-DTYPES = ("fp32", "bf16", "fp64")
+DTYPES = ("fp32", "tf32", "bf16", "fp64")
 DEVICES = ("auto", "cpu", "cuda")
-GPUS = ("a100", "h100")
+GPUS = ("a100", "h100", "h200")
 MODULAR_PHASES = ("backbone", "neural", "memory", "symbolic", "assemble")
 
 # former names of fields and of a phase, which the settings of older runs still have
@@ -44,6 +44,7 @@ class Settings:
 
     smoke: bool = flag(False, WHAT, "offline check: train, kill, resume, sample", renew=True)
     dry_run: bool = flag(False, WHAT, "print the cost of the run and stop", renew=True)
+    show_settings: bool = flag(False, WHAT, "print all settings, not the chosen ones", renew=True)
     resume: str | None = flag(None, WHAT, "go on with a run, exactly", metavar="DIR", renew=True)
     init_from: str | None = flag(None, WHAT, "start from a run's weights", metavar="DIR")
     export: str | None = flag(
@@ -56,9 +57,14 @@ class Settings:
     )
     phase: str = flag("pretrain", DATA, "pretrain, or instruct after --init-from", choices=PHASES)
     data: str | None = flag(
-        None, DATA, "pydoc, file:PATH, mix:pretrain, ...; default by phase", metavar="MIX"
+        None, DATA, "pydoc, file:PATH, mix:pretrain, ...", metavar="MIX", renew=True
     )
-    tokenizer: str = flag("bytes", DATA, "bytes, or the file of a tokenizer", metavar="FILE")
+    skip_bad_rows: int = flag(
+        0, DATA, "rows that may be left out as they cannot be read", low=0, renew=True
+    )
+    tokenizer: str = flag(
+        "bytes", DATA, "bytes, or the file of a tokenizer", metavar="FILE", renew=True
+    )
     seq_len: int = flag(1024, DATA, "tokens per row and step", low=2)
     global_batch_size: int = flag(8, DATA, "rows per step over all ranks", low=1)
     micro_batch_size: int | None = flag(
@@ -83,7 +89,7 @@ class Settings:
         0.5, OPTIM, "fraction of the steps over which routing hardens", low=0.0, high=1.0
     )
     skip_outliers: float = flag(
-        0.0, OPTIM, "skip steps whose norm is this many sigmas too high; 0 = never", low=0.0
+        0.0, OPTIM, "skip steps whose norm is this many deviations too high; 0 = never", low=0.0
     )
     seed: int = flag(0, OPTIM, "of weights and data order", low=0)
     device: str = flag("auto", MACHINE, "auto, cpu or cuda", choices=DEVICES, renew=True)
@@ -139,7 +145,7 @@ class Settings:
         None, LEVERS, "run of the symbolic branch, to assemble", metavar="DIR"
     )
     modular_shared: str | None = flag(
-        None, LEVERS, "30% of a branch's data; default the backbone's", metavar="MIX"
+        None, LEVERS, "30% of a branch's data; default the backbone's", metavar="MIX", renew=True
     )
     token_recycling: bool = flag(
         False, LEVERS, "weigh targets by how hard they are for their token"
@@ -189,8 +195,8 @@ class Settings:
 
     def saved(self) -> dict[str, Any]:
         """The settings that a later ``--resume`` goes by: all but the errand of this start."""
-        todo = {"smoke": False, "dry_run": False, "resume": None, "export": None}
-        return self.to_dict() | todo
+        todo = {"smoke": False, "dry_run": False, "show_settings": False}
+        return self.to_dict() | todo | {"resume": None, "export": None}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Settings:

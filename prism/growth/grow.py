@@ -28,6 +28,7 @@ from prism.growth.rules import TensorGrowth, block_rules, outer_rules
 from prism.model.block import BlockState
 from prism.model.prism import Prism, PrismState
 from prism.model.protocol import map_state
+from prism.ops.seeded import seeded
 
 BLOCK = "blocks."
 
@@ -96,14 +97,13 @@ def grow(
         raise ValueError(f"model = {type(model).__name__}: must be a Prism")
     old_config = model.config
     sources = layer_mapping(old_config, new_config, method)
-    with torch.random.fork_rng(devices=[]):
-        # spelled with the former names of fields, so that growing draws the same weights as ever
-        both = [former_fields(config.to_dict()) for config in (old_config, new_config)]
-        seed = zlib.crc32(json.dumps(both).encode())  # the seeds of the two may be equal
-        grown = Prism(dataclasses.replace(new_config, seed=seed))
-        grown.config = new_config
-        grown.to(model.embedding.weight.dtype)
-        torch.manual_seed(seed + 1)
+    # spelled with the former names of fields, so that growing draws the same weights as ever
+    both = [former_fields(config.to_dict()) for config in (old_config, new_config)]
+    seed = zlib.crc32(json.dumps(both).encode())  # the seeds of the two may be equal
+    grown = Prism(dataclasses.replace(new_config, seed=seed))
+    grown.config = new_config
+    grown.to(model.embedding.weight.dtype)
+    with seeded(seed + 1):
         tensors = _tensor_growth(grown, sources, model)
         _fill(grown, model, tensors)
     copy_module_state(grown, model, tensors)

@@ -112,7 +112,7 @@ def _group_of_namesakes(name: str, p: nn.Parameter, home: dict[str, int], was: N
     for other, group in home.items():
         if _in_block(other) == _in_block(name):
             return group
-    alike = [other for other in home if decays(was[other]) == decays(p)]
+    alike = [other for other in home if decays(other, was[other]) == decays(name, p)]
     if not alike:
         raise ValueError(f"optimizer: none of its groups holds a tensor like the new {name}")
     return home[min(alike, key=lambda other: abs(was[other].dim() - p.dim()))]

@@ -12,9 +12,10 @@ from prism.holo.algebra import Accumulator, HadamardCodebook, bank_of, hash_keys
 from prism.holo.algebra.accumulator import sign_ste
 from prism.holo.audit import Audit, Capacity
 from prism.holo.capacity import TapePlan
+from prism.holo.keys.normal import KeyHash, normal_key
 from prism.holo.ledger import Ledger
 from prism.holo.merge import Conflict, MergeReport
-from prism.holo.parts import HoloConfig
+from prism.holo.parts import Growth, HoloConfig
 from prism.holo.recall import Recall
 from prism.holo.store import Fact, FactStore
 from prism.holo.tape import HoloTape
@@ -26,15 +27,18 @@ __all__ = [
     "Conflict",
     "Fact",
     "FactStore",
+    "Growth",
     "HadamardCodebook",
     "HoloConfig",
     "HoloTape",
+    "KeyHash",
     "Ledger",
     "MergeReport",
     "Recall",
     "TapePlan",
     "bank_of",
     "hash_keys",
+    "normal_key",
     "sign_codes",
     "sign_ste",
 ]

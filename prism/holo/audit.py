@@ -72,6 +72,11 @@ class Audit:
     consistent: bool | None
 
     @property
+    def by_ledger(self) -> int:
+        """Bindings that the accumulator misses, which recall answers from the ledger."""
+        return self.read - self.right
+
+    @property
     def accuracy(self) -> float:
         """``right / read``; 1 for an empty tape."""
         return self.right / self.read if self.read else 1.0

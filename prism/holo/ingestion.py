@@ -1,132 +1,29 @@
-"""Table ingestion: rows of a CSV or JSON lines file become facts of a tape.
-
-CSV (a header line, comma-separated, RFC 4180) and JSON lines (one object a line), both UTF-8. A
-key and a value are text; a whole number in JSON is taken as its digits, because a question on a
-command line could not tell 7 from "7". White space around them is dropped.
+"""Table ingestion: rows of a table become facts of a tape.
 
     read_rows  a file -> rows      gather  rows -> table      ingest  table -> tape
 
 All rows are judged first, in the order of the file, against the rows above them and against the
-tape. Only then is anything bound, so a file that is refused leaves no trace.
+tape. Only then is anything bound, so a file that is refused leaves no trace. Two keys are one where
+:mod:`prism.holo.keys.normal` says so, on the tape as in the file.
+
+One-to-many: with ``many`` the values that a key has in several rows are one value, a sequence of
+them in their order, each once. A tape made for sequences holds it; a later file adds to it.
 """
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
+from prism.holo.keys.normal import normal_key
+from prism.holo.reading import BadRow, FactRow
 from prism.holo.tape import ON_CONFLICT, HoloTape
 from prism.holo.vocabulary import as_tuple
 
-EXTENSIONS = (".csv", ".jsonl")
-BATCH = 10_000  # facts bound at once
-
-
-@dataclass(frozen=True)
-class FactRow:
-    """A fact, and the line (1 is the first of the file) on which it starts."""
-
-    line: int
-    key: str
-    value: str
-
-
-@dataclass(frozen=True)
-class BadRow:
-    """A line that holds no fact, and the reason."""
-
-    line: int
-    why: str
-
-
-def read_rows(path: Path, key: str = "key", value: str = "value") -> Iterator[FactRow | BadRow]:
-    """The rows of a ``.csv`` or ``.jsonl`` file, in order; empty lines are no rows.
-
-    Args:
-        key, value: the columns (CSV) or fields (JSON) to take.
-
-    Raises:
-        ValueError: another extension, text that is not UTF-8, or a CSV file without the columns.
-        OSError: the file cannot be read.
-    """
-    read = {".csv": _csv, ".jsonl": _jsonl}.get(path.suffix.lower())
-    if read is None:
-        allowed = " or ".join(EXTENSIONS)
-        raise ValueError(f"extension {path.suffix!r}: must be {allowed}")
-    if key == value:
-        raise ValueError(f"column {key!r}: is both key and value: must be two columns")
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        try:
-            yield from read(file, key, value)
-        except UnicodeDecodeError as error:
-            raise ValueError(f"not UTF-8 text ({error.reason})") from error
-
-
-def _csv(file: TextIO, key: str, value: str) -> Iterator[FactRow | BadRow]:
-    # Not strict, the reader would take everything after a lost quote for one field.
-    lines = csv.reader(file, strict=True)
-    header = [name.strip() for name in next(lines, [])]
-    for name in (key, value):
-        if header.count(name) != 1:
-            has = ", ".join(map(repr, header)) or "none"
-            raise ValueError(f"column {name!r}: must be there once; columns: {has}")
-    at_key, at_value = header.index(key), header.index(value)
-    while True:
-        line = lines.line_num + 1
-        try:
-            fields = next(lines)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield BadRow(line, str(error))
-            continue
-        if not fields:
-            continue
-        if len(fields) != len(header):
-            yield BadRow(line, f"{len(fields)} fields: must be {len(header)}, as in the header")
-        else:
-            yield _row(line, key, fields[at_key], value, fields[at_value])
-
-
-def _jsonl(file: TextIO, key: str, value: str) -> Iterator[FactRow | BadRow]:
-    for line, text in enumerate(file, start=1):
-        if not text.strip():
-            continue
-        try:
-            record = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            yield BadRow(line, f"not JSON ({error})")
-            continue
-        missing = [
-            name for name in (key, value) if not isinstance(record, dict) or name not in record
-        ]
-        if not isinstance(record, dict):
-            yield BadRow(line, f"a JSON {type(record).__name__}: must be an object")
-        elif missing:
-            has = ", ".join(map(repr, record)) or "none"
-            yield BadRow(line, f"no field {missing[0]!r}; fields: {has}")
-        else:
-            yield _row(line, key, record[key], value, record[value])
-
-
-def _row(line: int, key_name: str, key: Any, value_name: str, value: Any) -> FactRow | BadRow:
-    texts = []
-    for name, given in ((key_name, key), (value_name, value)):
-        if isinstance(given, int) and not isinstance(given, bool):
-            given = str(given)
-        if not isinstance(given, str):
-            return BadRow(line, f"{name} {given!r}: must be text or a whole number")
-        given = given.strip()
-        if not given:
-            return BadRow(line, f"{name} is empty")
-        if any("\ud800" <= c <= "\udfff" for c in given):
-            return BadRow(line, f"{name} {given!r}: holds half a character (a lone surrogate)")
-        texts.append(given)
-    return FactRow(line, *texts)
+__all__ = ["FactTable", "Ingested", "check_tape", "gather", "ingest", "plan_tape"]
+BATCH = 100_000  # facts bound at once
+Value = str | tuple[str, ...]
 
 
 @dataclass
@@ -134,6 +31,7 @@ class FactTable:
     """The facts of a file, judged against one another.
 
     Attributes:
+        many: whether a key has a sequence of values.
         facts: line and value by key, in the order of the file.
         rows: good rows read.
         bad: rows that are no fact.
@@ -141,7 +39,8 @@ class FactTable:
         replaced: rows whose value was replaced by a later one of the file.
     """
 
-    facts: dict[str, tuple[int, str]] = field(default_factory=dict)
+    many: bool = False
+    facts: dict[str, tuple[int, Value]] = field(default_factory=dict)
     rows: int = 0
     bad: list[BadRow] = field(default_factory=list)
     kept: int = 0
@@ -150,17 +49,38 @@ class FactTable:
     def add(self, row: FactRow, on_conflict: str) -> None:
         """Enter a row, by the rule if a row above it gives the key another value."""
         self.rows += 1
-        line, held = self.facts.setdefault(row.key, (row.line, row.value))
+        key = row.key
+        if not key.isascii() or key.split(" ") != key.split():
+            try:
+                key = normal_key(key)
+            except ValueError as error:
+                raise ValueError(f"line {row.line}: {error}") from error
+        if self.many:
+            line, values = self.facts.setdefault(key, (row.line, {}))
+            values[row.value] = None
+            return
+        line, held = self.facts.setdefault(key, (row.line, row.value))
         if held == row.value:
             return
         if on_conflict == "error":
             says = f"key {row.key!r} is {row.value!r}, but {held!r} on line {line}"
             raise ValueError(f"line {row.line}: {says}")
         if on_conflict == "replace":
-            self.facts[row.key] = row.line, row.value
+            self.facts[key] = row.line, row.value
             self.replaced += 1
         else:
             self.kept += 1
+
+    @property
+    def items(self) -> int:
+        """Bindings that the facts take: a sequence one more than it has values, for its end."""
+        if not self.many:
+            return len(self.facts)
+        return sum(len(values) + 1 for _, values in self.facts.values())
+
+    def values(self) -> set[str]:
+        """The values, each once."""
+        return {item for _, value in self.facts.values() for item in as_tuple(value)}
 
 
 @dataclass(frozen=True)
@@ -171,10 +91,14 @@ class Ingested:
     known: int
     replaced: int
     kept: int
+    extended: int = 0
 
 
 def gather(
-    rows: Iterable[FactRow | BadRow], on_conflict: str = "error", bad: str = "stop"
+    rows: Iterable[FactRow | BadRow],
+    on_conflict: str = "error",
+    bad: str = "stop",
+    many: bool = False,
 ) -> FactTable:
     """Judge rows against one another.
 
@@ -182,6 +106,7 @@ def gather(
         on_conflict: of two values of one key the ``"keep"`` rule takes the first, ``"replace"``
             the last; ``"error"`` refuses them.
         bad: ``"stop"`` at the first bad row, or ``"skip"`` them all.
+        many: all values of a key are its value, a sequence.
 
     Raises:
         ValueError: a bad row or a conflict that stops; names the line.
@@ -192,7 +117,7 @@ def gather(
     ):
         if given not in allowed:
             raise ValueError(f"{name} = {given!r}: must be one of {', '.join(allowed)}")
-    table = FactTable()
+    table = FactTable(many)
     for row in rows:
         if isinstance(row, FactRow):
             table.add(row, on_conflict)
@@ -200,6 +125,8 @@ def gather(
             raise ValueError(f"line {row.line}: {row.why}")
         else:
             table.bad.append(row)
+    if many:
+        table.facts = {key: (line, tuple(held)) for key, (line, held) in table.facts.items()}
     return table
 
 
@@ -212,15 +139,17 @@ def plan_tape(
     """An empty tape for a table.
 
     Args:
-        facts, candidates: facts and values that it has room for; None = twice those of the table.
+        facts, candidates: items and values that it has room for; None = twice those of the table.
         config: further arguments of :meth:`prism.holo.tape.HoloTape.plan`.
 
     Raises:
         ValueError: no such tape, or one that does not fit the memory.
     """
-    facts = 2 * len(table.facts) if facts is None else facts
+    facts = 2 * table.items if facts is None else facts
     if candidates is None:
-        candidates = max(2, 2 * len({value for _, value in table.facts.values()}))
+        candidates = max(2, 2 * len(table.values()))
+    if table.many:
+        config["sequence"] = True
     try:
         return HoloTape.plan(facts=facts, candidates=candidates, **config)
     except (MemoryError, RuntimeError) as error:  # torch has no class of its own for this
@@ -247,34 +176,53 @@ def ingest(
             under ``"error"``; names the line, and nothing is bound.
         OverflowError: the accumulator is too narrow; the lots before are bound.
     """
-    if tape.ledger is None:
-        raise ValueError("a tape without a ledger cannot tell which keys it holds")
+    check_tape(tape, table.many)
     keys = list(table.facts)
-    values = [_value(tape, line, text) for line, text in table.facts.values()]
-    known = differing = 0
-    for i, row in enumerate(tape.ledger.find(tape.hash(keys))):
+    values = [_value(tape, line, value) for line, value in table.facts.values()]
+    known = differing = extended = 0
+    for i, row in enumerate(tape.ledger.find(tape.hash(keys)).tolist()):
         if row < 0:
             continue
-        held = tape.stored_value(row)
-        if as_tuple(held) == as_tuple(values[i]):
+        held = as_tuple(tape.stored_value(row))
+        new = as_tuple(values[i])
+        if table.many:
+            values[i] = tuple(dict.fromkeys((*held, *new)))
+            known += values[i] == held
+            extended += values[i] != held
+        elif held == new:
             known += 1
         elif on_conflict == "error":
-            says = f"key {keys[i]!r} is {values[i]!r}, but the tape holds {held!r}"
+            says = (
+                f"key {keys[i]!r} is {values[i]!r}, but the tape holds {tape.stored_value(row)!r}"
+            )
             raise ValueError(f"line {table.facts[keys[i]][0]}: {says}")
         else:
             differing += 1
+    rule = "replace" if table.many else on_conflict
     for low in range(0, len(keys), BATCH):
         part = slice(low, low + BATCH)
-        tape.bind_many(keys[part], values[part], source, on_conflict=on_conflict)
+        tape.bind_many(keys[part], values[part], source, on_conflict=rule)
         if progress is not None:
             progress(len(keys[part]))
     replaced = differing if on_conflict == "replace" else 0
-    return Ingested(len(keys) - known - differing, known, replaced, differing - replaced)
+    added = len(keys) - known - differing - extended
+    return Ingested(added, known, replaced, differing - replaced, extended)
 
 
-def _value(tape: HoloTape, line: int, text: str) -> Any:
-    """The text as a value of the tape's vocabulary."""
+def check_tape(tape: HoloTape, many: bool) -> None:
+    """Raises:
+    ValueError: a tape that cannot take a table, or none with sequences."""
+    if tape.ledger is None:
+        raise ValueError("a tape without a ledger cannot tell which keys it holds")
+    if many and not tape.config.sequence:
+        raise ValueError("many: this tape holds one value a key; a new tape would hold more")
+
+
+def _value(tape: HoloTape, line: int, text: Value) -> Any:
+    """The text, or each of a sequence, as a value of the tape's vocabulary."""
     vocabulary = tape.vocabulary
+    if isinstance(text, tuple):
+        return tuple(_value(tape, line, item) for item in text)
     if vocabulary.open:
         return text
     if vocabulary.items is None and not text.isdecimal():

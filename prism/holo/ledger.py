@@ -4,7 +4,8 @@ An accumulator cannot say which value to subtract, so exact forgetting needs the
 value id). One row per bound pair, in columns that grow by doubling; rows are never removed, only
 superseded, so the history stays. A fact is a row at position 0 and, for a sequence, the rows after
 it. Rows are found by an open-addressing table of row numbers (linear probing, load <= 1/2), all
-keys of a batch at once.
+keys of a batch at once. The table of a ledger that was read from a file is made when it is first
+worth it: a few keys are found sooner by looking through the column.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ COLUMNS = {
     "superseded_by": np.int32,
 }
 EMPTY = -1
+FEW = 16  # keys that are looked for in the column itself while there is no table
 
 
 class Ledger:
@@ -31,7 +33,8 @@ class Ledger:
     def __init__(self) -> None:
         self._columns = {name: np.zeros(0, kind) for name, kind in COLUMNS.items()}
         self._rows = 0
-        self._table = np.full(16, EMPTY, np.int32)
+        self._table: np.ndarray | None = np.full(16, EMPTY, np.int32)
+        self._live = self._live_facts = 0
         self._names: list[str | None] = [None]
         self._name_ids: dict[str | None, int] = {None: 0}
 
@@ -52,7 +55,18 @@ class Ledger:
     def nbytes(self) -> int:
         """Bytes of the rows in use and of the table."""
         row = sum(np.dtype(kind).itemsize for kind in COLUMNS.values())
-        return row * self._rows + self._table.nbytes
+        slots = _slots(self._rows) if self._table is None else len(self._table)
+        return row * self._rows + slots * np.dtype(np.int32).itemsize
+
+    @property
+    def live(self) -> int:
+        """Number of the rows that the accumulator holds."""
+        return self._live
+
+    @property
+    def live_facts(self) -> int:
+        """Number of those that are the first of a fact."""
+        return self._live_facts
 
     def live_rows(self) -> np.ndarray:
         """Row numbers int64 of all pairs that the accumulator holds."""
@@ -67,18 +81,29 @@ class Ledger:
 
     def latest(self, hashes: np.ndarray) -> np.ndarray:
         """The latest row int64 [N] of each key hash, live or not; -1 if it was never bound."""
+        if self._table is None and len(hashes) <= FEW:
+            return self._looked_through(hashes)
+        table = self._made_table()
         rows = np.full(len(hashes), -1, np.int64)
         open_ = np.arange(len(hashes))
         slot = self._slot(hashes)
         keys = self._columns["key"]
         while len(open_):
-            row = self._table[slot]
+            row = table[slot]
             filled = row != EMPTY
             match = filled.copy()
             match[filled] = keys[row[filled]] == hashes[open_[filled]]
             rows[open_[match]] = row[match]
             go_on = filled & ~match
-            open_, slot = open_[go_on], (slot[go_on] + 1) & (len(self._table) - 1)
+            open_, slot = open_[go_on], (slot[go_on] + 1) & (len(table) - 1)
+        return rows
+
+    def _looked_through(self, hashes: np.ndarray) -> np.ndarray:
+        """:meth:`latest` without a table, the plain way."""
+        keys, rows = self.column("key"), np.full(len(hashes), -1, np.int64)
+        for i, code in enumerate(hashes):
+            found = np.flatnonzero(keys == code)
+            rows[i] = found[-1] if len(found) else -1
         return rows
 
     def chain(self, roots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -111,11 +136,16 @@ class Ledger:
         for name, column in (given | {"time": time, "superseded_by": LIVE}).items():
             self._columns[name][rows] = column
         self._rows += len(keys)
+        self._live += len(keys)
+        self._live_facts += int(np.count_nonzero(np.asarray(positions) == 0))
         self._index(rows)
         return rows
 
     def supersede(self, rows: np.ndarray, by: np.ndarray | int = FORGOTTEN) -> None:
-        """Mark rows [N] as no longer in the accumulator; ``by`` = the rows that replaced them."""
+        """Mark live rows [N] as no longer in the accumulator; ``by`` = the rows that replaced
+        them."""
+        self._live -= len(rows)
+        self._live_facts -= int(np.count_nonzero(self.column("position")[rows] == 0))
         self._columns["superseded_by"][rows] = by
 
     def keep_live(self) -> None:
@@ -148,22 +178,32 @@ class Ledger:
         return np.flatnonzero(self.column("key") == np.uint64(key))
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The columns, to be saved."""
-        return {name: self.column(name).copy() for name in COLUMNS}
+        """The columns, to be saved, as views."""
+        return {name: self.column(name) for name in COLUMNS}
 
     @classmethod
     def from_arrays(cls, columns: dict[str, np.ndarray], sources: list[str | None]) -> Ledger:
-        """The ledger that :meth:`arrays` and :attr:`sources` describe."""
+        """The ledger that :meth:`arrays` and :attr:`sources` describe; it takes the arrays over."""
         ledger = cls()
-        ledger._columns = {name: columns[name].astype(kind) for name, kind in COLUMNS.items()}
+        ledger._columns = {
+            name: columns[name].astype(kind, copy=False) for name, kind in COLUMNS.items()
+        }
         ledger._rows = len(columns["key"])
+        live = ledger.live_rows()
+        ledger._live = len(live)
+        ledger._live_facts = int(np.count_nonzero(ledger.column("position")[live] == 0))
+        ledger._table = None
         ledger._names = list(sources)
         ledger._name_ids = {name: i for i, name in enumerate(sources)}
-        ledger._rebuild(ledger._rows)
         return ledger
 
     def _slot(self, hashes: np.ndarray) -> np.ndarray:
-        return (mix(hashes) & np.uint64(len(self._table) - 1)).astype(np.int64)
+        return (mix(hashes) & np.uint64(len(self._made_table()) - 1)).astype(np.int64)
+
+    def _made_table(self) -> np.ndarray:
+        if self._table is None:
+            self._rebuild(self._rows)
+        return self._table  # type: ignore[return-value]
 
     def _reserve(self, rows: int) -> None:
         size = len(self._columns["key"])
@@ -173,11 +213,11 @@ class Ledger:
                 bigger = np.zeros(grown, column.dtype)
                 bigger[: self._rows] = column[: self._rows]
                 self._columns[name] = bigger
-        if 2 * rows > len(self._table):
+        if 2 * rows > len(self._made_table()):
             self._rebuild(rows)
 
     def _rebuild(self, rows: int) -> None:
-        self._table = np.full(1 << max(4, (2 * rows).bit_length()), EMPTY, np.int32)
+        self._table = np.full(_slots(rows), EMPTY, np.int32)
         keys = self.column("key")[::-1]
         _, last = np.unique(keys, return_index=True)  # only the latest row of a key is indexed
         self._index(np.sort(self._rows - 1 - last))
@@ -198,3 +238,8 @@ class Ledger:
             rows, hashes, slot = rows[left], hashes[left], slot[left]
             taken = self._columns["key"][self._table[slot]] != hashes
             slot = np.where(taken, (slot + 1) & (len(self._table) - 1), slot)
+
+
+def _slots(rows: int) -> int:
+    """Slots of a new table for so many rows."""
+    return 1 << max(4, (2 * rows).bit_length())

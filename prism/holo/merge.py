@@ -2,8 +2,9 @@
 
 A merged accumulator is as if all facts had been bound to it at once. Accumulators are sums, so
 disjoint tapes merge by superposition. The ledgers say what is not disjoint: a fact of both is
-counted once, and a key with two values is a conflict that an explicit rule decides. Without ledgers
-the accumulators are simply added, and a fact of both counts twice.
+counted once, and a key with two values is a conflict that an explicit rule decides; they also make
+tapes of different sizes one, as tapes that have grown are. Without ledgers the accumulators are
+simply added, and a fact of both counts twice.
 
 Forgetting empties the accumulator at once; the ledger keeps what was bound, its source and time,
 for an audit. :func:`erase_history` drops that too, where nobody may know it.
@@ -16,7 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from prism.holo.parts import TapeParts
+from prism.holo.growth import make_room
+from prism.holo.parts import Growth, TapeParts
 from prism.holo.vocabulary import Bindings, Vocabulary
 
 RULES = ("error", "ours", "theirs", "newest")
@@ -34,11 +36,13 @@ class Conflict:
 
 @dataclass(frozen=True)
 class MergeReport:
-    """Outcome of a merge: facts added, facts of both tapes, and conflicts."""
+    """Outcome of a merge: facts added, facts of both tapes, conflicts, and the growth that the sum
+    needed."""
 
     added: int
     duplicates: int
     conflicts: list[Conflict] = field(default_factory=list)
+    growth: Growth | None = None
 
 
 def merge(tape: TapeParts, other: TapeParts, on_conflict: str = "error") -> MergeReport:
@@ -54,13 +58,18 @@ def merge(tape: TapeParts, other: TapeParts, on_conflict: str = "error") -> Merg
     """
     if on_conflict not in RULES:
         raise ValueError(f"on_conflict = {on_conflict!r}: must be one of {', '.join(RULES)}")
-    if tape.fingerprint != other.fingerprint:
+    if (tape.ledger is None) != (other.ledger is None):
+        raise ValueError("merge: one tape has a ledger and the other has none")
+    if tape.ledger is None and tape.fingerprint != other.fingerprint:
         raise ValueError(
             f"merge: the tapes are encoded differently ({tape.fingerprint} and "
             f"{other.fingerprint}): they need equal dim, banks, seed, layers and values"
         )
-    if (tape.ledger is None) != (other.ledger is None):
-        raise ValueError("merge: one tape has a ledger and the other has none")
+    if tape.vocabulary.meaning != other.vocabulary.meaning:
+        raise ValueError(
+            f"merge: the tapes have different values ({tape.vocabulary.meaning} and "
+            f"{other.vocabulary.meaning}): they need equal seed and values"
+        )
     if tape.ledger is None:
         tape.accumulator.superpose(other.accumulator)
         tape.vocabulary.extend(other.vocabulary.items or [])
@@ -95,14 +104,20 @@ def _merge_listed(tape: TapeParts, other: TapeParts, on_conflict: str) -> MergeR
         names = theirs.column("source")[roots]
         source = tape.source_ids([theirs.sources[i] for i in names], len(roots))
         times = theirs.column("time")[roots]
-        tape.write(bindings.of(new), ours[new & (ours >= 0)], source, times[fact[new[fact]]])
+        taken = bindings.of(new)
+        gone = ours[new & (ours >= 0)]
+        items = tape.bindings + len(taken.ids) - len(tape.ledger.chain(gone)[0])
+        growth = make_room(tape, items, tape.facts + int(new.sum()) - len(gone))
+        tape.write(taken, gone, source, times[fact[new[fact]]])
     except Exception:
         tape.vocabulary.shrink(size)
         raise
     if tape.resolver is not None and other.resolver is not None:
         tape.resolver.add([other.resolver.text(h) for h in hashes], hashes)
+    tape.door.texts |= other.door.texts
+    tape.door.older = other.door.older | tape.door.older
     added = int((new & (ours < 0)).sum())
-    return MergeReport(added, int(same.sum()), conflicts)
+    return MergeReport(added, int(same.sum()), conflicts, growth)
 
 
 def _conflict(

@@ -20,8 +20,11 @@ import torch
 from torch import Tensor
 
 from prism.holo.algebra.accumulator import DTYPES, Accumulator
-from prism.holo.algebra.codes import Key, amplitude_of, hash_keys
+from prism.holo.algebra.codes import amplitude_of, sign_codes
+from prism.holo.capacity.room import Room
 from prism.holo.decode import JointDecoder
+from prism.holo.keys.door import Door
+from prism.holo.keys.normal import KeyHash, listed, normal_source
 from prism.holo.keys.resolver import Resolver
 from prism.holo.ledger import FORGOTTEN, Ledger
 from prism.holo.store import Fact
@@ -45,6 +48,10 @@ class HoloConfig:
         resolver: keep the key strings and map misspelt keys to them; needs the ledger.
         decoder: default decoder of the tape, from ``DECODERS``.
         alpha: rate in (0, 1] at which unknown keys are answered; 1 = nothing is ever refused.
+        accuracy: share of facts in (0, 1) that is to be read right at ``alpha``.
+        grow: a write that would leave the accuracy below that first rebuilds the tape larger from
+            its ledger (:mod:`prism.holo.growth`); False: it is refused.
+        overfill: neither; for curves of what happens beyond the capacity.
     """
 
     dim: int = 8192
@@ -57,6 +64,9 @@ class HoloConfig:
     resolver: bool = False
     decoder: str = "filter"
     alpha: float = 0.01
+    accuracy: float = 0.99
+    grow: bool = True
+    overfill: bool = False
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -68,12 +78,14 @@ class HoloConfig:
             value = getattr(self, name)
             ok = isinstance(value, int) and not isinstance(value, bool) and low <= value < high
             self._require(ok, name, f"an integer in {low}..{high - 1}")
-        for name in ("sequence", "ledger", "resolver"):
+        for name in ("sequence", "ledger", "resolver", "grow", "overfill"):
             self._require(isinstance(getattr(self, name), bool), name, "True or False")
         self._require(self.dtype in DTYPES, "dtype", f"one of {', '.join(DTYPES)}")
         self._require(self.decoder in DECODERS, "decoder", f"one of {', '.join(DECODERS)}")
         ok = isinstance(self.alpha, int | float) and 0 < self.alpha <= 1
         self._require(ok, "alpha", "a number in (0, 1]")
+        ok = isinstance(self.accuracy, int | float) and 0 < self.accuracy < 1
+        self._require(ok, "accuracy", "a number in (0, 1)")
         floating = DTYPES[self.dtype].is_floating_point
         self._require(not floating or self.banks == 1, "banks", f"1 where dtype is {self.dtype}")
         listed = self.ledger or self.decoder == "filter"
@@ -91,6 +103,18 @@ class HoloConfig:
         return dataclasses.asdict(self)
 
 
+@dataclass(frozen=True)
+class Growth:
+    """One growth of a tape; its text is the line that says so."""
+
+    before: str
+    after: str
+    items: int
+
+    def __str__(self) -> str:
+        return f"grew from {self.before} to {self.after} for {self.items:,} items"
+
+
 @dataclass(eq=False)
 class TapeParts:
     """Config, accumulator, vocabulary, ledger and resolver of one tape.
@@ -100,6 +124,9 @@ class TapeParts:
         unlisted: facts that no row of the ledger stands for (vectors; all facts without a ledger).
         revision: grows at every change of the accumulator.
         joint: the joint decoder of the listed facts; None without a ledger.
+        room: of the accumulator.
+        door: hashes of keys.
+        growths: of the accumulator, since the parts were made.
     """
 
     config: HoloConfig
@@ -111,10 +138,19 @@ class TapeParts:
     revision: int = 0
 
     def __post_init__(self) -> None:
+        self.door = Door(self.config.seed)
+        self.growths: list[Growth] = []
+        self.put(self.config, self.accumulator)
+
+    def put(self, config: HoloConfig, accumulator: Accumulator) -> None:
+        """Go on with an accumulator of another shape that holds the same facts."""
+        c = self.config = config
+        self.accumulator = accumulator
+        self.room = Room(c.dim, c.banks, c.alpha, c.decoder, c.layers)
         self.joint: JointDecoder | None = None
         if self.ledger is not None:
             codes = self.vocabulary.codes
-            self.joint = JointDecoder(self.accumulator, codes, self.ledger, self.config.layers)
+            self.joint = JointDecoder(accumulator, codes, self.ledger, c.layers)
 
     @classmethod
     def empty(
@@ -142,12 +178,23 @@ class TapeParts:
     @property
     def bindings(self) -> int:
         """Bound pairs in the accumulator; a sequence is one pair per position."""
-        listed = 0 if self.ledger is None else len(self.ledger.live_rows())
-        return listed + self.unlisted
+        return self.unlisted + (0 if self.ledger is None else self.ledger.live)
 
-    def hash(self, keys: Iterable[Key] | np.ndarray | Tensor) -> np.ndarray:
-        """Hashes uint64 [N] of keys under the seed of the config."""
-        return hash_keys(keys, self.config.seed)
+    @property
+    def facts(self) -> int:
+        """Facts in the accumulator."""
+        return self.unlisted + (0 if self.ledger is None else self.ledger.live_facts)
+
+    def hash(self, keys: Any) -> np.ndarray:
+        """Hashes uint64 [N] under which keys are listed, or would be; see
+        :class:`~prism.holo.keys.door.Door`."""
+        return self.door.hash(keys, None if self.ledger is None else self.ledger.find)
+
+    def key_vectors(self, keys: Any) -> Tensor:
+        """Codes float [N, D] of N keys."""
+        numbers = self.accumulator.numbers
+        kind = numbers.dtype if numbers.dtype.is_floating_point else torch.float32
+        return sign_codes(self.hash(keys), self.config.dim).to(numbers.device, kind)
 
     def listed(self, what: str) -> Ledger:
         """The ledger, for the operation ``what``; raises ValueError where there is none."""
@@ -169,7 +216,7 @@ class TapeParts:
         key = column("key")[row]
         text = self.resolver.text(key) if self.resolver is not None else None
         source = self.ledger.sources[column("source")[row]]
-        name = int(key) if text is None else text
+        name = KeyHash(key) if text is None else text
         return Fact(name, self.value(row), source, float(column("time")[row]))
 
     def source_ids(self, source: Any, count: int) -> np.ndarray:
@@ -177,12 +224,15 @@ class TapeParts:
         if self.ledger is None:
             return np.zeros(count, np.int32)
         if source is None or isinstance(source, str):
-            return np.full(count, self.ledger.source_id(source), np.int32)
-        if not isinstance(source, Sequence):
+            return np.full(count, self.ledger.source_id(normal_source(source)), np.int32)
+        several = isinstance(source, Iterable) or hasattr(source, "to_numpy")
+        source = listed(source, "source") if several else source
+        if not isinstance(source, list) or not all(isinstance(s, str | None) for s in source):
             raise TypeError(f"source = {source!r}: must be text, or a list of texts")
         if len(source) != count:
             raise ValueError(f"{len(source)} sources for {count} keys: must be one or as many")
-        return np.array([self.ledger.source_id(name) for name in source], np.int32)
+        ids = [self.ledger.source_id(normal_source(name)) for name in source]
+        return np.array(ids, np.int32)
 
     def same(self, bindings: Bindings, roots: np.ndarray) -> np.ndarray:
         """Facts bool [F] that the ledger holds, at the rows ``roots`` [F] (-1 = none), with just
@@ -239,7 +289,10 @@ class TapeParts:
             self.resolver.forget(column("key")[roots])
 
     def forget_unlisted(self, bindings: Bindings, facts: int) -> None:
-        """Take out the bindings of ``facts`` facts that no ledger lists."""
+        """Take out the bindings of ``facts`` facts that no ledger lists; raises ValueError where
+        there are fewer."""
+        if facts > self.unlisted:
+            raise ValueError(f"forget: {facts:,} facts of {self.unlisted:,} that are bound")
         self._add(bindings.hashes, bindings.ids, -np.ones(len(bindings.ids), np.int64))
         self.unlisted -= facts
 

@@ -20,8 +20,11 @@ from torch import Tensor
 
 from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codebook import Codebook
-from prism.holo.algebra.codes import amplitude_of, bank_of, sign_codes
+from prism.holo.algebra.codes import amplitude_of, bank_of, code_words, sign_codes, signs
 from prism.holo.capacity.theory import posteriors, quantile, tail
+
+GUESS = 0.5  # probability that an unlisted key is a misspelt one: prior odds, nothing measured
+BLOCK = 4096  # facts checked at once
 
 
 @dataclass(frozen=True)
@@ -31,11 +34,14 @@ class Recall:
     Attributes:
         value: what is stored under the key; None = unknown.
         posterior: probability of the answer: that it is this value, or, where the value is None,
-            that the key is not stored (a listed key: that its best value is wrong).
-        p_value: chance that an unknown key reads as well as this one did.
+            that the key is not stored (a listed key: that its best value is wrong). It is about
+            the key that was asked for: a guess has at most :data:`GUESS`.
+        p_value: chance that an unknown key reads as well as this one did; 1 for a guess, as the
+            key that was asked for is not stored.
         source: name of the source that bound it, where a ledger knows.
-        method: what decided: a decoder (``"filter"``, ``"sic"``, ``"amp"``), or ``"ledger"`` where
-            the key is not in the key list, so that the accumulator was not read.
+        method: what decided: a decoder (``"filter"``, ``"sic"``, ``"amp"``), or ``"ledger"``:
+            the key is not in the key list, so that the accumulator was not read, or it is and the
+            accumulator could not be read safely, so that the list's value is the answer.
         key_used: the key that was looked up.
         resolved_from: the key that was asked for, when the resolver replaced it.
     """
@@ -47,6 +53,11 @@ class Recall:
     method: str = "filter"
     key_used: Any = None
     resolved_from: Any = None
+
+    @property
+    def guess(self) -> bool:
+        """True if another key than the one asked for was read: "did you mean ...?"."""
+        return self.resolved_from is not None
 
 
 @dataclass(frozen=True)
@@ -97,6 +108,41 @@ def read(
         return rows.mul_(sign_codes(hashes[part], accumulator.dim).to(rows))
 
     return clean_up(vectors, len(hashes), codes, alpha, known)
+
+
+def check(
+    accumulator: Accumulator,
+    codes: Codebook,
+    hashes: np.ndarray,
+    ids: np.ndarray,
+    alpha: float,
+    known: float,
+    layers: int = 1,
+) -> Readout:
+    """Matched filter of N hashes uint64 against one value each, that of ``ids`` int64 [N]: whether
+    it reads as the best of all M would have to.
+
+    The M - 1 other values are not scored but expected: the mean of ``exp(s / tau^2)`` over noise
+    ``s ~ N(0, tau^2)`` is ``exp(1 / (2 tau^2))``, so together they have the probability
+    ``known (M - 1) / M`` before normalisation (:func:`~prism.holo.capacity.theory.posteriors`). One
+    product instead of M, for vocabularies whose matrix of codes would be large.
+    """
+    size, dim = len(codes), accumulator.dim
+    score, tau = np.zeros(len(hashes)), np.ones(len(hashes))
+    for low in range(0, len(hashes), BLOCK):
+        part = slice(low, low + BLOCK)
+        banks = torch.from_numpy(bank_of(hashes[part], accumulator.banks))
+        rows = accumulator.numbers[banks.to(accumulator.numbers.device)].double().cpu()
+        rows /= torch.from_numpy(amplitude_of(hashes[part], layers))[:, None]
+        product = signs(code_words(hashes[part], dim) ^ codes.words(ids[part]), dim)
+        score[part] = ((rows * product).sum(-1) / dim).numpy()
+        tau[part] = (torch.linalg.vector_norm(rows, dim=-1) / dim).clamp_min(1e-9).numpy()
+    z = torch.from_numpy(score / tau)
+    own = (score - 0.5) / tau**2 + np.log(known / size)
+    total = np.logaddexp(own, np.log(known * (size - 1) / size + 1 - known))
+    posterior, unknown = np.exp(own - total), np.exp(np.log1p(-known) - total)
+    accepted = z.numpy() > quantile(alpha, size)
+    return Readout(ids, posterior, unknown, tail(z, size).numpy(), accepted)
 
 
 def clean_up(

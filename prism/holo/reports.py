@@ -10,37 +10,51 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from prism.command import quoted
 from prism.holo.audit import Audit, Capacity
 from prism.holo.ingestion import FactTable, Ingested
 from prism.holo.recall import Recall
 from prism.holo.store import Fact
+from prism.holo.tape import HoloTape
 from prism.holo.vocabulary import to_json
 
 SMALLEST = 1e-16  # p-values below look alike on a line
 
 
 def answer(question: str, recall: Recall) -> dict[str, Any]:
-    """An answered question; ``value`` is null for "unknown"."""
+    """An answered question; ``value`` is null for "unknown". What another key than the one asked
+    for holds is no answer but a ``guess``; then ``resolved_to`` is that key."""
+    guess = None
+    if recall.guess and recall.value is not None:
+        value = to_json(recall.value)
+        guess = {"key": recall.key_used, "value": value, "confidence": recall.posterior}
     return {
         "question": question,
-        "value": to_json(recall.value),
-        "posterior": recall.posterior,
+        "value": None if recall.guess else to_json(recall.value),
+        "posterior": 1 - recall.posterior if guess else recall.posterior,
         "p_value": recall.p_value,
         "source": recall.source,
         "method": recall.method,
-        "resolved_to": None if recall.resolved_from is None else recall.key_used,
+        "resolved_to": recall.key_used if recall.guess else None,
+        "guess": guess,
     }
 
 
 def answer_line(row: dict[str, Any]) -> str:
-    """``question: value (posterior, p, source, how it was read)``."""
+    """``question: value (posterior, p, source, how it was read)``; or ``question: unknown; did you
+    mean another: value?``."""
+    source = [] if row["source"] is None else [f"source {shown(row['source'])}"]
+    if row["guess"] is not None:
+        key, value = shown(row["guess"]["key"]), shown(row["guess"]["value"])
+        how = ", ".join([f"confidence {row['guess']['confidence']:.2f}", *source])
+        return f"{shown(row['question'])}: unknown; did you mean {key}? It is {value} ({how})"
     p = row["p_value"]
     parts = [f"posterior {row['posterior']:.4f}", f"p {p:.2g}" if p >= SMALLEST else "p < 1e-16"]
-    if row["resolved_to"] is not None:
-        parts.insert(0, f"read as {shown(row['resolved_to'])}")
-    if row["source"] is not None:
-        parts.append(f"source {shown(row['source'])}")
-    parts.append("not in the key list" if row["method"] == "ledger" else f"by {row['method']}")
+    parts += source
+    if row["method"] == "ledger":
+        parts.append("not in the key list" if row["value"] is None else "from the ledger")
+    else:
+        parts.append(f"by {row['method']}")
     value = "unknown" if row["value"] is None else shown(row["value"])
     return f"{shown(row['question'])}: {value} ({', '.join(parts)})"
 
@@ -71,6 +85,7 @@ def audited(facts: int, check: Audit, room: Capacity) -> dict[str, Any]:
         "read": check.read,
         "right": check.right,
         "answered": check.answered,
+        "by_ledger": check.by_ledger,
         "predicted": check.predicted,
         "consistent": check.consistent,
         "capacity": room.limit,
@@ -97,7 +112,8 @@ def audit_lines(row: dict[str, Any]) -> list[str]:
     share = row["right"] / row["read"] if row["read"] else 1.0
     return [
         f"{row['facts']:,} facts; {row['read']:,} items read again: {share:.4f} right "
-        f"({row['predicted']:.4f} by theory), {row['answered']:,} answered at the tape's alpha",
+        f"({row['predicted']:.4f} by theory), {row['answered']:,} answered at the tape's alpha"
+        + (f", {row['by_ledger']:,} by the ledger alone" if row["by_ledger"] else ""),
         consistent[row["consistent"]],
         f"room for {row['left']:,} items more: {row['capacity']:,} are read right at "
         f"{row['level']:.0%}; fullest bank {row['fullest_bank']:,}, mean {row['mean_bank']:.1f}",
@@ -109,27 +125,15 @@ def audit_lines(row: dict[str, Any]) -> list[str]:
 
 def lines(report: dict[str, Any]) -> list[str]:
     """Everything in a report, as lines: keys forgotten, answers, facts, the audit."""
-    out = [f"forgotten: {key}" for key in report.get("forgotten", [])]
+    out = list(report.get("grown", []))
+    out += [f"forgotten: {shown(key)}" for key in report.get("forgotten", [])]
+    out += [f"updated: {shown(u['key'])}: {shown(u['value'])}" for u in report.get("updated", [])]
     out += [f"erased: {report['erased']} rows of the ledger"] if "erased" in report else []
     out += map(answer_line, report.get("answers", []))
     out += map(listed_line, report.get("facts", []))
     out += audit_lines(report["audit"]) if "audit" in report else []
-    out += [f"plot: {report['plot']}"] if "plot" in report else []
+    out += [f"plot: {shown(report['plot'])}"] if "plot" in report else []
     return out
-
-
-def ingested_line(table: FactTable, done: Ingested) -> str:
-    """Counts of the rows of a table by what became of them."""
-    repeated = table.rows - len(table.facts) - table.kept - table.replaced
-    counts = {
-        "added": done.added,
-        "known already": done.known + repeated,
-        "replaced": done.replaced + table.replaced,
-        "kept as they were": done.kept + table.kept,
-        "bad rows skipped": len(table.bad),
-    }
-    text = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
-    return text or "no rows"
 
 
 def overload_line(room: Capacity) -> str | None:
@@ -143,9 +147,52 @@ def overload_line(room: Capacity) -> str | None:
 
 
 def shown(value: Any) -> str:
-    """A value on a line; text that would break the line is quoted."""
+    """A value on a line: text as it is, in quotes where it would break the line; the items of a
+    sequence with semicolons between."""
     if isinstance(value, str):
-        return value if value.isprintable() else json.dumps(value)
+        return quoted(value)
     if isinstance(value, list):
-        return " ".join(shown(item) for item in value)
+        return "; ".join(shown(item) for item in value)
     return json.dumps(value)
+
+
+def ingested(table: FactTable, done: Ingested) -> dict[str, Any]:
+    """Counts of the rows of a table by what became of them, and its bad rows."""
+    repeated = 0 if table.many else table.rows - len(table.facts) - table.kept - table.replaced
+    return {
+        "rows": table.rows,
+        "added": done.added,
+        "known": done.known + repeated,
+        "replaced": done.replaced + table.replaced,
+        "kept": done.kept + table.kept,
+        "extended": done.extended,
+        "bad": [row._asdict() for row in table.bad],
+    }
+
+
+def ingested_line(report: dict[str, Any]) -> str:
+    """The counts in words."""
+    counts = {
+        "added": report["added"],
+        "known already": report["known"],
+        "replaced": report["replaced"],
+        "kept as they were": report["kept"],
+        "given more values": report["extended"],
+        "bad rows skipped": len(report["bad"]),
+    }
+    text = ", ".join(f"{number:,} {what}" for what, number in counts.items() if number)
+    return text or "no rows"
+
+
+def tape_size(tape: HoloTape) -> dict[str, Any]:
+    """Size of a tape."""
+    c = tape.config
+    return {
+        "facts": tape.count,
+        "values": len(tape.vocabulary),
+        "banks": c.banks,
+        "dim": c.dim,
+        "dtype": c.dtype,
+        "register_bytes": tape.nbytes,
+        "ledger_bytes": 0 if tape.ledger is None else tape.ledger.nbytes,
+    }

@@ -4,32 +4,53 @@
     recall   argmax_v <k * H[b(k)], v>       or "unknown" below the threshold
 
 The accumulator (:mod:`prism.holo.algebra.accumulator`) holds the facts in superposition. The ledger
-beside it lists which value belongs to which key hash, so that forgetting, updating and merging are
-exact. A resolver of misspelt keys, if wanted, stands in front. A dict is smaller for exact keys;
-what the superposition buys is a state of fixed size that can be added, subtracted, read in one
-product and differentiated.
+beside it lists which value belongs to which key hash, so that forgetting, updating, merging and
+growing are exact. A resolver of misspelt keys, if wanted, stands in front. A dict is smaller for
+exact keys; what the superposition buys is a state of fixed size that can be added, subtracted, read
+in one product and differentiated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from prism.holo import audit, file, merge
-from prism.holo.algebra.codes import Key, sign_codes, signs
+from prism.holo import audit, file, merge, writing
+from prism.holo.algebra.accumulator import Accumulator
+from prism.holo.algebra.codes import Key
 from prism.holo.capacity.planning import plan
-from prism.holo.parts import HoloConfig, TapeParts
+from prism.holo.decode import JointDecoder
+from prism.holo.growth import let_grow
+from prism.holo.parts import Growth, HoloConfig, TapeParts
 from prism.holo.reader import Reader
 from prism.holo.recall import Readout, Recall
 from prism.holo.store import Fact
-from prism.holo.vocabulary import Bindings, Item, as_tuple, to_bindings
+from prism.holo.vocabulary import Item
+from prism.holo.writing import ON_CONFLICT
 
-ON_CONFLICT = ("error", "keep", "replace")
+__all__ = ["ON_CONFLICT", "HoloTape"]
+
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def whole(method: Method) -> Method:
+    """A method that other threads see as done or not begun."""
+
+    @functools.wraps(method)
+    def under_lock(tape: HoloTape, *args: Any, **kwargs: Any) -> Any:
+        with tape._lock:
+            return method(tape, *args, **kwargs)
+
+    return under_lock  # type: ignore[return-value]
 
 
 class HoloTape:
@@ -56,12 +77,42 @@ class HoloTape:
     ) -> None:
         if "dtype" not in config:
             config["dtype"] = "float32" if banks == 1 else "int16"
-        self._hold(TapeParts.empty(HoloConfig(dim=dim, banks=banks, **config), values, device))
+        config = {"dim": dim, "banks": banks} | config
+        self._hold(TapeParts.empty(HoloConfig(**config), values, device))
 
-    def _hold(self, parts: TapeParts) -> None:
-        self._parts, self._reader = parts, Reader(parts)
-        self.config, self.accumulator, self.joint = parts.config, parts.accumulator, parts.joint
+    def _hold(self, parts: TapeParts, stamp: file.Stamp | None = None) -> Self:
+        self._parts, self._reader, self._stamp = parts, Reader(parts), stamp
         self.vocabulary, self.ledger, self.resolver = parts.vocabulary, parts.ledger, parts.resolver
+        self._lock = threading.RLock()
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            return {name: part for name, part in vars(self).items() if name != "_lock"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._lock = threading.RLock()
+
+    @property
+    def config(self) -> HoloConfig:
+        """Shape and defaults; another one once the tape has grown."""
+        return self._parts.config
+
+    @property
+    def accumulator(self) -> Accumulator:
+        """The sums; another one once the tape has grown."""
+        return self._parts.accumulator
+
+    @property
+    def growths(self) -> list[Growth]:
+        """Every growth since it was made or loaded."""
+        return self._parts.growths
+
+    @property
+    def joint(self) -> JointDecoder | None:
+        """The joint decoder of the listed facts; None without a ledger."""
+        return self._parts.joint
 
     @classmethod
     def plan(
@@ -76,7 +127,8 @@ class HoloTape:
         dim: int | None = None,
         **config: Any,
     ) -> Self:
-        """An empty tape for ``facts`` with ``candidates`` values; ``print(tape)`` says its size.
+        """An empty tape for ``facts`` with ``candidates`` values; ``print(tape)`` says its size. It
+        grows by itself where they become more; of sequences each item counts.
 
         Args:
             candidates: values to choose from; None = as many as ``values`` has, and without
@@ -95,18 +147,35 @@ class HoloTape:
             candidates = values if isinstance(values, int) else len(values)
         p = plan(facts, candidates, accuracy, alpha, decoder, layers, dim)
         shape = {"dtype": p.dtype, "decoder": decoder, "layers": layers, "alpha": alpha}
+        shape["accuracy"] = accuracy
         return cls(p.dim, p.banks, **(shape | config))
 
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
         """The tape that :meth:`save` wrote; see :func:`prism.holo.file.load`."""
-        tape = cls.__new__(cls)
-        tape._hold(file.load(Path(path), device))
-        return tape
+        tape, stamp = cls.__new__(cls), file.stamp_of(Path(path))
+        return tape._hold(file.load(Path(path), device), stamp)
 
+    @whole
     def save(self, path: str | Path) -> None:
-        """Write the tape as one safetensors file, replacing ``path`` at once or not at all."""
-        file.save(self._parts, Path(path))
+        """Write the tape as one safetensors file, replacing ``path`` at once or not at all; see
+        :func:`prism.holo.file.save`. A tape that was read from ``path`` or saved there before
+        refuses to undo what another has written since: :meth:`edit` never has to."""
+        self._stamp = file.save(self._parts, Path(path), self._stamp)
+
+    @classmethod
+    @contextmanager
+    def edit(cls, path: str | Path, new: Callable[[], Self] | None = None) -> Iterator[Self]:
+        """Change a saved tape while nobody else can: locked, read as it is now, given to the
+        ``with`` block, saved at its end unless that raises. A second writer says that it waits.
+
+        Args:
+            new: makes the tape if there is no file yet; None: FileNotFoundError.
+        """
+        with file.locked(Path(path)):
+            tape = new() if new is not None and not Path(path).exists() else cls.load(path)
+            yield tape
+            tape.save(path)
 
     @property
     def revision(self) -> int:
@@ -116,17 +185,30 @@ class HoloTape:
     @property
     def count(self) -> int:
         """Facts that the accumulator holds."""
-        if self.ledger is None:
-            return self._parts.unlisted
-        live = self.ledger.live_rows()
-        return self._parts.unlisted + int((self.ledger.column("position")[live] == 0).sum())
+        return self._parts.facts
 
     def __len__(self) -> int:
         return self.count
 
+    @whole
     def __contains__(self, key: Key) -> bool:
         """True if the ledger lists the key; raises ValueError without a ledger."""
         return bool(self._parts.listed("in").find(self.hash([key]))[0] >= 0)
+
+    def __getitem__(self, key: Key) -> Any:
+        """The value under a key, exactly as written; raises KeyError where it is unknown."""
+        answer = self.recall(key, resolve=False)
+        if answer.value is None:
+            raise KeyError(f"key {key!r}: is not bound")
+        return answer.value
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self.keys())
+
+    def keys(self) -> list[Key]:
+        """All keys that are bound, in the order they were: the text where it is kept, else a
+        :class:`~prism.holo.keys.normal.KeyHash`, which names the key as well as its text would."""
+        return [fact.key for fact in self.facts()]
 
     def __repr__(self) -> str:
         c = self.config
@@ -146,8 +228,10 @@ class HoloTape:
         """Text that agrees for two tapes whose accumulators may be added."""
         return self._parts.fingerprint
 
+    @whole
     def hash(self, keys: Iterable[Key] | np.ndarray | Tensor) -> np.ndarray:
-        """Hashes uint64 [N] of keys under this tape's seed."""
+        """Hashes uint64 [N] under which this tape lists keys, or would; see
+        :class:`prism.holo.keys.door.Door`."""
         return self._parts.hash(keys)
 
     def bind(
@@ -155,22 +239,25 @@ class HoloTape:
     ) -> None:
         """Bind one fact; see :meth:`bind_many`. On a float tape key and value may be vectors."""
         if isinstance(key, Tensor) or isinstance(value, Tensor):
-            self._bind_vectors(key, value, 1)
+            with self._lock:
+                writing.bind_vectors(self._parts, key, value, 1)
         else:
             self.bind_many([key], [value], source, time)
 
+    @whole
     def bind_many(
         self,
-        keys: Sequence[Key] | np.ndarray | Tensor,
-        values: Sequence[Any] | np.ndarray | Tensor,
-        source: str | Sequence[str | None] | None = None,
+        keys: Iterable[Key] | np.ndarray | Tensor,
+        values: Iterable[Any] | np.ndarray | Tensor,
+        source: str | Iterable[str | None] | None = None,
         time: float | None = None,
         on_conflict: str = "error",
     ) -> int:
         """Bind N facts, all or none. A fact that is bound already changes nothing (without a
-        ledger it counts twice).
+        ledger it counts twice). Where they would be too many for the tape it first grows.
 
         Args:
+            keys, values: lists, sets, views, generators, tensors, numpy or pandas arrays.
             source: where they come from, one name or one per fact.
             time: seconds since 1970; None = now.
             on_conflict: a key that is bound to another value is an ``"error"``, ``"keep"`` (the
@@ -180,52 +267,14 @@ class HoloTape:
             The number of facts written.
 
         Raises:
-            ValueError: another number of values, a value that is not of the vocabulary, or a
-                conflict.
+            ValueError: another number of values, a value that is not of the vocabulary, a
+                conflict, or a tape that is too full and may not grow.
             TypeError: a key or value of a type that cannot be one.
             OverflowError: the accumulator is too narrow; nothing is written.
         """
-        if on_conflict not in ON_CONFLICT:
-            raise ValueError(f"on_conflict = {on_conflict!r}: must be one of {ON_CONFLICT}")
-        if isinstance(keys, Iterator) or not hasattr(keys, "__len__"):
-            keys = list(keys)
-        hashes = self.hash(keys)
-        size = len(self.vocabulary)
-        bindings = to_bindings(self.vocabulary, hashes, values, grow=True)
-        try:
-            new, replaced = self._changes(keys, values, hashes, bindings, on_conflict)
-            sources = self._parts.source_ids(source, len(hashes))
-            self._parts.write(bindings.of(new), replaced, sources, time)
-        except Exception:
-            self.vocabulary.shrink(size)
-            raise
-        if self.resolver is not None:
-            self.resolver.add(keys, hashes)
-        return int(new.sum())
+        return writing.bind_many(self._parts, keys, values, source, time, on_conflict)
 
-    def _changes(
-        self, keys: Any, values: Any, hashes: np.ndarray, bindings: Bindings, on_conflict: str
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Facts bool [F] to be written, and the roots int64 of rows they replace."""
-        if self.ledger is None:
-            return np.ones(len(hashes), bool), np.zeros(0, np.int64)
-        _, first, again = np.unique(hashes, return_index=True, return_inverse=True)
-        new = np.zeros(len(hashes), bool)
-        new[first] = True
-        for i in np.flatnonzero(~new):
-            if as_tuple(values[i]) != as_tuple(values[first[again[i]]]):
-                raise ValueError(f"key {keys[i]!r}: is given twice with different values")
-        roots = self.ledger.find(hashes)
-        new &= ~self._parts.same(bindings, roots)
-        conflict = np.flatnonzero(new & (roots >= 0))
-        if len(conflict) and on_conflict == "error":
-            i = conflict[0]
-            held = self.stored_value(roots[i])
-            raise ValueError(f"key {keys[i]!r}: is bound to {held!r}; update it to change that")
-        if on_conflict == "keep":
-            new[conflict] = False
-        return new, roots[new & (roots >= 0)]
-
+    @whole
     def update(
         self, key: Key, value: Any, source: str | None = None, time: float | None = None
     ) -> None:
@@ -243,12 +292,14 @@ class HoloTape:
         """Take one fact out of the accumulator, exactly; see :meth:`forget_many`. Vectors have no
         row in the ledger, so taking a pair of them out needs both again."""
         if isinstance(key, Tensor) or isinstance(value, Tensor):
-            self._bind_vectors(key, value, -1)
+            with self._lock:
+                writing.bind_vectors(self._parts, key, value, -1)
         else:
             self.forget_many([key], None if value is None else [value])
 
+    @whole
     def forget_many(
-        self, keys: Sequence[Key] | np.ndarray, values: Sequence[Any] | np.ndarray | None = None
+        self, keys: Iterable[Key] | np.ndarray, values: Iterable[Any] | np.ndarray | None = None
     ) -> None:
         """Take N facts out, all or none: an integer accumulator is restored bit for bit to one
         that was never given them.
@@ -260,21 +311,7 @@ class HoloTape:
             KeyError: a key that is not bound.
             ValueError: ``values`` missing or not wanted, or a key given twice.
         """
-        hashes = self.hash(keys)
-        if self.ledger is None:
-            if values is None:
-                raise ValueError("forget: a tape without a ledger needs the value as well")
-            bindings = to_bindings(self.vocabulary, hashes, values, grow=False)
-            self._parts.forget_unlisted(bindings, len(hashes))
-            return
-        if values is not None:
-            raise ValueError("forget: a tape with a ledger knows the value; give the key alone")
-        if len(np.unique(hashes)) != len(hashes):
-            raise ValueError("forget: a key is given twice")
-        rows = self.ledger.find(hashes)
-        if len(rows) and rows.min() < 0:
-            raise KeyError(f"key {keys[int(rows.argmin())]!r}: is not bound")
-        self._parts.forget_rows(rows)
+        writing.forget_many(self._parts, keys, values)
 
     def recall(self, key: Key | Tensor, alpha: float | None = None, **how: Any) -> Recall:
         """Ask for one key; see :meth:`recall_many`."""
@@ -282,29 +319,35 @@ class HoloTape:
             return self.recall_many(key[None], alpha, **how)[0]
         return self.recall_many([key], alpha, **how)[0]
 
+    @whole
     def recall_many(
         self,
-        keys: Sequence[Key] | np.ndarray | Tensor,
+        keys: Iterable[Key] | np.ndarray | Tensor,
         alpha: float | None = None,
         decoder: str | None = None,
         resolve: bool = True,
+        fallback: bool = True,
     ) -> list[Recall]:
         """Ask for N keys.
 
         Args:
-            keys: N keys; on a tape of one bank also key vectors float [N, D] of signs.
+            keys: as :meth:`bind_many` takes them; on a tape of one bank also key vectors
+                float [N, D] of signs.
             alpha: rate at which unknown keys are answered; None = the tape's where the accumulator
                 decides alone, 1 = nothing is refused.
             decoder: ``"filter"`` (the accumulator alone), ``"sic"`` or ``"amp"`` (all facts of a
                 bank jointly, from the ledger's key list). None = the tape's decoder for listed
                 keys, and "unknown" for others.
             resolve: let the resolver, if there is one, map an unlisted text key to a listed one.
+            fallback: where the accumulator does not read the value that the ledger lists, answer
+                with that, ``method="ledger"``; off where the accumulator itself is measured.
 
         Raises:
             ValueError: ``alpha`` outside (0, 1], an unknown decoder, or one without its ledger.
         """
-        return self._reader.recall(keys, alpha, decoder, resolve)
+        return self._reader.recall(keys, alpha, decoder, resolve, fallback)
 
+    @whole
     def read(
         self,
         hashes: np.ndarray,
@@ -317,12 +360,14 @@ class HoloTape:
         return self._reader.read(hashes, alpha, decoder, known)
 
     def facts(self) -> Iterator[Fact]:
-        """All live facts of the ledger, in the order they were bound."""
-        ledger = self._parts.listed("facts")
-        live = ledger.live_rows()
-        for row in live[ledger.column("position")[live] == 0]:
-            yield self._parts.fact(row)
+        """All live facts of the ledger, in the order they were bound, as they are now."""
+        with self._lock:
+            ledger = self._parts.listed("facts")
+            live = ledger.live_rows()
+            found = [self._parts.fact(i) for i in live[ledger.column("position")[live] == 0]]
+        return iter(found)
 
+    @whole
     def history(self, key: Key) -> list[Fact]:
         """All that was ever bound under a key, oldest first."""
         ledger = self._parts.listed("history")
@@ -332,23 +377,33 @@ class HoloTape:
         """The value that the ledger lists for the fact at a root row."""
         return self._parts.value(row)
 
+    @whole
     def capacity(self, level: float = 0.99, alpha: float = 1.0) -> audit.Capacity:
         """The fill level and the number of facts that fit at accuracy ``level``, counted at
         ``alpha`` (1: the best value, whether or not it would be answered)."""
         return audit.capacity_of(self._parts, level, alpha)
 
+    @whole
     def audit(self, sample: int = audit.SAMPLE) -> audit.Audit:
         """Read the listed facts again; see :func:`prism.holo.audit.audit`."""
         return audit.audit(self._parts, sample)
 
     def merge(self, other: HoloTape, on_conflict: str = "error") -> merge.MergeReport:
         """Add all facts of ``other``; see :func:`prism.holo.merge.merge`."""
-        return merge.merge(self._parts, other._parts, on_conflict)
+        first, second = sorted((self, other), key=id)  # so that two merges cannot block each other
+        with first._lock, second._lock:
+            return merge.merge(self._parts, other._parts, on_conflict)
 
+    @whole
     def erase_history(self) -> int:
         """Drop what the ledger remembers of facts that are gone; the rows that were dropped. See
         :func:`prism.holo.merge.erase_history`."""
         return merge.erase_history(self._parts)
+
+    @whole
+    def grow(self, allowed: bool = True) -> None:
+        """Let the tape grow by itself from now on, and at once if it is too full; or not."""
+        let_grow(self._parts, allowed)
 
     @property
     def H(self) -> Tensor:
@@ -362,20 +417,4 @@ class HoloTape:
 
     def key_vectors(self, keys: Any) -> Tensor:
         """Codes float [N, D] of N keys, to be mixed with vectors of one's own."""
-        kind = self.H.dtype if self.H.dtype.is_floating_point else torch.float32
-        return sign_codes(self.hash(keys), self.config.dim).to(self.H.device, kind)
-
-    def _bind_vectors(self, key: Any, value: Any, sign: int) -> None:
-        """Bind a pair of which at least one is a vector, the other a key or value by name."""
-        size = len(self.vocabulary)
-        if not isinstance(key, Tensor):
-            key = self.key_vectors([key])[0]
-        try:
-            if not isinstance(value, Tensor):
-                words = self.vocabulary.codes.words(self.vocabulary.ids([value], grow=True))
-                value = signs(words, self.config.dim)[0].to(key)
-            self._parts.unlisted += sign * self.accumulator.bind_vectors(key, value, sign)
-        except ValueError:
-            self.vocabulary.shrink(size)
-            raise
-        self._parts.changed(np.zeros(1, np.int64))
+        return self._parts.key_vectors(keys)

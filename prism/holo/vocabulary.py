@@ -19,6 +19,7 @@ from torch import Tensor
 
 from prism.holo.algebra.codebook import Codebook, GivenCodebook, HadamardCodebook, HashedCodebook
 from prism.holo.algebra.codes import digest, hash_keys, position_hashes
+from prism.holo.keys.normal import listed, normal_value, normal_values
 
 Item = str | bytes | int
 END_HASH = np.uint64(0x510E527FADE682D1)
@@ -46,7 +47,7 @@ class Vocabulary:
         self.sequence, self._seed = sequence, seed
         self.open = values is None
         self._items: list[Item] | None = None
-        self._ids: dict[tuple[type, Item], int] = {}
+        self._numbered: dict[Item, int] | None = None  # made when it is first needed
         if isinstance(values, Tensor):
             self.codes: Codebook = GivenCodebook(dim, values)
             self._size = len(self.codes) - sequence
@@ -64,11 +65,12 @@ class Vocabulary:
             if values < 2:
                 raise ValueError(f"values = {values}: must be at least 2")
             return int(values)
-        if isinstance(values, str | bytes) or not isinstance(values, Sequence):
+        if isinstance(values, str | bytes) or not isinstance(values, Iterable):
             raise TypeError(f"values = {values!r}: must be None, a number, a list or a tensor")
-        hash_keys(list(values))  # names the first item that cannot be a value
-        self._items = list(values)
-        self._ids = {_identity(v): i for i, v in enumerate(self._items)}
+        values = list(listed(values, "values"))
+        self._items = [_plain(value) for value in values]
+        if "" in self._items or b"" in self._items:
+            raise ValueError("values: an item must not be empty")
         if len(self._ids) != len(self._items) or len(self._items) < 2:
             raise ValueError(f"values: a list of {len(values)} must hold >= 2 distinct values")
         return len(self._items)
@@ -99,6 +101,13 @@ class Vocabulary:
         """The values by id, without the end mark; None where a value is its number."""
         return self._items
 
+    @property
+    def _ids(self) -> dict[Item, int]:
+        """Places in the list of items: texts, bytes and integers never equal one another."""
+        if self._numbered is None:
+            self._numbered = {item: i for i, item in enumerate(self._items or ())}
+        return self._numbered
+
     def ids(self, values: Iterable[Any] | np.ndarray | Tensor, grow: bool = False) -> np.ndarray:
         """Ids int64 [N] of items; with ``grow`` an open vocabulary learns new ones.
 
@@ -115,9 +124,10 @@ class Vocabulary:
         if grow and self.open:
             return self._grow(list(values))
         shift = int(self.open and self.sequence)
-        ids = [self._ids.get(_identity(v), -1 - shift) + shift for v in values]
+        values = list(values)
+        ids = [self._ids.get(_plain(v), -1 - shift) + shift for v in values]
         if not self.open and -1 in ids:
-            bad = list(values)[ids.index(-1)]
+            bad = values[ids.index(-1)]
             raise ValueError(f"value {bad!r}: must be one of the {self._size} of this tape")
         return np.array(ids, np.int64)
 
@@ -134,8 +144,9 @@ class Vocabulary:
     def shrink(self, size: int) -> None:
         """Drop the values that an open vocabulary has learnt since it had ``size`` codes."""
         if self.open and size < len(self.codes):
+            for item in self._items[size - self.sequence :]:  # type: ignore[index]
+                del self._ids[item]
             del self._items[size - self.sequence :]  # type: ignore[index]
-            self._ids = {_identity(v): i for i, v in enumerate(self._items)}  # type: ignore
             self.codes.shrink(size)  # type: ignore[attr-defined]
 
     def keep(self, used: np.ndarray) -> None:
@@ -143,20 +154,40 @@ class Vocabulary:
         the end mark always."""
         items = used[1:] if self.sequence else used
         self._items = [v for v, is_used in zip(self._items, items, strict=True) if is_used]  # type: ignore[arg-type]
-        self._ids = {_identity(v): i for i, v in enumerate(self._items)}
+        self._numbered = None
         self.codes.keep(used)  # type: ignore[attr-defined]
 
+    def recode(self, dim: int) -> None:
+        """Go on with codes of ``dim`` signs; every value keeps its id.
+
+        Raises:
+            ValueError: the codes were given as a tensor, and have another length.
+        """
+        if isinstance(self.codes, HashedCodebook):
+            self.codes = HashedCodebook.of(dim, self.codes.hashes)
+        elif isinstance(self.codes, HadamardCodebook):
+            self.codes = HadamardCodebook(dim, len(self.codes), self._seed)
+        elif dim != self.codes.dim:
+            raise ValueError(f"codes of {self.codes.dim} signs were given: they cannot have {dim}")
+
+    def restore(self, items: list[Item], hashes: np.ndarray) -> None:
+        """Take over the items of an open vocabulary and the hashes uint64 of its codes, the end
+        mark's as well, as they were saved."""
+        if len(items) + self.sequence != len(hashes):
+            raise ValueError(f"{len(items)} values with {len(hashes)} hashes")
+        self._items, self._numbered = items, None
+        self.codes = HashedCodebook.of(self.codes.dim, hashes)
+
     def _grow(self, values: list[Item]) -> np.ndarray:
-        known = self._ids
-        fresh = list(dict.fromkeys(k for k in map(_identity, values) if k not in known))
+        known, values = self._ids, [_plain(v) for v in values]
+        fresh = list(dict.fromkeys(v for v in values if v not in known))
         if fresh:
-            items = [item for _, item in fresh]
-            self.codes.extend(hash_keys(items, self._seed))  # type: ignore[attr-defined]
-            for name, item in zip(fresh, items, strict=True):
-                known[name] = len(self._items)  # type: ignore[arg-type]
+            self.codes.extend(hash_keys(fresh, self._seed))  # type: ignore[attr-defined]
+            for item in fresh:
+                known[item] = len(self._items)  # type: ignore[arg-type]
                 self._items.append(item)  # type: ignore[union-attr]
         shift = int(self.sequence)
-        return np.array([known[_identity(v)] + shift for v in values], np.int64)
+        return np.array([known[v] + shift for v in values], np.int64)
 
     def _numbers(self, values: Any) -> np.ndarray:
         numbers = np.asarray(values if isinstance(values, np.ndarray) else list(values))
@@ -172,11 +203,22 @@ class Vocabulary:
     @property
     def fingerprint(self) -> str:
         """Text that agrees for two vocabularies with the same codes."""
-        fixed = None if self.open else (self._items if self._items is not None else self._size)
-        if isinstance(fixed, list):
-            fixed = hashlib.sha256(b"".join(digest(v, b"") for v in fixed)).hexdigest()[:16]
-        kind = self.codes.kind
-        return json.dumps([kind, fixed, self.sequence, self._seed, self.codes.dim])
+        return json.dumps([self.codes.kind, self._fixed, self.sequence, self._seed, self.codes.dim])
+
+    @property
+    def meaning(self) -> str:
+        """Text that agrees for two vocabularies that can answer the same, at any length of the
+        codes."""
+        given = self.codes.kind if self.given else None
+        return json.dumps([given, self._fixed, self.sequence, self._seed])
+
+    @property
+    def _fixed(self) -> int | str | None:
+        """The values of a fixed vocabulary, their number or a digest of the list."""
+        if self.open or self._items is None:
+            return None if self.open else self._size
+        raw = b"".join(digest(v, b"") for v in self._items)
+        return hashlib.sha256(raw).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
@@ -202,8 +244,11 @@ class Bindings:
         return Bindings(*(column[keep] for column in columns))
 
 
-def to_bindings(vocabulary: Vocabulary, hashes: np.ndarray, values: Any, grow: bool) -> Bindings:
-    """The bindings of F facts with key hashes uint64 [F] and as many values.
+def to_bindings(
+    vocabulary: Vocabulary, hashes: np.ndarray, values: Any, grow: bool, keys: Any = None
+) -> Bindings:
+    """The bindings of F facts with key hashes uint64 [F] and as many values; ``keys`` are named in
+    errors.
 
     A sequence under key k is one binding per position j, of k moved to position j
     (:func:`~prism.holo.algebra.codes.position_hashes`), and one of the end mark after them.
@@ -211,13 +256,17 @@ def to_bindings(vocabulary: Vocabulary, hashes: np.ndarray, values: Any, grow: b
     Raises:
         ValueError: another number of values, or a value that the vocabulary refuses.
     """
-    count = len(hashes)
+    count, keys = len(hashes), hashes if keys is None else keys
+    if not vocabulary.sequence:
+        ids = vocabulary.ids(normal_values(values, keys), grow)
+        return Bindings(hashes, ids, np.zeros(count, np.int64), np.arange(count))
+    values = list(listed(values, "values"))
     if len(values) != count:
         raise ValueError(f"{len(values)} values for {count} keys: must be as many")
-    if not vocabulary.sequence:
-        ids = vocabulary.ids(values, grow)
-        return Bindings(hashes, ids, np.zeros(count, np.int64), np.arange(count))
-    tuples = [as_tuple(value) for value in values]
+    tuples = [
+        tuple(normal_value(item, key) for item in as_tuple(value))
+        for key, value in zip(keys, values, strict=True)
+    ]
     length = np.array([len(items) + 1 for items in tuples], np.int64)
     if count and length.max() > LONGEST:
         raise ValueError(f"a value of {length.max() - 1} items: must be at most {LONGEST - 1}")
@@ -245,9 +294,10 @@ def to_json(value: Any) -> Any:
     return value
 
 
-def _identity(value: Item) -> tuple[type, Item]:
-    """Equal values of different types (1 and True, or numpy's 1) are kept apart or joined as
-    their hashes are."""
-    if isinstance(value, np.integer):
-        value = int(value)
-    return type(value), value
+def _plain(value: Any) -> Item:
+    """A value as plain str, bytes or int, so that equal values have one id. (An old file may have
+    half characters.)"""
+    kind = type(value)
+    if kind is str or kind is int or kind is bytes:
+        return value
+    return normal_value(value)

@@ -9,7 +9,9 @@ All V scores of a read come from a few Walsh-Hadamard transforms, so there is no
 The threshold for z is ``quantile(alpha, V)``, whatever the accumulator holds. Sums are integers, so
 taking a write back leaves no trace. Token j of the answer under ``root`` is at the address
 ``position_hashes(root, j)``; the ledger lists it, which makes forgetting exact, and is never asked
-for an answer.
+for an answer. Each token lies in the bank of its own address, so neither a long answer nor a
+subject of many relations fills one bank, and an accumulator that may grow is rebuilt with more
+banks, exactly, before its tokens become too many to be read whole.
 """
 
 from __future__ import annotations
@@ -26,13 +28,15 @@ from torch import Tensor
 from prism.holo.algebra.accumulator import Accumulator
 from prism.holo.algebra.codebook import HadamardCodebook
 from prism.holo.algebra.codes import bank_of, position_hashes, sign_codes
+from prism.holo.capacity.room import Room, item_accuracy
 from prism.holo.capacity.theory import facts_at, quantile
 from prism.holo.ledger import FORGOTTEN, Ledger
 
 DIM = 32_768  # numbers of a bank
-POOR = 0.9  # of a single token: a bank that is fuller takes no answer, as it would be cut short
+POOR = 0.9  # of a single token: a bank of a fixed register that is fuller takes no answer
 FALSE_READ, ACCURACY = 1e-5, 0.99999  # of a single token of an answer: long ones stay whole
 SPREAD = 4  # standard deviations of the tokens of a bank that there is room for
+SPARE = 2  # times the tokens that a grown accumulator has room for
 
 
 class AddressRead(NamedTuple):
@@ -51,6 +55,7 @@ class AnswerAccumulator:
         banks: B; an address is held in the bank of its hash, unless a call names banks.
         seed: of the token codes.
         dtype: integer type of the sums.
+        grow: take more banks where :meth:`bind` would leave too many tokens to be read whole.
     """
 
     def __init__(
@@ -61,6 +66,7 @@ class AnswerAccumulator:
         seed: int = 0,
         dtype: str = "int16",
         device: str | torch.device = "cpu",
+        grow: bool = False,
     ) -> None:
         if vocab_size < 2:
             raise ValueError(f"vocab_size = {vocab_size}: must be >= 2")
@@ -69,6 +75,7 @@ class AnswerAccumulator:
         self.ledger = Ledger()
         self.room = max(1, facts_at(POOR, dim, vocab_size, alpha=FALSE_READ))
         self._held = np.zeros(banks, np.int64)
+        self.grow, self._room = grow, Room(dim, banks, FALSE_READ, "filter", 1)
 
     @property
     def H(self) -> Tensor:
@@ -92,15 +99,33 @@ class AnswerAccumulator:
         places = np.arange(len(ids))
         addresses = position_hashes(np.full(len(ids), root), places)
         full = self._held + np.bincount(self._banks(addresses, None), minlength=len(self._held))
-        if full.max() > self.room:
+        if not self.grow and full.max() > self.room:
             raise ValueError(
                 f"an answer of {len(ids)} tokens: the register is too full for it; "
                 f"{self._held.sum():,} tokens are held in {len(full)} banks of {self.room:,}"
             )
         if root in self:
             self.forget(root)
+        if self.grow:
+            self._make_room(self.ledger.live + len(ids), self.ledger.live_facts + 1)
         self.write(addresses, ids)
         self.ledger.append(addresses, ids, places, self.ledger.source_id(source), time.time())
+
+    def _make_room(self, tokens: int, answers: int) -> None:
+        """Rebuild with more banks if so many tokens of so many answers would not be read whole."""
+        level, size = item_accuracy(ACCURACY, tokens, answers), len(self.codes)
+        if self._room.fits(tokens, size, level):
+            return
+        old, banks = self.accumulator, self.accumulator.banks
+        while not self._room.fits(SPARE * tokens, size, level):
+            banks *= 2
+            self._room = Room(old.dim, banks, FALSE_READ, "filter", 1)
+        rows, column = self.ledger.live_rows(), self.ledger.column
+        new = Accumulator(banks, old.dim, old.dtype, self.H.device)
+        signs = np.ones(len(rows), np.int64)
+        new.bind(column("key")[rows], column("value")[rows], self.codes, signs)
+        self.accumulator = new
+        self._held = np.bincount(bank_of(column("key")[rows], banks), minlength=banks)
 
     def forget(self, root: np.uint64) -> None:
         """Take an answer out again, exactly.

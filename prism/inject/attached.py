@@ -34,7 +34,8 @@ from prism.inject.reading import read
 from prism.inject.second_opinion import SecondOpinion
 from prism.inject.sync import Skipped
 from prism.inject.trigger import FactTrigger, Injection
-from prism.model.generate import stream_text
+from prism.model.generation.sampling import Sampling
+from prism.model.generation.text import stream_text
 from prism.model.holo_read import mix_facts
 
 FACTS = 1_000  # that a tape has room for if none is given
@@ -237,14 +238,18 @@ class AttachedLM:
         temperature: float = 0.0,
         seed: int = 0,
         top_k: int | None = None,
+        stop: Sequence[str] = (),
+        **more: Any,
     ) -> Iterator[tuple[str, Injection | None]]:
         """Continue ``prompt``: each new token's text, and the injection if that put it there.
 
-        The arguments are those of :func:`prism.model.generate.stream_text`.
+        The arguments are those of :func:`prism.model.generation.text.stream_text`; ``more``, of
+        :class:`prism.model.generation.sampling.Sampling`.
         """
         self._injected = []
+        sampling = Sampling(temperature, top_k, **more)
         for text, token, injection in stream_text(
-            self.last_step, self.tokenizer, prompt, max_new_tokens, temperature, top_k, seed
+            self.last_step, self.tokenizer, prompt, max_new_tokens, sampling, seed, stop
         ):
             if injection is not None and injection.token != token:
                 injection = None
@@ -259,9 +264,11 @@ class AttachedLM:
         temperature: float = 0.0,
         seed: int = 0,
         top_k: int | None = None,
+        stop: Sequence[str] = (),
+        **more: Any,
     ) -> str:
         """The continuation of ``prompt``; see :meth:`stream`."""
-        pieces = self.stream(prompt, max_new_tokens, temperature, seed, top_k)
+        pieces = self.stream(prompt, max_new_tokens, temperature, seed, top_k, stop, **more)
         return "".join(text for text, _ in pieces)
 
     def explain(self) -> list[Injection]:

@@ -32,7 +32,7 @@ from prism.inject.sync import LiveView, parts
 from prism.inject.trigger import Levels, noun_of, words
 
 NEGATIVES = 2  # subjects that the probes' nouns are asked about
-OPINION, AGREES, DOUBTS = 8.0, 0.06, 0.15  # weight of a second opinion's margin, its zero, bounds
+OPINION, AGREES, DOUBTS = 8.0, 0.085, 0.175  # weight of a second opinion's margin, its zero, bounds
 SMALLEST_GAP = 0.05  # between the two scores that clearness is measured by
 EXAMPLES = 8  # subjects that a wording's prototype is averaged over
 FALSE_READ = 1e-5  # chance that an address nobody wrote gives a token
@@ -266,7 +266,8 @@ class KnowledgeView(LiveView):
 
     def reset(self, room: int) -> None:
         size = len(self.knowledge.answers.codes)
-        self.knowledge.reset(AnswerAccumulator(vocab_size=size, banks=banks_for(room, size)))
+        banks = banks_for(room, size)
+        self.knowledge.reset(AnswerAccumulator(vocab_size=size, banks=banks, grow=True))
 
     def tokens_of(self, answer: str) -> int:
         return len(self.knowledge.tokenizer.encode(f" {answer}."))

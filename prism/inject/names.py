@@ -264,6 +264,6 @@ def _is_slip(name: bytes, text: bytes) -> bool:
         return False
     wrong = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
     return all(
-        min(len(a), len(b)) >= SHORTEST_TYPO - 1 and SMALL.fullmatch(a) and SMALL.fullmatch(b)
+        min(len(a), len(b)) >= SHORTEST_TYPO - 2 and SMALL.fullmatch(a) and SMALL.fullmatch(b)
         for a, b in wrong
     )

@@ -19,7 +19,7 @@ from torch import Tensor
 from prism.data.tokens import Tokenizer
 from prism.holo import FactStore, HoloTape
 from prism.holo.algebra.codes import position_hashes
-from prism.inject.addresses import banks_for
+from prism.inject.addresses import ACCURACY, banks_for
 from prism.inject.sync import LiveView, parts
 from prism.model.holo_read import FactRead
 from prism.ops.rolling import fact_key
@@ -33,7 +33,9 @@ class TokenFacts:
     Args:
         vocab_size: number of token ids V of the model.
         stop: token id that ends every answer.
-        dim, seed, alpha, banks: of the :class:`HoloTape`.
+        dim, seed, alpha, banks: of the :class:`HoloTape`, which grows with its answers so that
+            they are read whole.
+        overfill: keep its size whatever it holds, for studies of one size.
     """
 
     def __init__(
@@ -44,11 +46,13 @@ class TokenFacts:
         seed: int = 0,
         alpha: float = 1e-4,
         banks: int = 1,
+        overfill: bool = False,
     ) -> None:
         if not 0 <= stop < vocab_size:
             raise ValueError(f"stop = {stop}: must be a token id below vocab_size = {vocab_size}")
         self.vocab_size, self.stop = vocab_size, stop
         shape = {"dtype": "int16", "seed": seed, "alpha": alpha}
+        shape |= {"accuracy": ACCURACY, "overfill": overfill}
         self.tape = HoloTape(dim, banks, values=vocab_size, sequence=True, **shape)
 
     def __len__(self) -> int:

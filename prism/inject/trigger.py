@@ -98,7 +98,7 @@ class Levels:
         inside: added where no value is due: not after a word like "is", "by", "of" or a colon.
     """
 
-    open: float = 0.2
+    open: float = 0.4
     shared: float = -0.5
     asked: float = -4.0
     further: float = 1.0

@@ -4,21 +4,19 @@
 continues a sequence exactly. README.md has the equations of a block and the file of each.
 """
 
+from prism.model.generation.rows import Generation
 from prism.model.prism import Prism, PrismState
-from prism.model.protocol import (
-    LanguageModel,
-    LayerRouting,
-    PrismOutput,
-    detach_state,
-    map_state,
-)
+from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
+from prism.model.state import State, detach_state, map_state
 
 __all__ = [
+    "Generation",
     "LanguageModel",
     "LayerRouting",
     "Prism",
     "PrismOutput",
     "PrismState",
+    "State",
     "detach_state",
     "map_state",
 ]

@@ -30,17 +30,18 @@ from prism.model.neural import NeuralExpert
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LayerRouting
 from prism.model.router import Decision, Router, nothing_to_decide
+from prism.model.state import Leaf, State
 from prism.model.symbolic import SymbolicMachine, SymbolicState
 from prism.model.tape import TapeHeads, TapeState
 from prism.ops.delta import ChunkFrame, Written
 from prism.ops.dispatch import dispatch
-from prism.ops.documents import shift_right
+from prism.ops.documents import RowEnds, last_real, shift_right
 
 LEAST_SQUARE = 1e-12  # smallest mean square of the stream in a ratio
 
 
 @dataclass
-class BlockState:
+class BlockState(State):
     """State of one block: the bus ``[B, K, G]``, the last token's features ``[B, D]`` for the token
     shift of the neural expert, and the states of the other experts; None for one it lacks."""
 
@@ -52,12 +53,14 @@ class BlockState:
 
 @dataclass
 class Pass:
-    """Values shared by the blocks of one call: normalised embeddings ``[B, T, D]``, document
-    indices, padding, and the tape written so far."""
+    """Values that the blocks of one call pass on and never change: normalised embeddings
+    ``[B, T, D]``, document
+    indices, padding and where it begins, and the tape written so far."""
 
     symbols: Tensor
     doc_index: Tensor | None
     valid: Tensor | None
+    ends: RowEnds | None = None
     frame: ChunkFrame | None = None
     written: Written | None = None
 
@@ -92,13 +95,28 @@ class Block(nn.Module):
         if "symbolic" in self.kinds:
             self.symbolic = SymbolicMachine(dim, config.symbolic)
 
+    @property
+    def like(self) -> BlockState:
+        """Shapes of the state."""
+        dim, rates = self.bus_norm.weight.shape[0], len(self.bus.half_lives)
+        shifts = "neural" in self.kinds or self.anchor is not None
+        return BlockState(
+            Leaf((rates, dim // rates)),
+            Leaf((dim,), "narrow") if shifts else None,
+            self.memory.like if "memory" in self.kinds else None,
+            self.symbolic.like if "symbolic" in self.kinds else None,
+        )
+
     def forward(
         self, x: Tensor, state: BlockState | None, shared: Pass, want_routing: bool
-    ) -> tuple[Tensor, BlockState, Decision, LayerRouting | None]:
-        """``x [B, T, D]`` to the same shape; ``shared.written`` grows by this block's writes."""
+    ) -> tuple[Tensor, BlockState, Decision, LayerRouting | None, Pass]:
+        """``x [B, T, D]`` to the same shape, and ``shared`` for the next block, with this block's
+        writes. A function of its arguments: it may be run again (``torch.utils.checkpoint``)."""
         # the residual is at least fp32; what the matrices read has their type
         outer = self.bus_norm(x).to(self.bus.read.weight.dtype)
-        mixed, bus, gates = self.bus(outer, None if state is None else state.bus, shared.doc_index)
+        mixed, bus, gates = self.bus(
+            outer, None if state is None else state.bus, shared.doc_index, shared.ends
+        )
         x = x + mixed
         inner = self.expert_norm(x).to(outer.dtype)
         if self.router is None:
@@ -108,25 +126,27 @@ class Block(nn.Module):
         last = tape = symbolic = write_gates = primitive = read = None
         features = {}
         if "neural" in self.kinds or self.anchor is not None:
-            before = shift_right(inner, None if state is None else state.last, shared.doc_index)
-            last = inner[:, -1]
+            carried = None if state is None else state.last
+            before = shift_right(inner, carried, shared.doc_index)
+            last = last_real(inner, carried, shared.ends)
         if self.anchor is not None:
             x = x + self.anchor.emit(self.anchor(inner, before)).to(x.dtype)
         if "neural" in self.kinds:
             features["neural"] = self.neural(inner, before)
         if "memory" in self.kinds:
-            read, tape, write_gates = self._remember(inner, state, shared)
+            read, tape, write_gates, shared = self._remember(inner, state, shared)
             features["memory"] = read
         if "symbolic" in self.kinds:
             features["symbolic"], symbolic, primitive = self.symbolic(
                 shared.symbols.to(outer.dtype),
                 None if state is None else state.symbolic,
                 shared.doc_index,
+                shared.ends,
             )
         if features:
             added = self._mix(features, decision).to(x.dtype)
             if self.router.independent:  # while exploring, an untrained expert costs nothing
-                ratio = output_norm_ratio(added, x) * (1 - self.router.epsilon)
+                ratio = output_norm_ratio(added, x) * (1 - self.router.exploring)
                 decision = dataclasses.replace(decision, penalty=ratio)
             x = x + added
         routing = None
@@ -134,24 +154,26 @@ class Block(nn.Module):
             loads = None if read is None else read.square().mean(dim=-1).sqrt()
             shown = (decision.probability, decision.ran, gates, primitive, write_gates, loads)
             routing = LayerRouting(self.kinds, *shown)
-        return x, BlockState(bus, last, tape, symbolic), decision, routing
+        return x, BlockState(bus, last, tape, symbolic), decision, routing, shared
 
     def _remember(
         self, x: Tensor, state: BlockState | None, shared: Pass
-    ) -> tuple[Tensor, object, Tensor]:
-        if shared.frame is None and self.memory.config.content_heads:
-            shared.frame = self.memory.frame(x.shape[1], shared.doc_index, x)
+    ) -> tuple[Tensor, TapeState, Tensor, Pass]:
+        frame = shared.frame
+        if frame is None and self.memory.config.content_heads:
+            frame = self.memory.frame(x.shape[1], shared.doc_index, x, shared.ends)
         read, tape, written, write_gates = self.memory(
             x,
             None if state is None else state.tape,
             shared.doc_index,
             shared.valid,
-            shared.frame,
+            frame,
             shared.written,
+            shared.ends,
         )
-        if self.shared:
-            shared.written = written
-        return read, tape, write_gates
+        written = written if self.shared else shared.written
+        after = Pass(shared.symbols, shared.doc_index, shared.valid, shared.ends, frame, written)
+        return read, tape, write_gates, after
 
     def _mix(self, features: dict[str, Tensor], decision: Decision) -> Tensor:
         """Sum over experts of weight times output, each on the tokens that chose it."""

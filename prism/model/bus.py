@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from prism.model.norm import RMSNorm, promote
+from prism.ops.documents import RowEnds, last_real
 from prism.ops.scan import decay_scan
 
 
@@ -31,7 +32,11 @@ class MultiRateBus(nn.Module):
         nn.init.zeros_(self.write.weight)  # the bus adds nothing at first
 
     def forward(
-        self, x: Tensor, carry: Tensor | None, doc_index: Tensor | None
+        self,
+        x: Tensor,
+        carry: Tensor | None,
+        doc_index: Tensor | None,
+        ends: RowEnds | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """``x [B, T, D]`` to the output ``[B, T, D]``, the carry ``[B, K, D/K]`` and the gates
         ``[B, T, K]``."""
@@ -40,4 +45,4 @@ class MultiRateBus(nn.Module):
         z = promote(z).unflatten(-1, (len(self.half_lives), -1))  # [B, T, K, D/K]
         h = decay_scan(z, self.half_lives, carry, doc_index, self.chunk)
         mixed = self.norm((h * gates[..., None]).flatten(2)).to(u.dtype)
-        return self.write(mixed * nn.functional.silu(u)), h[:, -1], gates
+        return self.write(mixed * nn.functional.silu(u)), promote(last_real(h, carry, ends)), gates

@@ -24,7 +24,8 @@ import torch
 from torch import Tensor, nn
 
 from prism.model.norm import promote
-from prism.ops.documents import previous_index
+from prism.model.state import Leaf, State
+from prism.ops.documents import RowEnds, last_real, previous_index
 from prism.ops.rolling import affine_scan, fact_keys, run_hashes
 
 NO_PART, SUBJECT, RELATION = range(3)
@@ -47,7 +48,7 @@ class FactReader(Protocol):
 
 
 @dataclass
-class HoloState:
+class HoloState(State):
     """Trigger state between calls: ``hashes [B, 2]`` of the last subject and relation, ``part
     [B]`` of the last token, ``query_run [B]`` how many tokens in a row asked, up to the last."""
 
@@ -80,6 +81,8 @@ class FactQueries:
 class HoloRead(nn.Module):
     """Args: ``dim`` D."""
 
+    like = HoloState(Leaf((2,), "index"), Leaf((), "index"), Leaf((), "index"))
+
     def __init__(self, dim: int) -> None:
         super().__init__()
         self.roles = nn.Linear(dim, 4)
@@ -93,6 +96,7 @@ class HoloRead(nn.Module):
         doc_index: Tensor | None,
         valid: Tensor | None,
         state: HoloState | None,
+        ends: RowEnds | None = None,
     ) -> tuple[FactQueries, HoloState]:
         """Queries of ``tokens [B, T]`` with normalised features ``x [B, T, D]``."""
         scores = promote(self.roles(x.to(self.roles.weight.dtype)))
@@ -121,8 +125,9 @@ class HoloRead(nn.Module):
             (query_run - 1).clamp(min=0),
             torch.zeros_like(asks),
         )
-        last = torch.stack([h[:, -1] for h in hashes], dim=1)
-        return queries, HoloState(last, part[:, -1], query_run[:, -1])
+        last = [last_real(h, state.hashes[:, i], ends) for i, h in enumerate(hashes)]
+        run = last_real(query_run, state.query_run, ends)
+        return queries, HoloState(torch.stack(last, dim=1), last_real(part, state.part, ends), run)
 
 
 def fact_reader(facts: FactReader | None, tape: FactReader | None) -> FactReader | None:

@@ -21,7 +21,6 @@ class NeuralExpert(nn.Module):
         self.gate = nn.Linear(dim, hidden, bias=False)
         self.value = nn.Linear(dim, hidden, bias=False)
         self.shift = nn.Parameter(torch.rand(dim))  # spread, so that both tokens can be told apart
-        self.shift._no_weight_decay = True
         self.write = nn.Linear(hidden, dim, bias=False)
         nn.init.normal_(self.gate.weight, std=dim**-0.5)
         nn.init.normal_(self.value.weight, std=dim**-0.5)

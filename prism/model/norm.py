@@ -12,13 +12,12 @@ def promote(x: Tensor) -> Tensor:
 
 
 class RMSNorm(nn.Module):
-    """Normalise the last axis; the gain starts at 1 and is not weight-decayed."""
+    """Normalise the last axis; the gain starts at 1."""
 
     def __init__(self, dim: int, eps: float = 1e-6) -> None:
         super().__init__()
         self.eps = eps
         self.weight = nn.Parameter(torch.ones(dim))
-        self.weight._no_weight_decay = True
 
     def forward(self, x: Tensor) -> Tensor:
         """``[..., dim]`` to ``[..., dim]``, same dtype."""

@@ -13,30 +13,33 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from prism.config import PrismConfig
 from prism.model.block import Block, BlockState, Pass
-from prism.model.checkpoint import read_config, read_weights, save
+from prism.model.checkpoint import load_into
 from prism.model.holo_read import FactReader, HoloRead, HoloState, fact_reader, inject_facts
 from prism.model.norm import RMSNorm, promote
-from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput
+from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput, own_state
 from prism.model.router import Decision, mean_of_real
-from prism.ops.documents import document_index
+from prism.model.state import Leaf, State, map_state
+from prism.ops.seeded import seeded
 
 EMBEDDING_STD = 0.125
 
 
 @dataclass
-class PrismState:
-    """States of all blocks; ``segment [B]``, the segment id of the last token (None when the call
-    had no ``segment_ids``); ``holo``, the state of the fact query, with ``holo_mode``.
+class PrismState(State):
+    """States of all blocks; ``segment [B]``, the segment id of the last real token, negative where
+    there was none (None as long as no call had ``segment_ids``); ``holo``, the state of the fact
+    query, with ``holo_mode``.
 
-    Explicit tensors that continue a sequence exactly. Their size does not depend on the number of
-    tokens read. Every entry has a batch axis first, so states can be sliced, stacked and moved
-    like data.
+    Explicit tensors that continue a sequence exactly, padding or not. Their size does not depend
+    on the number of tokens read. Every entry has a batch axis first, so states can be chosen,
+    repeated, moved and saved like data: :class:`prism.model.state.State`.
     """
 
     blocks: tuple[BlockState, ...]
@@ -51,11 +54,12 @@ class Prism(LanguageModel):
         config: the whole description of the model.
     """
 
+    kind = "prism"
+
     def __init__(self, config: PrismConfig) -> None:
         super().__init__()
         self.config = config
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(config.seed)
+        with seeded(config.seed):
             # logits of unit variance at the start
             self.temper = config.d_model**-0.5 / EMBEDDING_STD
             self.embedding = nn.Embedding(config.vocab_size, config.d_model)
@@ -70,8 +74,13 @@ class Prism(LanguageModel):
                 nn.init.normal_(self.head.weight, std=EMBEDDING_STD)
             # drawn last: the other weights do not depend on holo_mode
             self.holo = HoloRead(config.d_model) if config.holo_mode else None
+        self.to(torch.get_default_dtype())
+        holo = None if self.holo is None else self.holo.like
+        blocks = tuple(cast(Block, block).like for block in self.blocks)
+        self.like = PrismState(blocks, Leaf((), "index", optional=True), holo)
 
-    save = save
+    def remade(self) -> Prism:
+        return Prism(self.config)
 
     def forward(
         self,
@@ -97,34 +106,34 @@ class Prism(LanguageModel):
         facts = fact_reader(facts, tape)
         if facts is not None and self.holo is None:
             raise ValueError("facts: this model reads none; PrismConfig.holo_mode must be True")
-        doc_index = document_index(segment_ids, None if state is None else state.segment)
-        x = promote(self.first_norm(self.embedding(tokens)))
-        shared = Pass(x, doc_index, None if segment_ids is None else segment_ids >= 0)
+        rows = self.begin(tokens, state, segment_ids)
+        x = promote(self.first_norm(self.embed(rows.tokens)))
+        shared = Pass(x, rows.doc_index, rows.valid, rows.ends)
         x, states, decisions, details = self._through_blocks(x, state, shared, routing)
         penalty = self.config.penalty_weight * sum(d.penalty for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
-        hidden = (last * self.temper).to(self.head.weight.dtype)
+        hidden = rows.restore_real(last) * self.temper
+        hidden = hidden.to(self.head.weight.dtype)
         logits = self.head(hidden)
         queries = holo = None
         if self.holo is not None:
             before = None if state is None else state.holo
-            queries, holo = self.holo(last, tokens, doc_index, shared.valid, before)
+            queries, holo = self.holo(
+                last, rows.tokens, rows.doc_index, rows.valid, before, rows.ends
+            )
+            queries = map_state(queries, rows.restore)
             if facts is not None:
                 logits = inject_facts(logits, queries, facts)
-        if segment_ids is not None:
-            segment = segment_ids[:, -1]
-        else:
-            segment = None if state is None else state.segment
         return PrismOutput(
             logits,
-            PrismState(states, segment, holo),
-            mean_of_real(penalty, shared.valid),
-            details if routing else None,
+            own_state(PrismState(states, rows.segment, holo)),
+            mean_of_real(penalty, rows.valid),
+            map_state(details, rows.restore) if routing else None,
             torch.stack(
                 [self._load_row(*both) for both in zip(self.blocks, decisions, strict=True)]
             ),
             queries,
-            penalty,
+            rows.restore(penalty),
             hidden,
         )
 
@@ -136,7 +145,7 @@ class Prism(LanguageModel):
         states, decisions, details = [], [], []
         for i, block in enumerate(self.blocks):
             before = None if state is None else state.blocks[i]
-            x, carried, decision, detail = block(x, before, shared, routing)
+            x, carried, decision, detail, shared = self.run_block(block, x, before, shared, routing)
             states.append(carried)
             decisions.append(decision)
             details.append(detail)
@@ -150,6 +159,7 @@ class Prism(LanguageModel):
         return row
 
     def set_exploration(self, epsilon: float) -> None:
+        super().set_exploration(epsilon)
         for block in self.blocks:
             if block.router is not None:
                 block.router.epsilon = float(epsilon)
@@ -157,6 +167,9 @@ class Prism(LanguageModel):
     def after_step(self, loads: Tensor | None) -> None:
         if loads is None:
             raise ValueError("loads = None: must be the output.loads of the step just taken")
+        wanted = (len(self.blocks), len(self.config.expert_kinds))
+        if loads.shape != wanted:
+            raise ValueError(f"loads of shape {tuple(loads.shape)}: must be {wanted}, [L, E]")
         for block, row in zip(self.blocks, loads, strict=True):
             if block.router is None:
                 continue
@@ -165,13 +178,12 @@ class Prism(LanguageModel):
 
 
 def load_saved(directory: str | Path, device: str | torch.device = "cpu") -> Prism:
-    """The model that :meth:`Prism.save` wrote.
+    """The PRISM model that :meth:`Prism.save` wrote, in evaluation mode.
 
     Raises:
         FileNotFoundError: a file is missing.
-        ValueError: the files do not belong together; names the field or tensor.
+        ValueError: the files do not belong together, or hold another model; names the field or
+            tensor.
     """
-    config, dtype = read_config(Path(directory))
-    model = Prism(config).to(dtype)
-    read_weights(Path(directory), model)
-    return model.to(device)
+    makers = {"prism": lambda config, _: Prism(config)}
+    return cast(Prism, load_into(makers, Path(directory), device))

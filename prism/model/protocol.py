@@ -2,11 +2,11 @@
 
 ``model(tokens, state=None, segment_ids=None)`` gives a :class:`PrismOutput`. The trainer, the
 benchmarks and the tests see only this, so PRISM and its baselines are measured by the same code.
+:meth:`LanguageModel.begin` is the one place where the arguments of a call are checked.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,10 +14,16 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from prism.config import PrismConfig
-from prism.model.generate import generate
+from prism.model import checkpoint as disk
+from prism.model.generation.decode import generate, stream
 from prism.model.holo_read import FactQueries
+from prism.model.state import State, check_state, owned
+from prism.model.state import detach_state as detach_state  # so imported by many
+from prism.model.state import map_state as map_state
+from prism.ops.documents import Rows, padding_last
 
 
 @dataclass
@@ -51,7 +57,7 @@ class PrismOutput:
     """Result of a forward pass.
 
     Attributes:
-        logits: ``[B, T, V]``; position t predicts token t + 1.
+        logits: ``[B, T, V]``; position t predicts token t + 1. 0 at padding.
         state: everything needed to continue the sequences exactly.
         aux_loss: scalar to add to the training loss: the router's z-loss or the output-norm penalty
             of the experts; 0 for baselines.
@@ -75,25 +81,110 @@ class PrismOutput:
 
 
 class LanguageModel(nn.Module):
-    """Base of PRISM and its baselines."""
+    """Base of PRISM and its baselines: an ``embedding``, ``blocks``, and a ``head``.
+
+    Attributes:
+        config: what the model is built from.
+        kind: its name in a file, ``"prism"`` or that of a baseline.
+        recompute: keep only the inputs of the blocks for the backward pass and compute the rest
+            again (arXiv 1604.06174): about a third more time, much less memory, equal gradients.
+        like: state of the model with a :class:`prism.model.state.Leaf` for each tensor.
+    """
 
     config: PrismConfig
+    kind: str
+    embedding: nn.Embedding
+    head: nn.Linear
+    recompute: bool = False
+    like: State
+    hidden: int  # of a baseline, the width of its MLP
+
+    def __init__(self) -> None:
+        super().__init__()
+        # a hook, as the model may be a part of the one that loads
+        self.register_load_state_dict_post_hook(_tie_again)
+
+    @abstractmethod
+    def remade(self) -> LanguageModel:
+        """A model of the same config, as it is at first."""
 
     @abstractmethod
     def forward(
-        self, tokens: Tensor, state: Any = None, segment_ids: Tensor | None = None
+        self,
+        tokens: Tensor,
+        state: Any = None,
+        segment_ids: Tensor | None = None,
+        routing: bool = False,
     ) -> PrismOutput:
         """Read ``tokens [B, T]``, continuing ``state``.
 
         Args:
-            tokens: ``[B, T]`` int64 ids.
+            tokens: ``[B, T]`` int64 or int32 ids, B and T >= 1.
             state: ``output.state`` of the call before, or None at the start.
-            segment_ids: ``[B, T]`` document of each token; negative = padding. None = one
-                document per row, continuing the carried one.
+            segment_ids: ``[B, T]`` document of each token, signed integers; negative = padding,
+                which leaves a row's state as it was. None = one document per row, continuing the
+                carried one. Of a mask (1 = real): ``mask.long() - 1``.
+            routing: also return what every block decided per token; None without a router.
+
+        Raises:
+            ValueError: an argument of another shape, type or device, or a state of another model;
+                names the argument, its value and what is allowed.
         """
 
+    def begin(self, tokens: Tensor, state: Any, segment_ids: Tensor | None) -> Rows:
+        """Check the arguments of a call and put the padding of each row last.
+
+        Only shapes, types and devices are looked at: nothing waits for a GPU.
+
+        Raises:
+            ValueError: see :meth:`forward`.
+        """
+        weight = self.embedding.weight
+        _check_ids("tokens", tokens, (torch.int64, torch.int32), "int64 or int32 ids")
+        if tokens.dim() != 2 or 0 in tokens.shape:
+            shape = list(tokens.shape)
+            raise ValueError(f"tokens of shape {shape}: must be [B, T] with B >= 1 and T >= 1")
+        if tokens.device != weight.device:
+            raise ValueError(f"tokens on {tokens.device}: must be on {weight.device}, the model's")
+        if segment_ids is not None:
+            signed = (torch.int64, torch.int32, torch.int16, torch.int8)
+            allowed = "signed integers, negative = padding; of a mask, mask.long() - 1"
+            _check_ids("segment_ids", segment_ids, signed, allowed)
+            if segment_ids.shape != tokens.shape:
+                found, wanted = list(segment_ids.shape), list(tokens.shape)
+                raise ValueError(f"segment_ids of shape {found}: must be {wanted}, as tokens are")
+            if segment_ids.device != tokens.device:
+                raise ValueError(
+                    f"segment_ids on {segment_ids.device}: must be on {tokens.device}, as tokens"
+                )
+            segment_ids = segment_ids.long()
+        if state is not None:
+            check_state(state, self.like, tokens.shape[0], weight.dtype, tokens.device)
+        return padding_last(tokens.long(), segment_ids, None if state is None else state.segment)
+
+    def embed(self, tokens: Tensor) -> Tensor:
+        """Embeddings ``[B, T, D]``.
+
+        Raises:
+            ValueError: an id outside the vocabulary. A GPU reports it in its own way, later.
+        """
+        if torch.compiler.is_compiling():
+            return self.embedding(tokens)
+        try:
+            return self.embedding(tokens)
+        except IndexError as error:
+            low, high = (int(x) for x in tokens.aminmax())
+            last = self.embedding.num_embeddings - 1
+            raise ValueError(f"tokens: ids {low} to {high}: must be in 0..{last}") from error
+
+    def run_block(self, block: nn.Module, *args: Any) -> Any:
+        """``block(*args)``; what it computes inside is not kept with :attr:`recompute`."""
+        if not (self.recompute and torch.is_grad_enabled()):
+            return block(*args)
+        return checkpoint(block, *args, use_reentrant=False, preserve_rng_state=False)
+
     def num_parameters(self, trainable_only: bool = False) -> int:
-        """Number of parameter elements, shared ones counted once.
+        """Number of parameter elements, shared ones counted once, frozen ones too.
 
         Args:
             trainable_only: leave out those of frozen parameters.
@@ -101,42 +192,64 @@ class LanguageModel(nn.Module):
         return sum(p.numel() for p in self.parameters() if p.requires_grad or not trainable_only)
 
     def set_exploration(self, epsilon: float) -> None:
-        """Weight in [0, 1] that kinds which lost a token still get; nothing to do without a
-        router."""
+        """Weight in [0, 1] that kinds which lost a token still get while training; evaluation
+        mode never explores. Nothing to do without a router.
+
+        Raises:
+            ValueError: outside of [0, 1].
+        """
+        if not 0 <= epsilon <= 1:
+            raise ValueError(f"epsilon = {epsilon}: must be in [0, 1]")
 
     def after_step(self, loads: Tensor | None) -> None:
-        """To be called once after each optimizer step with the (summed or averaged)
-        ``output.loads`` of that step; nothing to do without a router."""
+        """To be called once after each optimizer step with the ``output.loads`` of that step,
+        summed or averaged over its batches; nothing to do without a router."""
 
     def state_bytes(self, context: int = 1) -> int:
-        """Bytes that one sequence's state takes after ``context`` tokens."""
-        device = next(self.parameters()).device
+        """Bytes that one sequence's state takes after ``context`` tokens.
+
+        Raises:
+            ValueError: ``context`` below 1.
+        """
+        if context < 1:
+            raise ValueError(f"context = {context}: must be >= 1")
         training = self.training
         self.eval()
         with torch.no_grad():
-            state = self(torch.zeros(1, context, dtype=torch.long, device=device)).state
+            device = next(self.parameters()).device
+            tokens = torch.zeros(1, context, dtype=torch.long, device=device)
+            state = self(tokens).state
         self.train(training)
-        sizes: list[int] = []
-        map_state(state, lambda x: sizes.append(x.numel() * x.element_size()) or x)
-        return sum(sizes)
+        return state.nbytes
 
     generate = generate
+    stream = stream
+    save = disk.save
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Any:
+        """Every move and change of type goes through here; those that make new parameters, as
+        ``to_empty`` does, would part the head from the embedding."""
+        super()._apply(fn, recurse)
+        self._tie()
+        return self
+
+    def _tie(self) -> None:
+        if self.config.tie_embeddings and self.head.weight is not self.embedding.weight:
+            self.head.weight = self.embedding.weight
 
 
-def map_state(state: Any, fn: Callable[[Tensor], Tensor]) -> Any:
-    """Apply ``fn`` to every tensor of a state (dataclasses, tuples, lists, dicts, None)."""
-    if isinstance(state, Tensor):
-        return fn(state)
-    if dataclasses.is_dataclass(state) and not isinstance(state, type):
-        values = {f.name: map_state(getattr(state, f.name), fn) for f in dataclasses.fields(state)}
-        return type(state)(**values)
-    if isinstance(state, list | tuple):
-        return type(state)(map_state(x, fn) for x in state)
-    if isinstance(state, dict):
-        return {k: map_state(v, fn) for k, v in state.items()}
-    return state
+def _tie_again(model: LanguageModel, _: Any) -> None:
+    """Undo what loading with ``assign=True`` does to a tied head."""
+    model._tie()
 
 
-def detach_state(state: Any) -> Any:
-    """The same state, cut from the graph that made it."""
-    return map_state(state, Tensor.detach)
+def _check_ids(name: str, x: Any, dtypes: tuple[torch.dtype, ...], allowed: str) -> None:
+    if not isinstance(x, Tensor):
+        raise ValueError(f"{name} = {type(x).__name__}: must be a tensor of {allowed}")
+    if x.dtype not in dtypes:
+        raise ValueError(f"{name} of {x.dtype}: must be {allowed}")
+
+
+def own_state(state: Any) -> Any:
+    """The state with no tensor that is a view of a larger one."""
+    return map_state(state, owned)

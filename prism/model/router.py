@@ -12,16 +12,19 @@ changes no other kind's weight: parts that were trained apart can be put togethe
 
 Token choice, dropless: a token's choice depends on that token's features alone. The selection bias
 is moved only by :meth:`Router.balance`, after an optimiser step, toward *target* loads measured on
-batches that are already past (arXiv 2408.15664); a forward never touches it. ``epsilon`` in [0, 1]
-lets the kinds that lost run at that fraction of their weight, so a run can anneal from a soft
-mixture (1) to a hard choice (0). The z-loss of a token, ``logsumexp(logits)^2``, keeps logits small
+batches that are already past (arXiv 2408.15664); a forward never touches it. It is fp32 in a model
+of any type: in bf16 small steps would stop moving it. ``epsilon`` in [0, 1] lets the kinds that
+lost run at that fraction of their weight while training, so a run can anneal from a soft mixture
+(1) to a hard choice (0). The z-loss of a token, ``logsumexp(logits)^2``, keeps logits small
 (arXiv 2202.08906). With independent gates the penalty is computed in ``prism.model.block`` from
 what the experts add to the stream.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -79,19 +82,40 @@ class Router(nn.Module):
         nn.init.normal_(self.score.weight, std=0.1 * config.d_model**-0.5)
         if self.independent:
             nn.init.zeros_(self.score.bias)
-        forced = [kind in config.always_on for kind in kinds]
-        self.register_buffer("forced", torch.tensor(forced), persistent=False)
-        self.register_buffer("target", self._targets(config), persistent=False)
-        self.register_buffer("selection_bias", torch.zeros(len(kinds)))
+        # constants are no buffers: those would be lost with the meta device's memory
+        self.forced = tuple(i for i, kind in enumerate(kinds) if kind in config.always_on)
+        self.target = self._targets(config)
+        self.register_buffer("selection_bias", torch.zeros(len(kinds), dtype=torch.float32))
 
-    def _targets(self, config: PrismConfig) -> Tensor:
-        """Wanted load per kind, ``[E]``, summing to k: the config's, or equal among the kinds
-        that compete."""
+    @property
+    def exploring(self) -> float:
+        """The exploration that holds now: none in evaluation mode."""
+        return self.epsilon if self.training else 0.0
+
+    def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> Any:
+        before = self.selection_bias
+        super()._apply(fn, recurse)
+        self._keep_fp32(before)
+        return self
+
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._keep_fp32(self.selection_bias)  # with assign=True the saved tensor takes its place
+
+    def _keep_fp32(self, values: Tensor) -> None:
+        """Make the bias fp32 again, with ``values``, if it was cast."""
+        if self.selection_bias.dtype != torch.float32:
+            device = self.selection_bias.device
+            self.selection_bias = values.to(device=device, dtype=torch.float32)
+
+    def _targets(self, config: PrismConfig) -> tuple[float, ...]:
+        """Wanted load per kind, summing to k: the config's, or equal among the kinds that
+        compete."""
         count, forced = len(self.kinds), sum(kind in config.always_on for kind in self.kinds)
         if config.balance_target is not None and self.kinds == config.expert_kinds:
-            return torch.tensor(config.balance_target)
+            return config.balance_target
         share = (self.topk - forced) / max(count - forced, 1)
-        return torch.tensor([1.0 if k in config.always_on else share for k in self.kinds])
+        return tuple(1.0 if k in config.always_on else share for k in self.kinds)
 
     def forward(self, x: Tensor, valid: Tensor | None) -> Decision:
         """Decide for ``x [B, T, D]``; padding (``valid [B, T]`` False) is not in the load."""
@@ -107,22 +131,35 @@ class Router(nn.Module):
         if self.topk == len(self.kinds):
             chosen, ran = None, torch.ones_like(probability, dtype=torch.bool)
         else:
-            preference = (probability + self.selection_bias).masked_fill(self.forced, torch.inf)
-            best = preference.detach().topk(self.topk, dim=-1).indices
+            preference = probability.detach() + self.selection_bias
+            for i in self.forced:
+                preference[..., i] = torch.inf
+            best = preference.topk(self.topk, dim=-1).indices
             ran = torch.zeros_like(probability, dtype=torch.bool).scatter(-1, best, True)
             chosen = ran
-            if self.epsilon > 0:
-                weight = torch.where(ran, weight, self.epsilon * weight)
+            if self.exploring > 0:
+                weight = torch.where(ran, weight, self.exploring * weight)
                 chosen = None
         load = mean_of_real(ran.to(penalty.dtype), valid)
         return Decision(probability, weight, chosen, load.detach(), penalty)
 
     @torch.no_grad()
     def balance(self, load: Tensor) -> None:
-        """Move the selection bias one step toward the target loads, given the loads ``[E]`` of
-        the batch just trained on."""
+        """Move the selection bias one step toward the target loads.
+
+        Args:
+            load: ``[E]`` loads of the batch just trained on. A row that does not sum to k, a sum
+                over batches, is first divided by what makes it; one of zeros, of a batch without
+                a real token, moves nothing.
+        """
         if self.topk == len(self.kinds):
             return
-        delta = torch.sign(self.target - load.to(self.target)) * self.rate
-        delta = delta.masked_fill(self.forced, 0.0)
-        self.selection_bias += delta - delta.mean()
+        target = self.selection_bias.new_tensor(self.target)
+        load = load.to(target)
+        total = load.sum()
+        # rows that sum to k but for rounding stay as they are, to the bit
+        off = (total - self.topk).abs() > 1e-3 * self.topk
+        load = torch.where(off, load * (self.topk / total.clamp(min=1e-12)), load)
+        delta = torch.sign(target - load) * self.rate
+        delta[list(self.forced)] = 0.0
+        self.selection_bias += torch.where(total > 0, delta - delta.mean(), 0.0)

@@ -31,8 +31,9 @@ from torch import Tensor, nn
 from prism.config import SymbolicConfig
 from prism.model.norm import promote
 from prism.model.primitives import CAUSAL_LIBRARY, TOKEN_LIBRARY, UnitInputs, angle_steps
+from prism.model.state import Leaf, State
 from prism.ops.choice import hard_choice
-from prism.ops.documents import shift_right
+from prism.ops.documents import RowEnds, last_real, shift_right
 
 INPUT_STD = 2.2  # of the inputs a; the gate inputs b start 1/16 of it
 FIRST_PREFERENCE = 2.0  # head start of a unit's first primitive, in logits
@@ -55,7 +56,7 @@ def first_choices(config: SymbolicConfig) -> list[int]:
 
 
 @dataclass
-class SymbolicState:
+class SymbolicState(State):
     """State of one symbolic expert.
 
     Attributes:
@@ -80,8 +81,6 @@ class SymbolicMachine(nn.Module):
         self.theta = nn.Parameter(torch.zeros(2 * units))
         self.choice = nn.Parameter(torch.zeros(choices, 4, units))
         self.preference = nn.Parameter(torch.zeros(choices, units))
-        for p in (self.gate_start, self.theta, self.choice, self.preference):
-            p._no_weight_decay = True
         self.write = nn.Linear(2 * units, dim, bias=False)
         self._reset(dim)
 
@@ -95,8 +94,19 @@ class SymbolicMachine(nn.Module):
         self.write.weight.copy_(self.read.weight[: 2 * units].T / INPUT_STD)
         self.read.weight /= self.input_rate
 
+    @property
+    def like(self) -> SymbolicState:
+        """Shapes of the state."""
+        units = Leaf((self.config.units,))
+        carried = {name: units for name in self.config.primitives if name in CAUSAL_LIBRARY}
+        return SymbolicState(units, carried)
+
     def forward(
-        self, x: Tensor, state: SymbolicState | None, doc_index: Tensor | None
+        self,
+        x: Tensor,
+        state: SymbolicState | None,
+        doc_index: Tensor | None,
+        ends: RowEnds | None = None,
     ) -> tuple[Tensor, SymbolicState, Tensor]:
         """``x [B, T, D]`` to features ``[B, T, 2 U]``, the new state, and the primitive that each
         unit picked ``[B, T, U]``."""
@@ -116,12 +126,13 @@ class SymbolicMachine(nn.Module):
         for name in self.config.primitives:
             if name in CAUSAL_LIBRARY:
                 pair, total = CAUSAL_LIBRARY[name](inputs)
-                carried[name] = total[:, -1]
+                carried[name] = last_real(total, inputs.carried.get(name), ends)
             else:
                 pair = TOKEN_LIBRARY[name](inputs)
             results.append(pair)
         y, picked = hard_choice(self._scores(raw), results)
-        return y, SymbolicState(gate_next[:, -1], carried), picked
+        gate = last_real(gate_next, None if state is None else state.gate, ends)
+        return y, SymbolicState(gate, carried), picked
 
     def _scores(self, raw: Tensor) -> Tensor:
         """Score of each primitive for each unit, ``[B, T, P, U]``, from its own four inputs."""

@@ -22,13 +22,14 @@ from torch import Tensor, nn
 
 from prism.config import TapeConfig
 from prism.model.norm import promote
+from prism.model.state import Leaf, State
 from prism.ops.delta import ChunkFrame, Written, chunk_frame, delta_rule
-from prism.ops.documents import shift_right
+from prism.ops.documents import RowEnds, last_real, shift_right
 from prism.ops.ring import offset_query, phases, ring_read
 
 
 @dataclass
-class TapeState:
+class TapeState(State):
     """Fast-weight state of one memory layer. Hc content heads, Hp position heads.
 
     Attributes:
@@ -67,18 +68,30 @@ class TapeHeads(nn.Module):
             self.encode = nn.Linear(dim, content * slots, bias=False)
             nn.init.normal_(self.encode.weight, std=dim**-0.5)
             self.mix = nn.Parameter(torch.zeros(content))
-            self.mix._no_weight_decay = True
         if position:
             self.steer = nn.Linear(dim, position * slots, bias=False)
             nn.init.normal_(self.steer.weight, std=0.1 * dim**-0.5)
             offsets = [offset_query(slots, (1 + i) % slots) for i in range(position)]
             self.offset = nn.Parameter(torch.stack(offsets).to(self.value.weight))
-            self.offset._no_weight_decay = True
 
-    def frame(self, length: int, doc_index: Tensor | None, x: Tensor) -> ChunkFrame:
+    @property
+    def like(self) -> TapeState:
+        """Shapes of the state; a kind of head that is not there leaves an empty tensor."""
+        content, position = self.config.content_heads, self.config.position_heads
+        slots, width = self.config.num_slots, self.config.d_mem
+        return TapeState(
+            Leaf((content, slots, width) if content else (0,)),
+            Leaf((content, slots) if content else (0,)),
+            Leaf((slots - 1, position, width) if position else (0,)),
+        )
+
+    def frame(
+        self, length: int, doc_index: Tensor | None, x: Tensor, ends: RowEnds | None = None
+    ) -> ChunkFrame:
         """Chunk constants of one call, the same for all layers."""
         retention = torch.tensor(self.config.retentions, dtype=torch.float64, device=x.device)
-        return chunk_frame(length, retention, doc_index, self.chunk, promote(x).dtype)
+        count_real = None if ends is None else ends.count
+        return chunk_frame(length, retention, doc_index, self.chunk, promote(x).dtype, count_real)
 
     def forward(
         self,
@@ -88,6 +101,7 @@ class TapeHeads(nn.Module):
         valid: Tensor | None,
         frame: ChunkFrame | None,
         below: Written | None,
+        ends: RowEnds | None = None,
     ) -> tuple[Tensor, TapeState, Written | None, Tensor]:
         """Write and read.
 
@@ -98,6 +112,7 @@ class TapeHeads(nn.Module):
             valid: ``[B, T]`` False at padding, or None.
             frame: :meth:`frame` of this call; None without content heads.
             below: writes of the layers below in this call; None = nothing.
+            ends: where the real tokens of each row end; None = at T.
 
         Returns:
             Reads ``[B, T, H * M]``, the new state, what was written so far, and the write gates
@@ -112,7 +127,7 @@ class TapeHeads(nn.Module):
         code = fast_weights = ring = value.new_zeros(len(x), 0)
         if content:
             mine = slice(0, content)
-            query, key, code = self._codes(x, state, doc_index)
+            query, key, code = self._codes(x, state, doc_index, ends)
             o, fast_weights, below = delta_rule(
                 query,
                 key,
@@ -130,6 +145,7 @@ class TapeHeads(nn.Module):
                 value[:, :, mine] * beta[..., mine, None],
                 None if state is None else state.ring,
                 doc_index,
+                ends,
             )
             reads.append(o)
         read = torch.cat(reads, dim=2).flatten(2)
@@ -140,7 +156,11 @@ class TapeHeads(nn.Module):
         return self.write(read.to(self.write.weight.dtype))
 
     def _codes(
-        self, x: Tensor, state: TapeState | None, doc_index: Tensor | None
+        self,
+        x: Tensor,
+        state: TapeState | None,
+        doc_index: Tensor | None,
+        ends: RowEnds | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Unit queries and keys ``[B, T, Hc, S]``, and the last code ``[B, Hc, S]``."""
         heads = self.config.content_heads
@@ -153,13 +173,14 @@ class TapeHeads(nn.Module):
         first = (before == 0).all(dim=-1, keepdim=True)
         linked = torch.lerp(before, code, mix).masked_fill(first, 0.0)
         key = nn.functional.normalize(linked, dim=-1, eps=1e-6)
-        return query, key, code[:, -1]
+        return query, key, last_real(code, None if state is None else state.code, ends)
 
     def _taps(self, x: Tensor) -> Tensor:
-        """Weight of each lag, ``[B, T, Hp, S]``. The phases are folded into the weights."""
-        slots, heads = self.config.num_slots, self.config.position_heads
-        turn = phases(slots).to(self.offset)
-        weight = (self.steer.weight.view(heads, slots, -1).mT @ turn).mT.flatten(0, 1)
-        bias = (self.offset @ turn).flatten()
-        taps = nn.functional.linear(x, weight.to(x.dtype), bias.to(x.dtype))
-        return promote(taps).unflatten(-1, (heads, slots))
+        """Weight of each lag, ``[B, T, Hp, S]``.
+
+        The phases could be folded into the weights of ``steer``, but whatever wraps it or hooks
+        into it, as an adapter does, would then never be called.
+        """
+        steered = promote(self.steer(x)).unflatten(-1, (self.config.position_heads, -1))
+        offset = self.offset.to(steered.dtype)
+        return (steered + offset) @ phases(self.config.num_slots).to(steered)

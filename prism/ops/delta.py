@@ -79,6 +79,7 @@ def chunk_frame(
     doc_index: Tensor | None,
     chunk: int,
     dtype: torch.dtype,
+    count_real: Tensor | None = None,
 ) -> ChunkFrame:
     """Frame of a call over ``length`` tokens.
 
@@ -88,6 +89,7 @@ def chunk_frame(
         doc_index: ``[B, T]`` document index of each token or None.
         chunk: tokens per chunk C.
         dtype: of the constants.
+        count_real: ``[B]`` real tokens of each row, before its padding; None = all.
     """
     size = min(chunk, length)
     count = -(-length // size)
@@ -100,6 +102,9 @@ def chunk_frame(
     # the last chunk may be short: its end is its last real token
     filled = torch.full((count, 1, 1, 1), size, dtype=torch.float64, device=device)
     filled[-1] = length - (count - 1) * size
+    if count_real is not None:  # nothing fades in padding: [B, N, 1, 1, 1]
+        start = torch.arange(count, device=device) * size
+        filled = (count_real[:, None] - start).clamp(0, size).double()[..., None, None, None]
     kept = torch.exp2((filled - 1 - step[:, None]).clamp(min=0) * log2r)
     through = torch.exp2(filled * log2r)
     parts = [x.to(dtype) for x in (inner, inner.tril(-1), carried, kept, through)]

@@ -20,6 +20,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from prism.ops.documents import RowEnds, last_window
+
 
 @lru_cache(maxsize=16)
 def phases(num_slots: int) -> Tensor:
@@ -42,6 +44,7 @@ def ring_read(
     contents: Tensor,
     carry: Tensor | None = None,
     doc_index: Tensor | None = None,
+    ends: RowEnds | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Filter the last S contents of each head.
 
@@ -50,6 +53,7 @@ def ring_read(
         contents: ``[B, T, H, M]`` what each token puts into its slot.
         carry: ``[B, S - 1, H, M]`` contents before the call, oldest first; None = empty.
         doc_index: ``[B, T]`` document index of each token or None; only document 0 sees ``carry``.
+        ends: where the real tokens of each row end, before its padding; None = at T.
 
     Returns:
         Reads ``[B, T, H, M]`` and the contents to carry on ``[B, S - 1, H, M]``.
@@ -80,9 +84,10 @@ def ring_read(
         pieces = torch.cat([head[:, :-1, 1:], head[:, 1:]], dim=2)
     out = (band @ pieces.transpose(2, 3)).transpose(2, 3)
     out = out.reshape(batch, count * size, heads, -1)[:, :length]
-    kept = line[:, length:]
+    kept = last_window(line, length, ends)
     if doc_index is not None:
-        kept = kept * (documents[:, length:] == doc_index[:, -1:])[..., None, None]
+        same = last_window(documents, length, ends) == doc_index[:, -1:]
+        kept = kept * same[..., None, None]
     return out, kept
 
 

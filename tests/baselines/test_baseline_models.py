@@ -12,6 +12,7 @@ from prism.baselines import BASELINES, build_with_budget
 from prism.baselines.transformer import document_position
 from prism.config import PrismConfig
 from prism.model.protocol import map_state
+from prism.recipe import decays
 
 VOCAB = 11
 CONFIG = PrismConfig(vocab_size=VOCAB, d_model=16, num_layers=2, chunk_size=8, seed=3)
@@ -108,10 +109,13 @@ def test_a_packed_document_is_the_document_alone(name, seed, length):
     model, tokens, ids = model_of(name), tokens_of(seed, 2, length), segments_of(seed, 2, length)
     packed = model(tokens, segment_ids=ids).logits
     for row in range(2):
-        edges = [0, *(t for t in range(1, length) if ids[row, t] != ids[row, t - 1]), length]
-        for a, b in pairwise(edges):
-            alone = model(tokens[row : row + 1, a:b]).logits[0]
-            torch.testing.assert_close(packed[row, a:b], alone, rtol=0, atol=1e-12)
+        real = (ids[row] >= 0).nonzero()[:, 0]  # padding is no document and parts none
+        of = ids[row, real]
+        starts = [t for t in range(1, len(real)) if of[t] != of[t - 1]]
+        for a, b in pairwise([0, *starts, len(real)] if len(real) else []):
+            alone = model(tokens[row, real[a:b]][None]).logits[0]
+            torch.testing.assert_close(packed[row, real[a:b]], alone, rtol=0, atol=1e-12)
+        assert not packed[row][ids[row] < 0].any()
 
 
 @every_baseline
@@ -187,9 +191,9 @@ def test_every_parameter_element_gets_a_gradient_within_two_steps(name):
 
 
 @every_baseline
-def test_vectors_are_marked_against_weight_decay(name):
+def test_matrices_are_decayed_and_vectors_are_not(name):
     for key, parameter in build_with_budget(name, CONFIG, PARAMETERS).named_parameters():
-        assert getattr(parameter, "_no_weight_decay", False) == (parameter.dim() < 2), key
+        assert decays(key, parameter) == (parameter.dim() == 2), key
 
 
 @every_baseline

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -50,3 +54,27 @@ def test_the_gpu_script_works_without_a_gpu(
     with pytest.raises(SystemExit) as stop:
         gpu_main(["--quick", "--steps", "0"])
     assert stop.value.code == 2
+
+
+@pytest.mark.long
+def test_a_run_outlives_a_little_torture(tmp_path: Path) -> None:
+    """Kills, damages, full disks and double starts, a few of each; `-m slow` does all of them."""
+    tortured(tmp_path / "torture.json", "--quick")
+
+
+@pytest.mark.slow
+def test_a_run_outlives_all_of_the_torture(tmp_path: Path) -> None:
+    content = tortured(tmp_path / "torture.json")
+    kinds = Counter((trial["kind"], trial["ranks"]) for trial in content["trials"])
+    assert kinds == {("kill", 1): 21, ("kill", 2): 21, ("corruption", 1): 20, ("full disk", 1): 5,
+                     ("double start", 1): 10}  # fmt: skip
+
+
+def tortured(out: Path, *flags: str) -> dict[str, Any]:
+    """The JSON of a torture in which nothing was lost."""
+    command = [sys.executable, "-m", "benchmarks.trainer.torture", "--out", str(out), *flags]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    content: dict[str, Any] = json.loads(out.read_text())
+    assert not [trial for trial in content["trials"] if trial["problem"]]
+    return content

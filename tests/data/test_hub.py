@@ -95,12 +95,15 @@ def test_unused_columns_are_not_kept(tmp_path: Path) -> None:
     assert json.loads(rows[0]) == {"text": "0.0"}
 
 
-def test_a_broken_connection_is_named_and_leaves_no_half_window(tmp_path: Path) -> None:
+def test_a_broken_connection_is_named_and_leaves_no_half_window(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     stream = FakeStream()
     stream.fails_at = 2
     source = dataset(tmp_path, stream)
     with pytest.raises(ValueError, match=r"source set: shard 0 row 0: ConnectionError: reset"):
-        source.window(0, 0)
+        Walk(source, None).read(Place())
     stream.fails_at = None
     assert source.window(0, 0).read(3).text == "0.3"
 

@@ -8,7 +8,17 @@ from pathlib import Path
 import pytest
 
 from prism.data.formats import format_from
-from prism.data.mix import HELD_OUT, MIXES, NAMED, SMALL, SMALL_HELD_OUT, Mix, Weighted, parse_mix
+from prism.data.mix import (
+    HELD_OUT,
+    MIXES,
+    NAMED,
+    SMALL,
+    SMALL_HELD_OUT,
+    Mix,
+    Weighted,
+    mix_from,
+    parse_mix,
+)
 from prism.data.order import Place, Walk
 from tests.data.fakes import mix_of, numbered
 
@@ -110,6 +120,10 @@ def test_a_named_mix_is_described_completely_and_opens_without_a_network(name: s
         ("file:a.txt:0", "source a.txt: weight = 0.0: must be > 0"),
         ("file:a.txt:nan", "source a.txt: weight = nan: must be > 0"),
         ("file:a.txt,file:a.txt", "source 'a.txt' is named twice"),
+        ("file:a.txt,b.txt", "no such file or folder; a comma divides sources where pydoc"),
+        ("pydoc,web:x", "data 'pydoc,web:x': must begin with one of"),
+        ("x=web:y", "data 'x=web:y': must begin with one of"),
+        ("file:deep/run.txt", "no such file"),
         ("pydoc:deep", "data pydoc:deep: pydoc takes no path"),
         ("hub:words", "data hub:words: must be hub:OWNER/NAME"),
         ("mix:more", "mix:more: must be one of pretrain, instruct, retrieval, or a .json file"),
@@ -161,3 +175,53 @@ def test_sources_must_have_their_own_names() -> None:
         mix_of(numbered(3), numbered(4))
     with pytest.raises(ValueError, match=r"weight = -1: must be > 0"):
         Mix((Weighted(numbered(3), -1),))
+
+
+def test_a_comma_in_a_path_divides_nothing(corpus: Path) -> None:
+    Path("comma,name.txt").write_text("text with a comma")
+    mix = parse_mix("file:comma,name.txt:2,pydoc, file:a.txt:0.5")
+    assert [(s.source.name, s.weight) for s in mix.sources] == [
+        ("comma,name.txt", 2), ("pydoc", 1), ("a.txt", 0.5)]  # fmt: skip
+    assert first(mix) == "text with a comma"
+
+
+def test_a_file_whose_name_ends_like_a_weight_is_that_file(corpus: Path) -> None:
+    folder = corpus / "deep:2"
+    folder.mkdir()
+    (folder / "a.txt").write_text("in the folder with a number")
+    mix = parse_mix("folder:deep:2")
+    assert (first(mix), mix.sources[0].weight) == ("in the folder with a number", 1.0)
+
+
+def test_a_source_can_be_named_on_the_command_line(corpus: Path) -> None:
+    mix = parse_mix(f"notes=file:{corpus}/a.txt:3,file:deep/b.md")
+    assert [(s.source.name, s.weight) for s in mix.sources] == [("notes", 3), ("deep/b.md", 1)]
+
+
+def test_paths_in_a_mix_are_looked_for_beside_its_file_first(corpus: Path) -> None:
+    Path("deep/my.json").write_text('{"sources": [{"kind": "file", "path": "c.jsonl"}]}')
+    assert first(parse_mix("mix:deep/my.json")) == "text c"
+    Path("deep/my.json").write_text('{"sources": [{"kind": "file", "path": "deep/c.jsonl"}]}')
+    assert first(parse_mix("mix:deep/my.json")) == "text c"  # from the working folder, as ever
+
+
+def test_the_fingerprint_is_of_contents_not_of_places(corpus: Path) -> None:
+    one = parse_mix("file:a.txt,folder:deep").fingerprint()
+    Path("deep").rename("moved")
+    Path("a.txt").rename("moved.txt")
+    assert parse_mix(f"file:{corpus}/moved.txt,folder:moved").fingerprint() == one
+    Path("moved.txt").write_text("text b")  # as long as before
+    assert parse_mix("file:moved.txt,folder:moved").fingerprint() != one
+
+
+def test_the_fingerprint_tells_formats_apart(corpus: Path) -> None:
+    described = [{"kind": "file", "path": "deep/c.jsonl", "text": t} for t in ("text", "body")]
+    mixes = [mix_from({"sources": [entry]}).fingerprint() for entry in described]
+    assert mixes[0] != mixes[1]
+
+
+def test_rows_of_messages_without_a_format_are_told_which_they_need(corpus: Path) -> None:
+    turns = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello"}]
+    Path("chat.jsonl").write_text(json.dumps({"messages": turns}))
+    with pytest.raises(ValueError, match=r'"messages": "messages" in a mix:FILE.json'):
+        first(parse_mix("file:chat.jsonl"))

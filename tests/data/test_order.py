@@ -104,3 +104,24 @@ def test_a_place_opens_its_own_segment_only() -> None:
 def test_a_source_without_documents_says_so(shelf: list[list[list[str]]]) -> None:
     with pytest.raises(ValueError, match=r"source shelf: (is empty|holds no document)"):
         Walk(Shelf(shelf), 0).find(Place())
+
+
+@given(shelf=shelves(), seed=st.none() | WORDS)
+def test_passes_never_go_back_and_are_whole_at_the_end_of_an_epoch(
+    shelf: Shelf, seed: int | None
+) -> None:
+    if not any(window for segment in shelf.shelf for window in segment):
+        return
+    walk, place, seen = Walk(shelf, seed), Place(), []
+    while (place := walk.find(place)).epoch < 3:
+        seen.append((place.epoch, walk.passes(place)))
+        place = place._replace(index=place.index + 1)
+    passes = [x for _, x in seen]
+    assert passes == sorted(passes)
+    assert all(epoch <= x < epoch + 1 for epoch, x in seen)
+
+
+def test_passes_of_one_window_count_its_documents() -> None:
+    walk = Walk(numbered(8, per_segment=4), seed=1)
+    places = [walk.find(Place(index=i)) for i in (0, 1, 4, 6, 8, 17)]
+    assert [walk.passes(place) for place in places] == [0.0, 0.125, 0.5, 0.75, 1.0, 2.125]

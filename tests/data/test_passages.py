@@ -11,9 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prism.data import passages
+from prism.data import order, passages
 from prism.data.files import Files
 from prism.data.order import Place, Walk
+from prism.data.passages import PIECES
+from tests.data.fakes import read_epoch
 
 TEXT = st.text(st.sampled_from("ab é漢.\n"), max_size=400)
 REUSED = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -106,11 +108,13 @@ def test_a_packed_file_that_is_too_large_is_refused(
     ("raw", "says"),
     [
         (gzip.compress(b"one") + gzip.compress(b"two!"), "holds several packed files: unpack it"),
-        (gzip.compress(b"one")[:-9], "cannot be unpacked|bytes unpacked"),
-        (b"no gzip", "cannot be unpacked|bytes unpacked"),
-        (b"x", "Invalid argument"),
+        (gzip.compress(b"one")[:-9], "cannot be unpacked"),
+        (gzip.compress(bytes(range(256)) * 40)[:-9] + b"\xff" * 4, "cannot be unpacked"),
+        (gzip.compress(b"one")[:12], r"cannot be unpacked \(it is cut short\)"),
+        (b"plain text that was only renamed", "not packed by gzip, though its name ends in .gz"),
+        (b"", "not packed by gzip"),
     ],
-    ids=["several", "cut", "not packed", "one byte"],
+    ids=["several", "cut", "cut, with a size beyond all memory", "shorter", "plain", "empty"],
 )
 def test_a_packed_file_that_is_broken_is_refused(tmp_path: Path, raw: bytes, says: str) -> None:
     path = tmp_path / "a.jsonl.gz"
@@ -145,13 +149,55 @@ def test_bytes_that_are_no_text_are_named_with_their_place(tmp_path: Path) -> No
         Walk(Files("mine", [path]), None).read(Place())
 
 
-def test_a_file_that_vanished_is_named(tmp_path: Path) -> None:
+def test_a_file_that_vanished_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
     path = tmp_path / "a.txt"
     path.write_text("text")
     source = Files("mine", [path])
     path.unlink()
-    with pytest.raises(ValueError, match=re.escape(f"source mine: {path}")):
-        source.window(0, 0)
+    with pytest.raises(ValueError, match=re.escape(f"source mine: {path}: No such file")):
+        Walk(source, None).read(Place())
+
+
+def test_an_error_of_the_system_that_passes_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("text")
+    source = Files("mine", [path])
+    path.rename(tmp_path / "away")
+    waits: list[float] = []
+
+    def wait(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            (tmp_path / "away").rename(path)
+
+    monkeypatch.setattr("time.sleep", wait)
+    assert Walk(source, None).read(Place()).text == "text"
+    assert waits == list(order.PAUSES[:2])
+
+
+def test_a_file_that_became_shorter_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("text " * 10)
+    source = Files("mine", [path])
+    path.write_text("text")
+    with pytest.raises(ValueError, match=r"a\.txt: had 50 bytes when it was opened, has 4"):
+        Walk(source, None).read(Place())
+
+
+def test_a_short_text_that_is_alone_is_cut_so_that_it_can_be_validated_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.undo()
+    text = "\n\n".join(f"Paragraph {i} is short." for i in range(120))
+    (tmp_path / "a.txt").write_text(text)
+    (tmp_path / "b.txt").write_text(text)
+    alone = read_epoch(Files("alone", [tmp_path / "a.txt"]), None)
+    assert len(alone) == PIECES
+    assert "\n\n".join(alone) == text
+    assert read_epoch(Files("two", [tmp_path / "a.txt", tmp_path / "b.txt"]), None) == [text, text]
 
 
 def test_the_end_of_a_large_file_opens_at_once(

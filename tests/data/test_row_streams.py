@@ -289,3 +289,16 @@ def test_the_manual_is_there_offline() -> None:
     batch = streams_of(parse_mix("pydoc"), seq_len=128).next()
     assert batch.tokens.shape == (STREAMS, 128)
     assert "the" in BYTES.decode(batch.tokens.flatten().tolist())
+
+
+def test_passes_are_those_of_the_tokens_that_were_read() -> None:
+    """By source; a small one is read more often. They go on after a resume."""
+    mix = mix_of(numbered(400, "a", 19), numbered(40, "b", 19), weights=(1, 1))
+    streams = streams_of(mix, seq_len=20)
+    assert streams.passes() == {"a": 0.0, "b": 0.0}
+    read(streams, 400)  # 8 x 400 documents of 20 tokens, half of each source
+    passes = streams.passes()
+    assert passes == {"a": pytest.approx(4.0, rel=0.2), "b": pytest.approx(40.0, rel=0.2)}
+    again = streams_of(mix, mine=[3], seq_len=20)
+    again.load(streams.state())
+    assert again.passes()["a"] == pytest.approx(passes["a"], rel=0.4)  # of one stream

@@ -36,8 +36,28 @@ def test_bytes_come_back_and_are_counted(text: str) -> None:
 
 @given(text=st.text())
 def test_trained_ids_come_back_and_are_counted(trained: FileTokenizer, text: str) -> None:
-    if "<|end|>" not in text:
-        check_round_trip(trained, text)
+    check_round_trip(trained, text)
+
+
+@given(parts=st.lists(st.sampled_from(["<|end|>", "<|endoftext|>", "a", " ", "é", "\n", "<|"])))
+def test_the_name_of_a_special_id_in_a_text_is_text(
+    trained: FileTokenizer, parts: list[str]
+) -> None:
+    for tokenizer in (ByteTokenizer(), trained):
+        check_round_trip(tokenizer, "".join(parts))
+
+
+def test_half_a_surrogate_pair_is_a_question_mark(trained: FileTokenizer) -> None:
+    for tokenizer in (ByteTokenizer(), trained):
+        assert tokenizer.decode(tokenizer.encode("a\ud800b")) == "a?b"
+
+
+def test_a_tokenizer_can_be_trained_on_text_with_half_a_surrogate_pair(tmp_path: Path) -> None:
+    pytest.importorskip("tokenizers")
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("\n".join(f'{{"text": "odd \\ud800 text {i}"}}' for i in range(400)))
+    train_tokenizer([str(rows)], 260, tmp_path / "out.json")
+    assert FileTokenizer(tmp_path / "out.json").vocab_size == 260
 
 
 def test_the_end_stands_for_nothing(trained: FileTokenizer) -> None:

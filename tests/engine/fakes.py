@@ -92,6 +92,9 @@ class RaggedFeed:
     def state(self) -> dict[str, Any]:
         return {f"lane{lane:04d}": {"step": self.step} for lane in self.mine}
 
+    def passes(self) -> dict[str, float]:
+        return {}
+
     def load(self, state: Mapping[str, Any]) -> None:
         self.step = state[f"lane{self.mine[0]:04d}"]["step"]
 

@@ -101,7 +101,7 @@ def test_a_record_says_what_there_is_to_know(tmp_path: Path) -> None:
     step, held_out = records[-2], records[-1]
     for name in ("loss", "bits_per_byte", "lr", "grad_norm", "tokens_per_second", "memory_mib"):
         assert step[name] > 0, name
-    assert step["eta_seconds"] == 0
+    assert step["eta_seconds"] > 0  # the validation and the checkpoint of this very step
     assert set(step["loads"]) == {"neural", "memory", "symbolic"}
     assert {"data", "gradients", "optimizer"} <= set(step["time"])
     assert len(held_out["half_life_use"]) == 4

@@ -76,6 +76,38 @@ def test_every_rank_stops_and_saves_when_one_is_asked(pair: Ranks, tmp_path: Pat
     assert pair.run(stopped_at, tmp_path, tmp_path / "run") == [(2, "step-00000002")] * 2
 
 
+def data_that_die(run: Path) -> tuple[str, str, int]:
+    """The data of the last rank cannot be read at the third step; class and text of the error."""
+    with small_trainer(small(steps=6, save_every=100), run) as t:
+        feed, read_on = t.spec.feed, t.spec.feed.next
+
+        def dies() -> object:
+            rows = read_on()
+            if t.step == 2 and t.w.rank == t.w.size - 1:
+                raise ValueError("source x: gone")
+            return rows
+
+        feed.next = dies  # type: ignore[method-assign]
+        with pytest.raises(ValueError) as error:
+            fit(t)
+        return type(error.value).__name__, str(error.value), t.step
+
+
+def gone_on(run: Path, resume: bool) -> list[float]:
+    start = folder.newest(run) if resume else None
+    with small_trainer(small(steps=6, save_every=100), run, start, resume) as t:
+        return [r["loss"] for r in fit(t) if "loss" in r]
+
+
+def test_every_rank_saves_when_the_data_of_one_die(pair: Ranks, tmp_path: Path) -> None:
+    first, last = pair.run(data_that_die, tmp_path, tmp_path / "run")
+    assert first[0] == "ElsewhereError"
+    assert last[1].startswith("source x: gone; step 2 is saved, --resume")
+    assert first[2] == last[2] == 2
+    whole = pair.run(gone_on, tmp_path, tmp_path / "whole", False)
+    assert pair.run(gone_on, tmp_path, tmp_path / "run", True) == [x[2:] for x in whole]
+
+
 @pytest.mark.parametrize("file", ["run.json", "rank0000.json", "shard"])
 def test_a_save_that_did_not_end_leaves_the_one_before(file: str, tmp_path: Path) -> None:
     with small_trainer(small(steps=3), tmp_path) as t:

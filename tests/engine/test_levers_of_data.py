@@ -13,7 +13,7 @@ import prism
 from prism.data import ByteTokenizer
 from prism.engine.levers.token_weights import open_reference
 from prism.engine.logs.log import read
-from prism.engine.logs.report import draw
+from prism.engine.logs.panels import draw
 from prism.engine.store import checkpoint, folder
 from prism.record import write_json
 from prism.run_scale import main

@@ -10,7 +10,7 @@ from prism.holo.capacity.evolution import decodable, safe_facts
 
 
 def filled(facts: int, size: int = 100, dim: int = 1024, decoder: str = "amp", **config) -> tuple:
-    tape = HoloTape(dim, dtype="int32", values=size, decoder=decoder, **config)
+    tape = HoloTape(dim, dtype="int32", values=size, decoder=decoder, overfill=True, **config)
     values = np.random.default_rng(1).integers(0, size, facts)
     tape.bind_many(np.arange(facts), values)
     return tape, values

@@ -16,11 +16,17 @@ from hypothesis import strategies as st
 from prism.holo import HoloTape
 
 SHAPES: list[dict[str, Any]] = [
-    {"dim": 64},
-    {"dim": 64, "banks": 3, "dtype": "int16"},
-    {"dim": 96, "banks": 2, "dtype": "int32", "layers": 4, "decoder": "amp"},
-    {"dim": 64, "banks": 2, "dtype": "int16", "sequence": True},
-    {"dim": 64, "banks": 2, "dtype": "int16", "values": [f"v{i}" for i in range(20)]},
+    {"dim": 64, "overfill": True},
+    {"dim": 64, "banks": 3, "dtype": "int16", "overfill": True},
+    {"dim": 96, "banks": 2, "dtype": "int32", "layers": 4, "decoder": "amp", "overfill": True},
+    {"dim": 64, "banks": 2, "dtype": "int16", "sequence": True, "overfill": True},
+    {
+        "dim": 64,
+        "banks": 2,
+        "dtype": "int16",
+        "values": [f"v{i}" for i in range(20)],
+        "overfill": True,
+    },
 ]
 FACTS = st.dictionaries(st.integers(0, 30), st.integers(0, 19), max_size=15)
 
@@ -139,12 +145,12 @@ def test_random_matched_operations_leave_the_register_zero() -> None:
 
 
 def test_without_a_ledger_the_same_algebra_is_exact() -> None:
-    a, b = (HoloTape(64, 2, ledger=False, values=9) for _ in range(2))
+    a, b = (HoloTape(64, 2, ledger=False, values=9, overfill=True) for _ in range(2))
     a.bind_many([1, 2], [3, 4])
     b.bind_many([5], [6])
     a.merge(b)
     a.forget(2, 4)
-    whole = HoloTape(64, 2, ledger=False, values=9)
+    whole = HoloTape(64, 2, ledger=False, values=9, overfill=True)
     whole.bind_many([5, 1], [6, 3])
     assert torch.equal(a.accumulator.numbers, whole.accumulator.numbers)
     assert a.count == whole.count == 2

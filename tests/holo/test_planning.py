@@ -77,7 +77,7 @@ def test_capacity_is_where_measured_accuracy_is_99_percent() -> None:
     limit = tape.capacity().limit
     right = 0
     for seed in range(100):
-        one = HoloTape(1024, values=500, seed=seed)
+        one = HoloTape(1024, values=500, seed=seed, overfill=True)
         values = np.random.default_rng(seed).integers(0, 500, limit)
         one.bind_many(np.arange(limit), values)
         right += int((one.read(one.hash(np.arange(limit))).ids == values).sum())

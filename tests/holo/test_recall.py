@@ -12,7 +12,7 @@ from prism.holo.capacity.theory import accuracy
 
 
 def filled(facts: int, dim: int = 2048, size: int = 1000, seed: int = 0, **config) -> tuple:
-    tape = HoloTape(dim, 1, values=size, seed=seed, **config)
+    tape = HoloTape(dim, 1, values=size, seed=seed, overfill=True, **config)
     values = np.random.default_rng(seed).integers(0, size, facts)
     tape.bind_many(np.arange(facts), values)
     return tape, values
@@ -65,7 +65,8 @@ def test_probabilities_of_best_value_and_unknown_leave_the_rest_to_other_values(
 
 def test_an_alpha_of_one_refuses_nothing() -> None:
     tape, _ = filled(100)
-    assert all(r.value is not None for r in tape.recall_many(np.arange(100), alpha=1))
+    answers = tape.recall_many(np.arange(100), alpha=1, fallback=False)
+    assert all(r.value is not None for r in answers)
 
 
 def test_the_ledger_refuses_with_certainty_and_the_register_with_its_odds() -> None:
@@ -89,8 +90,8 @@ def test_the_calibration_does_not_need_a_ledger() -> None:
 
 def test_batches_and_single_questions_agree() -> None:
     tape, _ = filled(100, dim=1024, size=3000)
-    together = tape.recall_many(np.arange(150))
-    alone = [tape.recall(i) for i in range(150)]
+    together = tape.recall_many(np.arange(150), fallback=False)
+    alone = [tape.recall(i, fallback=False) for i in range(150)]
     assert [r.value for r in together] == [r.value for r in alone]
     assert np.allclose([r.posterior for r in together], [r.posterior for r in alone], atol=1e-5)
 
@@ -100,3 +101,25 @@ def test_one_fact_is_read_without_noise() -> None:
     tape.bind("k", 4)
     answer = tape.recall("k")
     assert (answer.value, answer.posterior) == (4, pytest.approx(1.0))
+
+
+@pytest.mark.parametrize("facts", [40, 90, 200])
+def test_checking_the_listed_value_alone_says_what_scoring_all_says(
+    facts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tape = HoloTape(1024, 2, dtype="int16", overfill=True)
+    tape.bind_many(range(facts), [f"v{i}" for i in range(facts)])
+    plain = tape.recall_many(range(facts))
+    monkeypatch.setattr("prism.holo.algebra.codebook.LARGE", 0)
+    monkeypatch.setattr("prism.holo.algebra.codebook._Matrix.scores", None)  # and needs no matrix
+    checked = tape.recall_many(range(facts))
+    assert [r.value for r in checked] == [r.value for r in plain] == [f"v{i}" for i in range(facts)]
+    by_filter = [np.mean([r.method == "filter" for r in answers]) for answers in (plain, checked)]
+    # Expecting the others is more careful than scoring them: rare high scores make their mean.
+    assert -0.02 <= by_filter[0] - by_filter[1] <= 0.1
+    both = [(a, b) for a, b in zip(plain, checked, strict=True) if a.method == b.method == "filter"]
+    assert len(both) > facts // 4
+    gap = np.array([a.posterior - b.posterior for a, b in both])
+    assert -0.02 <= gap.mean() <= 0.12
+    p = np.array([(a.p_value, b.p_value) for a, b in both])
+    assert np.allclose(p[:, 0], p[:, 1], rtol=1e-3, atol=1e-9)

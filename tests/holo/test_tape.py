@@ -82,7 +82,7 @@ def test_a_sequence_may_be_given_as_text_or_numbers() -> None:
 
 
 def test_a_lost_item_makes_the_whole_sequence_unknown() -> None:
-    tape = HoloTape(64, sequence=True, values=500, ledger=False)
+    tape = HoloTape(64, sequence=True, values=500, ledger=False, overfill=True)
     tape.bind_many(list(range(60)), [(i, i + 1) for i in range(60)])
     answers = tape.recall_many(list(range(60)))
     assert any(a.value is None for a in answers)
@@ -213,7 +213,7 @@ def test_a_shape_that_cannot_be_is_refused(shape: dict, says: str) -> None:
 
 
 def test_an_overflow_changes_nothing_at_all() -> None:
-    tape = HoloTape(8, 1, dtype="int8")
+    tape = HoloTape(8, 1, dtype="int8", overfill=True)
     before = snapshot(tape)
     with pytest.raises(OverflowError, match="nothing was written"):
         tape.bind_many(list(range(30_000)), [f"v{i % 99}" for i in range(30_000)])

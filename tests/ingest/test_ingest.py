@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from prism import ingest
 from prism.holo import HoloTape
-from prism.holo.ingestion import BadRow, FactRow, gather, read_rows
+from prism.holo.ingestion import gather
 from prism.holo.ingestion import ingest as bind_rows
+from prism.holo.reading import BadRow, FactRow, read_rows
 from tests.ingest.runs import CAPITALS, made, refused, values
 
 
@@ -38,14 +39,18 @@ def test_json_lines_say_the_same_as_csv(folder: Path) -> None:
     assert torch.equal(ours.accumulator.numbers, theirs.accumulator.numbers)
 
 
-def test_whole_numbers_in_json_are_their_digits(folder: Path) -> None:
-    Path("n.jsonl").write_text('{"key": 7, "value": 49}\n')
-    assert made(file="n.jsonl").recall("7").value == "49"
+def test_numbers_in_json_are_their_digits_and_booleans_their_words(folder: Path) -> None:
+    long = "9" * 5000
+    written = {"7": "49", "half": "1.50", "far": "-1e400", "yes": "true", "long": long}
+    Path("n.jsonl").write_text(
+        "".join(f'{{"key": "{key}", "value": {value}}}\n' for key, value in written.items())
+    )
+    assert values(made(file="n.jsonl")) == written
 
 
 def test_a_mark_at_the_front_and_quoted_line_breaks_are_csv(folder: Path) -> None:
     Path("facts.csv").write_text('\ufeffkey,value\r\n"a\nb","c, ""d"""\r\n', encoding="utf-8")
-    assert values(made()) == {"a\nb": 'c, "d"'}
+    assert values(made()) == {"a b": 'c, "d"'}  # a line break in a key is white space
 
 
 @pytest.mark.parametrize(
@@ -55,14 +60,16 @@ def test_a_mark_at_the_front_and_quoted_line_breaks_are_csv(folder: Path) -> Non
         ("x.csv", "key,value\na, \n", 2, "value is empty"),
         ("x.csv", "key,value\n\na,b\na,b,c\n", 4, "3 fields: must be 2"),
         ("x.csv", "key,value\na\n", 2, "1 fields: must be 2"),
-        ("x.csv", 'key,value\n"a\nb",c\n"a"x,b\n', 4, "',' expected after '\"'"),
-        ("x.csv", 'key,value\na,b\n"c,d\ne,f\n', 3, "unexpected end of data"),
+        ("x.csv", 'key,value\n"a\nb",c\n"a"x,b\n', 4, "',' expected after a closing quote, not 'x"),
+        ("x.csv", 'key,value\na,b\n"c,d\ne,f\n', 3, "a quote is opened and never closed"),
         ("x.jsonl", '{"key": "a", "value": "b"}\n{"key": "c"', 2, "not JSON"),
         ("x.jsonl", "[1]\n", 1, "a JSON list: must be an object"),
         ("x.jsonl", '{"key": "a"}\n', 1, "no field 'value'; fields: 'key'"),
-        ("x.jsonl", '{"key": "a", "value": 1.5}\n', 1, "value 1.5: must be text"),
-        ("x.jsonl", '{"key": true, "value": "b"}\n', 1, "key True: must be text"),
-        ("x.jsonl", '{"key": "a", "value": ["b"]}\n', 1, "value ['b']: must be text"),
+        ("x.jsonl", '{"key": "a", "value": null}\n', 1, "value null: must be text, a number, true"),
+        ("x.jsonl", '{"key": {"a": 1}, "value": "b"}\n', 1, 'key {"a": "1"}: must be text'),
+        ("x.jsonl", '{"key": "a", "value": ["b"]}\n', 1, 'value ["b"]: must be text'),
+        ("x.jsonl", '{"key": "a", "value": NaN}\n', 1, "not JSON (NaN is no number"),
+        ("x.jsonl", '{"key": "a", "key": "b", "value": 1}\n', 1, "field 'key' is given twice"),
         ("x.jsonl", '{"key": "a", "value": "\\ud800"}\n', 1, "half a character"),
     ],
 )
@@ -190,10 +197,17 @@ def test_the_shape_of_a_tape_that_is_there_is_fixed(
         assert f"{flags[0]}: t.safetensors is there already, and its shape is fixed" in said
 
 
-def test_a_tape_past_its_capacity_says_so(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_tape_grows_with_a_line_that_says_so_or_refuses(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     Path("facts.csv").write_text("key,value\n" + "".join(f"k{i},v{i}\n" for i in range(300)))
-    made("--facts", "20")
-    assert "over its capacity: 300 items where" in capsys.readouterr().err
+    said = refused(["facts.csv", "--tape", "no.safetensors", "--facts", "20", "--no-grow"], capsys)
+    assert "is too full" in said
+    assert not Path("no.safetensors").exists()
+    tape = made("--facts", "20")
+    assert ": grew from 1 x " in capsys.readouterr().out
+    assert tape.audit().accuracy == 1
+    assert tape.recall("k299").value == "v299"
 
 
 def test_values_go_to_a_fixed_vocabulary_or_are_refused(

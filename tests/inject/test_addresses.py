@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from prism.holo import hash_keys
+from prism.holo.algebra.codes import position_hashes
 from prism.inject import AnswerAccumulator
 
 
@@ -79,3 +80,30 @@ def test_bad_writes_are_refused(tokens: list, banks: list | None, says: str) -> 
     assert not answers.H.any()
     with pytest.raises(ValueError, match="vocab_size = 1"):
         AnswerAccumulator(64, 1)
+
+
+def read_back(answers: AnswerAccumulator, root: np.uint64, count: int) -> list[int]:
+    addresses = position_hashes(np.full(count, root), np.arange(count))
+    return answers.read(addresses).tokens.tolist()
+
+
+@pytest.mark.parametrize(
+    "lengths", [[31] * 40, [3] * 120, [4, 4, 3000, 5]], ids=["long", "many", "one very long"]
+)
+def test_answers_of_any_length_and_number_come_back_whole(lengths: list[int]) -> None:
+    answers, rng = AnswerAccumulator(4096, 300, grow=True), np.random.default_rng(0)
+    told = [rng.integers(0, 300, length).tolist() for length in lengths]
+    roots = hash_keys([f"relation {i} of one subject" for i in range(len(told))])
+    for root, tokens in zip(roots, told, strict=True):
+        answers.bind(root, tokens)
+    for root, tokens in zip(roots, told, strict=True):
+        assert read_back(answers, root, len(tokens)) == tokens
+    addresses = position_hashes(np.full(len(told[0]), roots[0]), np.arange(len(told[0])))
+    assert float(answers.read(addresses).z.min()) > answers.threshold(1e-5)
+    large = AnswerAccumulator(4096, 300, banks=answers.accumulator.banks)
+    for root, tokens in zip(roots, told, strict=True):
+        large.bind(root, tokens)
+    assert torch.equal(large.H, answers.H)  # as if it had been so large from the start
+    for root in roots:
+        answers.forget(root)
+    assert not answers.H.any()

@@ -62,6 +62,26 @@ def test_forgetting_leaves_what_never_knew_the_fact():
         facts.forget([1], [2])
 
 
+def test_many_long_answers_come_back_whole():
+    facts = tape()
+    answers = [[(7 * i + j) % VOCAB for j in range(31)] for i in range(40)]
+    long = [5, 6] * 300
+    facts.bind_many([([i], [i + 1], answer) for i, answer in enumerate(answers)])
+    facts.bind([1], [99], long)
+    for i, answer in enumerate(answers):
+        assert said(facts, [i], [i + 1], 32) == [*answer, STOP]
+    assert said(facts, [1], [99], 601) == [*long, STOP]
+
+
+@pytest.mark.parametrize("relations", [120])
+def test_a_subject_with_many_relations_is_read_whole(relations: int):
+    facts = tape()
+    for i in range(relations):
+        facts.bind([1], [2, i], [30, i % VOCAB, 31])
+    for i in range(relations):
+        assert said(facts, [1], [2, i], 4) == [30, i % VOCAB, 31, STOP]
+
+
 @pytest.mark.parametrize(
     ("bad", "says"),
     [

@@ -246,3 +246,37 @@ def test_exploration_gives_the_losers_a_fraction_of_their_weight():
 def test_after_step_without_loads_says_what_it_needs():
     with pytest.raises(ValueError, match=r"loads = None: must be the output\.loads"):
         Prism(shrunk("tiny")).after_step(None)
+
+
+LOADS = [0.8, 0.15, 0.05]
+
+
+@pytest.mark.parametrize("batches", (1, 4, 0.25))
+def test_loads_may_be_summed_or_averaged(batches):
+    model = Prism(shrunk("tiny", router_topk=1, num_layers=1))
+    for _ in range(10):
+        model.after_step(batches * torch.tensor([LOADS]))
+    # each step takes one rate from the first kind and gives one to the others, less their mean
+    wanted = 10 * model.config.balance_rate * torch.tensor([-4 / 3, 2 / 3, 2 / 3])
+    assert torch.allclose(biases(model), wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("topk", (1, 2))
+def test_loads_that_sum_to_k_but_for_rounding_are_taken_as_they_are(topk):
+    """A load that is exactly its target moves nothing, whatever the others' last bits are."""
+    config = PrismConfig(vocab_size=VOCAB, router_topk=topk, balance_target=(topk / 2, topk / 2, 0))
+    router = Router(config, config.expert_kinds)
+    router.balance(torch.tensor([topk / 2, topk / 2 + 1e-7, 0.0]))
+    assert router.selection_bias.abs().max() <= 1.01 * config.balance_rate
+
+
+def test_a_step_without_a_real_token_moves_no_bias():
+    model = Prism(shrunk("tiny", router_topk=1))
+    model.after_step(torch.zeros(3, 3))
+    assert not biases(model).any()
+
+
+@pytest.mark.parametrize("shape", ((3,), (2, 3), (3, 2), (3, 3, 1)))
+def test_loads_of_another_shape_are_refused(shape):
+    with pytest.raises(ValueError, match=r"loads of shape .*: must be \(3, 3\), \[L, E\]"):
+        Prism(shrunk("tiny", router_topk=1)).after_step(torch.ones(shape))

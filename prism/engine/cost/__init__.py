@@ -3,7 +3,8 @@
 All from the shapes alone, with parameters on the meta device. ``tables`` needs rich.
 """
 
-from prism.engine.cost.flops import Flops, count, device_peak
+from prism.engine.cost.cards import device_peak
+from prism.engine.cost.flops import Flops, count
 from prism.engine.cost.memory import per_rank
 
 __all__ = ["Flops", "count", "device_peak", "per_rank"]

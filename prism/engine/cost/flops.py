@@ -12,14 +12,14 @@ routed kind, the share of tokens that it is meant to get), and what mixes tokens
     gdn            H (2 C K + C V + K^2 + 3 K V + K^2 V / C)  K, V sizes of key and value
 
 Backward costs twice as much. What is recomputed is not counted, nor are triangular solves and
-elementwise work: MFU is therefore a lower bound on how busy the device is.
+elementwise work: MFU is therefore a lower bound on how busy the device is. The peaks that it is a
+share of are in :mod:`prism.engine.cost.cards`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from prism.baselines.gated_deltanet import GatedDeltaMixer
@@ -29,8 +29,6 @@ from prism.config import PrismConfig
 from prism.model.block import Block
 from prism.model.protocol import LanguageModel
 
-# dense bf16 matrix products, FLOP/s, from the makers' data sheets
-PEAKS = {"a100": 312e12, "h100": 989e12, "h200": 989e12}
 GATED = ("neural", "memory.write", "symbolic.write")
 
 
@@ -99,11 +97,3 @@ def _prism(block: Block, config: PrismConfig, chunk: int, depth: int) -> float:
         units = config.symbolic.units
         total += 4 * units * len(config.symbolic.primitives) * units
     return total
-
-
-def device_peak(device: torch.device) -> float | None:
-    """Peak FLOP/s of a known GPU, else None."""
-    if device.type != "cuda":
-        return None
-    name = torch.cuda.get_device_name(device).lower()
-    return next((peak for key, peak in PEAKS.items() if key in name), None)

@@ -1,22 +1,28 @@
 """``--dry-run``: what a run would cost, before a device is touched.
 
-    time = steps * tokens per step * training FLOPs per token / (cards * peak * MFU)
+    time = (training FLOPs + validation FLOPs) / (cards * peak * MFU)
 
-on N cards of a stated peak at a stated MFU (the measured share of the peak: published language
-models reach 0.35 to 0.5). The tokens per second that this takes are printed beside, so that a
-measurement of ten minutes can confirm or refute it.
+on N cards of a stated peak, that of the dtype in which the run computes, at a stated MFU (the
+measured share of the peak: published language models reach 0.35 to 0.5). The tokens per second that
+this takes are printed beside, so that a measurement of ten minutes can confirm or refute it. With
+each number of cards stands whether the run fits into their memory, and the largest micro-batch that
+does. Time to save is not counted: it depends on the disk.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from prism.engine.cost.flops import PEAKS, count
-from prism.engine.cost.memory import per_rank
+from prism.config import PrismConfig
+from prism.engine.cost.cards import MEMORY, PEAKS, USABLE
+from prism.engine.cost.flops import count
+from prism.engine.cost.memory import Row, measured_row, per_rank
+from prism.engine.loop.ahead import times
 from prism.engine.models import make_model
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from prism.engine.levers.progressive import Stage
 
 CARDS = (1, 8, 64)
+MUCH = 0.2  # of the time for validation
 GIB = 2**30
 
 
@@ -38,6 +45,10 @@ def cost_tables(s: Settings, plan: Sequence[Stage], ranks: int) -> Iterator[Tabl
     tokens = s.global_batch_size * s.seq_len
     total = s.steps * tokens
     spent = sum(flops for _, flops in stage_flops(s, plan))
+    row = measured_row(s, last.config)
+    validations, saves = times(0, s.steps, s.eval_every), times(0, s.steps, s.save_every)
+    whole = per_rank(s, last.config, 1, row)
+    checkpoint = _gib(whole["weights"] + whole["moments"])
     yield keyed_table(
         f"{s.model} {last.preset}",
         {
@@ -48,24 +59,84 @@ def cost_tables(s: Settings, plan: Sequence[Stage], ranks: int) -> Iterator[Tabl
             "tokens per step": f"{tokens:,}",
             "steps": f"{s.steps:,}",
             "tokens of the run": f"{total:,}",
-            "FLOPs of the run": f"{spent:.3g}",
+            "FLOPs of training": f"{spent:.3g}",
+            "validations": f"{validations:,} x {s.eval_tokens:,} tokens",
+            "checkpoints": f"{saves:,} x {checkpoint}",
         },
     )
     if len(plan) > 1:
         yield stages_table(s, plan)
-    speed = PEAKS[s.gpu] * s.mfu * total / spent
-    yield keyed_table(
-        f"time on {s.gpu.upper()} at {s.mfu:.0%} of {PEAKS[s.gpu] / 1e12:.0f} TFLOP/s",
-        {
-            f"{cards} x {s.gpu.upper()}": f"{_duration(total / (speed * cards))}, "
-            f"{speed * cards:,.0f} tokens/s"
-            for cards in CARDS
-        },
-    )
-    parts = per_rank(s, last.config, ranks)
-    rows = {name: f"{size / GIB:.3g} GiB" for name, size in parts.items()}
-    rows["sum"] = f"{sum(parts.values()) / GIB:.3g} GiB"
-    yield keyed_table(f"memory on each of {ranks} ranks, {s.dtype}", rows)
+    checked = validations * s.eval_tokens * flops.training / 3
+    yield time_table(s, last.config, row, total, spent, checked)
+    parts = per_rank(s, last.config, ranks, row)
+    rows = {name: _gib(size) for name, size in parts.items()}
+    rows["sum"] = _gib(sum(parts.values()))
+    rows[f"usable of {s.gpu.upper()}"] = _gib(MEMORY[s.gpu] * USABLE)
+    where = "one rank" if ranks == 1 else f"each of {ranks} ranks"
+    yield keyed_table(f"memory on {where}, {s.dtype}", rows)
+
+
+def time_table(
+    s: Settings, config: PrismConfig, row: Row, total: int, spent: float, checked: float
+) -> Table:
+    """Time and memory on 1, 8 and 64 cards.
+
+    Args:
+        row: bytes of one row of tokens.
+        total: tokens to train on.
+        spent: FLOPs of training on them.
+        checked: FLOPs of all validations.
+    """
+    card, peak = s.gpu.upper(), PEAKS[s.gpu][s.dtype]
+    title = f"time on {card} at {s.mfu:.0%} of {peak / 1e12:.3g} TFLOP/s ({s.dtype})"
+    share = checked / (spent + checked)
+    table = Table(title=f"{title}; validation {share:.1%}", title_justify="left")
+    for name in ("cards", "time", "tokens/s", "memory of each"):
+        table.add_column(name, justify="left" if name in ("cards", "memory of each") else "right")
+    for cards in CARDS:
+        speed = peak * s.mfu * cards
+        time, tokens = _duration((spent + checked) / speed), f"{total * speed / spent:,.0f}"
+        table.add_row(f"{cards} x {card}", time, tokens, fit(s, config, row, cards))
+    return table
+
+
+def fit(s: Settings, config: PrismConfig, row: Row, ranks: int) -> str:
+    """Memory on each of ``ranks`` cards, if that fits, and with what it would."""
+    if s.global_batch_size % ranks:
+        return f"-, --global-batch-size {s.global_batch_size} is no multiple of {ranks}"
+    room = MEMORY[s.gpu] * USABLE
+    rows = s.global_batch_size // ranks
+
+    def needs(**change: Any) -> float:
+        changed = dataclasses.replace(s, **change)
+        return sum(per_rank(changed, config, ranks, row).values())
+
+    now = needs()
+    if now <= room:
+        return f"{_gib(now)}, fits"
+    says = f"{_gib(now)}, does not fit"
+    for recompute in dict.fromkeys((s.recompute, True)):
+        for micro in (n for n in range(rows, 0, -1) if rows % n == 0):
+            size = needs(micro_batch_size=micro, recompute=recompute)
+            if size <= room:
+                flags = " --recompute" * (recompute and not s.recompute)
+                return f"{says}; {_gib(size)} with --micro-batch-size {micro}{flags}"
+    return f"{says}, not even one row with --recompute ({_gib(size)})"
+
+
+def validation_remark(s: Settings, step: int, tokens: int) -> str:
+    """Number, size and cost of the validations after ``step``, in a line.
+
+    Args:
+        tokens: of each.
+    """
+    number = times(step, s.steps, s.eval_every)
+    trained = max(s.steps - step, 1) * s.global_batch_size * s.seq_len
+    share = number * tokens / (number * tokens + 3 * trained)
+    line = f"validation: {number} x {tokens:,} tokens, about {share:.0%} of the time"
+    if share > MUCH:
+        line += "; less with --eval-tokens or a larger --eval-every"
+    return line
 
 
 def stage_flops(s: Settings, plan: Sequence[Stage]) -> list[tuple[int, float]]:
@@ -121,13 +192,17 @@ def weights_table(
     table["more FLOPs"] = f"{(read + again) / training:.1%}"
     if reference is not None:
         size = sum(p.numel() * p.element_size() for p in reference.parameters())
-        table["more memory on each rank"] = f"{size / GIB:.3g} GiB"
+        table["more memory on each rank"] = _gib(size)
     return keyed_table("token weights, in addition", table)
 
 
 def _on_meta(s: Settings, stage: Stage) -> LanguageModel:
     with parameters_on_meta():
         return make_model(s.model, stage.config)
+
+
+def _gib(size: float) -> str:
+    return f"{size / GIB:,.0f} GiB" if size >= 100 * GIB else f"{size / GIB:.3g} GiB"
 
 
 def _duration(seconds: float) -> str:
@@ -138,7 +213,7 @@ def _duration(seconds: float) -> str:
 
 def keyed_table(title: str, rows: dict[str, str]) -> Table:
     """A table of names and values."""
-    table = Table(title=title, show_header=False, title_justify="left")
+    table = Table(title=title, show_header=False, title_justify="left", min_width=len(title))
     table.add_column()
     table.add_column(justify="right")
     for name, value in rows.items():

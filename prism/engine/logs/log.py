@@ -1,5 +1,5 @@
-"""Destinations of a run's numbers: ``metrics.jsonl`` always, a line on the terminal, and, when
-asked for, Weights & Biases or TensorBoard. Only the first rank logs.
+"""Destinations of a run's numbers: ``metrics.jsonl`` always, and, when asked for, Weights & Biases
+or TensorBoard. The terminal has a file of its own. Only the first rank logs.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ import json
 from pathlib import Path
 from typing import Any, Protocol
 
+from prism import whole_file
 from prism.engine.settings import Settings
+from prism.whole_file import cause
 
 FILE = "metrics.jsonl"
 
@@ -29,7 +31,7 @@ class JsonLines:
     def __init__(self, run: Path, step: int) -> None:
         self.path = run / FILE
         kept = [r for r in read(run) if r["step"] <= step] if self.path.exists() else []
-        self.path.write_text("".join(json.dumps(r) + "\n" for r in kept), "utf-8")
+        whole_file.write(self.path, "".join(json.dumps(r) + "\n" for r in kept))
         self.file = self.path.open("a", encoding="utf-8")
 
     def write(self, record: dict[str, Any]) -> None:
@@ -50,9 +52,14 @@ class WandB:
             import wandb
         except ImportError:
             raise ValueError("--wandb: not installed; pip install 'prism-lm[wandb]'") from None
-        self.run = wandb.init(
-            project="prism", name=run.name, dir=str(run), config=s.to_dict(), id=id, resume="allow"
-        )
+        try:
+            self.run = wandb.init(
+                project="prism", name=run.name, dir=str(run), config=s.to_dict(), id=id,
+                resume="allow",
+            )  # fmt: skip
+        except Exception as error:  # of many kinds: no key, no network, no rights
+            said = cause(error).rstrip(".")
+            raise ValueError(f"--wandb: {said}; WANDB_MODE=offline needs no account") from error
         self.id = self.run.id
 
     def write(self, record: dict[str, Any]) -> None:
@@ -84,41 +91,6 @@ class TensorBoard:
     def close(self) -> None:
         """Flush and close."""
         self.writer.close()
-
-
-class Terminal:
-    """A line per record for people.
-
-    Args:
-        steps: of the run.
-    """
-
-    def __init__(self, steps: int) -> None:
-        from rich.console import Console
-
-        self.console, self.steps = Console(highlight=False, soft_wrap=True), steps
-
-    def say(self, text: str) -> None:
-        """A line of text."""
-        self.console.print(text, markup=False)
-
-    def settings(self, values: dict[str, Any]) -> None:
-        """The settings that the run was started with."""
-        self.say("  ".join(f"{k}={_short(v)}" for k, v in values.items() if v is not None))
-
-    def write(self, record: dict[str, Any]) -> None:
-        """``step 20/1000  loss 2.345  ...``"""
-        parts = [f"{name} {_short(x)}" for name, x in record.items() if name != "step"]
-        self.say("  ".join([f"step {record['step']}/{self.steps}", *parts]))
-
-    def close(self) -> None:
-        """Nothing to do."""
-
-
-def _short(value: Any) -> str:
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{k}: {_short(v)}" for k, v in value.items()) + "}"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def read(run: Path) -> list[dict[str, Any]]:

@@ -3,9 +3,9 @@
 A loss or gradient norm that is not finite on any rank stops all ranks before the optimizer step, so
 the weights are still those of the last good step. The rows with a bad loss are named; if only the
 gradient is bad, the step is run once more, looking row by row at the gradient that arrives at the
-embeddings. An outlier is a norm more than n standard deviations above the mean of the last ones:
-its step can be skipped. SIGTERM and Ctrl-C are requests: the step in progress ends, the run saves
-and exits cleanly.
+embeddings. An outlier is a norm far above the last ones: its step can be skipped
+(:class:`Outliers`). SIGTERM, Ctrl-C and the end of the terminal are requests: the step in
+progress ends, the run saves and exits cleanly.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ from prism.engine.loop.step import Gradients, accumulate
 if TYPE_CHECKING:
     from prism.engine.loop.trainer import Trainer
 
-WINDOW = 128
-FEWEST = 16
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+WINDOW, RECENT = 128, 16  # norms
+NORMAL = 1.4826  # standard deviation over median absolute deviation, of a normal distribution
+LEAST_SPREAD = 0.01  # of the median, where norms hardly differ
+SIGNALS = (signal.SIGTERM, signal.SIGINT, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []))
 
 
 class DivergedError(Exception):
@@ -75,10 +76,17 @@ def _rows_of_bad_gradients(run: Trainer, batch: RowBatch) -> list[int]:
 
 
 class Outliers:
-    """Judges gradient norms by those before.
+    """Judges gradient norms by those before, skipped ones too.
+
+    With m the median of some norms and s = 1.4826 x the median of their distances from m (of a
+    normal distribution its standard deviation; at least a hundredth of m), a norm is an outlier if
+    it is above ``m + sigmas s`` both of the last 128 norms and of the last 16. Single spikes move
+    neither median, so they do not blind the next judgement. A new level is an outlier until it is
+    half of the last 16, and is then learned: at most 8 or so steps in a row are skipped for it. The
+    judgement is a function of the norms alone, so that a resume goes on with it.
 
     Args:
-        sigmas: standard deviations above the mean that are too many; 0 = none are.
+        sigmas: such deviations above the median that are too many; 0 = none are.
         history: norms of earlier steps.
     """
 
@@ -87,16 +95,20 @@ class Outliers:
         self.history: deque[float] = deque(history, maxlen=WINDOW)
 
     def is_outlier(self, norm: float) -> bool:
-        """True if a step of this norm is to be skipped; a norm that is not is remembered."""
-        if self.sigmas > 0 and len(self.history) >= FEWEST and norm > self.limit():
-            return True
+        """True if a step of this norm is to be skipped; the norm is remembered in any case."""
+        found = self.sigmas > 0 and len(self.history) >= RECENT and norm > self.limit()
         self.history.append(norm)
-        return False
+        return found
 
     def limit(self) -> float:
         """The largest norm that is taken."""
-        past: Sequence[float] = self.history
-        return statistics.fmean(past) + self.sigmas * statistics.stdev(past)
+        past = list(self.history)
+        return max(self._limit_of(past), self._limit_of(past[-RECENT:]))
+
+    def _limit_of(self, past: Sequence[float]) -> float:
+        middle = statistics.median(past)
+        spread = NORMAL * statistics.median(abs(x - middle) for x in past)
+        return middle + self.sigmas * max(spread, LEAST_SPREAD * middle)
 
 
 class Stop:
@@ -116,7 +128,8 @@ class Stop:
 def stop_on_signals() -> Iterator[Stop]:
     """Listen inside; the handlers of before come back afterwards."""
     stop = Stop()
-    before = {number: signal.signal(number, stop.ask) for number in SIGNALS}
+    heard = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]  # nohup ignores one
+    before = {number: signal.signal(number, stop.ask) for number in heard}
     try:
         yield stop
     finally:

@@ -1,6 +1,6 @@
 """Optimizers and schedules: AdamW for everything, or Muon for the hidden matrices.
 
-Matrices are decayed; vectors, scalars and what carries ``_no_weight_decay`` are not. Muon
+Matrices are decayed; vectors, scalars and tables are not (:func:`prism.recipe.decays`). Muon
 (https://kellerjordan.github.io/posts/muon) orthogonalises the momentum of a matrix; its update is
 scaled to the root mean square of AdamW's (arXiv 2502.16982), so one learning rate serves both. The
 embedding, the head and parameters that are not matrices stay with AdamW. AdamW works element by
@@ -47,7 +47,7 @@ class Roles:
         outer |= {id(p) for p in head.parameters()} if isinstance(head, nn.Module) else set()
         decayed, hidden = set(), set()
         for name, p in model.named_parameters():
-            if decays(p):
+            if decays(name, p):
                 decayed.add(name)
                 if p.ndim == 2 and id(p) not in outer:
                     hidden.add(name)
@@ -159,3 +159,26 @@ def learning_rate(step: int, s: Settings) -> float:
 def exploration(step: int, s: Settings) -> float:
     """Weight that kinds which lost a token still get: from 1 down to 0."""
     return recipe.exploration(step, s.steps, s.exploration)
+
+
+def schedule_change(before: Settings, now: Settings, step: int) -> str | None:
+    """The change of learning rate and exploration that other ``--steps`` make, in a line; None if
+    they go on as they were.
+
+    Args:
+        before: settings with which the run was saved.
+        now: settings with which it goes on.
+        step: steps done.
+    """
+    if step == 0 or before.steps == now.steps:
+        return None
+    was, will = learning_rate(step - 1, before), learning_rate(step, now)
+    last = learning_rate(now.steps - 1, now)
+    line = (
+        f"learning rate: was {was:.3g} at step {step:,} of {before.steps:,}; with --steps "
+        f"{now.steps} it is {will:.3g} and ends at {last:.3g} ({now.schedule})"
+    )
+    explored, explores = exploration(step - 1, before), exploration(step, now)
+    if abs(explored - explores) > 0.01:
+        line += f"; router exploration: was {explored:.2f}, is {explores:.2f}"
+    return line

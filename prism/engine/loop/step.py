@@ -1,4 +1,4 @@
-"""Passes over a batch that is spread over ranks and micro-batches: gradients, held-out scores.
+"""Gradients of a batch that is spread over ranks and micro-batches.
 
     loss = sum over terms of  sum over ranks and micro-batches of the term
                               / its count over all ranks and micro-batches
@@ -7,16 +7,11 @@ The counts are known before the first backward pass (:mod:`prism.engine.loop.los
 reduction takes the mean over ranks, hence the factor ``world size`` on the loss. Router loads are
 those of the global batch.
 
-Held-out text is scored in bits per byte, the same number whatever the tokenizer:
-
-    bits/byte = sum of -log2 p(target) / bytes that the targets stand for
-
 Every rank reads its own rows; with sharded weights all of them run every forward together.
 """
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,9 +20,9 @@ import torch
 from torch import Tensor
 
 from prism.data import IGNORE, RowBatch
-from prism.engine.loop.loss import CrossEntropy, Loss, ModelPenalties, Rows, token_losses
+from prism.engine.loop.loss import CrossEntropy, Loss, ModelPenalties, Rows
 from prism.engine.loop.stream_states import StreamStates
-from prism.engine.parallel.fsdp import local_shards, norm, reading, reduce_now
+from prism.engine.parallel.fsdp import local_shards, norm, reduce_now
 from prism.engine.parallel.world import World
 from prism.model.protocol import LanguageModel, PrismOutput
 
@@ -182,43 +177,3 @@ def clip(model: LanguageModel, size: Tensor, largest: float) -> None:
 
 def _gradients(model: LanguageModel) -> list[Tensor]:
     return [p.grad for p in model.parameters() if p.grad is not None]
-
-
-@dataclass(frozen=True)
-class HeldOut:
-    """``loss`` in nats per target, ``bits_per_byte``, and the share of the gates' sum that every
-    rate of the bus has (1 = as much as the others); None for models without a bus."""
-
-    loss: float
-    bits_per_byte: float
-    rates: list[float] | None
-
-
-def evaluate(model: LanguageModel, batches: Sequence[RowBatch], carry: bool, w: World) -> HeldOut:
-    """Score this rank's ``batches``; every rank must give equally many.
-
-    Args:
-        carry: read each batch as the continuation of the one before.
-    """
-    shows = "routing" in inspect.signature(type(model).forward).parameters
-    total = torch.zeros(4, dtype=torch.float64, device=w.device)
-    gates: Tensor | None = None
-    state = None
-    with reading(model):
-        for batch in batches:
-            rows = Rows.of(batch, w.device)
-            extra = {"routing": True} if shows else {}
-            output = model(rows.tokens, state=state, segment_ids=rows.segments, **extra)
-            state = output.state if carry else None
-            by_row = token_losses(output.logits, rows.targets).sum(dim=1)
-            loss = by_row.double().sum()
-            total += torch.cat([loss[None], count(batch, w.device).double()])
-            if output.routing is not None:
-                mean = torch.stack([r.bus_gates.double().mean(dim=(0, 1)) for r in output.routing])
-                gates = mean if gates is None else gates + mean
-    loss, targets, _, size = w.sum(total).tolist()
-    rates = None
-    if gates is not None:
-        gates = w.sum(gates).mean(dim=0)
-        rates = (gates * len(gates) / gates.sum()).tolist()
-    return HeldOut(loss / max(targets, 1), loss / math.log(2) / max(size, 1), rates)

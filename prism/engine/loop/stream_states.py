@@ -19,7 +19,8 @@ from prism.engine.parallel.fsdp import reading
 from prism.engine.parallel.world import World
 from prism.engine.settings import Settings
 from prism.engine.store import checkpoint
-from prism.model.protocol import LanguageModel, detach_state, map_state
+from prism.model.protocol import LanguageModel
+from prism.model.state import detach_state, leaves, map_state
 
 
 class StreamStates:
@@ -100,10 +101,3 @@ def template(model: LanguageModel, device: torch.device) -> Any:
     token = torch.zeros(1, 1, dtype=torch.long, device=device)
     with reading(model):
         return model(token, segment_ids=token).state
-
-
-def leaves(state: Any) -> list[Tensor]:
-    """The tensors of a state, in the order in which :func:`map_state` meets them."""
-    tensors: list[Tensor] = []
-    map_state(state, lambda x: tensors.append(x) or x)
-    return tensors

@@ -7,6 +7,7 @@ read the next rows of the streams -> gradients of the global batch -> guard -> o
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,16 +18,18 @@ from torch import Tensor
 from prism.config import PrismConfig
 from prism.data import RowBatch
 from prism.engine.loop import stream_states
+from prism.engine.loop.ahead import Remaining, times
 from prism.engine.loop.guard import Outliers, Stop, diagnose
 from prism.engine.loop.loss import Loss
 from prism.engine.loop.observer import Observer, Observers
 from prism.engine.loop.optimizer import Optimizers, Roles, exploration, learning_rate
-from prism.engine.loop.step import DEFAULT_LOSSES, accumulate, clip, evaluate, gradient_norm
+from prism.engine.loop.step import DEFAULT_LOSSES, accumulate, clip, gradient_norm
 from prism.engine.loop.stream_states import StreamStates
+from prism.engine.loop.validation import Progress, evaluate, silent
 from prism.engine.parallel.fsdp import sharded
 from prism.engine.parallel.world import World
 from prism.engine.settings import Settings
-from prism.engine.store import checkpoint
+from prism.engine.store import checkpoint, room
 from prism.model.protocol import LanguageModel
 
 if TYPE_CHECKING:
@@ -48,6 +51,9 @@ class Feed(Protocol):
     def load(self, state: Mapping[str, Any]) -> None:
         """Go on from there; ``state`` may hold other streams too."""
 
+    def passes(self) -> dict[str, float]:
+        """Passes over each source, by name; empty where that is not known."""
+
 
 @dataclass(frozen=True)
 class TrainSpec:
@@ -68,6 +74,9 @@ class TrainSpec:
         remarks: to be printed before the first step.
         until: steps of the run at which this stage ends because the model grows; None = at its
             last.
+        former: values of ``identity`` that an older version saved for the same things.
+        data: the sources and their files (:meth:`prism.data.Mix.listing`).
+        bad_rows: places of rows that this rank could not read and has left out; grows.
     """
 
     s: Settings
@@ -82,6 +91,9 @@ class TrainSpec:
     flags: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
     until: int | None = None
+    former: Mapping[str, str] = field(default_factory=dict)
+    data: Sequence[dict[str, Any]] = ()
+    bad_rows: set[str] = field(default_factory=set)
 
     @property
     def end(self) -> int:
@@ -134,11 +146,12 @@ class Trainer:
         try:
             while self.step < self.spec.end and not stopping:
                 self._train_step(meter)
-                self.saver.poll()
-                stopping = self.w.any(stop.asked)
+                stopping = self.w.any(stop.asked or self.saver.failed)
                 self._log_validate_save(meter, write, stopping)
+            self.saver.settle()
         finally:
-            self.saver.wait()  # also when a step raises: what was begun is the last good state
+            with meter.timed("saving"):
+                self.saver.wait()  # also when a step raises: what was begun is the last good state
         self.w.barrier()
         return self.step >= self.spec.end  # after --steps at a resume it may be past it
 
@@ -147,10 +160,12 @@ class Trainer:
         last = self.step == self.spec.end
         if last or self.step % s.log_every == 0:
             rate = learning_rate(self.step - 1, s)
-            write(meter.record(self.step, rate, s.steps - self.step))
+            write(meter.record(self.step, rate, self._ahead(), self.spec.feed.passes()))
         if last or (s.eval_every and self.step % s.eval_every == 0):
+            begin = time.perf_counter()
             with meter.timed("validation"):
-                write(self.validate())
+                record = self.validate(meter.display.validating)
+            write(record | {"validation_seconds": time.perf_counter() - begin})
         if last or stopping or self.step % s.save_every == 0:
             with meter.timed("saving"):
                 self.save()
@@ -158,7 +173,7 @@ class Trainer:
     def _train_step(self, meter: Meter) -> None:
         s = self.spec.s
         with meter.timed("data"):
-            batch = self.spec.feed.next()
+            batch = self._next_rows()
         self.model.set_exploration(exploration(self.step, s))
         before = list(self.states.states)
         self.observers.call("before_step", self, batch)
@@ -184,11 +199,46 @@ class Trainer:
         meter.add(gradients, size, skip)
         self.observers.call("after_step", self, gradients, skip)
 
-    def validate(self) -> dict[str, Any]:
+    def _next_rows(self) -> RowBatch:
+        """The rows of the next step. Where the data of a rank cannot be read any more, all ranks
+        save what is trained, with the positions before these rows, and raise."""
+        place, failed, batch = self.spec.feed.state(), None, None
+        try:
+            batch = self.spec.feed.next()
+        except ValueError as error:
+            failed = error
+        if not self.w.any(failed is not None):
+            assert batch is not None
+            return batch
+        self.save(place)
+        self.saver.settle()
+        if failed is not None and self.step > 0:
+            failed = ValueError(f"{failed}; step {self.step} is saved, --resume {self.saver.run} "
+                                "goes on once the data can be read")  # fmt: skip
+        self.w.agree(failed)
+        raise AssertionError("some rank has failed")
+
+    def _ahead(self) -> Remaining:
+        """Work to go, with the validation and the checkpoint of this very step."""
+        s, before = self.spec.s, self.step - 1
+        return Remaining(
+            steps=s.steps - self.step,
+            validations=times(before, s.steps, s.eval_every),
+            saves=times(before, s.steps, s.save_every),
+            validation_tokens=self.held_out_tokens,
+        )
+
+    @property
+    def held_out_tokens(self) -> int:
+        """Tokens of a validation on all ranks."""
+        return self.w.size * sum(batch.tokens.numel() for batch in self.spec.held_out)
+
+    def validate(self, progress: Progress = silent) -> dict[str, Any]:
         """Held-out numbers as a record; every rank must call this."""
         epsilon = exploration(self.step, self.spec.s)
         self.model.set_exploration(0.0)
-        held_out = evaluate(self.model, self.spec.held_out, self.spec.carry, self.w)
+        spec, micro = self.spec, self.spec.s.micro_batch_size
+        held_out = evaluate(self.model, spec.held_out, spec.carry, self.w, micro, progress)
         self.model.set_exploration(epsilon)
         record: dict[str, Any] = {"step": self.step, "tokens": self.tokens}
         record |= {"held_out_loss": held_out.loss, "held_out_bits_per_byte": held_out.bits_per_byte}
@@ -199,8 +249,12 @@ class Trainer:
             }
         return record
 
-    def save(self) -> None:
-        """Begin a checkpoint of this moment; every rank must call this."""
+    def save(self, place: dict[str, Any] | None = None) -> None:
+        """Begin a checkpoint of this moment; every rank must call this.
+
+        Args:
+            place: position of the data; None = that of the feed.
+        """
         observers, tensors = self.observers.state(self.step)
         common = {
             "settings": self.spec.s.saved(),
@@ -212,14 +266,25 @@ class Trainer:
             "carries": self.states.started,
             "notes": self.notes,
             "world_size": self.w.size,
+            "working_folder": str(Path.cwd()),
             "observers": observers,
         }
         rng = checkpoint.rng_state()
-        mine = {"rank": self.w.rank, "lanes": self.spec.feed.state(), "rng": rng}
+        mine = {"rank": self.w.rank, "lanes": place or self.spec.feed.state(), "rng": rng}
         tensors |= self._tensors() | self.states.tensors()
         for loss in self.spec.losses:
             tensors |= loss.tensors()
         self.saver.save(self.step, tensors, common, mine)
+
+    def checkpoint_bytes(self) -> int:
+        """Bytes of a checkpoint of weights and moments; before the first step the moments are
+        those that every trainable parameter will have."""
+        moments = self.optimizers.tensors()
+        if moments:
+            return room.size_of(self._tensors())
+        learned = {k: p for k, p in self.model.named_parameters() if p.requires_grad}
+        each = 2 if self.spec.s.optimizer == "adamw" else 1
+        return room.size_of(self._tensors()) + each * room.size_of(learned)
 
     def _tensors(self) -> dict[str, Tensor]:
         moments = {f"{MOMENTS}{k}": v for k, v in self.optimizers.tensors().items()}
@@ -229,7 +294,7 @@ class Trainer:
         run, ranks = checkpoint.read_run(start), checkpoint.read_ranks(start)
         for what, value in self.spec.identity.items():
             saved = run["identity"].get(what)
-            if saved != value:
+            if saved not in (value, self.spec.former.get(what, value)):
                 raise ValueError(f"{start}: {what} was {saved}, is now {value}; must be the same")
         kept = checkpoint.names(start)
         self.optimizers.prepare([n.removeprefix(MOMENTS) for n in kept if n.startswith(MOMENTS)])
@@ -239,6 +304,7 @@ class Trainer:
         for loss in self.spec.losses:
             loss.restore(start)
         self.step, self.tokens, self.notes = run["step"], run["tokens"], run["notes"]
+        self.saver.last = self.step
         self.outliers.history.extend(run["norms"])
         self.spec.feed.load({k: v for rank in ranks for k, v in rank["lanes"].items()})
         self.observers.resume(self, start, run.get("observers", {}))

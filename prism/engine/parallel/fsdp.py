@@ -14,8 +14,6 @@ ranks that share a copy of the weights) is exact on the local shards and free of
 
 from __future__ import annotations
 
-import copy
-import dataclasses
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -93,27 +91,13 @@ def _blocks(model: nn.Module) -> list[nn.Module]:
 def _recompute(block: nn.Module) -> None:
     """Make ``block`` keep its inputs only (arXiv 1604.06174), in place; parameters' names stay.
 
-    A block may also write to an object that the blocks of one call share; the recomputation must
-    see that object as it was, and leave no trace, so each run works on a copy and the first run's
-    entries are handed back.
+    Inside of the sharding, unlike ``LanguageModel.recompute``: the weights are gathered once for
+    the recomputation and the backward pass.
     """
     inner = block.forward
 
-    def copied(value: Any) -> Any:
-        return copy.copy(value) if dataclasses.is_dataclass(value) else value
-
-    def forward(x: Tensor, *rest: Any) -> Any:
-        before = [copied(value) for value in rest]
-
-        def run(x: Tensor) -> tuple[Any, list[Any]]:
-            mine = [copied(value) for value in before]
-            return inner(x, *mine), mine
-
-        out, after = checkpoint(run, x, use_reentrant=False, preserve_rng_state=False)
-        for value, changed in zip(rest, after, strict=True):
-            if dataclasses.is_dataclass(value):
-                vars(value).update(vars(changed))
-        return out
+    def forward(*args: Any) -> Any:
+        return checkpoint(inner, *args, use_reentrant=False, preserve_rng_state=False)
 
     block.forward = forward  # type: ignore[method-assign]
 
@@ -142,8 +126,8 @@ def fsdp_args(module: nn.Module, stream: Callable[[Any], Any]) -> None:
 
     They look for every tensor that needs a gradient in a call, and to do so *copy* the dataclasses
     that hold them (since torch 2.13; before, they did not look inside). A block's other arguments
-    are the object that the blocks of a call share and write to, so a copy would silently cut the
-    tape between the layers. They pass through the hooks inside a plain object, which these do not
+    hold the tape that the blocks of a call share, whose tensors a copy would silently part from
+    the graph. They pass through the hooks inside a plain object, which these do not
     look into. Nothing is lost: autograd runs the nodes of a block, latest first, between the
     arrival of the gradient of its output stream and the departure of that of its input stream,
     whichever way the gradients came.

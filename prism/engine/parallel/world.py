@@ -7,9 +7,10 @@ one process is the same with a mesh of one.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -17,6 +18,14 @@ from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from prism.engine.settings import Settings
+from prism.whole_file import cause
+
+T = TypeVar("T")
+LOST = ("Connection closed by peer", "Connection reset by peer", "gloo/transport")
+
+
+class ElsewhereError(ValueError):
+    """Error of another rank, which reports it: this one only ends."""
 
 
 @dataclass(frozen=True)
@@ -52,9 +61,50 @@ class World:
         """Wait for every rank."""
         self.sum(torch.zeros((), device=self.device)).item()
 
+    def union(self, values: set[str]) -> set[str]:
+        """All values of all ranks."""
+        every: list[Any] = [values]
+        if self.size > 1:
+            every = [None] * self.size
+            dist.all_gather_object(every, values)
+        return set().union(*every)
+
+    def agree(self, error: Exception | None) -> None:
+        """Nothing if no rank has an error. Every rank must call this.
+
+        Raises:
+            ValueError: the ``error`` of this rank, or :class:`ElsewhereError` for that of another.
+        """
+        if self.any(error is not None):
+            raise ValueError(cause(error)) if error else ElsewhereError("see another rank")
+
+    def on_first(self, act: Callable[[], T]) -> T:
+        """Result of ``act``, which the first rank alone runs. Every rank must call this.
+
+        Raises:
+            ValueError: ``act`` raised one, or an OSError; on every rank.
+        """
+        failed: Exception | None = None
+        outcome: list[Any] = [None]
+        if self.first:
+            try:
+                outcome = [act()]
+            except (ValueError, OSError) as error:
+                failed = error
+        self.agree(failed)
+        if self.size > 1:
+            dist.broadcast_object_list(outcome, src=0)
+        return outcome[0]
+
     def rows(self, total: int) -> range:
         """The rows of a global batch of ``total`` that this rank reads: r, r + W, r + 2W, ..."""
         return range(self.rank, total, self.size)
+
+
+def is_lost_rank(error: RuntimeError) -> bool:
+    """True for the error of a collective call whose partner has ended."""
+    text = str(error)
+    return isinstance(error, dist.DistError) or any(x in text for x in LOST)
 
 
 @contextmanager
@@ -86,10 +136,28 @@ def world(s: Settings) -> Iterator[World]:
         if shards == size:  # a dimension of one rank would still be summed over
             del grid["replicate"]
         mesh = init_device_mesh(device.type, tuple(grid.values()), mesh_dim_names=tuple(grid))
-        yield World(dist.get_rank(), size, device, mesh)
+        with matmul_precision(s.dtype, device):
+            yield World(dist.get_rank(), size, device, mesh)
     finally:
         if ours:
             dist.destroy_process_group()
+
+
+@contextmanager
+def matmul_precision(dtype: str, device: torch.device) -> Iterator[None]:
+    """Inside, float32 products are whole, or with ``tf32`` rounded to 10 bits of mantissa.
+
+    Raises:
+        ValueError: ``tf32`` on a CPU, where it would change nothing.
+    """
+    if dtype == "tf32" and device.type == "cpu":
+        raise ValueError("--dtype tf32: is of GPUs; must be fp32, bf16 or fp64 on a CPU")
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _device(name: str) -> torch.device:

@@ -15,9 +15,10 @@ from __future__ import annotations
 import base64
 import random
 import re
+import shutil
 import warnings
-from collections.abc import Collection, Iterator, Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Collection, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -28,10 +29,11 @@ import torch.distributed as dist
 import torch.distributed.checkpoint as dcp
 from torch import Tensor
 from torch.distributed.checkpoint import HuggingFaceStorageReader, HuggingFaceStorageWriter
+from torch.distributed.checkpoint.api import CheckpointException
 
 from prism.config import PrismConfig
-from prism.engine.parallel.world import World
-from prism.engine.store import folder
+from prism.engine.parallel.world import ElsewhereError, World
+from prism.engine.store import folder, room
 from prism.record import write_json
 
 FORMAT = 1
@@ -39,7 +41,7 @@ RUN = "run.json"
 
 
 class Saver:
-    """Writes checkpoints of a run, one at a time.
+    """Writes checkpoints of a run, one at a time; see :mod:`prism.engine.store.room` for the disk.
 
     Args:
         run: folder of the run.
@@ -50,55 +52,94 @@ class Saver:
     def __init__(self, run: Path, w: World, keep: int, background: bool) -> None:
         self.run, self.w, self.keep = run, w, keep
         self.group = dist.new_group(backend="gloo") if background else None
-        self.pending: tuple[Future[Any], Path] | None = None
+        self._worker = ThreadPoolExecutor(1, "checkpoint")
+        self._job: Future[None] | None = None
+        self.last = 0  # step of the last one, or that the run has begun at
 
     def save(
         self, step: int, tensors: Mapping[str, Tensor], common: dict[str, Any], mine: dict[str, Any]
     ) -> None:
-        """Begin (and without ``background`` finish) the checkpoint after ``step`` steps.
+        """Begin (and without ``background`` finish) the checkpoint after ``step`` steps, if it is
+        not the last one that was written. Every rank must call this.
 
         Args:
             tensors: by name; what is not a DTensor is the same on all ranks or named by stream.
             common: the same on all ranks, JSON.
             mine: of this rank, JSON.
+
+        Raises:
+            ValueError: it cannot be written, or the one before could not; names needed and free
+                bytes where the disk is full.
         """
-        self.wait()
-        name = folder.final_name(self.run, step)
-        temporary = name.with_suffix(".tmp")
-        if self.w.any(self.w.first and (name / folder.MARK).is_file()):
+        self.settle()
+        if step == self.last:
             return
-        if self.w.first:
-            folder.begin(self.run, step)
-            write_json(temporary / RUN, {"format": FORMAT, "step": step, **common})
-        self.w.barrier()
-        write_json(temporary / f"rank{self.w.rank:04d}.json", mine)
+        need = room.size_of(tensors)
+        temporary = self.w.on_first(lambda: self._begin(step, need, common))
+        failed: Exception | None = None
+        try:
+            write_json(temporary / f"rank{self.w.rank:04d}.json", mine)
+        except OSError as error:
+            failed = room.failed(self.run, need, error)
+        self.w.agree(failed)
         writer = HuggingFaceStorageWriter(str(temporary), save_distributed=True)
         state = {key: _at_least_1d(value) for key, value in tensors.items()}
+        self.last = step
         if self.group is None:
-            dcp.save(state, storage_writer=writer)
-            self._commit(temporary)
+            self._finish(lambda: dcp.save(state, storage_writer=writer), temporary, need)
         else:
             future = dcp.async_save(state, storage_writer=writer, process_group=self.group)
-            self.pending = (future, temporary)
+            self._job = self._worker.submit(self._finish, future.result, temporary, need)
 
-    def poll(self) -> None:
-        """Finish a checkpoint whose files have been written."""
-        if self.pending is not None and self.pending[0].done():
-            self.wait()
+    @property
+    def failed(self) -> bool:
+        """True once the checkpoint that is being written has failed on this rank."""
+        job = self._job
+        return job is not None and job.done() and job.exception() is not None
 
     def wait(self) -> None:
-        """Finish the checkpoint that is being written, if any; an error in writing is raised."""
-        if self.pending is not None:
-            future, temporary = self.pending
-            self.pending = None
-            future.result()
-            self._commit(temporary)
+        """Finish the checkpoint that is being written, if any, without a word to other ranks.
 
-    def _commit(self, temporary: Path) -> None:
-        # the first rank's future is done only when every rank has written
-        if self.w.first:
-            folder.commit(temporary)
-            folder.prune(self.run, self.keep)
+        Raises:
+            ValueError: it could not be written.
+        """
+        job, self._job = self._job, None
+        if job is not None:
+            job.result()
+
+    def settle(self) -> None:
+        """:meth:`wait`, on every rank, with an error of one raised on all."""
+        failed: Exception | None = None
+        try:
+            self.wait()
+        except ElsewhereError:
+            pass  # the first rank has its own
+        except ValueError as error:
+            failed = error
+        self.w.agree(failed)
+
+    def _begin(self, step: int, need: int, common: dict[str, Any]) -> Path:
+        try:
+            room.make(self.run, self.keep, need)
+            temporary = folder.begin(self.run, step)
+            write_json(temporary / RUN, {"format": FORMAT, "step": step, **common})
+        except OSError as error:
+            raise room.failed(self.run, need, error) from error
+        return temporary
+
+    def _finish(self, write: Callable[[], object], temporary: Path, need: int) -> None:
+        """Write, mark and name the checkpoint; the first rank's ``write`` returns only when every
+        rank has written. What fails leaves nothing behind."""
+        try:
+            write()
+            if self.w.first:
+                folder.commit(temporary)
+                folder.prune(self.run, self.keep)
+        except (OSError, CheckpointException) as error:
+            if not self.w.first:
+                raise ElsewhereError("see the first rank") from error
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise room.failed(self.run, need, error) from error
 
 
 def load_tensors(checkpoint: Path, tensors: Mapping[str, Tensor], alone: bool = False) -> None:

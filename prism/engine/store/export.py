@@ -6,7 +6,10 @@ header holds the config, so that it needs nothing beside it.
 
 from __future__ import annotations
 
+import hashlib
 import json
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +18,21 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from prism import whole_file
+from prism.baselines import load_saved
 from prism.config import PrismConfig
 from prism.engine.models import make_model
 from prism.engine.store import checkpoint, folder
-from prism.model.prism import load_saved
 from prism.model.protocol import LanguageModel
 
 FORMAT = 1
 KEY = "prism"
-DTYPES = {"fp32": torch.float32, "bf16": torch.float32, "fp64": torch.float64}  # of the masters
+SINGLE = dict.fromkeys(("fp32", "tf32", "bf16"), torch.float32)
+DTYPES = SINGLE | {"fp64": torch.float64}  # of the masters
 
 
 def find(path: Path) -> Path:
-    """The checkpoint that ``path`` names: itself, or the newest of the run in it.
+    """The checkpoint that ``path`` names: itself, or the newest whole one of the run in it; warns
+    if a newer one is damaged.
 
     Raises:
         ValueError: there is none, or it is damaged.
@@ -35,7 +40,7 @@ def find(path: Path) -> Path:
     if (path / folder.MARK).is_file():
         folder.verify(path)
         return path
-    return folder.newest(path)
+    return folder.newest(path, lambda line: warnings.warn(line, stacklevel=4))
 
 
 def load_checkpoint(path: str | Path) -> LanguageModel:
@@ -81,6 +86,7 @@ def export(path: str | Path, file: str | Path) -> None:
         "step": run["step"],
     }
     tensors = {k: v.contiguous() for k, v in checkpoint.persistent(model).items()}
+    header["contents"] = _contents(tensors)
     with whole_file.replacing(Path(file)) as beside:
         save_file(tensors, beside, metadata={KEY: json.dumps(header)})
 
@@ -101,6 +107,8 @@ def load_export(file: str | Path) -> LanguageModel:
                 raise ValueError(f"{file}: its tensors are not those of its config")
             for name, tensor in wanted.items():
                 tensor.copy_(f.get_tensor(name))
+            if _contents(wanted) != header.get("contents", _contents(wanted)):
+                raise ValueError(f"{file}: is damaged: its tensors are not those that were saved")
     except SafetensorError as error:
         raise ValueError(f"{file}: not a safetensors file ({error})") from error
     return model.eval()
@@ -117,6 +125,15 @@ def tokenizer_of(path: Path) -> tuple[str | None, str | None]:
         return None, None
     run = checkpoint.read_run(find(path))
     return run["settings"].get("tokenizer"), run["identity"].get("tokenizer")
+
+
+def _contents(tensors: Mapping[str, torch.Tensor]) -> str:
+    """BLAKE2b of the tensors in the order of their names; older exports have none."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        flat = tensors[name].detach().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
 def _header(file: str | Path, metadata: dict[str, str]) -> dict[str, Any]:

@@ -61,6 +61,13 @@ class Accumulator:
         self.dtype = dtype
         self.numbers = torch.zeros(banks, dim, dtype=DTYPES[dtype], device=device)
 
+    @classmethod
+    def holding(cls, numbers: Tensor, dtype: str) -> Accumulator:
+        """The accumulator of numbers [B, D] that are there already."""
+        accumulator = cls.__new__(cls)
+        accumulator.dtype, accumulator.numbers = dtype, numbers
+        return accumulator
+
     @property
     def banks(self) -> int:
         """B."""
@@ -140,9 +147,10 @@ class Accumulator:
                 where.device
             )
             worst = max(worst, float(total.detach().abs().max()))
-            pending.append(total.to(self.numbers.dtype))
+            pending.append((where, total.to(self.numbers.dtype)))
         self._check(worst)
-        self.numbers = self._placed(torch.from_numpy(touched), torch.cat(pending))
+        for where, rows in pending:
+            self.numbers = self._placed(where, rows)
         return touched
 
     def superpose(self, other: Accumulator) -> None:

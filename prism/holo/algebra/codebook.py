@@ -29,6 +29,7 @@ from prism.holo.algebra.codes import (
 )
 from prism.holo.algebra.hadamard import row_words, transform, transform_size
 
+LARGE = 1 << 25  # signs of a matrix of codes that is large
 SPARE = 4096  # columns that a growing matrix gets in advance, at most
 
 
@@ -63,6 +64,11 @@ class Codebook(ABC):
     def nbytes(self) -> int:
         """Bytes of the matrices that are cached for the cleanup."""
         return 0
+
+    @property
+    def large(self) -> bool:
+        """True if scoring all codes needs a matrix of tens of megabytes or more."""
+        return False
 
 
 def fast_on(device: torch.device) -> bool:
@@ -124,7 +130,11 @@ class _Matrix(Codebook):
     def __init__(self, dim: int) -> None:
         self.dim = dim
         self._cache, self._filled = torch.zeros(0, dim), 0
-        self._columns = SignColumns(dim, lambda ids: signs(self.words(ids), dim))
+        self._columns = SignColumns(dim, self.signs)
+
+    def signs(self, ids: np.ndarray) -> Tensor:
+        """Codes int8 [N, D] of value ids int64 [N]."""
+        return signs(self.words(ids), self.dim)
 
     def matrix(self, like: Tensor) -> Tensor:
         """All codes float32 or float64 [M, D], on the device of ``like``."""
@@ -136,8 +146,7 @@ class _Matrix(Codebook):
             larger[: self._filled] = self._cache[: self._filled]
             self._cache = larger
         if size > self._filled:
-            new = signs(self.words(np.arange(self._filled, size)), self.dim)
-            self._cache[self._filled : size] = new
+            self._cache[self._filled : size] = self.signs(np.arange(self._filled, size))
             self._filled = size
         if self._cache.device != like.device:
             self._cache = self._cache.to(like.device)
@@ -153,17 +162,32 @@ class _Matrix(Codebook):
         return weights @ self.matrix(weights)
 
     @property
+    def large(self) -> bool:
+        return len(self) * self.dim > LARGE
+
+    @property
     def nbytes(self) -> int:
         return self._cache.numel() * self._cache.element_size() + self._columns.nbytes
 
 
 class HashedCodebook(_Matrix):
-    """The code of a value is that of its hash; ``hashes`` uint64 [M] is shared with the
-    vocabulary that grows it through :meth:`extend`."""
+    """The code of a value is that of its hash; a vocabulary grows it through :meth:`extend`."""
 
     def __init__(self, dim: int) -> None:
         super().__init__(dim)
         self._hashes = np.zeros(0, np.uint64)
+
+    @classmethod
+    def of(cls, dim: int, hashes: np.ndarray) -> HashedCodebook:
+        """Codes of ``dim`` signs of the hashes uint64 [M]."""
+        codes = cls(dim)
+        codes._hashes = hashes
+        return codes
+
+    @property
+    def hashes(self) -> np.ndarray:
+        """Of the values, uint64 [M]."""
+        return self._hashes
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -201,8 +225,8 @@ class HadamardCodebook(Codebook):
     def __init__(self, dim: int, size: int, seed: int) -> None:
         self.dim, self.size = dim, size
         self.period = transform_size(dim, size)
-        self._coset_hashes = hash_integers(np.arange(-(-size // self.period)), seed)
-        self._diagonals = sign_codes(self._coset_hashes, dim, VALUE_STREAM).float()
+        self.seed = seed
+        self._made: Tensor | None = None
 
     def __len__(self) -> int:
         return self.size
@@ -211,8 +235,13 @@ class HadamardCodebook(Codebook):
     def kind(self) -> str:
         return f"hadamard/{self.period}"
 
+    @property
+    def _cosets(self) -> np.ndarray:
+        """Hashes of the cosets."""
+        return hash_integers(np.arange(-(-self.size // self.period)), self.seed)
+
     def words(self, ids: np.ndarray) -> np.ndarray:
-        diagonal = code_words(self._coset_hashes, self.dim, VALUE_STREAM)
+        diagonal = code_words(self._cosets, self.dim, VALUE_STREAM)
         return row_words(ids % self.period, self.dim) ^ diagonal[ids // self.period]
 
     def scores(self, read: Tensor) -> Tensor:
@@ -233,12 +262,15 @@ class HadamardCodebook(Codebook):
 
     @property
     def nbytes(self) -> int:
-        return self._diagonals.numel() * self._diagonals.element_size()
+        return 4 * self.dim * -(-self.size // self.period)
 
     def _on(self, like: Tensor) -> Tensor:
-        if self._diagonals.device != like.device:
-            self._diagonals = self._diagonals.to(like.device)
-        return self._diagonals.to(like.dtype)
+        """The diagonals, made at the first reading and not for a size that a file claims."""
+        if self._made is None:
+            self._made = sign_codes(self._cosets, self.dim, VALUE_STREAM).float()
+        if self._made.device != like.device:
+            self._made = self._made.to(like.device)
+        return self._made.to(like.dtype)
 
 
 class GivenCodebook(_Matrix):

@@ -1,7 +1,7 @@
-"""Text keys: the resolver that maps a misspelt key to a stored one, its index of character
-trigrams, and the distance of typing errors."""
+"""Text keys: the resolver that finds the stored key a misspelt one may have meant, and what counts
+as a typing error."""
 
 from prism.holo.keys.resolver import Resolver
-from prism.holo.keys.typos import deletions, edit_distance, one_letter_apart
+from prism.holo.keys.typos import deletions, is_slip, one_letter_apart
 
-__all__ = ["Resolver", "deletions", "edit_distance", "one_letter_apart"]
+__all__ = ["Resolver", "deletions", "is_slip", "one_letter_apart"]

@@ -1,16 +1,16 @@
-"""Resolver: replaces a misspelt key by a stored one before the tape is asked.
+"""Resolver: finds the stored key that a misspelt one may have meant.
 
-Candidates share character trigrams with the question and are ranked by the cosine of their bags
-(:mod:`prism.holo.keys.trigrams`); the best few are then compared by edit distance d:
+What counts as misspelt is :func:`prism.holo.keys.typos.is_slip`: capitals left out, and at most one
+wrong key press in one long word; nothing else, so that another thing stays another thing. All texts
+that could have been meant are made from the question and looked up (as Norvig's corrector does), so
+a question costs the same with ten keys as with a million, and there is no index but the keys.
 
-    similarity = max(cosine, 1 - d / length)
+    tokens of the question -> tokens that are one key press away, if stored keys have them
+                           -> texts with one of them put in, if stored -> checked by is_slip
 
-A candidate is near if the two have the same words up to one slip (an edit) in a word, and one slip
-in ten characters; it is taken if no other is within ``margin``. More would take Australia for
-Austria and "former capital of" for "capital of". Texts whose digits differ are never taken for each
-other: order 1041 is not a misspelt order 1042. With an ``encoder`` a text that has no near key is
-compared by meaning. The false-accept rate of the accumulator
-is about the key that is read, not about the one that was asked for.
+A question is left alone if two stored keys could have been meant, and if the word that would be
+corrected is a word of stored keys itself. With an ``encoder`` a text without such a key is compared
+by meaning.
 
 Matching never happens inside the accumulator: similar keys would share a code there, and correlated
 codes destroy its capacity.
@@ -18,25 +18,26 @@ codes destroy its capacity.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from prism.holo.keys.trigrams import Trigrams
-from prism.holo.keys.typos import edit_distance, is_slip
+from prism.holo.keys.index import Index
+from prism.holo.keys.texts import KeyTexts
+from prism.holo.keys.typos import fold, is_slip, meanings, pieces
 
-SHORTLIST = 8
 Encoder = Callable[[list[str]], Any]
 
 
 class Resolver:
-    """An index over text keys.
+    """The texts of the keys, and which of them a question may have meant.
 
     Args:
-        margin: lead in similarity that the best key needs over the second.
+        margin: lead in cosine that the best key by meaning needs over the second.
         encoder: texts to vectors [N, E], a sentence embedding; may be set later.
         meaning: cosine of embeddings from which a key means the same.
+        texts: keys that are known already.
     """
 
     def __init__(
@@ -44,69 +45,72 @@ class Resolver:
         margin: float = 0.03,
         encoder: Encoder | None = None,
         meaning: float = 0.8,
+        texts: KeyTexts | None = None,
     ) -> None:
         self.margin = margin
         self.encoder, self.meaning = encoder, meaning
-        self._texts: dict[int, str] = {}  # by key hash
-        self._near = Trigrams()
+        self.known = KeyTexts() if texts is None else texts  # by key hash
+        self._index: Index | None = None  # made at the first question
         self._vectors: np.ndarray | None = None  # of all texts, once they are asked for
 
     def __len__(self) -> int:
-        return len(self._texts)
+        return len(self.known)
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the key texts in UTF-8, which is what a file stores."""
-        return sum(len(text.encode("utf-8", "surrogatepass")) for text in self._texts.values())
+        """Bytes of the key texts in UTF-8."""
+        return self.known.nbytes
 
-    def add(self, keys: Iterable[Any], hashes: np.ndarray) -> None:
+    def add(self, keys: Sequence[Any], hashes: np.ndarray) -> None:
         """Add those of N keys that are text; ``hashes`` uint64 [N]."""
-        for key, code in zip(keys, hashes.tolist(), strict=True):
-            if isinstance(key, str) and code not in self._texts:
-                self._texts[code] = key
-                self._near.add(code, key)
+        new: dict[int, str] = {}
+        for place in np.flatnonzero(self.known.absent(hashes)).tolist():
+            key, code = keys[place], int(hashes[place])
+            if isinstance(key, str) and code not in new:
+                self.known[code] = new[code] = key
+        if self._index is not None:
+            self._index.add(list(new.items()))
         self._vectors = None
 
     def forget(self, hashes: np.ndarray) -> None:
         """Forget keys by their hashes uint64 [N]."""
         for code in hashes.tolist():
-            key = self._texts.pop(code, None)
-            if key is not None:
-                self._near.forget(code, key)
-        self._vectors = None
+            self.known.pop(code)
+        self._index = self._vectors = None
 
     def texts(self) -> list[str]:
         """All keys, in the order they were added."""
-        return list(self._texts.values())
+        return self.known.values()
 
     def text(self, code: int | np.uint64) -> str | None:
         """The key of a hash, if it was text."""
-        return self._texts.get(int(code))
+        return self.known.get(int(code))
 
     def resolve(self, text: str) -> str | None:
-        """The stored key that ``text`` must have meant; None if none is near, or two are."""
-        digits = _digits(text)
-        near = []
-        for cosine, code in self._near.nearest(text, SHORTLIST):
-            key = self._texts[code]
-            if _digits(key) == digits:
-                near.append((*self._compare(text, key, cosine), key))
-        near.sort(reverse=True)
-        if near and near[0][1] and (len(near) < 2 or near[0][0] - near[1][0] >= self.margin):
-            return near[0][2]
-        if self.encoder is not None and not any(is_near for _, is_near, _ in near):
-            return self._by_meaning(text)
-        return None
+        """The stored key that ``text`` may have meant; None if there is none, or two."""
+        near = self._near(text)
+        if len(near) == 1:
+            return near.pop()
+        return self._by_meaning(text) if self.encoder is not None and not near else None
 
-    def _compare(self, text: str, key: str, cosine: float) -> tuple[float, bool]:
-        """Similarity, and whether that is near."""
-        length = max(len(text), len(key))
-        text, key = text.casefold(), key.casefold()
-        edits = edit_distance(text, key)
-        return max(cosine, 1 - edits / length), is_slip(text, key, edits)
+    def _near(self, text: str) -> set[str]:
+        """The stored keys of which ``text`` is a slip."""
+        if self._index is None:
+            self._index = Index(self.known)
+        index, small = self._index, fold(text)
+        near = {key for key in index.keys(small) if is_slip(text, key)}
+        parts = pieces(small)
+        for place in range(0, len(parts), 2):
+            token = parts[place]
+            if index.words([token]):
+                continue
+            for other in index.words(meanings(token)):
+                whole = "".join((*parts[:place], other, *parts[place + 1 :]))
+                near |= {key for key in index.keys(whole) if is_slip(text, key)}
+        return near
 
     def _by_meaning(self, text: str) -> str | None:
-        if not self._texts:
+        if not self.known:
             return None
         if self._vectors is None:
             self._vectors = _unit(self.encoder(self.texts()))
@@ -116,10 +120,6 @@ class Resolver:
         if cosines[order[0]] < self.meaning or lead < self.margin:
             return None
         return self.texts()[order[0]]
-
-
-def _digits(text: str) -> str:
-    return "".join(c for c in text if c.isdigit())
 
 
 def _unit(vectors: Any) -> np.ndarray:

@@ -15,7 +15,9 @@ import numpy as np
 import torch
 
 from prism.inject.token_facts import TokenFacts
-from prism.model.generate import model_step, stream
+from prism.model.generation.decode import advance, model_step
+from prism.model.generation.rows import Generation
+from prism.model.generation.text import GREEDY
 from prism.model.holo_read import FactReader
 from prism.model.prism import Prism
 from prism.ops.rolling import fact_key
@@ -126,8 +128,8 @@ def ask(model: Prism, prompts: Sequence[Sequence[int]], tape: FactReader | None)
     for length in {len(prompt) for prompt in prompts}:
         where = [i for i, prompt in enumerate(prompts) if len(prompt) == length]
         rows = torch.tensor([list(prompts[i]) for i in where])
-        steps = stream(model_step(model, facts=tape), rows, LONGEST, temperature=0)
-        drawn = [(tokens, output.holo.fired[:, -1]) for tokens, output in steps]
+        steps = advance(model_step(model, facts=tape), Generation.start(rows), LONGEST, GREEDY)
+        drawn = [(new.newest, output.holo.fired[:, -1]) for new, output in steps]
         tokens, fired = (torch.stack(column, 1) for column in zip(*drawn, strict=True))
         for i, row, of_tape in zip(where, tokens.tolist(), fired, strict=True):
             end = row.index(STOP) if STOP in row else LONGEST
@@ -213,7 +215,7 @@ def forgetting(exam: RetrievalEvalSet) -> Iterator[RetrievalRow]:
     if kept:
         correct = right(exam.replies(WORDINGS[0], kept, tape), kept)
         yield RetrievalRow.share("the others answered", correct, f"{len(kept)} facts")
-    never = tape_of(kept, exam.dim) if kept else TokenFacts(tape.vocab_size, tape.stop, exam.dim)
+    never = tape_of(kept, exam.dim)
     same = bool((never.tape.H == tape.tape.H).all())
     protocol = "integers equal those of a new tape"
     yield RetrievalRow.share("register as if never told", [same], protocol)

@@ -124,7 +124,7 @@ def vector_capacity(dim: int, seed: int) -> Iterator[ProbeResult]:
 
 def _filled(dim: int, facts: int, seed: int) -> tuple[HoloTape, np.ndarray, np.ndarray]:
     """A tape of ``facts`` random facts, their keys 0..N-1 and value ids int64 [N]."""
-    tape = HoloTape(dim, values=CANDIDATES, seed=seed)
+    tape = HoloTape(dim, values=CANDIDATES, seed=seed, overfill=True)
     keys = np.arange(facts)
     ids = np.random.default_rng([seed, facts]).integers(CANDIDATES, size=facts)
     tape.bind_many(keys, ids)

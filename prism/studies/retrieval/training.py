@@ -71,7 +71,7 @@ def default_config(seed: int = 0) -> PrismConfig:
 
 def tape_of(facts: Sequence[Triple], dim: int = 32_768, seed: int = 0) -> TokenFacts:
     """A tape that holds just these facts."""
-    tape = TokenFacts(Retrieval.vocab_size, stop=STOP, dim=dim, seed=seed)
+    tape = TokenFacts(Retrieval.vocab_size, stop=STOP, dim=dim, seed=seed, overfill=True)
     tape.bind_many(facts)
     return tape
 
