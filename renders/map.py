@@ -36,7 +36,10 @@ CONTRACT = "imports point one way"
 COMMANDS = "commands"
 # the words under a name, and its colour
 NOTES = {
-    COMMANDS: ("train, run_scale, generate, ingest, ask, kb, tokenizer, report, eval_*, demos", GREY),
+    COMMANDS: (
+        "train, run_scale, generate, ingest, ask, kb, tokenizer, report, eval_*, demos",
+        GREY,
+    ),
     "hf": ("Hugging Face: transformers classes, export, an adapter for lm_eval", GREY),
     "studies": ("evaluation protocols: facts, retrieval, modular", GREY),
     "loading": ("prism.load: a model from disk", GREY),
