@@ -228,8 +228,9 @@ def test_smollm2_says_what_the_tape_holds(
     [
         ("capital of Freedonia", ("Freedonia", "capital")),
         ("The atomic number of gold", ("gold", "atomic number")),
-        ("head of state of Freedonia", ("state of Freedonia", "head")),
-        ("The capital of Freedonia is", ("The capital of Freedonia is",)),
+        ("head of state of Freedonia", ("Freedonia", "head of state")),
+        ("country of origin of brundle cheese", ("brundle cheese", "country of origin")),
+        ("The capital of Freedonia is", ("Freedonia", "capital")),
         ("The king of Sylvania was called", ("The king of Sylvania was called",)),
         ("Freedonia lies in", ("Freedonia lies in",)),
     ],
@@ -320,6 +321,17 @@ def test_top_k_of_one_is_greedy_at_any_temperature(
     greedy = said(capsys, *flags)
     assert said(capsys, *flags, "--temperature", "2", "--top-k", "1") == greedy
     assert said(capsys, *flags, "--temperature", "2", "--top-k", "200") != greedy
+
+
+def test_weights_that_are_nan_are_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = Prism(PrismConfig(vocab_size=256, d_model=16, num_layers=1, num_rates=4))
+    with torch.no_grad():
+        model.last_norm.weight.fill_(float("nan"))
+    model.save(tmp_path)
+    error = refused(["--checkpoint", str(tmp_path), "--prompt", "a"], capsys)
+    assert error.count("\n") == 1 and "logits of row 0 hold NaN" in error
 
 
 def test_stop_ends_the_text_before_it(checkpoint: str, capsys: pytest.CaptureFixture[str]) -> None:
