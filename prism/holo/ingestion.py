@@ -24,7 +24,7 @@ from prism.holo.tape import ON_CONFLICT, HoloTape
 from prism.holo.vocabulary import as_tuple
 
 __all__ = ["FactTable", "Ingested", "check_tape", "gather", "ingest", "plan_tape"]
-BATCH = 100_000  # facts bound at once
+BATCH = 40_000  # facts bound at once: what they take besides is a tenth of a large tape
 Value = str | tuple[str, ...]
 
 
