@@ -9,8 +9,8 @@ from functools import partial
 
 from benchmarks.facts.criteria import facts_criteria
 from benchmarks.facts.page import facts_sections
-from benchmarks.holo.criteria import holo_criteria
-from benchmarks.holo.page import holo_sections
+from benchmarks.holo.criteria import holo_criteria, million_criteria
+from benchmarks.holo.page import holo_sections, million_sections
 from benchmarks.holo.plot import holo_figure
 from benchmarks.levers import criteria
 from benchmarks.levers import page as chapters
@@ -99,6 +99,13 @@ SUBJECTS = (
     ),
     SPEED,
     Subject("holo", "HoloTape", holo_sections, holo_criteria, figure=holo_figure),
+    Subject(
+        "million",
+        "A million facts",
+        million_sections,
+        million_criteria,
+        command="python -m benchmarks.holo.million",
+    ),
     Subject(
         "facts",
         "Facts in SmolLM2",

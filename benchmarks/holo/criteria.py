@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 from benchmarks.page.criterion import Criterion, find
@@ -105,3 +106,37 @@ def _exact(content: dict[str, Any]) -> list[Criterion]:
     left = max(r["left_in_register"] for r in content["matched"])
     asks = f"{row['operations']:,} matched operations leave 0"
     return [Criterion("6", asks, f"{left}", left == 0)]
+
+
+def million_criteria(content: dict[str, Any] | None) -> list[Criterion]:
+    """Criteria of a million facts, from the content of million.json: processor seconds, and memory
+    above that of the imports against the bytes of the tape."""
+    if content is None:
+        return []
+    asks, imports = content["ask"], content["imports"]
+    extra = _median(content["command"], "cpu") - _median(imports, "cpu")
+    times = content["ingest"]["cpu"] / content["bind"]["bind"]
+    tape = content["bind"]["tape_bytes"]
+    most = max(
+        content["ingest"]["ingest_bytes"],
+        content["bind"]["peak_bytes"],
+        *(row["peak_bytes"] for row in asks),
+    )
+    criteria = [
+        Criterion("7", f"{name} ≤ {limit:g} s", f"{seconds:.3f} s", seconds <= limit)
+        for name, seconds, limit in (
+            ("open", _median(asks, "open"), 1),
+            ("exact recall", _median(asks, "recall"), 0.3),
+            ("python -m prism.ask beyond the imports", extra, 1.3),
+            ("first misspelling", _median(asks, "slip"), 2),
+        )
+    ]
+    return [
+        *criteria,
+        Criterion("7", "prism.ingest ≤ 2 × bind_many alone", f"{times:.2f} ×", times <= 2),
+        Criterion("7", "peak memory ≤ 2 × the tape", f"{most / tape:.2f} ×", most <= 2 * tape),
+    ]
+
+
+def _median(rows: list[dict[str, float]], field: str) -> float:
+    return statistics.median(row[field] for row in rows)

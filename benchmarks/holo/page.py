@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import Any
 
 from benchmarks.page.markdown import Spec, columns, listed, percent
@@ -25,6 +26,46 @@ def holo_sections(content: dict[str, Any]) -> list[str]:
         columns(content["calibration"], CALIBRATION, left=0),
         _real_keys(content["real_keys"]),
         *([_near_keys(content["near_keys"])] if "near_keys" in content else []),
+    ]
+
+
+def million_sections(content: dict[str, Any]) -> list[str]:
+    """Paragraphs and the table, from the content of million.json."""
+    meta, bind, runs = content["meta"], content["bind"], content["ask"]
+    tape = bind["tape_bytes"]
+    asked = {f: statistics.median(row[f] for row in runs) for f in ("open", "recall", "slip")}
+    wall = {f: statistics.median(row[f"{f}_wall"] for row in runs) for f in asked}
+    asked["next_slip"] = statistics.median(row["next_slip"] for row in runs)
+    wall["next_slip"] = statistics.median(row["next_slip_wall"] for row in runs)
+    most, ingest = max(row["peak_bytes"] for row in runs), content["ingest"]
+    rows: list[tuple[str, float, float, float | None]] = [
+        ("bind_many alone", bind["bind"], bind["bind_wall"], None),
+        ("bind_many, plan and save", bind["cpu"], bind["wall"], bind["peak_bytes"]),
+        ("python -m prism.ingest", ingest["cpu"], ingest["wall"], ingest["ingest_bytes"]),
+        ("open", asked["open"], wall["open"], most),
+        ("recall of a key", asked["recall"], wall["recall"], most),
+        ("recall of the first misspelt key", asked["slip"], wall["slip"], most),
+        ("of the next", asked["next_slip"], wall["next_slip"], most),
+    ]
+    for name, several in (
+        ("import torch, prism.holo", content["imports"]),
+        ("python -m prism.ask", content["command"]),
+    ):
+        middle = [statistics.median(row[field] for row in several) for field in ("cpu", "wall")]
+        rows.append((name, *middle, None))
+    table = [
+        {"name": n, "cpu": cpu, "wall": wall, "memory": "" if m is None else f"{m / tape:.2f} ×"}
+        for n, cpu, wall, m in rows
+    ]
+    return [
+        f"{content['facts']:,} facts of {content['values']:,} values, key texts kept, a file of "
+        f"{content['file_bytes'] / 1e6:,.1f} MB. {meta['cpu']}, torch {meta['torch']}, one thread. "
+        "The machine was shared (load average "
+        f"{meta['load_average']} on {meta['cpus']} cores), so processor seconds are judged.",
+        f"Peak memory is above that of the imports, against the tape's {tape / 1e6:,.1f} MB: "
+        "accumulator, ledger with its table, texts of the keys. Of what is asked it is that of "
+        "opening and all questions.",
+        columns(table, MILLION),
     ]
 
 
@@ -80,6 +121,12 @@ MANY: dict[str, Spec] = {
 }
 BY_LEDGER: dict[str, Spec] = {  # a recall that the register misses, by default
     "answered by the ledger": lambda row: f"{100 * row['by_ledger']:.2f}%",
+}
+MILLION: dict[str, Spec] = {
+    "": "{name}",
+    "processor s": "{cpu:.3f}",
+    "wall s": "{wall:.3f}",
+    "peak memory": "{memory}",
 }
 CALIBRATION: dict[str, Spec] = {
     "facts": "{facts:,}",

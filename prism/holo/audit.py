@@ -102,7 +102,7 @@ def capacity_of(tape: TapeParts, level: float = 0.99, alpha: float = 1.0) -> Cap
             c.dim, max(1, held), size, c.banks, alpha, c.decoder, c.layers
         ),
         loads=loads,
-        peak=int(tape.accumulator.numbers.detach().abs().max()),
+        peak=max(abs(int(n)) for n in torch.aminmax(tape.accumulator.numbers.detach())),
         room=tape.accumulator.limit,
         accumulator_bytes=tape.accumulator.nbytes,
         ledger_bytes=0 if tape.ledger is None else tape.ledger.nbytes,

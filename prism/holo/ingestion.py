@@ -12,8 +12,10 @@ them in their order, each once. A tape made for sequences holds it; a later file
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import islice, zip_longest
 from typing import Any
 
 from prism.holo.keys.normal import normal_key
@@ -22,17 +24,19 @@ from prism.holo.tape import ON_CONFLICT, HoloTape
 from prism.holo.vocabulary import as_tuple
 
 __all__ = ["FactTable", "Ingested", "check_tape", "gather", "ingest", "plan_tape"]
-BATCH = 100_000  # facts bound at once
+BATCH = 40_000  # facts bound at once: what they take besides is a tenth of a large tape
 Value = str | tuple[str, ...]
 
 
 @dataclass
 class FactTable:
-    """The facts of a file, judged against one another.
+    """The facts of a file, judged against one another. A value that many keys have is kept once,
+    and lines in an array, as a million facts are to fit beside their tape.
 
     Attributes:
         many: whether a key has a sequence of values.
-        facts: line and value by key, in the order of the file.
+        facts: value by key, in the order of the file.
+        keys: different keys that were read.
         rows: good rows read.
         bad: rows that are no fact.
         kept: rows that contradicted an earlier one, which stayed.
@@ -40,47 +44,67 @@ class FactTable:
     """
 
     many: bool = False
-    facts: dict[str, tuple[int, Value]] = field(default_factory=dict)
+    facts: dict[str, Value] = field(default_factory=dict)
+    keys: int = 0
     rows: int = 0
     bad: list[BadRow] = field(default_factory=list)
     kept: int = 0
     replaced: int = 0
+    _lines: array[int] = field(default_factory=lambda: array("q"))  # by place
+    _moved: dict[str, int] = field(default_factory=dict)  # lines of values that replaced others
+    _values: dict[str, str] = field(default_factory=dict)  # each text once
 
     def add(self, row: FactRow, on_conflict: str) -> None:
         """Enter a row, by the rule if a row above it gives the key another value."""
         self.rows += 1
-        key = row.key
+        key, value = row.key, self._values.setdefault(row.value, row.value)
         if not key.isascii() or key.split(" ") != key.split():
             try:
                 key = normal_key(key)
             except ValueError as error:
                 raise ValueError(f"line {row.line}: {error}") from error
-        if self.many:
-            line, values = self.facts.setdefault(key, (row.line, {}))
-            values[row.value] = None
+        held = self.facts.get(key)
+        if held is None:
+            self.facts[key] = {value: None} if self.many else value  # type: ignore[assignment]
+            self._lines.append(row.line)
+            self.keys += 1
+        elif self.many:
+            held[value] = None  # type: ignore[index, call-overload]
+        elif held == value:
             return
-        line, held = self.facts.setdefault(key, (row.line, row.value))
-        if held == row.value:
-            return
-        if on_conflict == "error":
+        elif on_conflict == "error":
+            line = self.line(list(self.facts).index(key), key)
             says = f"key {row.key!r} is {row.value!r}, but {held!r} on line {line}"
             raise ValueError(f"line {row.line}: {says}")
-        if on_conflict == "replace":
-            self.facts[key] = row.line, row.value
+        elif on_conflict == "replace":
+            self.facts[key], self._moved[key] = value, row.line
             self.replaced += 1
         else:
             self.kept += 1
+
+    def line(self, place: int, key: str) -> int:
+        """The line of the fact at a place in the order of the file."""
+        return self._moved.get(key, self._lines[place])
 
     @property
     def items(self) -> int:
         """Bindings that the facts take: a sequence one more than it has values, for its end."""
         if not self.many:
             return len(self.facts)
-        return sum(len(values) + 1 for _, values in self.facts.values())
+        return sum(len(values) + 1 for values in self.facts.values())
 
     def values(self) -> set[str]:
         """The values, each once."""
-        return {item for _, value in self.facts.values() for item in as_tuple(value)}
+        if not self.many:
+            return set(self.facts.values())  # type: ignore[arg-type]
+        return {item for value in self.facts.values() for item in as_tuple(value)}
+
+    def let_go(self) -> tuple[list[str | None], list[Value | None]]:
+        """Keys and values in the order of the file; the table is empty afterwards, so that who
+        takes them can free them one by one."""
+        facts, self.facts = self.facts, {}
+        self._moved, self._values = {}, {}
+        return list(facts), list(facts.values())
 
 
 @dataclass(frozen=True)
@@ -126,7 +150,8 @@ def gather(
         else:
             table.bad.append(row)
     if many:
-        table.facts = {key: (line, tuple(held)) for key, (line, held) in table.facts.items()}
+        for key, held in table.facts.items():
+            table.facts[key] = tuple(held)
     return table
 
 
@@ -164,7 +189,7 @@ def ingest(
     on_conflict: str = "error",
     progress: Callable[[int], None] | None = None,
 ) -> Ingested:
-    """Bind the facts of ``table`` to ``tape``.
+    """Bind the facts of ``table`` to ``tape``; the table is empty afterwards.
 
     Args:
         source: where they come from.
@@ -177,36 +202,58 @@ def ingest(
         OverflowError: the accumulator is too narrow; the lots before are bound.
     """
     check_tape(tape, table.many)
-    keys = list(table.facts)
-    values = [_value(tape, line, value) for line, value in table.facts.values()]
-    known = differing = extended = 0
-    for i, row in enumerate(tape.ledger.find(tape.hash(keys)).tolist()):
-        if row < 0:
-            continue
-        held = as_tuple(tape.stored_value(row))
-        new = as_tuple(values[i])
-        if table.many:
-            values[i] = tuple(dict.fromkeys((*held, *new)))
-            known += values[i] == held
-            extended += values[i] != held
-        elif held == new:
-            known += 1
-        elif on_conflict == "error":
-            says = (
-                f"key {keys[i]!r} is {values[i]!r}, but the tape holds {tape.stored_value(row)!r}"
-            )
-            raise ValueError(f"line {table.facts[keys[i]][0]}: {says}")
-        else:
-            differing += 1
+    outcome, longer = _compare(tape, table, on_conflict)
     rule = "replace" if table.many else on_conflict
+    keys, values = table.let_go()
     for low in range(0, len(keys), BATCH):
         part = slice(low, low + BATCH)
-        tape.bind_many(keys[part], values[part], source, on_conflict=rule)
+        names = keys[part]
+        held = [
+            longer[place] if place in longer else _value(tape, value)
+            for place, value in enumerate(values[part], low)
+        ]
+        tape.bind_many(names, held, source, on_conflict=rule)
+        keys[part] = values[part] = [None] * len(names)  # they are on the tape now
         if progress is not None:
-            progress(len(keys[part]))
+            progress(len(names))
+    return outcome
+
+
+def _compare(
+    tape: HoloTape, table: FactTable, on_conflict: str
+) -> tuple[Ingested, dict[int, tuple[str, ...]]]:
+    """Counts of the facts by what they are to the tape, and, by place, the sequences that are
+    longer with what the tape holds; raises ValueError where one cannot be bound."""
+    known = differing = 0
+    longer: dict[int, tuple[str, ...]] = {}
+    place = -1
+    facts = iter(table.facts.items())
+    while part := list(islice(facts, BATCH)):
+        rows = tape.ledger.find(tape.hash([key for key, _ in part])).tolist() if tape.count else ()
+        for (key, text), row in zip_longest(part, rows, fillvalue=-1):
+            place += 1
+            try:
+                value = _value(tape, text)
+            except ValueError as error:
+                raise ValueError(f"line {table.line(place, key)}: {error}") from error
+            if row < 0:
+                continue
+            held = tape.stored_value(row)
+            if table.many:
+                whole = tuple(dict.fromkeys((*as_tuple(held), *as_tuple(value))))
+                known += whole == held
+                if whole != held:
+                    longer[place] = whole
+            elif as_tuple(held) == as_tuple(value):
+                known += 1
+            elif on_conflict == "error":
+                says = f"key {key!r} is {value!r}, but the tape holds {held!r}"
+                raise ValueError(f"line {table.line(place, key)}: {says}")
+            else:
+                differing += 1
     replaced = differing if on_conflict == "replace" else 0
-    added = len(keys) - known - differing - extended
-    return Ingested(added, known, replaced, differing - replaced, extended)
+    added = place + 1 - known - differing - len(longer)
+    return Ingested(added, known, replaced, differing - replaced, len(longer)), longer
 
 
 def check_tape(tape: HoloTape, many: bool) -> None:
@@ -218,18 +265,15 @@ def check_tape(tape: HoloTape, many: bool) -> None:
         raise ValueError("many: this tape holds one value a key; a new tape would hold more")
 
 
-def _value(tape: HoloTape, line: int, text: Value) -> Any:
+def _value(tape: HoloTape, text: Any) -> Any:
     """The text, or each of a sequence, as a value of the tape's vocabulary."""
     vocabulary = tape.vocabulary
-    if isinstance(text, tuple):
-        return tuple(_value(tape, line, item) for item in text)
     if vocabulary.open:
         return text
+    if isinstance(text, tuple):
+        return tuple(_value(tape, item) for item in text)
     if vocabulary.items is None and not text.isdecimal():
-        raise ValueError(f"line {line}: value {text!r}: must be a whole number")
+        raise ValueError(f"value {text!r}: must be a whole number")
     value = int(text) if vocabulary.items is None else text
-    try:
-        vocabulary.ids([value])
-    except ValueError as error:
-        raise ValueError(f"line {line}: {error}") from error
+    vocabulary.ids([value])
     return value

@@ -158,7 +158,7 @@ def shown(value: Any) -> str:
 
 def ingested(table: FactTable, done: Ingested) -> dict[str, Any]:
     """Counts of the rows of a table by what became of them, and its bad rows."""
-    repeated = 0 if table.many else table.rows - len(table.facts) - table.kept - table.replaced
+    repeated = 0 if table.many else table.rows - table.keys - table.kept - table.replaced
     return {
         "rows": table.rows,
         "added": done.added,

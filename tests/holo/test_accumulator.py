@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.holo.algebra.accumulator import DTYPES, Accumulator, sign_ste
+from prism.holo.algebra.accumulator import BLOCK, DTYPES, Accumulator, sign_ste
 from prism.holo.algebra.codes import code_words, hash_integers, signs
 
 
@@ -65,6 +65,36 @@ def test_an_overflow_is_an_error_that_changes_nothing(dtype: str, limit: int) ->
     assert torch.equal(accumulator.numbers, before)
     accumulator.add(np.zeros(1, int), same, np.array([1]))
     assert int(accumulator.numbers.abs().max()) == limit
+
+
+@pytest.mark.parametrize("error", [MemoryError, KeyboardInterrupt])
+def test_a_write_that_is_broken_off_in_the_middle_leaves_no_trace(error: type) -> None:
+    dim, banks = BLOCK // 2, np.arange(12) % 3  # the signs of a bank are asked for twice
+    accumulator, words = Accumulator(3, dim, "int8"), words_of(np.arange(12), dim)
+    accumulator.add(banks, lambda at: words[at], np.ones(12, int))
+    before = accumulator.numbers.clone()
+    calls = 0
+
+    def breaking(at: np.ndarray) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        if calls == 4:
+            assert not torch.equal(accumulator.numbers, before)
+            raise error
+        return words[at]
+
+    with pytest.raises(error):
+        accumulator.add(banks, breaking, np.ones(12, int))
+    assert calls > 4  # what was done has been taken back
+    assert torch.equal(accumulator.numbers, before)
+
+
+def test_an_overflow_in_the_last_bank_takes_the_others_back() -> None:
+    accumulator, one = Accumulator(3, BLOCK, "int8"), words_of(np.array([1]), BLOCK)
+    accumulator.numbers += 5
+    with pytest.raises(OverflowError, match="nothing was written"):
+        accumulator.add(np.arange(3), lambda at: one.repeat(len(at), 0), np.array([9, 9, 125]))
+    assert (accumulator.numbers == 5).all()
 
 
 def test_a_sum_that_is_within_range_at_the_end_may_pass_it_on_the_way() -> None:

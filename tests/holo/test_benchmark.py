@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
+from benchmarks.holo import million, phases
 from benchmarks.holo import speed as holo_speed
 from benchmarks.holo.__main__ import QUICK, main
 from benchmarks.holo.accuracy import one_typo, proportion
-from benchmarks.holo.criteria import holo_criteria
-from benchmarks.holo.page import holo_sections
+from benchmarks.holo.criteria import holo_criteria, million_criteria
+from benchmarks.holo.page import holo_sections, million_sections
 from benchmarks.page.criterion import judge
+from prism.holo import HoloTape
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +100,35 @@ def test_a_million_matched_operations_leave_nothing() -> None:
     row = holo_speed.matched_operations(1_000_000, seed=1)
     assert row["operations"] == 1_000_000
     assert row["left_in_register"] == 0
+
+
+def test_a_million_facts_are_judged_by_processor_time_and_memory() -> None:
+    row = {"open": 0.5, "recall": 0.1, "slip": 1.0, "peak_bytes": 150}
+    content = {
+        "imports": [{"cpu": 2.0}, {"cpu": 2.2}, {"cpu": 9.0}],
+        "command": [{"cpu": 3.0}],
+        "ask": [row, row | {"slip": 3.0}, row],
+        "bind": {"bind": 10.0, "tape_bytes": 100, "peak_bytes": 180},
+        "ingest": {"cpu": 21.0, "ingest_bytes": 190},
+    }
+    found = [(c.reached, c.met) for c in million_criteria(content)]
+    assert [met for _, met in found] == [True, True, True, True, False, True]
+    assert [text for text, _ in found[2:]] == ["0.800 s", "1.000 s", "2.10 ×", "1.90 ×"]
+    assert million_criteria(None) == []
+
+
+def test_a_phase_finds_what_was_bound(tmp_path: Path) -> None:
+    path = tmp_path / "t.safetensors"
+    bound = phases.bind(path, 500, 20, seed=3)
+    asked = phases.ask(path, 500, 20, seed=3)
+    assert bound["tape_bytes"] == asked["tape_bytes"] == phases.tape_bytes(HoloTape.load(path))
+    assert min(bound["bind"], asked["slip"]) > 0
+
+
+@pytest.mark.slow
+def test_the_command_of_a_million_facts_writes_its_page(tmp_path: Path) -> None:
+    out = tmp_path / "million.json"
+    assert million.main(["--quick", "--out", str(out)]) == 0
+    content = json.loads(out.read_text())
+    assert content["meta"]["profile"] == "quick"
+    assert "peak memory" in "".join(million_sections(content))

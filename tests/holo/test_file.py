@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 
 from prism.holo import HoloTape, hash_keys, sign_codes
 from prism.holo.file import layout
@@ -295,3 +295,43 @@ def test_keys_of_older_tapes_are_answered_in_their_own_and_in_the_one_spelling(
         tape.bind("port of Zendal", "0")
         assert tape.recall("port  of Zendal").value == "0"
         assert tape.audit().consistent
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda head: head["a"].update(data_offsets=[0, 8]),
+        lambda head: head["a"].update(shape=[2]),
+        lambda head: head["a"].update(shape=[-1, -3]),
+        lambda head: head["a"].update(dtype="F99"),
+        lambda head: head["a"].update(data_offsets=[0]),
+        lambda head: head["b"].update(data_offsets=[6, 10**15]),
+        lambda head: head.pop("b"),
+        lambda head: head.update(a=[]),
+    ],
+)
+def test_a_header_that_does_not_fit_its_file_is_refused(damage: Any, tmp_path: Path) -> None:
+    path, head = (
+        tmp_path / "t.safetensors",
+        {
+            "a": {"dtype": "I16", "shape": [3], "data_offsets": [0, 6]},
+            "b": {"dtype": "I8", "shape": [2, 1], "data_offsets": [6, 8]},
+        },
+    )
+
+    def written() -> None:
+        raw = json.dumps(head).encode()
+        path.write_bytes(len(raw).to_bytes(8, "little") + raw + bytes(range(8)))
+
+    written()
+    with path.open("rb") as file:
+        entries = layout.entries_of(file)[1]
+        ours = {name: layout.read(file, entry) for name, entry in entries.items()}
+    theirs = load_file(path)
+    assert {name: a.tolist() for name, a in ours.items()} == {
+        name: a.tolist() for name, a in theirs.items()
+    }
+    damage(head)
+    written()
+    with path.open("rb") as file, pytest.raises(layout.NotSafetensors):
+        layout.entries_of(file)

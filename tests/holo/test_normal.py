@@ -217,3 +217,12 @@ def test_what_is_no_value_is_named_with_its_key(value: Any, error: Any, says: st
         tape.bind("k", "v", source="\ud800")
     assert (tape.count, len(tape.vocabulary)) == (0, 0)
     assert normal_value("x") == "x"
+
+
+@given(st.lists(st.text("ab \t\n\v\x1c\x85é", min_size=1, max_size=5), max_size=4))
+def test_many_keys_are_normalised_as_each_alone(keys: list[str]) -> None:
+    if all(key.split() for key in keys):
+        assert normal_keys(keys) == [normal_key(key) for key in keys]
+    else:
+        with pytest.raises(ValueError, match="must not be empty"):
+            normal_keys(keys)

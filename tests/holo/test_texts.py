@@ -47,3 +47,20 @@ def test_arrays_that_are_no_texts_are_refused() -> None:
     for wrong in [(blob[:1], ends, codes), (blob, ends[:0], codes), (blob, ends + 1, codes)]:
         with pytest.raises(ValueError, match="texts of the keys"):
             KeyTexts(*wrong)
+
+
+@given(st.lists(st.text("ab\né\ud800я", min_size=1, max_size=3), max_size=30), st.integers(0, 30))
+def test_many_texts_at_once_are_the_same_as_one_by_one(several: list[str], kept: int) -> None:
+    codes = np.random.default_rng(len(several)).permutation(len(several)).astype(np.uint64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(texts, "WAITING", 4)
+        known, plain = KeyTexts(), KeyTexts()
+        known.extend(codes[:kept], several[:kept])
+        known.absent(codes)  # the order of the hashes is made, and kept from now on
+        known.extend(codes[kept:], several[kept:])
+    for code, text in zip(codes.tolist(), several, strict=True):
+        plain[code] = text
+    assert known.values() == plain.values() == several
+    assert [known.get(code) for code in codes.tolist()] == several
+    assert not known.absent(codes).any()
+    assert all((a == b).all() for a, b in zip(known.arrays(), plain.arrays(), strict=True))

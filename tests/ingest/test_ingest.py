@@ -234,3 +234,23 @@ def test_a_tape_of_sequences_takes_a_value_as_one_item(folder: Path) -> None:
     tape = made()
     assert tape.recall("capital of Freedonia").value == ("Fredville",)
     assert tape.count == 2
+
+
+def test_the_line_of_a_conflict_is_that_of_the_value_that_was_taken_last() -> None:
+    rows = [FactRow(i + 2, key, value) for i, (key, value) in enumerate(["ax", "bx", "by", "cz"])]
+    table = gather(rows, on_conflict="replace")
+    assert [table.line(i, key) for i, key in enumerate(table.facts)] == [2, 4, 5]
+    with pytest.raises(ValueError, match=r"^line 9: key 'b' is 'x', but 'y' on line 4$"):
+        table.add(FactRow(9, "b", "x"), "error")
+
+
+def test_a_table_that_was_bound_is_empty_and_one_that_was_refused_is_whole() -> None:
+    tape = HoloTape.plan(10)
+    tape.bind("b", "y")
+    table = gather([FactRow(2, "a", "x"), FactRow(3, "b", "z")])
+    with pytest.raises(ValueError, match=r"^line 3: key 'b' is 'z', but the tape holds 'y'$"):
+        bind_rows(tape, table)
+    assert table.facts == {"a": "x", "b": "z"}
+    bind_rows(tape, table, on_conflict="replace")
+    assert not table.facts
+    assert {fact.key: fact.value for fact in tape.facts()} == {"a": "x", "b": "z"}

@@ -138,19 +138,31 @@ class Accumulator:
         order = np.argsort(banks, kind="stable")
         touched, starts = np.unique(banks[order], return_index=True)
         ends = np.append(starts[1:], len(banks))
-        pending, worst = [], 0.0
-        for part in _blocks(ends, max(1, BLOCK // self.dim)):
+
+        def total(part: slice, amplitudes: np.ndarray) -> tuple[Tensor, Tensor]:
+            """Banks [S] and what will be in them, in a type that is too wide to wrap."""
             sums = segment_sums(order, starts[part], ends[part], words, amplitudes, self.dim)
             where = torch.from_numpy(touched[part]).to(self.numbers.device)
-            # Wider than both, so that the sum cannot wrap before it is judged.
-            total = self.numbers[where].to(WIDER[self.dtype]) + torch.from_numpy(sums).to(
-                where.device
-            )
-            worst = max(worst, float(total.detach().abs().max()))
-            pending.append((where, total.to(self.numbers.dtype)))
-        self._check(worst)
-        for where, rows in pending:
-            self.numbers = self._placed(where, rows)
+            wide = self.numbers[where].to(WIDER[self.dtype])
+            return where, wide + torch.from_numpy(sums).to(where.device)
+
+        # Block by block in place: a copy of all banks would be as large as the accumulator.
+        state: tuple[int, tuple[Tensor, Tensor] | None] = 0, None  # banks done, what is in hand
+        parts = list(_blocks(ends, max(1, BLOCK // self.dim)))
+        try:
+            for part in parts:
+                where, wide = total(part, amplitudes)
+                self._check(float(wide.detach().abs().max()))
+                state = state[0], (where, self.numbers[where])
+                self.numbers = self._placed(where, wide.to(self.numbers.dtype))
+                state = part.stop, None
+        except BaseException:  # Ctrl-C too; sums are exact, so what is done can be undone
+            if state[1] is not None:
+                self.numbers = self._placed(*state[1])
+            for part in (part for part in parts if part.stop <= state[0]):
+                where, wide = total(part, -amplitudes)
+                self.numbers = self._placed(where, wide.to(self.numbers.dtype))
+            raise
         return touched
 
     def superpose(self, other: Accumulator) -> None:

@@ -17,7 +17,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 
 from prism import whole_file
 from prism.holo.algebra.accumulator import DTYPES, Accumulator
@@ -123,8 +122,8 @@ def load(path: Path, device: str | torch.device = "cpu") -> TapeParts:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
     try:
-        with safe_open(path, "np") as file:
-            texts = file.metadata() or {}
+        with path.open("rb") as file:
+            texts, entries = layout.entries_of(file)
             header = json.loads(texts.get("prism", "null"))
             if not isinstance(header, dict) or header.get("kind") != KIND:
                 raise Foreign(f"{path}: a safetensors file, but not a HoloTape")
@@ -132,11 +131,11 @@ def load(path: Path, device: str | torch.device = "cpu") -> TapeParts:
                 allowed = " or ".join(map(str, FORMATS))
                 raise Foreign(f"{path}: format {header.get('format')!r}: must be {allowed}")
             config = HoloConfig(**header["config"])
-            _compare_shape(config, file.get_slice("register"))
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            _compare_shape(config, entries["register"])
+            arrays = {name: layout.read(file, entry) for name, entry in entries.items()}
     except Foreign as error:
         raise ValueError(*error.args) from None
-    except (SafetensorError, json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
+    except (layout.NotSafetensors, json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
         raise ValueError(f"{path}: truncated or not a safetensors file ({error})") from error
     except (KeyError, TypeError, ValueError) as error:
         raise _damaged(path, error) from error
@@ -161,13 +160,12 @@ def _damaged(path: Path, error: Exception) -> ValueError:
     return ValueError(f"{path}: damaged tape: {missing}")
 
 
-def _compare_shape(config: HoloConfig, register: Any) -> None:
+def _compare_shape(config: HoloConfig, register: layout.Entry) -> None:
     """Raises ValueError where an array in a file cannot be the accumulator of a config."""
-    wanted = [config.banks, config.dim]
-    kind = layout.TYPES[config.dtype]
-    if register.get_shape() != wanted or register.get_dtype() != kind:
-        found = f"{register.get_shape()} {register.get_dtype()}"
-        raise ValueError(f"accumulator of {found}: must be {wanted} {kind}")
+    wanted, kind = [config.banks, config.dim], layout.TYPES[config.dtype]
+    found = layout.TYPES[register.dtype.name]
+    if register.shape != wanted or found != kind:
+        raise ValueError(f"accumulator of {register.shape} {found}: must be {wanted} {kind}")
 
 
 def _build(

@@ -26,6 +26,7 @@ from prism.holo.algebra.codes import Key
 UNSEEN = dict.fromkeys((0x00AD, 0x061C, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))
 UNSEEN |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 INTEGER = re.compile(r"-?[1-9][0-9]*|0")
+LOOSE = ("  ", " \n", "\n ", "\n\n", *"\t\v\f\r\x1c\x1d\x1e\x1f")  # to be made one space, or none
 HASH = re.compile(r"#[0-9a-f]{16}")
 
 
@@ -98,7 +99,9 @@ def normal_keys(keys: Any) -> list[Key] | np.ndarray:
     if isinstance(keys, np.ndarray):
         return keys
     kinds = set(map(type, keys))
-    if kinds == {str} and "\n".join(keys).isascii():  # the common case, several times as fast
+    if kinds == {str} and (whole := "\n".join(["", *keys, ""])).isascii():  # the common case
+        if whole.count("\n") == len(keys) + 1 and not any(space in whole for space in LOOSE):
+            return keys  # not a second copy of the texts
         names: list[Key] = [" ".join(key.split()) for key in keys]
         if "" not in names:
             return names

@@ -63,13 +63,15 @@ class Resolver:
 
     def add(self, keys: Sequence[Any], hashes: np.ndarray) -> None:
         """Add those of N keys that are text; ``hashes`` uint64 [N]."""
-        new: dict[int, str] = {}
-        for place in np.flatnonzero(self.known.absent(hashes)).tolist():
-            key, code = keys[place], int(hashes[place])
-            if isinstance(key, str) and code not in new:
-                self.known[code] = new[code] = key
+        absent = np.flatnonzero(self.known.absent(hashes))
+        places = np.sort(absent[np.unique(hashes[absent], return_index=True)[1]])
+        if set(map(type, keys)) != {str}:
+            text = (isinstance(keys[place], str) for place in places.tolist())
+            places = places[np.fromiter(text, bool, len(places))]
+        codes, texts = hashes[places], [keys[place] for place in places.tolist()]
+        self.known.extend(codes, texts)
         if self._index is not None:
-            self._index.add(list(new.items()))
+            self._index.add(list(zip(codes.tolist(), texts, strict=True)))
         self._vectors = None
 
     def forget(self, hashes: np.ndarray) -> None:

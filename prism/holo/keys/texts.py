@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-WAITING = 1 << 16  # texts that may always wait in the dict
+WAITING = 1 << 16  # texts that may always wait in the dict, which takes several times the bytes
+SHARE = 16  # one in so many of all may wait too, so that the arrays are not copied too often
 NOTHING = np.zeros(0, np.uint8), np.zeros(0, np.int64), np.zeros(0, np.uint64)
 
 
@@ -64,8 +65,20 @@ class KeyTexts:
         """Enter the text of a hash that has none yet."""
         self._fresh[code] = text
         self.revision += 1
-        if len(self._fresh) > max(WAITING, len(self._codes)):
-            self.arrays()  # a dict takes several times the bytes
+        if len(self._fresh) > max(WAITING, len(self._codes) // SHARE):
+            self.arrays()
+
+    def extend(self, codes: np.ndarray, texts: list[str]) -> None:
+        """Enter the texts of distinct hashes uint64 [N] that have none yet."""
+        for low in range(0, len(texts), WAITING):
+            part, names = codes[low : low + WAITING], texts[low : low + WAITING]
+            if len(names) < max(WAITING // 2, len(self._codes) // SHARE):
+                for code, text in zip(part.tolist(), names, strict=True):
+                    self[code] = text
+            else:
+                self.arrays()
+                self._append(part, names)
+                self.revision += 1
 
     def absent(self, codes: np.ndarray) -> np.ndarray:
         """Those of the hashes uint64 [N] that have no text, bool [N]."""
@@ -114,15 +127,28 @@ class KeyTexts:
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """``blob``, ``ends`` and ``codes`` of all texts, to be saved."""
-        if self._gone or self._fresh:
-            parts = [_encoded(part) for part in self.parts(kept=not self._gone)]
-            if not self._gone:  # the texts that lie in the arrays stay as they are
-                parts.insert(0, (self._blob, np.diff(self._ends, prepend=-1)))
-            codes = self.codes()
-            self._blob = np.concatenate([blob for blob, _ in parts])
-            self._ends = np.cumsum(np.concatenate([sizes for _, sizes in parts])) - 1
-            self._codes, self._order, self._gone, self._fresh = codes, None, set(), {}
+        if self._gone:
+            codes, parts = self.codes(), list(self.parts())
+            self._blob, self._ends, self._codes = NOTHING
+            self._order, self._gone, self._fresh = None, set(), {}
+            self._append(codes, [text for part in parts for text in part])
+        elif self._fresh:
+            codes, texts = np.array(list(self._fresh), np.uint64), list(self._fresh.values())
+            self._append(codes, texts)
+            self._fresh = {}
         return self._blob, self._ends, self._codes
+
+    def _append(self, codes: np.ndarray, texts: list[str]) -> None:
+        """Put texts at the end of the arrays, one after the other, so that one of them at a time
+        is there twice."""
+        blob, sizes = _encoded(texts)
+        if self._order is not None:
+            own = np.argsort(codes)
+            at = np.searchsorted(self._codes, codes[own], sorter=self._order)
+            self._order = np.insert(self._order, at, own + len(self._codes))
+        self._codes = np.concatenate((self._codes, codes))
+        self._ends = np.concatenate((self._ends, len(self._blob) - 1 + np.cumsum(sizes)))
+        self._blob = np.concatenate((self._blob, blob))
 
     @property
     def nbytes(self) -> int:
@@ -167,6 +193,10 @@ class KeyTexts:
 
 def _encoded(texts: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """Texts as a part of the blob, and the bytes int64 [n] of each with its line feed."""
+    whole = "\n".join([*texts, ""])
+    if whole.isascii():
+        sizes = np.fromiter(map(len, texts), np.int64, len(texts)) + 1
+        return np.frombuffer(whole.encode(), np.uint8), sizes
     raw = [text.encode("utf-8", "surrogatepass") for text in texts]
     sizes = np.fromiter(map(len, raw), np.int64, len(raw)) + 1
     return np.frombuffer(b"\n".join([*raw, b""]), np.uint8), sizes
