@@ -1,8 +1,8 @@
 """``python -m prism.ask``: ask a tape, list, audit, update, forget its facts.
 
 Exit codes: 0 done ("unknown" is an answer; --unknown-exit gives it a code of its own), 2 bad input,
-3 an audit that found an accumulator other than its ledger lists, 130 stopped, 141 the reader of the
-output has gone.
+3 an audit that found an accumulator other than its ledger lists, 130 stopped, 141 the output
+cannot be written.
 """
 
 from __future__ import annotations
@@ -107,8 +107,11 @@ def _check(args: argparse.Namespace) -> None:
         ValueError: nothing to do, a flag that would change nothing, or one out of range.
     """
     if args.keys is not None:
-        with open_table(args.keys) as file:
-            args.question += [line.strip() for line in file if line.strip()]
+        try:
+            with open_table(args.keys) as file:
+                args.question += [line.strip() for line in file if line.strip()]
+        except ValueError as error:
+            raise ValueError(f"--keys {args.keys}: {error}") from error
         if not args.question:
             raise ValueError(f"--keys {args.keys}: holds no key")
     if not (args.question or args.list or args.audit or args.plot or _changes(args)):
@@ -142,6 +145,7 @@ def _run(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if args.grow is not None:
         tape.grow(args.grow)
+        said["grow"] = args.grow
     if args.forget:
         said["forgotten"] = [key.strip() for key in args.forget]
         for key in said["forgotten"]:
@@ -171,6 +175,8 @@ def _run(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
 def _bound(tape: HoloTape, key: str, flag: str) -> None:
     """Raises:
     KeyError: the key is not bound; a misspelt one is named, and never changed in its place."""
+    if tape.ledger is None:
+        raise ValueError(f"{flag}: this tape has no ledger, so it cannot know what is bound")
     if key not in tape:
         near = tape.resolver.resolve(key) if tape.resolver is not None else None
         hint = "" if near is None else f"; did you mean {near!r}?"

@@ -95,7 +95,7 @@ def test_a_grown_accumulator_is_number_by_number_one_that_was_made_so_large(
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
-        ({"grow": False}, r"made with grow=False"),
+        ({"grow": False}, r"told not to grow \(grow\(True\), or ask --grow"),
         ({"ledger": False}, r"no ledger to be rebuilt from"),
     ],
 )

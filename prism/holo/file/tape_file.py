@@ -121,7 +121,8 @@ def load(path: Path, device: str | torch.device = "cpu") -> TapeParts:
         ValueError: truncated, foreign, of another version, damaged or inconsistent; says which.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        wrong = "is not a file" if path.exists() else "no such file"
+        raise FileNotFoundError(f"{path}: {wrong}")
     try:
         with safe_open(path, "np") as file:
             texts = file.metadata() or {}

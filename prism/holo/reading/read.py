@@ -46,19 +46,14 @@ def read_rows(
     check_name(path, delimiter)
     take = columns.taking()
     with open_table(path) as file:
-        try:
-            for record in _records(file, path, columns, delimiter, many):
-                if isinstance(record, BadRow):
-                    yield record
-                elif many:
-                    for fields in _single_fields(record[1]):
-                        yield from take(record[0], fields)
-                else:
-                    yield from take(*record)
-        except UnicodeDecodeError as error:
-            raise ValueError(f"not UTF-8 text ({error.reason})") from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError(f"not a whole gzip file ({error})") from error
+        for record in _records(file, path, columns, delimiter, many):
+            if isinstance(record, BadRow):
+                yield record
+            elif many:
+                for fields in _single_fields(record[1]):
+                    yield from take(record[0], fields)
+            else:
+                yield from take(*record)
 
 
 def check_name(path: Path, delimiter: str | None = None) -> None:
@@ -78,8 +73,26 @@ def check_name(path: Path, delimiter: str | None = None) -> None:
 
 @contextmanager
 def open_table(path: Path) -> Iterator[TextIO]:
-    """The text of a file; of the standard input for ``-``."""
+    """The text of a file; of the standard input for ``-``.
+
+    Raises:
+        ValueError: text that is not UTF-8, or a damaged ``.gz``, also where that is found later.
+        OSError: the file cannot be read.
+    """
+    try:
+        with _opened(path) as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text ({error.reason})") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"not a whole gzip file ({error})") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
     if path == STDIN:
+        if sys.stdin is None:
+            raise ValueError("the standard input is closed")
         text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
         try:
             yield text
@@ -96,8 +109,10 @@ def _records(
 ) -> Iterator[tuple[int, list] | BadRow]:
     suffix, lines = _suffix(path), iter(file)
     if path == STDIN:
-        first = next(lines, "")
-        lines = itertools.chain([first], lines)
+        begun = [""]
+        while not begun[-1].strip() and (line := next(lines, None)) is not None:
+            begun.append(line)
+        first, lines = begun[-1], itertools.chain(begun[1:], lines)
         suffix = ".csv"
         if delimiter is None:
             is_json = first.lstrip().startswith("{")
