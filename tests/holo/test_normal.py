@@ -236,6 +236,6 @@ def test_a_sequence_that_is_too_long_is_named_with_its_key() -> None:
 
 def test_no_keys_are_no_keys_in_any_form() -> None:
     tape = HoloTape(64)
-    for none in ([], (), {}, set(), np.array([]), np.array([], int), torch.tensor([])):
+    for none in ([], (), {}, set(), np.array([]), np.array([], int), torch.tensor([]).long()):
         assert tape.recall_many(none) == []
         assert tape.bind_many(none, none) == 0
