@@ -152,6 +152,7 @@ def _run(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
             _bound(tape, key, "--forget")
         tape.forget_many(said["forgotten"])
     if args.update:
+        _once(tape, [key.strip() for key, _ in args.update])
         said["updated"] = [_updated(tape, key.strip(), text.strip()) for key, text in args.update]
     if tape.growths:
         said["grown"] = [str(growth) for growth in tape.growths]
@@ -181,6 +182,15 @@ def _bound(tape: HoloTape, key: str, flag: str) -> None:
         near = tape.resolver.resolve(key) if tape.resolver is not None else None
         hint = "" if near is None else f"; did you mean {near!r}?"
         raise KeyError(f"{flag} {key!r}: is not bound{hint}")
+
+
+def _once(tape: HoloTape, keys: list[str]) -> None:
+    """Raises:
+    ValueError: one key is to get two values."""
+    first: dict[int, str] = {}
+    for key, code in zip(keys, tape.hash(keys).tolist(), strict=True):
+        if first.setdefault(code, key) is not key:
+            raise ValueError(f"--update {key!r}: is given twice")
 
 
 def _updated(tape: HoloTape, key: str, text: str) -> dict[str, Any]:

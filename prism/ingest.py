@@ -187,6 +187,8 @@ def _check(args: argparse.Namespace) -> Columns:
         if path.exists() and getattr(args, name) is not None:
             flag = f"--{name.replace('_', '-')}"
             raise ValueError(f"{flag}: {path} is there already, and its shape is fixed")
+    if args.source is not None and not args.source.strip():
+        raise ValueError(f"--source {args.source!r}: must not be empty")
     if args.many and args.on_conflict != "error":
         raise ValueError("--on-conflict: with --many all values are kept, so there is no conflict")
     if args.key is not None and args.key_template:

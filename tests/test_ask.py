@@ -378,6 +378,10 @@ def test_an_empty_tape_has_nothing_to_plot(
         (["--unknown-exit", "4", "--list"], "--unknown-exit: needs a key to ask for"),
         (["--guess", "--exact", "a"], "not allowed with argument"),
         (["--keys", "empty.txt"], "--keys empty.txt: holds no key"),
+        (
+            ["--update", "capital of Freedonia", "a", "--update", "capital  of Freedonia", "b"],
+            "--update 'capital of Freedonia': is given twice",
+        ),
         (["--keys", "latin.txt"], "--keys latin.txt: not UTF-8 text"),
         (["--keys", "half.txt.gz"], "--keys half.txt.gz: not a whole gzip file"),
         (["--keys", "foreign.txt.gz"], "--keys foreign.txt.gz: not a whole gzip file"),

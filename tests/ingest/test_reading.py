@@ -192,6 +192,15 @@ def test_many_values_of_a_key_are_one_sequence(
     assert "y.jsonl: 1 known already" in capsys.readouterr().out
 
 
+def test_an_empty_list_is_a_bad_row(folder: Path) -> None:
+    table = '{"key": "a", "value": []}\n{"key": [], "value": "x"}\n{"key": "b", "value": ["y"]}\n'
+    assert read(table, "x.jsonl", many=True) == [
+        BadRow(1, "value is empty"),
+        BadRow(2, "key is empty"),
+        FactRow(3, "b", "y"),
+    ]
+
+
 def test_many_needs_a_tape_of_sequences(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made()
     said = refused(["facts.csv", "--tape", "t.safetensors", "--many"], capsys)

@@ -123,8 +123,8 @@ def _records(
 
 
 def _single_fields(fields: list) -> Iterable[list[str]]:
-    """Records with one text a field, of one with lists in it."""
-    return itertools.product(*(f if isinstance(f, list) else [f] for f in fields))  # type: ignore
+    """Records with one text a field, of one with lists in it; an empty list is an empty field."""
+    return itertools.product(*((f or [""]) if isinstance(f, list) else [f] for f in fields))  # type: ignore
 
 
 def _suffix(path: Path) -> str:
