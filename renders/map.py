@@ -36,12 +36,16 @@ CONTRACT = "imports point one way"
 COMMANDS = "commands"
 # the words under a name, and its colour
 NOTES = {
-    COMMANDS: ("train, run_scale, generate, ingest, ask, tokenizer, report, eval_*, demos", GREY),
+    COMMANDS: (
+        "train, run_scale, generate, ingest, ask, kb, tokenizer, report, eval_*, demos",
+        GREY,
+    ),
     "hf": ("Hugging Face: transformers classes, export, an adapter for lm_eval", GREY),
     "studies": ("evaluation protocols: facts, retrieval, modular", GREY),
     "loading": ("prism.load: a model from disk", GREY),
-    "compare": ("models on tasks: plan, runs, table", NEURAL),
-    "engine": ("training at scale: loop, parallel, store, levers", NEURAL),
+    "compare": ("models on tasks:\nplan, runs, table", NEURAL),
+    "engine": ("training at scale: loop,\nparallel, store, levers", NEURAL),
+    "mind": ("knowledge base: SQLite\nledger, tape as a view", MEMORY),
     "inject": ("a tape in a language model: attach, facts_for", MEMORY),
     "baselines": ("Transformer,\nMamba-2, DeltaNet", BUS),
     "growth": ("a larger model,\nsame function", BUS),

@@ -228,8 +228,9 @@ def test_smollm2_says_what_the_tape_holds(
     [
         ("capital of Freedonia", ("Freedonia", "capital")),
         ("The atomic number of gold", ("gold", "atomic number")),
-        ("head of state of Freedonia", ("state of Freedonia", "head")),
-        ("The capital of Freedonia is", ("The capital of Freedonia is",)),
+        ("head of state of Freedonia", ("Freedonia", "head of state")),
+        ("country of origin of brundle cheese", ("brundle cheese", "country of origin")),
+        ("The capital of Freedonia is", ("Freedonia", "capital")),
         ("The king of Sylvania was called", ("The king of Sylvania was called",)),
         ("Freedonia lies in", ("Freedonia lies in",)),
     ],

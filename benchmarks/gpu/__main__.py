@@ -1,4 +1,4 @@
-"""``python -m benchmarks.gpu``: training speed on this GPU, PRISM beside a Transformer.
+"""``python -m benchmarks.gpu``: training speed on this GPU, PRISM beside its baselines.
 
 Tokens per second, MFU and peak memory of the trainer's own step, on random tokens, for each model
 and row length in turn; MFU is taken of the card's *measured* rate of large bf16 products, and also
@@ -32,7 +32,7 @@ from prism.model.protocol import LanguageModel
 from prism.presets import VOCABULARY
 
 PROGRAM = "benchmarks.gpu"
-MODELS = ("prism", "transformer")
+MODELS = ("prism", "transformer", "gdn")
 GIB = 2**30
 WARM_UP = 3
 

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from benchmarks.holo.accuracy import calibration, densest, limit_at_99, real_keys, top1
 from benchmarks.holo.criteria import holo_criteria
+from benchmarks.holo.near_keys import near_keys
 from benchmarks.holo.plot import holo_figure
 from benchmarks.holo.speed import against_torchhd, many_facts, matched_operations
 from benchmarks.page.command import parse, parser, provenance, write_json
@@ -143,6 +144,7 @@ def measure(size: HoloSizes, console: Console) -> dict[str, Any]:
         "torchhd": torchhd,
         "calibration": calibrated,
         "real_keys": real_keys(size.countries, size.dim, size.typos),
+        "near_keys": near_keys(),
         "matched": [matched_operations(size.operations, seed) for seed in range(1)],
     }
 

@@ -88,6 +88,13 @@ def _keys(content: dict[str, Any]) -> list[Criterion]:
         else:
             share = row[field]["share"]
             criteria.append(Criterion("5", asks, f"{100 * share:.1f}%", share >= low))
+    near = content.get("near_keys")
+    if near is not None:  # a file from before it was measured
+        asks = f"of {near['pairs']} pairs of different things at most 2 taken for each other"
+        criteria.append(Criterion("5", asks, f"{near['taken']}", near["taken"] <= 2))
+        share = near["slips"]["share"]
+        asks = "one typing error in a long word, written apart ≥ 98%"
+        criteria.append(Criterion("5", asks, f"{100 * share:.1f}%", share >= 0.98))
     return criteria
 
 

@@ -24,6 +24,7 @@ def holo_sections(content: dict[str, Any]) -> list[str]:
         "Known and unknown keys in equal parts, thresholds in closed form:",
         columns(content["calibration"], CALIBRATION, left=0),
         _real_keys(content["real_keys"]),
+        *([_near_keys(content["near_keys"])] if "near_keys" in content else []),
     ]
 
 
@@ -37,6 +38,15 @@ def _real_keys(row: dict[str, Any] | None) -> str:
     return (
         f"{row['keys']} real keys (country and relation): {percent(row['exact'])}% right; with one "
         f"typo {percent(row['one_typo'])}%, {100 * row['one_typo_refused']:.2f}% refused."
+    )
+
+
+def _near_keys(row: dict[str, Any]) -> str:
+    return (
+        f"Written by an author who had not seen the rule: of {row['pairs']} pairs of different "
+        f"things of {row['kinds']} kinds {row['taken']} are taken for each other; of "
+        f"{row['slips']['n']} keys with one typing error in a long word {percent(row['slips'])}% "
+        f"are guessed right and {row['slips_wrong']} wrong."
     )
 
 

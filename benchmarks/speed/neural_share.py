@@ -51,12 +51,14 @@ def _measure(width: int, topk: int, rows: int, rounds: int) -> dict[str, Any]:
     expert = model.blocks[0].neural
     weight = torch.ones(rows)
 
+    def features() -> list[Tensor]:
+        return [x.flatten(0, 1) for x in expert(*inputs)]
+
     def dense() -> None:
-        (expert.emit(expert(*inputs).flatten(0, 1)) * weight[:, None]).sum().backward()
+        (expert.emit(*features()) * weight[:, None]).sum().backward()
 
     def sparse() -> None:
-        rows = expert(*inputs).flatten(0, 1)
-        dispatch(expert.emit, rows, chosen, weight).sum().backward()
+        dispatch(expert.emit, features(), chosen, weight).sum().backward()
 
     share = chosen.float().mean().item()
     seconds = in_turns({"dense": dense, "sparse": sparse}, rounds)

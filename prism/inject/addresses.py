@@ -32,9 +32,10 @@ from prism.holo.capacity.room import Room, item_accuracy
 from prism.holo.capacity.theory import facts_at, quantile
 from prism.holo.ledger import FORGOTTEN, Ledger
 
-TOKENS_PER_FACT = 6  # of an answer with its ending, generously
 DIM = 32_768  # numbers of a bank
-FALSE_READ, ACCURACY = 1e-5, 0.999  # of a single token of an answer
+POOR = 0.9  # of a single token: a bank of a fixed register that is fuller takes no answer
+FALSE_READ, ACCURACY = 1e-5, 0.99999  # of a single token of an answer: long ones stay whole
+SPREAD = 4  # standard deviations of the tokens of a bank that there is room for
 SPARE = 2  # times the tokens that a grown accumulator has room for
 
 
@@ -72,6 +73,8 @@ class AnswerAccumulator:
         self.accumulator = Accumulator(banks, dim, dtype, device)
         self.codes = HadamardCodebook(dim, vocab_size, seed)
         self.ledger = Ledger()
+        self.room = max(1, facts_at(POOR, dim, vocab_size, alpha=FALSE_READ))
+        self._held = np.zeros(banks, np.int64)
         self.grow, self._room = grow, Room(dim, banks, FALSE_READ, "filter", 1)
 
     @property
@@ -84,20 +87,27 @@ class AnswerAccumulator:
         return quantile(alpha, len(self.codes))
 
     def bind(self, root: np.uint64, tokens: Sequence[int], source: str | None = None) -> None:
-        """Write an answer, in place of an earlier one under the same root.
+        """Write an answer, in place of an earlier one under the same root; every token goes to the
+        bank of its own address, so neither a long answer nor a subject with many fills one.
 
         Raises:
-            ValueError: no token, or one outside 0..V-1; nothing is changed.
+            ValueError: no token, one outside 0..V-1, or no room; nothing is changed.
         """
         if not len(tokens):
             raise ValueError("tokens = []: must hold at least one token id")
         ids = self._checked(tokens)
+        places = np.arange(len(ids))
+        addresses = position_hashes(np.full(len(ids), root), places)
+        full = self._held + np.bincount(self._banks(addresses, None), minlength=len(self._held))
+        if not self.grow and full.max() > self.room:
+            raise ValueError(
+                f"an answer of {len(ids)} tokens: the register is too full for it; "
+                f"{self._held.sum():,} tokens are held in {len(full)} banks of {self.room:,}"
+            )
         if root in self:
             self.forget(root)
         if self.grow:
             self._make_room(self.ledger.live + len(ids), self.ledger.live_facts + 1)
-        places = np.arange(len(ids))
-        addresses = position_hashes(np.full(len(ids), root), places)
         self.write(addresses, ids)
         self.ledger.append(addresses, ids, places, self.ledger.source_id(source), time.time())
 
@@ -115,6 +125,7 @@ class AnswerAccumulator:
         signs = np.ones(len(rows), np.int64)
         new.bind(column("key")[rows], column("value")[rows], self.codes, signs)
         self.accumulator = new
+        self._held = np.bincount(bank_of(column("key")[rows], banks), minlength=banks)
 
     def forget(self, root: np.uint64) -> None:
         """Take an answer out again, exactly.
@@ -197,7 +208,9 @@ class AnswerAccumulator:
         if len(ids) != len(addresses):
             raise ValueError(f"{len(ids)} tokens for {len(addresses)} addresses: must be as many")
         signs = np.full(len(ids), sign, np.int64)
-        self.accumulator.bind(addresses, ids, self.codes, signs, self._banks(addresses, banks))
+        where = self._banks(addresses, banks)
+        self.accumulator.bind(addresses, ids, self.codes, signs, where)
+        self._held += sign * np.bincount(where, minlength=len(self._held))
 
     def _checked(self, tokens: Sequence[int] | np.ndarray | Tensor) -> np.ndarray:
         """Token ids int64 [N], each in 0..V-1."""
@@ -219,7 +232,12 @@ class AnswerAccumulator:
         return banks
 
 
-def banks_for(facts: int, vocab_size: int, dim: int = DIM) -> int:
-    """Banks of ``dim`` numbers that the answers of so many facts need."""
+def banks_for(tokens: int, vocab_size: int, dim: int = DIM) -> int:
+    """Banks of ``dim`` numbers that so many tokens need, each in the bank of its own address.
+
+    A bank's load is nearly Poisson, so the fullest of them holds some standard deviations more than
+    the mean; that one must still be read with ``ACCURACY``.
+    """
     held = facts_at(ACCURACY, dim, vocab_size, alpha=FALSE_READ)
-    return max(1, math.ceil(facts * TOKENS_PER_FACT / max(1, held)))
+    mean = max(1.0, held - SPREAD * math.sqrt(max(1, held)))
+    return max(1, math.ceil(tokens / mean))

@@ -22,14 +22,18 @@ from prism.holo import FactStore
 from prism.holo.algebra.codes import hash_keys, position_hashes
 from prism.inject.addresses import AnswerAccumulator, banks_for
 from prism.inject.calibration import Calibration
+from prism.inject.clause import Clause, content, words_of
 from prism.inject.names import SLOT, Names, subject_of, wording_of
 from prism.inject.probes import PROBES, SUBJECTS
 from prism.inject.reading import last_states
 from prism.inject.relation_space import Prototypes, score, without_near_duplicates
+from prism.inject.second_opinion import SecondOpinion
 from prism.inject.sync import LiveView, parts
+from prism.inject.trigger import Levels, noun_of, words
 
 NEGATIVES = 2  # subjects that the probes' nouns are asked about
-NEARLY = 0.1  # a relation this close behind the likeliest is tried after it
+OPINION, AGREES, DOUBTS = 8.0, 0.085, 0.175  # weight of a second opinion's margin, its zero, bounds
+SMALLEST_GAP = 0.05  # between the two scores that clearness is measured by
 EXAMPLES = 8  # subjects that a wording's prototype is averaged over
 FALSE_READ = 1e-5  # chance that an address nobody wrote gives a token
 STATEMENT = re.compile(r"(?:The|the) (.+) (is|was|are|were)(?: the| called| called the)?")
@@ -67,13 +71,18 @@ class Knowledge:
         self.names = Names()
         self.relations: dict[str, Relation] = {}
         self.calibration: Calibration | None = None
+        self.levels = Levels()
+        self.opinion: SecondOpinion | None = None
         self._bound: Prototypes | None = None
+        self._columns: dict[str, int] = {}
+        self._words: dict[str, tuple[tuple[str, ...], frozenset[str]]] = {}
         self.reset(answers)
 
     def reset(self, answers: AnswerAccumulator) -> None:
         """Go on with another accumulator, an empty one; names and wordings stay."""
         self.answers = answers
         self._noise = answers.threshold(FALSE_READ)
+        self._about: dict[str, dict[str, None]] = {}
         for relation in self.relations.values():
             relation.subjects.clear()
 
@@ -121,6 +130,7 @@ class Knowledge:
         subjects = self.relations[relation].subjects
         subjects.pop(subject, None)
         subjects[subject] = None
+        self._about.setdefault(subject, {})[relation] = None
 
     def forget(self, subject: str, relation: str) -> None:
         """Take an answer out of the accumulator again, exactly.
@@ -132,10 +142,12 @@ class Knowledge:
             raise KeyError(f"no fact is bound about the {relation} of {subject}")
         self.answers.forget(self._root(subject, relation))
         del self.relations[relation].subjects[subject]
+        del self._about[subject][relation]
 
     def forget_names(self, subject: str) -> None:
         """Drop the names of a subject about which nothing is bound any more."""
-        if not any(subject in relation.subjects for relation in self.relations.values()):
+        if not self._about.get(subject):
+            self._about.pop(subject, None)
             self.names.remove(subject)
 
     def locate(self, prompt: str) -> tuple[str, str]:
@@ -152,31 +164,41 @@ class Knowledge:
     def read(self, subject: str, relation: str, place: int) -> tuple[int, float] | None:
         """The token at one place of an answer and its z-score, or None below the noise."""
         root = self._root(subject, relation)
-        address = position_hashes(np.array([root]), np.array([place]))
-        tokens, z = self.answers.read(address)
+        tokens, z = self.answers.read(position_hashes(np.array([root]), np.array([place])))
         return (int(tokens), float(z)) if float(z) > self._noise else None
 
     def source(self, subject: str, relation: str) -> str | None:
         """Source of the fact, if one was given."""
         return self.answers.source(self._root(subject, relation))
 
-    def asked(self, hidden: Tensor) -> list[list[tuple[str, float]]]:
-        """For each state ``[T, n, D]`` of the n calibrated layers the relations it may ask about,
-        the likeliest first, and how far each is above the threshold: below 0 for a relation that
-        counts only where its own words stand in the text. Empty where nothing is asked."""
+    def clearness(self, hidden: Tensor) -> Tensor | None:
+        """Clearness with which each state ``[T, n, D]`` of the n layers asks about each relation,
+        ``[T, R]`` in the units of :class:`~prism.inject.trigger.Levels`; None if there is none."""
         if self._bound is None:
-            return [[] for _ in hidden]
+            return None
         scores = score(self.calibration.space(hidden), self._bound, self._negatives)
-        best = scores.amax(dim=-1)
-        known, candidates = list(self.relations), []
-        for row, top in zip(scores, best.tolist(), strict=True):
-            if top <= self._lowest:
-                candidates.append([])
-                continue
-            near = (row > max(self._lowest, top - NEARLY)).nonzero()[:, 0]
-            order = near[row[near].argsort(descending=True)].tolist()
-            candidates.append([(known[i], float(row[i]) - self._threshold) for i in order])
-        return candidates
+        return (scores - self._lowest) / max(self._threshold - self._lowest, SMALLEST_GAP)
+
+    def relations_of(self, subject: str) -> list[str]:
+        """The relations that are bound for a subject."""
+        return list(self._about.get(subject, ()))
+
+    def index(self, relation: str) -> int:
+        """The column of a relation in :meth:`clearness`."""
+        return self._columns[relation]
+
+    def said_as(self, relation: str) -> tuple[tuple[str, ...], frozenset[str]]:
+        """The words of a relation: its name's, or those that all its wordings share; and the stems
+        of all words that its wordings use."""
+        return self._words[relation]
+
+    def second_opinion(self, clause: Clause, relation: str, own: Sequence[str]) -> float:
+        """Addition of another reader of the clause to the clearness; 0 without one."""
+        if self.opinion is None:
+            return 0.0
+        said = [" ".join(self.said_as(r)[0]) for r in (relation, *own)]
+        margin = self.opinion.margin(clause.text(), said[0], said[1:])
+        return OPINION * min(max(margin + AGREES, -DOUBTS), DOUBTS)
 
     def prepare(self, model: nn.Module) -> None:
         """Make the prototypes that are missing: the only forward passes binding ever needs."""
@@ -188,6 +210,8 @@ class Knowledge:
                 relation.prototypes = self._prototypes(model, relation.wordings, subjects)
                 relation.negatives = self._negatives_of(model, subjects[:NEGATIVES])
         made = list(self.relations.values())
+        self._columns = {name: i for i, name in enumerate(self.relations)}
+        self._words = {name: relation_words(name, r.wordings) for name, r in self.relations.items()}
         owner = [i for i, r in enumerate(made) for _ in r.prototypes]
         self._bound = Prototypes(torch.cat([r.prototypes for r in made]), torch.tensor(owner))
         negatives = torch.cat([self.calibration.competitors, *(r.negatives for r in made)])
@@ -245,11 +269,16 @@ class KnowledgeView(LiveView):
         banks = banks_for(room, size)
         self.knowledge.reset(AnswerAccumulator(vocab_size=size, banks=banks, grow=True))
 
+    def tokens_of(self, answer: str) -> int:
+        return len(self.knowledge.tokenizer.encode(f" {answer}."))
+
     def place(self, key: str) -> tuple[str, str]:
         if key in self.given:
             return self.given[key][:2]
         texts = parts(key)
-        return self.knowledge.locate(texts[0]) if len(texts) == 1 else texts
+        if len(texts) == 1:
+            return self.knowledge.locate(texts[0])
+        return self.knowledge.names.same(texts[0]), texts[1]
 
     def add(self, address: tuple[str, str], answer: str, source: str | None) -> None:
         given = self.given.get(self.key_of(address))
@@ -266,6 +295,15 @@ class KnowledgeView(LiveView):
             for subject in before - {subject for subject, _ in self._keys}:
                 self.knowledge.forget_names(subject)
         return changed
+
+
+def relation_words(name: str, wordings: Sequence[str]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """The words that say a relation: its name's if all wordings have them, else the ones that all
+    wordings share, in the order of the first; and the stems of the words of all wordings."""
+    shared, usual = noun_of(wordings), frozenset(content(words_of(" ".join(wordings))))
+    if SLOT not in name and shared <= frozenset(words(name)):
+        return tuple(words_of(name)), usual
+    return tuple(w for w in words(wordings[0]) if w in shared), usual
 
 
 def fill_in(wording: str, subject: str) -> str:

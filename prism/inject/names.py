@@ -22,7 +22,14 @@ from prism.holo.keys.typos import deletions, one_letter_apart
 WORD = re.compile(rb"[A-Za-z0-9\x80-\xff]+")
 CAPITALS = re.compile(r"[A-Z][\w-]*(?: [A-Z][\w-]*)*")
 WORDS = re.compile(r"[\w-]+")
+ENDS = re.compile(rb"(?:[A-Za-z']+|[^\s\w])$")
+OPENERS = frozenset(
+    b"is was are were be been 's it's called named by in on at to of for with from as than about "
+    b"only just around roughly : ,".split()
+)
+ARTICLE = re.compile(rb"(?:[Tt]he|[Aa]n?) (?=.)")
 SLOT = "{}"  # place of the subject in a wording
+SMALL = re.compile(rb"[A-Za-z\x80-\xff][a-z\x80-\xff]+")
 SHORTEST_TYPO = 5  # letters a name needs before one of them may be wrong
 LOOKBACK = 2048  # bytes before the question in which its subject is looked for
 
@@ -31,7 +38,7 @@ LOOKBACK = 2048  # bytes before the question in which its subject is looked for
 class Mention:
     """Tokens ``first``..``last`` name ``subject``; None when it is a name nobody bound.
 
-    ``how`` is "name", "typo" or "unknown".
+    ``how`` is "name", "typo" or "unknown"; ``start`` is the byte where it begins.
     """
 
     first: int
@@ -39,6 +46,7 @@ class Mention:
     subject: str | None
     text: str
     how: str
+    start: int = 0
 
 
 class Names:
@@ -48,6 +56,7 @@ class Names:
         self._given: dict[bytes, str] = {}
         self._exact: dict[bytes, str] = {}
         self._near: dict[bytes, set[bytes]] = {}
+        self._folded: dict[bytes, set[str]] = {}
         self.max_words = 1
 
     def __contains__(self, name: str) -> bool:
@@ -64,6 +73,9 @@ class Names:
         self._given[form] = subject
         self._exact[form] = subject  # a name that was given comes before another one's capital
         self._exact.setdefault(_capital(form), subject)
+        bare = ARTICLE.sub(b"", form, count=1) if ARTICLE.match(form) else form
+        for spelt in {form, bare}:
+            self._folded.setdefault(_folded(spelt), set()).add(subject)
         for spelt in {form, _capital(form)}:
             for key in deletions(spelt):
                 self._near.setdefault(key, set()).add(spelt)
@@ -81,6 +93,10 @@ class Names:
     def remove(self, subject: str) -> None:
         """Forget every name of ``subject``."""
         self._given = {f: s for f, s in self._given.items() if s != subject}
+        for folded in [f for f, s in self._folded.items() if subject in s]:
+            self._folded[folded].discard(subject)
+            if not self._folded[folded]:
+                del self._folded[folded]
         for form in [f for f, s in self._exact.items() if s == subject]:
             del self._exact[form]
             for key in deletions(form):
@@ -92,12 +108,28 @@ class Names:
         """The subject that ``text`` names letter by letter."""
         return self._exact.get(text)
 
+    def same(self, subject: str) -> str:
+        """The known subject that this is but for an article before it; else ``subject``."""
+        text = subject.encode()
+        bare = ARTICLE.sub(b"", text, count=1)
+        for form in (text, bare, b"the " + bare, b"The " + bare):
+            if form in self._given:
+                return self._given[form]
+        return subject
+
+    def folded(self, text: bytes) -> str | None:
+        """The one subject that ``text`` names in other capitals, or without the article."""
+        subjects = self._folded.get(_folded(text), ())
+        return next(iter(subjects)) if len(subjects) == 1 else None
+
     def misspelt(self, text: bytes) -> str | None:
-        """The one subject whose name is one letter away from ``text``."""
+        """The one subject whose name is one letter away from ``text``, in a long word: digits,
+        capitals and short words are never misspelt, they name another thing."""
         if len(text) < SHORTEST_TYPO:
             return None
         near = {f for key in deletions(text) for f in self._near.get(key, ())}
-        subjects = {self._exact[f] for f in near if f[:1] == text[:1] and one_letter_apart(f, text)}
+        near = {f for f in near if f[:1] == text[:1] and one_letter_apart(f, text)}
+        subjects = {self._exact[f] for f in near if _is_slip(f, text)}
         return subjects.pop() if len(subjects) == 1 else None
 
 
@@ -117,9 +149,33 @@ class Transcript:
         self._text += self._tokenizer.piece(token)
         self._ends.append(len(self._text))
 
+    def tail(self) -> str:
+        """The last few letters."""
+        return bytes(self._text[-16:]).decode(errors="replace")
+
+    def since(self, token: int) -> str:
+        """The text from a token on."""
+        return bytes(self._text[self._ends[token - 1] if token else 0 :]).decode(errors="replace")
+
     def recent(self) -> str:
         """The last ``LOOKBACK`` bytes."""
         return bytes(self._text[-LOOKBACK:]).decode(errors="replace")
+
+    def place(self) -> str:
+        """Kind of place that the text has come to: "slot" after a word or sign like "is", where a
+        value may follow; "stop" after the end of a sentence; else "inside"."""
+        tail = self.tail().encode().rstrip()
+        if tail.rstrip(b"\"')")[-1:] in b".!?;":
+            return "stop"
+        last = ENDS.search(tail)
+        return "slot" if last is not None and last.group().lower() in OPENERS else "inside"
+
+    def around(self, mention: Mention) -> tuple[str, int, int]:
+        """The text of the last ``LOOKBACK`` bytes, and where in it a mention begins and ends."""
+        low = max(0, len(self._text) - LOOKBACK)
+        start = mention.start - low
+        before = bytes(self._text[low : low + start]).decode(errors="replace")
+        return self.recent(), len(before), len(before) + len(mention.text)
 
     def mentions(self) -> list[Mention]:
         """Names in the last ``LOOKBACK`` bytes, in order; the longest at each place.
@@ -146,16 +202,20 @@ class Transcript:
             name = text[start : words[j][1]]
             first, last = self._tokens(start + low, words[j][1] + low)
             subject, how = self._names.exact(name), "name"
+            if subject is None and (j > i or last > first):  # one token is a word of its own
+                subject = self._names.folded(name)
             if subject is None and last - first + 1 > j - i + 1:
                 subject, how = self._names.misspelt(name), "typo"
             if subject is not None:
-                return Mention(first, last, subject, name.decode(errors="replace"), how), j - i + 1
+                text_ = name.decode(errors="replace")
+                return Mention(first, last, subject, text_, how, start + low), j - i + 1
         word = text[slice(*words[i])]
         before = text[:start].rstrip(b" \"'(")
         opens = not before or before[-1:] in b".?!:;\n"  # capitalised for standing at the front
         if word[:1].isupper() and not opens:
             first, last = self._tokens(words[i][0] + low, words[i][1] + low)
-            return Mention(first, last, None, word.decode(errors="replace"), "unknown"), 1
+            text_ = word.decode(errors="replace")
+            return Mention(first, last, None, text_, "unknown", words[i][0] + low), 1
         return None, 1
 
     def _tokens(self, start: int, end: int) -> tuple[int, int]:
@@ -191,3 +251,19 @@ def wording_of(prompt: str, subject: str) -> str:
 
 def _capital(name: bytes) -> bytes:
     return name[:1].upper() + name[1:]
+
+
+def _folded(name: bytes) -> bytes:
+    return name.decode(errors="replace").casefold().encode()
+
+
+def _is_slip(name: bytes, text: bytes) -> bool:
+    """True if the words that differ are long and of small letters after the first."""
+    one, other = WORD.findall(name), WORD.findall(text)
+    if len(one) != len(other) or len(name) - sum(map(len, one)) != len(text) - sum(map(len, other)):
+        return False
+    wrong = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
+    return all(
+        min(len(a), len(b)) >= SHORTEST_TYPO - 2 and SMALL.fullmatch(a) and SMALL.fullmatch(b)
+        for a, b in wrong
+    )

@@ -16,9 +16,11 @@ from typing import Any, NamedTuple
 
 from prism.holo import Fact, FactStore, HoloTape
 
-PHRASE = re.compile(r"(?:[Tt]he )?(.+?) of (.+)")
+STATED = re.compile(r"(?:[Tt]he )?(?P<rest>.+? of .+?)(?: (?:is|was|are|were))?")
+OF = re.compile(r" of ")
+SUBJECT_START = re.compile(r"[Tt]he |[^\W\d_a-zß-öø-ÿ]|\d")
 OPEN_END = re.compile(r".*\b(?:is|was|are|were|be|called|in|by|the|of|to|on|at|from)")
-SMALLEST = 1_000  # facts that a view has room for at least
+SMALLEST = 6_000  # tokens that a view has room for at least
 
 
 class Skipped(NamedTuple):
@@ -47,13 +49,18 @@ class LiveView(ABC):
         self.skipped: list[Skipped] = []
         self._revision: int | None = None
         self._room = 0
+        self._counts: dict[Fact, int] = {}
         self._held: dict[Any, Fact] = {}
         self._addresses: dict[Any, Hashable] = {}
         self._keys: dict[Hashable, Any] = {}
 
     @abstractmethod
     def reset(self, room: int) -> None:
-        """Empty the view and give it room for ``room`` facts."""
+        """Empty the view and give it room for ``room`` tokens."""
+
+    @abstractmethod
+    def tokens_of(self, answer: str) -> int:
+        """Number of tokens that an answer takes."""
 
     @abstractmethod
     def place(self, key: str) -> Hashable:
@@ -76,8 +83,11 @@ class LiveView(ABC):
         if self.store.revision == self._revision:
             return False
         facts = list(self.store.facts())
-        if len(facts) > self._room:
-            self._room = max(SMALLEST, 2 * len(facts))
+        self._counts = {
+            f: self._counts[f] if f in self._counts else self.tokens_of(str(f.value)) for f in facts
+        }
+        if sum(self._counts.values()) > self._room:
+            self._room = max(SMALLEST, 2 * sum(self._counts.values()))
             self._held, self._addresses, self._keys = {}, {}, {}
             self.reset(self._room)
         now = {fact.key: fact for fact in facts}
@@ -98,13 +108,16 @@ class LiveView(ABC):
         known = key in self.store
         now = clock.time()
         (self.store.update if known else self.store.bind)(key, value, source, now)
-        if len(self.store) > self._room:
+        fact = Fact(key, value, source, now)
+        self._counts = {f: n for f, n in self._counts.items() if f.key != key}
+        self._counts[fact] = self.tokens_of(value)
+        if sum(self._counts.values()) > self._room:
             self.sync()
             return
         if key in self._held:
             self._drop(key)
         self.skipped = [s for s in self.skipped if s.key != key]
-        self._take([Fact(key, value, source, now)])
+        self._take([fact])
         self._revision = self.store.revision
 
     def forget(self, address: Hashable) -> None:
@@ -160,8 +173,19 @@ def _answers(store: FactStore, facts: Sequence[Fact]) -> list[str | Skipped]:
 
 
 def parts(key: str) -> tuple[str, ...]:
-    """``(subject, relation)`` of a phrase, or ``(sentence,)``."""
-    phrase = PHRASE.fullmatch(key)
-    if phrase is None or OPEN_END.fullmatch(key):
+    """``(subject, relation)`` of a phrase, or ``(sentence,)``.
+
+    "RELATION of SUBJECT", with "the" before it and "is" after it or without: these are one key.
+    Where "of" stands twice, the subject begins with a capital, a digit or "the"; without any, at
+    the last one.
+    """
+    phrase = STATED.fullmatch(key)
+    if phrase is None or OPEN_END.fullmatch(phrase["rest"]):
         return (key,)
-    return phrase.group(2), phrase.group(1)
+    text = phrase["rest"]
+    places = [m.span() for m in OF.finditer(text) if m.start() and m.end() < len(text)]
+    if not places:
+        return (key,)
+    named = (p for p in places if SUBJECT_START.match(text, p[1]))
+    low, high = next(named, places[-1])
+    return text[high:], text[:low]

@@ -102,6 +102,9 @@ class StoreFacts(LiveView):
         dim = f.tape.config.dim
         self.facts = TokenFacts(f.vocab_size, f.stop, dim, banks=banks_for(room, f.vocab_size, dim))
 
+    def tokens_of(self, answer: str) -> int:
+        return len(self.tokenizer.encode(answer)) + 1
+
     def place(self, key: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
         texts = parts(key)
         if len(texts) == 1:

@@ -3,24 +3,22 @@
 At each token, hard decisions in this order:
 
 1. an answer under way goes on if the text follows it (the latch), else it is dropped;
-2. relations are asked about if a score passes the threshold, the likeliest first; a lower one
-   where the relation's own words are in the sentence;
-3. the subject is the name with the most attention on it, of those that stand in the text;
-4. a question that puts other words to the relation's noun is about something else;
-5. the accumulator is read at (subject, relation, 0); below the noise threshold it gives nothing.
+2. only after a word or sign like "is", "by", "of", ":" is a value due, or where the hidden state
+   is as clear as hardly any text that asks for nothing;
+3. the subject is the name with the most attention on it, else the last one;
+4. the words of the clause decide: they ask for a relation of the subject in so many words, or for
+   another thing (:mod:`prism.inject.asked`), or they leave it open;
+5. how clear the hidden state must be for the relation depends on that (:class:`Levels`); where
+   it is open, a second opinion may add to it;
+6. the accumulator is read at (subject, relation, 0); below the noise threshold it gives nothing.
 
 Without an injection at a step the model's logits of that step are not touched at all.
-
-Words are evidence beside the hidden state. "The former capital of X" has a hidden state like that
-of the plain question, but a word that no wording of the relation has stands before its noun
-(:func:`altered`). In "The capital of X, of which Y had never heard, is" the noun lies so far back
-that the state hardly tells the relation, but the noun and the last word are there
-(:func:`spoken`); this is no proof, so it only lowers the score that is asked for.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,6 +27,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from prism.inject.asked import Verdict, goes_on, verdict
+from prism.inject.clause import STOP, clause_of, is_whole_name
 from prism.inject.names import SLOT, Mention, Transcript
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 
 WORD = re.compile(r"[^\W_]+")
-SENTENCE = re.compile(r"[.?!\n]")
+SHARED = 0.3  # share of a relation's content words from which it counts as spoken of
 PLAIN = frozenset(
     WORD.findall(
         "a an and any as at by do does for from has have i in is it its know me of on or our own "
@@ -55,8 +55,8 @@ class Injection:
         token: what comes next according to the fact.
         z: the read in standard deviations of the accumulator's noise.
         subject, relation: the fact's address; ``place`` in the answer, 0 first.
-        score: how far the relation's score was above the threshold, when the answer began; below 0
-            where the relation's own words made up for it.
+        score: how far the relation's score was above the threshold, when the answer began, in units
+            of :class:`Levels`; below 0 where the words of the clause made up for it.
         name: the text that was taken for the subject; ``how`` is "name" or "typo".
         source: where the fact came from.
     """
@@ -83,6 +83,38 @@ class Injection:
         return f"{piece!r}: {asked}{typo}, z {self.z:.1f}{source}"
 
 
+@dataclass(frozen=True)
+class Levels:
+    """Clearness that a state must have, in units of the gap between two scores: the one that nearly
+    all questions with the relation's words reach (0), and the one that hardly any other text does
+    (1).
+
+    Attributes:
+        open: where the words say nothing against it.
+        shared: where a content word of the relation, or one derived from it, is in the clause.
+        asked: where the clause asks for it in so many words.
+        further: where something is said of the value itself, or the subject is but a pronoun.
+        heard: below it a second opinion is not asked for.
+        inside: added where no value is due: not after a word like "is", "by", "of" or a colon.
+    """
+
+    open: float = 0.4
+    shared: float = -0.5
+    asked: float = -4.0
+    further: float = 1.0
+    inside: float = 0.7
+    heard: float = -0.25
+
+    def of(self, said: Verdict, distance: int, place: str) -> float:
+        """The level for a verdict of the clause, at a place of the text."""
+        if said.kind == "asked":
+            return self.asked
+        level = self.shared if said.overlap >= SHARED else self.open
+        if said.kind == "further" or distance == 1:
+            level = self.further
+        return level + (self.inside if place == "inside" else 0.0)
+
+
 class FactTrigger:
     """Detector and state of one sequence, beside the model's own state."""
 
@@ -90,6 +122,8 @@ class FactTrigger:
         self._knowledge = knowledge
         self._transcript = Transcript(knowledge.names, knowledge.tokenizer)
         self._last: Injection | None = None
+        self._told: dict[tuple[str, str], int] = {}
+        self._denied: dict[tuple[str, str], int] = {}
 
     def step(
         self, tokens: Sequence[int], hidden: Tensor, attention: Tensor | None
@@ -102,16 +136,18 @@ class FactTrigger:
             attention: ``[T, S]`` mean weights of the calibrated heads over all S tokens so far;
                 None for a model without attention.
         """
-        asked = self._knowledge.asked(hidden)
+        clear = self._knowledge.clearness(hidden)
+        best = [-math.inf] * len(tokens) if clear is None else clear.amax(dim=-1).tolist()
         injections = []
         for i, token in enumerate(tokens):
             at = len(self._transcript)
             self._transcript.append(token)
             injection = self._go_on(at, token)
-            if injection is None and asked[i]:
-                mention = self._subject(None if attention is None else attention[i])
-                if mention is not None:
-                    injection = self._begin(at, mention, asked[i])
+            if injection is None and clear is not None:
+                place = self._transcript.place()
+                if place == "slot" or (place == "inside" and best[i] > 0):
+                    row = None if attention is None else attention[i]
+                    injection = self._begin(at, row, clear[i], place)
             injections.append(injection)
             self._last = injection
         return injections
@@ -120,6 +156,7 @@ class FactTrigger:
         last = self._last
         if last is None or last.token != token:
             return None
+        self._told[last.subject, last.relation] = at
         place = last.place + 1
         read = self._knowledge.read(last.subject, last.relation, place)
         if read is None:
@@ -127,43 +164,99 @@ class FactTrigger:
         token, z = read
         return dataclasses.replace(last, position=at, token=token, z=z, place=place)
 
-    def _begin(self, at: int, mention: Mention, asked: list[tuple[str, float]]) -> Injection | None:
-        text = self._transcript.recent()
-        for relation, score in asked:
-            wordings = self._knowledge.relations[relation].wordings
-            if score <= 0 and not spoken(text, mention.text, wordings):
-                continue
-            if altered(text, mention.text, wordings):
-                continue
-            read = self._knowledge.read(mention.subject, relation, 0)
-            if read is not None:
-                source = self._knowledge.source(mention.subject, relation)
-                return Injection(
-                    at,
-                    *read,
-                    mention.subject,
-                    relation,
-                    0,
-                    score,
-                    mention.text,
-                    mention.how,
-                    source,
-                )
+    def _begin(
+        self, at: int, attention: Tensor | None, clear: Tensor, place: str
+    ) -> Injection | None:
+        seen = self._transcript.mentions()
+        for mention, sure in self._subjects(seen, attention):
+            asked = self._asked(mention, clear, sure, place)
+            for relation, clearness in asked:
+                read = self._knowledge.read(mention.subject, relation, 0)
+                if read is not None and not self._cannot_act(mention.subject, relation):
+                    return Injection(
+                        at,
+                        *read,
+                        mention.subject,
+                        relation,
+                        0,
+                        clearness,
+                        mention.text,
+                        mention.how,
+                        self._knowledge.source(mention.subject, relation),
+                    )
         return None
 
-    def _subject(self, attention: Tensor | None) -> Mention | None:
-        seen = self._transcript.mentions()
-        if not seen:
-            return None
+    def _asked(
+        self, mention: Mention, clear: Tensor, sure: bool, place: str
+    ) -> list[tuple[str, float]]:
+        """The relations of the mentioned subject that are asked about, the likeliest first."""
+        knowledge = self._knowledge
+        own = knowledge.relations_of(mention.subject)
+        names = frozenset(word for r in own for word in knowledge.said_as(r)[0])
+        text, start, end = self._transcript.around(mention)
+        if not own or not is_whole_name(text, start, end, names):
+            return []
+        clause = clause_of(text, start, end)
+        if clause is None:
+            return []
+        found = []
+        for relation in own:
+            said = verdict(clause, *knowledge.said_as(relation))
+            about = (mention.subject, relation)
+            if said.kind == "other" and place == "slot" and clause.distance == 0:
+                self._denied[about] = len(
+                    self._transcript
+                )  # what follows tells of that other thing
+            if said.kind == "other" or self._is_denied(about):
+                continue
+            told = self._told.get((mention.subject, relation), -1)
+            if said.kind != "asked" and (told >= mention.first or not sure):
+                continue
+            value = float(clear[knowledge.index(relation)])
+            if said.kind == "open" and value > knowledge.levels.heard:
+                value += knowledge.second_opinion(clause, relation, own)
+            if value > knowledge.levels.of(said, clause.distance, place):
+                found.append((said.kind == "asked", value, relation))
+        found.sort(key=lambda f: (f[0], f[1]), reverse=True)
+        return [(relation, value - 1) for _, value, relation in found]
+
+    def _cannot_act(self, subject: str, relation: str) -> bool:
+        """True after "by", where somebody must follow, for a value that begins with a digit."""
+        if words(self._transcript.tail())[-1:] != ["by"]:
+            return False
+        reads = (self._knowledge.read(subject, relation, place) for place in (0, 1))
+        pieces = (self._knowledge.tokenizer.piece(r[0]) for r in reads if r is not None)
+        if not b"".join(pieces).strip()[:1].isdigit():
+            return False
+        self._denied[subject, relation] = len(self._transcript)
+        return True
+
+    def _is_denied(self, fact: tuple[str, str]) -> bool:
+        """True while the sentence goes on in which something else was asked for."""
+        at = self._denied.get(fact)
+        if at is None:
+            return False
+        rest = self._transcript.since(at)
+        return not STOP.search(rest) and not goes_on(rest)
+
+    def _subjects(
+        self, seen: Sequence[Mention], attention: Tensor | None
+    ) -> list[tuple[Mention, bool]]:
+        """Names that may be asked about, the likeliest first, and whether it is sure which."""
+        known = [m for m in seen if m.subject is not None]
+        if not known:
+            return []
+        alone = len({m.subject for m in known}) == 1
         if attention is None:
-            known = [m for m in seen if m.subject is not None]
-            return known[-1] if known else None
+            return [(known[-1], True)]
         attention = torch.cat([torch.zeros(1), attention[1:]])  # the first token is a place to rest
         mass = [float(attention[m.first : m.last + 1].sum()) for m in seen]
         best = max(range(len(seen)), key=mass.__getitem__)
         enough = mass[best] >= self._knowledge.share * float(attention.max())
-        alone = len(seen) == 1 and seen[0].first == 0
-        return seen[best] if (enough or alone) and seen[best].subject is not None else None
+        found = [(seen[best], True)] if enough and seen[best].subject is not None else []
+        if not found or found[0][0] != known[-1]:
+            found.append((known[-1], alone))
+        return found
 
 
 def noun_of(wordings: Sequence[str]) -> frozenset[str]:
@@ -172,46 +265,6 @@ def noun_of(wordings: Sequence[str]) -> frozenset[str]:
     return shared - PLAIN
 
 
-def altered(text: str, subject: str, wordings: Sequence[str]) -> bool:
-    """True if the last sentence of ``text`` turns the relation of ``subject`` into another one.
-
-    Args:
-        text: what was read so far.
-        subject: the subject as it is written there.
-        wordings: of the relation, ``{}`` for the subject.
-    """
-    sentence = SENTENCE.split(text.rstrip(" .?!\n:"))[-1]
-    before, name, _ = sentence.rpartition(subject)
-    noun = noun_of(wordings)
-    if not name or not noun:
-        return False
-    read = words(before)
-    places = [i for i, word in enumerate(read) if word in noun]
-    allowed = PLAIN.union(*map(words, wordings))
-    if noun <= set(read):  # the capital of ... X
-        first = places[-len(noun)]
-        return any(w not in allowed for w in read[max(0, first - 1) :])
-    return False
-
-
 def words(text: str) -> list[str]:
     """Lower-case words."""
     return WORD.findall(text.lower())
-
-
-def spoken(text: str, subject: str, wordings: Sequence[str]) -> bool:
-    """True if ``text`` has the words that all wordings share, in the sentence that names the
-    subject or after it, and ends with the word that one of them ends with.
-
-    Args:
-        text: what was read so far.
-        subject: the subject as it is written there.
-        wordings: of the relation, ``{}`` for the subject.
-    """
-    before, name, after = text.rpartition(subject)
-    noun = noun_of(wordings)
-    if not name or not noun:
-        return False
-    read = words(f"{SENTENCE.split(before)[-1]} {after}")
-    endings = {words(w)[-1] for w in wordings if not w.endswith("{}")}
-    return noun <= set(read) and read[-1] in endings

@@ -22,6 +22,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 from prism.config import PrismConfig
@@ -31,11 +32,12 @@ from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LayerRouting
 from prism.model.router import Decision, Router, nothing_to_decide
 from prism.model.state import Leaf, State
-from prism.model.symbolic import SymbolicMachine, SymbolicState
-from prism.model.tape import TapeHeads, TapeState
-from prism.ops.delta import ChunkFrame, Written
+from prism.model.symbolic import SymbolicMachine, SymbolicRun, SymbolicState
+from prism.model.tape import TapeFrame, TapeHeads, TapeState
+from prism.ops.delta import Written
 from prism.ops.dispatch import dispatch
 from prism.ops.documents import RowEnds, last_real, shift_right
+from prism.ops.scan import ScanFrame
 
 LEAST_SQUARE = 1e-12  # smallest mean square of the stream in a ratio
 
@@ -54,14 +56,15 @@ class BlockState(State):
 @dataclass
 class Pass:
     """Values that the blocks of one call pass on and never change: normalised embeddings
-    ``[B, T, D]``, document
-    indices, padding and where it begins, and the tape written so far."""
+    ``[B, T, D]``, document indices, padding and where it begins, constants of the bus and the
+    tape, and the tape written so far."""
 
     symbols: Tensor
     doc_index: Tensor | None
     valid: Tensor | None
-    ends: RowEnds | None = None
-    frame: ChunkFrame | None = None
+    ends: RowEnds | None
+    scan: ScanFrame
+    tape: TapeFrame | None
     written: Written | None = None
 
 
@@ -108,15 +111,21 @@ class Block(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, state: BlockState | None, shared: Pass, want_routing: bool
+        self,
+        x: Tensor,
+        state: BlockState | None,
+        shared: Pass,
+        want_routing: bool,
+        machine: SymbolicRun | None = None,
     ) -> tuple[Tensor, BlockState, Decision, LayerRouting | None, Pass]:
         """``x [B, T, D]`` to the same shape, and ``shared`` for the next block, with this block's
-        writes. A function of its arguments: it may be run again (``torch.utils.checkpoint``)."""
+        writes. A function of its arguments: it may be run again (``torch.utils.checkpoint``).
+        ``machine``: the run of this block's symbolic machine on this call, or None to run it
+        here."""
         # the residual is at least fp32; what the matrices read has their type
         outer = self.bus_norm(x).to(self.bus.read.weight.dtype)
-        mixed, bus, gates = self.bus(
-            outer, None if state is None else state.bus, shared.doc_index, shared.ends
-        )
+        carried = None if state is None else state.bus
+        mixed, bus, gates = self.bus(outer, carried, shared.scan, shared.ends)
         x = x + mixed
         inner = self.expert_norm(x).to(outer.dtype)
         if self.router is None:
@@ -130,19 +139,19 @@ class Block(nn.Module):
             before = shift_right(inner, carried, shared.doc_index)
             last = last_real(inner, carried, shared.ends)
         if self.anchor is not None:
-            x = x + self.anchor.emit(self.anchor(inner, before)).to(x.dtype)
+            x = x + self.anchor.emit(*self.anchor(inner, before)).to(x.dtype)
         if "neural" in self.kinds:
             features["neural"] = self.neural(inner, before)
         if "memory" in self.kinds:
             read, tape, write_gates, shared = self._remember(inner, state, shared)
-            features["memory"] = read
+            features["memory"] = (read,)
         if "symbolic" in self.kinds:
-            features["symbolic"], symbolic, primitive = self.symbolic(
-                shared.symbols.to(outer.dtype),
-                None if state is None else state.symbolic,
-                shared.doc_index,
-                shared.ends,
-            )
+            if machine is None:
+                before = None if state is None else state.symbolic
+                symbols = shared.symbols.to(outer.dtype)
+                machine = self.symbolic(symbols, before, shared.doc_index, shared.ends)
+            found, symbolic, primitive = machine
+            features["symbolic"] = (found,)
         if features:
             added = self._mix(features, decision).to(x.dtype)
             if self.router.independent:  # while exploring, an untrained expert costs nothing
@@ -159,33 +168,31 @@ class Block(nn.Module):
     def _remember(
         self, x: Tensor, state: BlockState | None, shared: Pass
     ) -> tuple[Tensor, TapeState, Tensor, Pass]:
-        frame = shared.frame
-        if frame is None and self.memory.config.content_heads:
-            frame = self.memory.frame(x.shape[1], shared.doc_index, x, shared.ends)
         read, tape, written, write_gates = self.memory(
             x,
             None if state is None else state.tape,
             shared.doc_index,
             shared.valid,
-            frame,
+            shared.tape,
             shared.written,
             shared.ends,
         )
-        written = written if self.shared else shared.written
-        after = Pass(shared.symbols, shared.doc_index, shared.valid, shared.ends, frame, written)
-        return read, tape, write_gates, after
+        if self.shared:
+            shared = dataclasses.replace(shared, written=written)
+        return read, tape, write_gates, shared
 
-    def _mix(self, features: dict[str, Tensor], decision: Decision) -> Tensor:
+    def _mix(self, features: dict[str, tuple[Tensor, ...]], decision: Decision) -> Tensor:
         """Sum over experts of weight times output, each on the tokens that chose it."""
         total: Tensor | None = None
+        weights = decision.weight.unbind(-1)
         for i, kind in enumerate(self.kinds):
             emit = getattr(self, kind).emit
-            weight = decision.weight[..., i]
             if decision.chosen is None:
-                out = promote(emit(features[kind])) * weight[..., None]
-            else:
-                rows = features[kind].flatten(0, 1)
-                out = dispatch(emit, rows, decision.chosen[..., i].flatten(), weight.flatten())
-                out = out.view(*weight.shape, -1)
+                out, gate = promote(emit(*features[kind])), weights[i][..., None]
+                total = out * gate if total is None else torch.addcmul(total, out, gate)
+                continue
+            rows = [x.flatten(0, 1) for x in features[kind]]
+            out = dispatch(emit, rows, decision.chosen[..., i].flatten(), weights[i].flatten())
+            out = out.view(*weights[i].shape, -1)
             total = out if total is None else total + out
         return total

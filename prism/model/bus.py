@@ -13,8 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from prism.model.norm import RMSNorm, promote
+from prism.ops.chunks import chunk_on
 from prism.ops.documents import RowEnds, last_real
-from prism.ops.scan import decay_scan
+from prism.ops.scan import ScanFrame, framed_scan, scan_frame
 
 
 class MultiRateBus(nn.Module):
@@ -31,18 +32,19 @@ class MultiRateBus(nn.Module):
         nn.init.normal_(self.gate.weight, std=0.1 * dim**-0.5)
         nn.init.zeros_(self.write.weight)  # the bus adds nothing at first
 
+    def frame(self, x: Tensor, doc_index: Tensor | None) -> ScanFrame:
+        """Constants of a call on ``x [B, T, D]``, the same for all layers."""
+        x = promote(x)
+        return scan_frame(x.shape[1], self.half_lives, doc_index, chunk_on(x, self.chunk), x)
+
     def forward(
-        self,
-        x: Tensor,
-        carry: Tensor | None,
-        doc_index: Tensor | None,
-        ends: RowEnds | None = None,
+        self, x: Tensor, carry: Tensor | None, frame: ScanFrame, ends: RowEnds | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """``x [B, T, D]`` to the output ``[B, T, D]``, the carry ``[B, K, D/K]`` and the gates
-        ``[B, T, K]``."""
+        ``[B, T, K]``; ``frame``: :meth:`frame` of this call."""
         z, u = self.read(x).chunk(2, dim=-1)
         gates = 2 * torch.sigmoid(promote(self.gate(x)))
         z = promote(z).unflatten(-1, (len(self.half_lives), -1))  # [B, T, K, D/K]
-        h = decay_scan(z, self.half_lives, carry, doc_index, self.chunk)
+        h = framed_scan(z, frame, carry)
         mixed = self.norm((h * gates[..., None]).flatten(2)).to(u.dtype)
         return self.write(mixed * nn.functional.silu(u)), promote(last_real(h, carry, ends)), gates

@@ -26,11 +26,11 @@ class NeuralExpert(nn.Module):
         nn.init.normal_(self.value.weight, std=dim**-0.5)
         nn.init.normal_(self.write.weight, std=out_std)
 
-    def forward(self, x: Tensor, before: Tensor) -> Tensor:
-        """``x`` and the token before it, ``[B, T, D]`` each, to features ``[B, T, 2 D]``."""
-        return torch.cat([x, torch.lerp(x, before, self.shift.to(x.dtype))], dim=-1)
+    def forward(self, x: Tensor, before: Tensor) -> tuple[Tensor, Tensor]:
+        """``x`` and the token before it, ``[B, T, D]`` each, to features: ``x``, and the mixture of
+        both."""
+        return x, torch.lerp(x, before, self.shift.to(x.dtype))
 
-    def emit(self, features: Tensor) -> Tensor:
-        """Features ``[n, 2 D]`` to the stream ``[n, D]``."""
-        now, mixed = features.chunk(2, dim=-1)
-        return self.write(nn.functional.silu(self.gate(now)) * self.value(mixed))
+    def emit(self, x: Tensor, mixed: Tensor) -> Tensor:
+        """Features, ``[.., D]`` each, to the stream ``[.., D]``."""
+        return self.write(nn.functional.silu(self.gate(x)) * self.value(mixed))

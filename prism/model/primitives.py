@@ -25,8 +25,7 @@ that fraction, from the further away the simpler it is. 240 divides by 2, 3, 4, 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -40,10 +39,9 @@ def snap_width(q: int) -> float:
     return min(max(16 / q, 4), 8)
 
 
-@lru_cache(maxsize=16)
-def snap_table(moduli: tuple[int, ...]) -> Tensor:
-    """Correction of step n (mod 240) to the nearest p/q of a turn, q in ``moduli``, where that is
-    within :func:`snap_width`; ``[240]`` fp64."""
+def snap_table(moduli: tuple[int, ...]) -> tuple[float, ...]:
+    """Correction of each step n < 240 to the nearest p/q of a turn, q in ``moduli``, where that is
+    within :func:`snap_width`."""
     reach: dict[int, float] = {}
     for q in sorted(moduli):
         for p in range(q):
@@ -55,8 +53,7 @@ def snap_table(moduli: tuple[int, ...]) -> Tensor:
         ways = [((f - n + TURN // 2) % TURN - TURN // 2, width) for f, width in reach.items()]
         near = [way for way, width in ways if abs(way) <= width]
         table.append(float(min(near, key=abs, default=0)))
-    with torch.inference_mode(False):
-        return torch.tensor(table, dtype=torch.float64, device="cpu")
+    return tuple(table)
 
 
 @dataclass
@@ -64,11 +61,12 @@ class UnitInputs:
     """Arguments of a primitive; pairs are flat, the two numbers of unit u at u and U + u.
 
     Attributes:
-        a, b: ``[B, T, 2 U]``.
-        steps: ``[B, T, U]`` integer-valued steps.
-        theta: ``[2 U]`` thresholds.
+        a, b: ``[.., B, T, 2 U]``.
+        steps: ``[.., B, T, U]`` integer-valued steps.
+        theta: ``[.., 2 U]`` thresholds, which broadcast against ``a``.
         doc_index: ``[B, T]`` document index of each token or None.
-        carried: ``[B, U]`` state before the call, by primitive name.
+        carried: ``[.., B, U]`` state before the call, by primitive name.
+        signs: ``1[a1 > 0]``, ``1[a2 > 0]`` and ``1[b1 > 0]``, ``[.., B, T, U]`` each.
     """
 
     a: Tensor
@@ -77,20 +75,28 @@ class UnitInputs:
     theta: Tensor
     doc_index: Tensor | None
     carried: dict[str, Tensor]
+    signs: tuple[Tensor, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        units = self.a.shape[-1] // 2
+        on = above_zero(torch.cat([self.a, self.b[..., :units]], dim=-1))
+        self.signs = on.split(units, dim=-1)
 
 
 def above_zero(x: Tensor) -> Tensor:
     """1 where x > 0 else 0, with the gradient of a sigmoid."""
-    return straight_through((x > 0).to(x.dtype), torch.sigmoid(x))
+    hard = (x > 0).to(x.dtype)
+    return straight_through(hard, torch.sigmoid(x)) if torch.is_grad_enabled() else hard
 
 
-def angle_steps(a: Tensor, gate: Tensor, moduli: tuple[int, ...]) -> Tensor:
-    """Integer steps ``[B, T, U]``: the angle of ``a [B, T, 2 U]`` times a ternary ``gate``."""
+def angle_steps(a: Tensor, gate: Tensor, snaps: tuple[float, ...]) -> Tensor:
+    """Integer steps ``[.., U]``: the angle of ``a [.., 2 U]``, corrected by ``snaps``
+    (:func:`snap_table`), times a ternary ``gate``."""
     x, y = a.chunk(2, dim=-1)
     x = torch.where((x == 0) & (y == 0), 1.0, x)  # the angle of nothing is 0, also its gradient
     turns = torch.atan2(y, x) * (TURN / (2 * math.pi))
     whole = turns.detach().round()
-    table = snap_table(moduli).to(whole)
+    table = torch.tensor(snaps, dtype=whole.dtype, device=whole.device)
     # a negative index counts from the end, as angles do; what is not a number stays that
     whole = whole + table[whole.nan_to_num().long()]
     ternary = gate.clamp(-1.2, 1.2)
@@ -112,14 +118,12 @@ def gate(unit: UnitInputs) -> Tensor:
 
 def select(unit: UnitInputs) -> Tensor:
     first, second = unit.a.chunk(2, dim=-1)
-    keep = above_zero(unit.b[..., : first.shape[-1]])
-    change = (first - second) * keep
+    change = (first - second) * unit.signs[2]
     return torch.cat([second + change, first - change], dim=-1)
 
 
 def shift(unit: UnitInputs) -> Tensor:
-    first, second = unit.a.chunk(2, dim=-1)
-    return torch.cat([first.roll(1, dims=-1), second.roll(1, dims=-1)], dim=-1)
+    return unit.a.unflatten(-1, (2, -1)).roll(1, dims=-1).flatten(-2)
 
 
 def threshold(unit: UnitInputs) -> Tensor:
@@ -127,13 +131,13 @@ def threshold(unit: UnitInputs) -> Tensor:
 
 
 def count(unit: UnitInputs) -> Tensor:
-    share = above_zero(unit.a).unflatten(-1, (2, -1)).mean(dim=-1, keepdim=True)
-    return share.expand(*share.shape[:-1], unit.a.shape[-1] // 2).flatten(-2)
+    shares = [on.mean(dim=-1, keepdim=True).expand_as(on) for on in unit.signs[:2]]
+    return torch.cat(shares, dim=-1)
 
 
 def latch(unit: UnitInputs) -> tuple[Tensor, Tensor]:
-    first, second = unit.a.chunk(2, dim=-1)
-    parity = running_sum(above_zero(first), unit.carried.get("latch"), unit.doc_index, 2)
+    second = unit.a.chunk(2, dim=-1)[1]
+    parity = running_sum(unit.signs[0], unit.carried.get("latch"), unit.doc_index, 2)
     sign = 1 - 2 * parity.detach()
     # one more flip turns s into -s: the finite difference is the gradient
     signed = straight_through(sign, -2 * sign * parity)
@@ -141,9 +145,9 @@ def latch(unit: UnitInputs) -> tuple[Tensor, Tensor]:
 
 
 def flipflop(unit: UnitInputs) -> tuple[Tensor, Tensor]:
-    first, second = unit.a.chunk(2, dim=-1)
-    write = above_zero(unit.b[..., : first.shape[-1]])
-    held = hold(2 * above_zero(first) - 1, write, unit.carried.get("flipflop"), unit.doc_index)
+    second = unit.a.chunk(2, dim=-1)[1]
+    on, _, write = unit.signs
+    held = hold(2 * on - 1, write, unit.carried.get("flipflop"), unit.doc_index)
     return torch.cat([held, held * second], dim=-1), held
 
 

@@ -11,6 +11,7 @@ rows; a document nothing of its neighbours in the row. The state goes in and com
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -26,6 +27,8 @@ from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput, own_state
 from prism.model.router import Decision, mean_of_real
 from prism.model.state import Leaf, State, map_state
+from prism.model.symbolic import SymbolicRun, run_machines
+from prism.ops.documents import Rows
 from prism.ops.seeded import seeded
 
 EMBEDDING_STD = 0.125
@@ -52,9 +55,14 @@ class Prism(LanguageModel):
 
     Args:
         config: the whole description of the model.
+
+    Attributes:
+        joined: run the symbolic machines of all blocks as one batch (the default). False leaves
+            each to its own block, for who gathers or recomputes block by block.
     """
 
     kind = "prism"
+    joined = True
 
     def __init__(self, config: PrismConfig) -> None:
         super().__init__()
@@ -108,7 +116,7 @@ class Prism(LanguageModel):
             raise ValueError("facts: this model reads none; PrismConfig.holo_mode must be True")
         rows = self.begin(tokens, state, segment_ids)
         x = promote(self.first_norm(self.embed(rows.tokens)))
-        shared = Pass(x, rows.doc_index, rows.valid, rows.ends)
+        shared = self._pass(x, rows)
         x, states, decisions, details = self._through_blocks(x, state, shared, routing)
         penalty = self.config.penalty_weight * sum(d.penalty for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
@@ -137,19 +145,41 @@ class Prism(LanguageModel):
             hidden,
         )
 
+    def _pass(self, x: Tensor, rows: Rows) -> Pass:
+        """Values that all blocks of the call on embeddings ``x [B, T, D]`` share."""
+        scan = self.blocks[0].bus.frame(x, rows.doc_index)
+        heads = [block.memory for block in self.blocks if "memory" in block.kinds]
+        tape = heads[0].frame(x, rows.doc_index, rows.ends) if heads else None
+        return Pass(x, rows.doc_index, rows.valid, rows.ends, scan, tape)
+
     def _through_blocks(
         self, x: Tensor, state: PrismState | None, shared: Pass, routing: bool
     ) -> tuple[Tensor, tuple[BlockState, ...], list[Decision], list[LayerRouting | None]]:
         """The stream ``x [B, T, D]`` behind the last block, and of every block what it carries on,
         its decision, and with ``routing`` the details."""
         states, decisions, details = [], [], []
-        for i, block in enumerate(self.blocks):
-            before = None if state is None else state.blocks[i]
-            x, carried, decision, detail, shared = self.run_block(block, x, before, shared, routing)
+        before = [None] * len(self.blocks) if state is None else state.blocks
+        machines = self._machines(before, shared)
+        for block, mine, machine in zip(self.blocks, before, machines, strict=True):
+            x, carried, decision, detail, shared = self.run_block(
+                block, x, mine, shared, routing, machine
+            )
             states.append(carried)
             decisions.append(decision)
             details.append(detail)
         return x, tuple(states), decisions, details
+
+    def _machines(
+        self, before: Sequence[BlockState | None], shared: Pass
+    ) -> Sequence[SymbolicRun | None]:
+        """Runs of the symbolic machines of all blocks, made together where :attr:`joined`."""
+        joined = self.joined and not self.recompute
+        if not joined or "symbolic" not in self.config.expert_kinds:
+            return [None] * len(self.blocks)
+        machines = [block.symbolic for block in self.blocks]
+        states = [None if state is None else state.symbolic for state in before]
+        symbols = shared.symbols.to(machines[0].read.weight.dtype)
+        return run_machines(machines, symbols, states, shared.doc_index, shared.ends)
 
     def _load_row(self, block: Block, decision: Decision) -> Tensor:
         """Loads of one block on the axis of ``config.expert_kinds``; 0 for a kind it lacks."""

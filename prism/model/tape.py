@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from prism.config import TapeConfig
 from prism.model.norm import promote
 from prism.model.state import Leaf, State
+from prism.ops.chunks import chunk_on
 from prism.ops.delta import ChunkFrame, Written, chunk_frame, delta_rule
 from prism.ops.documents import RowEnds, last_real, shift_right
 from prism.ops.ring import offset_query, phases, ring_read
@@ -41,6 +42,15 @@ class TapeState(State):
     fast_weights: Tensor
     code: Tensor
     ring: Tensor
+
+
+@dataclass
+class TapeFrame:
+    """Constants of one call: ``chunks`` of the content heads, and the phases ``turn [S, S]`` of the
+    position heads; None without heads of the kind."""
+
+    chunks: ChunkFrame | None
+    turn: Tensor | None
 
 
 class TapeHeads(nn.Module):
@@ -73,6 +83,7 @@ class TapeHeads(nn.Module):
             nn.init.normal_(self.steer.weight, std=0.1 * dim**-0.5)
             offsets = [offset_query(slots, (1 + i) % slots) for i in range(position)]
             self.offset = nn.Parameter(torch.stack(offsets).to(self.value.weight))
+            self.turn = phases(slots)
 
     @property
     def like(self) -> TapeState:
@@ -85,13 +96,15 @@ class TapeHeads(nn.Module):
             Leaf((slots - 1, position, width) if position else (0,)),
         )
 
-    def frame(
-        self, length: int, doc_index: Tensor | None, x: Tensor, ends: RowEnds | None = None
-    ) -> ChunkFrame:
-        """Chunk constants of one call, the same for all layers."""
-        retention = torch.tensor(self.config.retentions, dtype=torch.float64, device=x.device)
-        count_real = None if ends is None else ends.count
-        return chunk_frame(length, retention, doc_index, self.chunk, promote(x).dtype, count_real)
+    def frame(self, x: Tensor, doc_index: Tensor | None, ends: RowEnds | None = None) -> TapeFrame:
+        """Constants of a call on ``x [B, T, D]``, the same for all layers."""
+        x = promote(x)
+        chunks = None
+        if self.config.content_heads:
+            real = None if ends is None else ends.count
+            retentions, chunk = self.config.retentions, chunk_on(x, self.chunk)
+            chunks = chunk_frame(x.shape[1], retentions, doc_index, chunk, x, real)
+        return TapeFrame(chunks, self.turn.to(x) if self.config.position_heads else None)
 
     def forward(
         self,
@@ -99,7 +112,7 @@ class TapeHeads(nn.Module):
         state: TapeState | None,
         doc_index: Tensor | None,
         valid: Tensor | None,
-        frame: ChunkFrame | None,
+        frame: TapeFrame,
         below: Written | None,
         ends: RowEnds | None = None,
     ) -> tuple[Tensor, TapeState, Written | None, Tensor]:
@@ -110,7 +123,7 @@ class TapeHeads(nn.Module):
             state: this layer's part of the tape before the call.
             doc_index: ``[B, T]`` document index of each token or None.
             valid: ``[B, T]`` False at padding, or None.
-            frame: :meth:`frame` of this call; None without content heads.
+            frame: :meth:`frame` of this call.
             below: writes of the layers below in this call; None = nothing.
             ends: where the real tokens of each row end; None = at T.
 
@@ -124,7 +137,7 @@ class TapeHeads(nn.Module):
         if valid is not None:
             beta = beta * valid[..., None]
         reads = []
-        code = fast_weights = ring = value.new_zeros(len(x), 0)
+        code = fast_weights = ring = value.new_zeros(x.shape[0], 0)
         if content:
             mine = slice(0, content)
             query, key, code = self._codes(x, state, doc_index, ends)
@@ -133,7 +146,7 @@ class TapeHeads(nn.Module):
                 key,
                 value[:, :, mine],
                 beta[..., mine],
-                frame,
+                frame.chunks,
                 None if state is None else state.fast_weights,
                 below,
             )
@@ -141,7 +154,7 @@ class TapeHeads(nn.Module):
         if self.config.position_heads:
             mine = slice(content, heads)
             o, ring = ring_read(
-                self._taps(x),
+                self._taps(x, frame.turn),
                 value[:, :, mine] * beta[..., mine, None],
                 None if state is None else state.ring,
                 doc_index,
@@ -175,12 +188,11 @@ class TapeHeads(nn.Module):
         key = nn.functional.normalize(linked, dim=-1, eps=1e-6)
         return query, key, last_real(code, None if state is None else state.code, ends)
 
-    def _taps(self, x: Tensor) -> Tensor:
+    def _taps(self, x: Tensor, turn: Tensor) -> Tensor:
         """Weight of each lag, ``[B, T, Hp, S]``.
 
         The phases could be folded into the weights of ``steer``, but whatever wraps it or hooks
         into it, as an adapter does, would then never be called.
         """
         steered = promote(self.steer(x)).unflatten(-1, (self.config.position_heads, -1))
-        offset = self.offset.to(steered.dtype)
-        return (steered + offset) @ phases(self.config.num_slots).to(steered)
+        return (steered + self.offset.to(steered.dtype)) @ turn

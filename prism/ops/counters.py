@@ -16,11 +16,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from prism.ops.chunks import doublings
 from prism.ops.documents import previous_index
 
 
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
     """The value of ``hard``, the gradient of ``soft``."""
+    if not torch.is_grad_enabled():
+        return hard
     return hard.detach() + (soft - soft.detach())
 
 
@@ -35,10 +38,19 @@ def _document_start(doc_index: Tensor | None) -> Tensor | None:
 
 
 def _sum_from(x: Tensor, start: Tensor) -> Tensor:
-    """Sum of ``x [B, T, U]`` over start(t) <= j <= t, with ``start [B, T, U]`` in -1 .. t + 1
+    """Sum of ``x [.., T, U]`` over start(t) <= j <= t, with ``start [.., T, U]`` in -1 .. t + 1
     (-1 and 0 both mean from the beginning, t + 1 an empty sum)."""
-    total = nn.functional.pad(x.cumsum(dim=1), (0, 0, 1, 0))
-    return total[:, 1:] - total.gather(1, start.clamp(min=0))
+    total = nn.functional.pad(x.cumsum(dim=-2), (0, 0, 1, 0))
+    return total[..., 1:, :] - total.gather(-2, start.clamp(min=0))
+
+
+def _carried(carry: Tensor | None, like: Tensor, doc_index: Tensor | None) -> Tensor:
+    """``carry [.., U]`` as the token before the one token of ``like [.., 1, U]`` left it: 0 where
+    there was none and where that token opens a document."""
+    if carry is None:
+        return torch.zeros_like(like)
+    before = carry[..., None, :]
+    return before if doc_index is None else before * (doc_index == 0)[..., None]
 
 
 def running_sum(
@@ -47,23 +59,26 @@ def running_sum(
     """Running sum modulo m.
 
     Args:
-        steps: ``[B, T, U]`` integer-valued.
-        carry: ``[B, U]`` count after the token before; None = 0.
+        steps: ``[.., B, T, U]`` integer-valued.
+        carry: ``[.., B, U]`` count after the token before; None = 0.
         doc_index: ``[B, T]`` document index of each token or None.
         modulus: m >= 2.
 
     Returns:
-        ``[B, T, U]`` counts in [0, m); the carried state is the last one.
+        ``[.., B, T, U]`` counts in [0, m); the carried state is the last one.
     """
+    if steps.shape[-2] == 1:  # one token: a step of the machine
+        total = _carried(carry, steps, doc_index) + steps
+        return straight_through(total.round() % modulus, total)
     start, whole = _document_start(doc_index), steps.detach().round().long()
     if start is None:
-        exact, soft, mine = whole.cumsum(dim=1), steps.cumsum(dim=1), 1
+        exact, soft, mine = whole.cumsum(dim=-2), steps.cumsum(dim=-2), 1
     else:
         start, mine = start.expand_as(steps), start < 0
         exact, soft = _sum_from(whole, start), _sum_from(steps, start)
     if carry is not None:
-        exact = exact + carry[:, None].detach().round().long() * mine
-        soft = soft + carry[:, None] * mine
+        exact = exact + carry[..., None, :].detach().round().long() * mine
+        soft = soft + carry[..., None, :] * mine
     return straight_through((exact % modulus).to(steps.dtype), soft)
 
 
@@ -72,23 +87,29 @@ def saturating_sum(
 ) -> Tensor:
     """Running sum that starts at 0 and stops at -limit and limit; otherwise as
     :func:`running_sum`."""
+    if steps.shape[-2] == 1:  # one token: a step of the machine
+        total = _carried(carry, steps, doc_index) + steps
+        return straight_through(total.round().clamp(-limit, limit), total.clamp(-limit, limit))
     start = _document_start(doc_index)
     with torch.no_grad():
         whole = steps.round()
-        first = torch.zeros_like(steps[:, 0]) if carry is None else carry.round()
+        first = torch.zeros_like(steps[..., 0, :]) if carry is None else carry.round()
         value = _clamped_scan(whole, first, start, limit)
-        index = torch.arange(steps.shape[1], device=steps.device)[:, None]
-        before = torch.cat([first[:, None], value[:, :-1]], dim=1)
+    if not torch.is_grad_enabled():
+        return value
+    with torch.no_grad():
+        index = torch.arange(steps.shape[-2], device=steps.device)[:, None]
+        before = torch.cat([first[..., None, :], value[..., :-1, :]], dim=-2)
         if start is not None:
             before = torch.where(start == index, 0.0, before)
         # the gradient passes a token unless its sum was cut
         cut = (before + whole).abs() > limit
-        event = torch.where(cut, index, -1).cummax(dim=1).values
+        event = torch.where(cut, index, -1).cummax(dim=-2).values
     after = event + 1 if start is None else torch.maximum(event + 1, start)
     soft = _sum_from(steps, after)
     if carry is not None:
         mine = event < 0 if start is None else (event < 0) & (start < 0)
-        soft = soft + carry[:, None] * mine
+        soft = soft + carry[..., None, :] * mine
     return straight_through(value, soft)
 
 
@@ -96,45 +117,51 @@ def _clamped_scan(steps: Tensor, first: Tensor, start: Tensor | None, limit: int
     """``clip(c + n, -limit, limit)`` over time by doubling: clips compose to
     ``min(max(c + a, low), high)``."""
     low, high = torch.full_like(steps, -limit), torch.full_like(steps, limit)
+    length = steps.shape[-2]
     if start is not None:
         # a document's first token forgets the count before: a constant function
-        opens = start == torch.arange(steps.shape[1], device=steps.device)[:, None]
+        opens = start == torch.arange(length, device=steps.device)[:, None]
         fresh = steps.clamp(-limit, limit)
         low, high = torch.where(opens, fresh, low), torch.where(opens, fresh, high)
-    shift, reach = steps, 1
-    while reach < steps.shape[1]:
-        a, lo, hi = shift[:, reach:], low[:, reach:], high[:, reach:]
-        shift = torch.cat([shift[:, :reach], shift[:, :-reach] + a], dim=1)
-        lower = (low[:, :-reach] + a).maximum(lo).minimum(hi)
-        upper = (high[:, :-reach] + a).maximum(lo).minimum(hi)
-        low = torch.cat([low[:, :reach], lower], dim=1)
-        high = torch.cat([high[:, :reach], upper], dim=1)
-        reach *= 2
-    return (first[:, None] + shift).maximum(low).minimum(high)
+    shift = steps
+    for reach in doublings(length):
+        # before the first token stands the function that changes nothing
+        before = [
+            nn.functional.pad(x, (0, 0, reach, 0), value=value)[..., :length, :]
+            for x, value in ((shift, 0.0), (low, -limit), (high, limit))
+        ]
+        lower = (before[1] + shift).maximum(low).minimum(high)
+        upper = (before[2] + shift).maximum(low).minimum(high)
+        shift, low, high = before[0] + shift, lower, upper
+    return (first[..., None, :] + shift).maximum(low).minimum(high)
 
 
 def hold(values: Tensor, write: Tensor, carry: Tensor | None, doc_index: Tensor | None) -> Tensor:
     """Set/reset latch: the value of the last write.
 
     Args:
-        values: ``[B, T, U]``.
-        write: ``[B, T, U]`` 0 or 1 in value; its gradient is that of
+        values: ``[.., B, T, U]``.
+        write: ``[.., B, T, U]`` 0 or 1 in value; its gradient is that of
             ``c = (1 - w) c + w v``.
-        carry: ``[B, U]`` held value before the call; None = 0.
+        carry: ``[.., B, U]`` held value before the call; None = 0.
         doc_index: ``[B, T]`` document index of each token or None.
 
     Returns:
-        ``[B, T, U]`` held values; the carried state is the last one.
+        ``[.., B, T, U]`` held values; the carried state is the last one.
     """
+    if values.shape[-2] == 1:  # one token: a step of the machine
+        return torch.lerp(_carried(carry, values, doc_index), values, write)
     start = _document_start(doc_index)
-    index = torch.arange(values.shape[1], device=values.device)[:, None]
-    event = torch.where(write.detach() > 0.5, index, -1).cummax(dim=1).values
+    index = torch.arange(values.shape[-2], device=values.device)[:, None]
+    event = torch.where(write.detach() > 0.5, index, -1).cummax(dim=-2).values
     live = event >= (0 if start is None else start.clamp(min=0))  # written in this document
-    held = values.gather(1, event.clamp(min=0)) * live
+    held = values.gather(-2, event.clamp(min=0)) * live
     if carry is not None:
-        held = held + carry[:, None] * (~live if start is None else ~live & (start < 0))
-    first = torch.zeros_like(values[:, :1]) if carry is None else carry[:, None]
-    before = torch.cat([first, held[:, :-1]], dim=1).detach()
+        held = held + carry[..., None, :] * (~live if start is None else ~live & (start < 0))
+    if not torch.is_grad_enabled():
+        return held
+    first = torch.zeros_like(values[..., :1, :]) if carry is None else carry[..., None, :]
+    before = torch.cat([first, held[..., :-1, :]], dim=-2).detach()
     if start is not None:
         before = torch.where(start == index, 0.0, before)
     nudge = (write - write.detach()) * (values.detach() - before)

@@ -111,6 +111,6 @@ def no_autocast(x: Tensor) -> AbstractContextManager[None]:
     The meta device has no automatic casting, and asking to switch it off there is an error.
     """
     device = x.device.type
-    if not torch.amp.is_autocast_available(device):
+    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
         return nullcontext()
     return torch.autocast(device, enabled=False)

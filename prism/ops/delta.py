@@ -14,12 +14,16 @@ from chunk to chunk one matrix product per head. Without layers below it is plai
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from prism.ops.chunks import cut
+from prism.ops.decay import no_autocast
 from prism.ops.documents import chunk_documents
+from prism.ops.recurrence import chunk_states
 
 
 @dataclass
@@ -27,100 +31,107 @@ class Written:
     """Writes of some layers in this call, by chunk (N chunks of C tokens).
 
     Attributes:
-        keys: ``[B, N, H, l * C, S]`` keys of l layers, layer after layer.
-        updates: ``[B, N, H, l * C, M]`` their updates u.
-        start: ``[B, N, H, S, M]`` sum of their states at the start of each chunk.
+        keys: ``[N, B, H, l C, S]`` keys of l layers, layer after layer.
+        updates: ``[N, B, H, l C, M]`` their updates u.
+        start: ``[N, B, H, S, M]`` sum of their states at the start of each chunk. Of a call of one
+            token it is the sum of the states *after* it, and there is nothing else to know.
+        layers: l.
     """
 
-    keys: Tensor
-    updates: Tensor
+    keys: Tensor | None
+    updates: Tensor | None
     start: Tensor
+    layers: int
 
 
 @dataclass
 class ChunkFrame:
-    """Constants of the chunks of one call: decay powers and document masks.
+    """Constants of the chunks of one call: decay powers and document masks. Each has the axes
+    ``[N, B, H, ., .]``, the first two of size 1 where all chunks or rows agree; None = all ones.
 
     Attributes:
-        inner: ``[.., H, C, C]`` retention^(i - j) for j <= i in the same document, else 0.
-        strict: the same for j < i.
-        carried: ``[.., H, C, 1]`` retention^(i + 1) where token i may see the chunk's start.
-        kept: ``[.., H, C, 1]`` weight of token j's write in the state at the chunk's end.
-        through: ``[.., H, 1, 1]`` weight of the state at the start in the one at the end.
+        inner: ``[.., C, C]`` retention^(i - j) for j <= i in the same document, else 0.
+        carried: ``[.., C, 1]`` retention^(i + 1) where token i may see the chunk's start.
+        kept: ``[.., C, 1]`` weight of token j's write in the state at the chunk's end.
+        through: ``[.., 1, 1]`` weight of the state at the start in the one at the end.
     """
 
     length: int
     size: int
+    count: int
     inner: Tensor
-    strict: Tensor
-    carried: Tensor
-    kept: Tensor
-    through: Tensor
-
-    @property
-    def count(self) -> int:
-        return -(-self.length // self.size)
+    carried: Tensor | None
+    kept: Tensor | None
+    through: Tensor | None
 
     def split(self, x: Tensor) -> Tensor:
-        """``[B, T, H, F]`` to chunks ``[B, N, H, C, F]``, zeros at the end."""
+        """``[B, T, H, F]`` to chunks ``[N, B, H, C, F]``, zeros at the end."""
         pad = self.count * self.size - self.length
         x = torch.nn.functional.pad(x, (0, 0, 0, 0, 0, pad)) if pad else x
-        return x.view(x.shape[0], self.count, self.size, *x.shape[2:]).transpose(2, 3)
+        x = x.view(x.shape[0], self.count, self.size, *x.shape[2:])
+        return x.permute(1, 0, 3, 2, 4).contiguous()
 
     def join(self, x: Tensor) -> Tensor:
-        """Chunks ``[B, N, H, C, F]`` back to ``[B, T, H, F]``."""
-        x = x.transpose(2, 3)
+        """Chunks ``[N, B, H, C, F]`` back to ``[B, T, H, F]``."""
+        x = x.permute(1, 0, 3, 2, 4)
         return x.reshape(x.shape[0], -1, *x.shape[3:])[:, : self.length]
 
 
 def chunk_frame(
     length: int,
-    retention: Tensor,
+    retention: Sequence[float],
     doc_index: Tensor | None,
     chunk: int,
-    dtype: torch.dtype,
+    like: Tensor,
     count_real: Tensor | None = None,
 ) -> ChunkFrame:
     """Frame of a call over ``length`` tokens.
 
     Args:
         length: T.
-        retention: ``[H]`` fp64, in (0, 1].
+        retention: of each of H heads, in (0, 1].
         doc_index: ``[B, T]`` document index of each token or None.
         chunk: tokens per chunk C.
-        dtype: of the constants.
+        like: gives device and dtype of the constants.
         count_real: ``[B]`` real tokens of each row, before its padding; None = all.
     """
-    size = min(chunk, length)
-    count = -(-length // size)
-    device = retention.device
-    log2r = torch.log2(retention)[:, None, None]  # [H, 1, 1]
-    step = torch.arange(size, dtype=torch.float64, device=device)
+    size, count = cut(length, chunk)
+    step = torch.arange(size, device=like.device)
     lag = step[:, None] - step[None, :]
-    inner = torch.exp2(lag.clamp(min=0) * log2r) * (lag >= 0)
-    carried = torch.exp2((step[:, None] + 1) * log2r)
-    # the last chunk may be short: its end is its last real token
-    filled = torch.full((count, 1, 1, 1), size, dtype=torch.float64, device=device)
-    filled[-1] = length - (count - 1) * size
-    if count_real is not None:  # nothing fades in padding: [B, N, 1, 1, 1]
-        start = torch.arange(count, device=device) * size
-        filled = (count_real[:, None] - start).clamp(0, size).double()[..., None, None, None]
-    kept = torch.exp2((filled - 1 - step[:, None]).clamp(min=0) * log2r)
-    through = torch.exp2(filled * log2r)
-    parts = [x.to(dtype) for x in (inner, inner.tril(-1), carried, kept, through)]
+    if all(r == 1.0 for r in retention):  # nothing fades
+        ones = torch.ones(1, 1, 1, size, size, dtype=like.dtype, device=like.device)
+        inner, carried, kept, through = ones.tril(), None, None, None
+    else:
+        log2r = torch.tensor(retention, dtype=torch.float64, device=like.device).log2()
+        log2r = log2r[:, None, None]  # [H, 1, 1]
+        inner = torch.exp2(lag.clamp(min=0) * log2r) * (lag >= 0)
+        carried = torch.exp2((step[:, None] + 1) * log2r)
+        # the last chunk may be short: its end is its last real token
+        rest = length if count_real is None else count_real[:, None, None, None]
+        start = torch.arange(count, device=like.device).view(count, 1, 1, 1, 1) * size
+        filled = (rest - start).clamp(0, size)  # [N, B or 1, 1, 1, 1]
+        kept = torch.exp2((filled - 1 - step[:, None]).clamp(min=0) * log2r)
+        through = torch.exp2(filled * log2r)
+        inner, carried, kept, through = (
+            x.to(like.dtype).expand(*[1] * (5 - x.dim()), *x.shape)
+            for x in (inner, carried, kept, through)
+        )
     if doc_index is None:
-        return ChunkFrame(length, size, *parts)
-    index, entering = (x[:, :, None] for x in chunk_documents(doc_index, size))
+        return ChunkFrame(length, size, count, inner, carried, kept, through)
+    # [N, B, 1, C], and [N, B, 1, 1] of the state that enters
+    index, entering = (x.transpose(0, 1)[:, :, None] for x in chunk_documents(doc_index, size))
     last, entering = index[..., -1:], entering[..., None]
-    same = index[..., :, None] == index[..., None, :]
     masks = (
-        same,
-        same,
+        index[..., :, None] == index[..., None, :],
         (index == entering)[..., None],
         (index == last)[..., None],
         (last == entering)[..., None],
     )
-    return ChunkFrame(length, size, *(p * m for p, m in zip(parts, masks, strict=True)))
+    parts = [
+        mask.to(like.dtype) if part is None else part * mask
+        for part, mask in zip((inner, carried, kept, through), masks, strict=True)
+    ]
+    return ChunkFrame(length, size, count, *parts)
 
 
 def delta_rule(
@@ -147,51 +158,94 @@ def delta_rule(
         Reads ``[B, T, H, M]``, its own state after the call ``[B, H, S, M]``, and what this
         layer and those below have written.
     """
+    with no_autocast(q):  # the state is at least fp32
+        if frame.length == 1:
+            return _one_token(q[:, 0], k[:, 0], v[:, 0], beta[:, 0], frame, state, below)
+        return _chunked(q, k, v, beta, frame, state, below)
+
+
+def _chunked(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    beta: Tensor,
+    frame: ChunkFrame,
+    state: Tensor | None,
+    below: Written | None,
+) -> tuple[Tensor, Tensor, Written]:
+    """:func:`delta_rule` of several tokens."""
     q, k, v, beta = (frame.split(x) for x in (q, k, v, beta[..., None]))
-    layers = 1
+    size, sizes = frame.size, [v.shape[-1], k.shape[-1]]
+    # keys and queries against all keys at once
+    keys = k if below is None else torch.cat([below.keys, k], dim=-2)
+    layers = 1 if below is None else below.layers + 1
+    rows = torch.cat([k, q], dim=-2)
+    scores = _times(rows @ keys.mT, frame.inner, 2, layers)
+    at_start = rows if frame.carried is None else _times(rows, frame.carried, 2, k.shape[-1])
+    of_keys, of_queries = _parted(scores, [size, size], -2)
+    keys_at_start, queries_at_start = _parted(at_start, [size, size], -2)
     if below is not None:
-        layers += below.keys.shape[-2] // frame.size
-        known = ((k @ below.keys.mT) * frame.inner.tile(layers - 1)) @ below.updates
-        v = v - known - (k * frame.carried) @ below.start
-    lower = ((k * beta) @ k.mT) * frame.strict
-    rhs = torch.cat([v, k * frame.carried], dim=-1) * beta
-    solved = torch.linalg.solve_triangular(lower, rhs, upper=False, unitriangular=True)
-    fresh, pull = solved.split([v.shape[-1], k.shape[-1]], dim=-1)
-    start, state = _chunk_states(k * frame.kept, fresh, pull, frame, state)
+        others, of_keys = _parted(of_keys, [(layers - 1) * size, size], -1)
+        v = v - others @ below.updates - keys_at_start @ below.start
+    rhs = torch.cat([v, keys_at_start], dim=-1) * beta
+    # unitriangular: only what lies below the diagonal is read
+    solved = torch.linalg.solve_triangular(of_keys * beta, rhs, upper=False, unitriangular=True)
+    kept = k if frame.kept is None else k * frame.kept
+    gain, mix = (kept.mT @ solved).split(sizes, dim=-1)
+    start, state = chunk_states(gain, mix, frame.through, state)
+    fresh, pull = solved.split(sizes, dim=-1)
     update = fresh - pull @ start
     if below is None:
-        written = Written(k, update, start)
+        written = Written(keys, update, start, layers)
     else:
-        written = Written(
-            torch.cat([below.keys, k], dim=-2),
-            torch.cat([below.updates, update], dim=-2),
-            below.start + start,
-        )
-    scores = (q @ written.keys.mT) * frame.inner.tile(layers)
-    out = scores @ written.updates + (q * frame.carried) @ written.start
+        updates = torch.cat([below.updates, update], dim=-2)
+        written = Written(keys, updates, below.start + start, layers)
+    out = of_queries @ written.updates + queries_at_start @ written.start
     return frame.join(out), state, written
 
 
-def _chunk_states(
-    kept: Tensor, fresh: Tensor, pull: Tensor, frame: ChunkFrame, state: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """Own state at every chunk start ``[B, N, H, S, M]`` and after the call.
+def _parted(x: Tensor, sizes: list[int], dim: int) -> tuple[Tensor, ...]:
+    """``x.split(sizes, dim)``, as tensors of their own for an exporter, which cannot decide on
+    strides whose length it does not know."""
+    parts = x.split(sizes, dim=dim)
+    return (
+        tuple(part.clone(memory_format=torch.contiguous_format) for part in parts)
+        if torch.compiler.is_exporting()
+        else parts
+    )
 
-    The only sequential part: one product of ``[S, S]`` with ``[S, M]`` per chunk and head.
-    """
-    gain = kept.mT @ fresh
+
+def _times(x: Tensor, weight: Tensor, below: int, beside: int) -> Tensor:
+    """``x [.., r C, l F]`` times ``weight [.., C, F]``, r times one below the other and l times
+    one beside the other."""
+    if torch.compiler.is_exporting():  # cannot decide in which order to merge unknown axes
+        return x * weight.tile(below, beside)
+    rows, columns = weight.shape[-2:]
+    parts = x.unflatten(-2, (below, rows)).unflatten(-1, (beside, columns))
+    weight = weight[..., None, :, None, :]
+    return (parts * weight).flatten(-2).flatten(-3, -2)
+
+
+def _one_token(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    beta: Tensor,
+    frame: ChunkFrame,
+    state: Tensor | None,
+    below: Written | None,
+) -> tuple[Tensor, Tensor, Written]:
+    """:func:`delta_rule` of one token, ``[B, H, .]`` each: the recurrence as it is written."""
     if state is None:
-        state = torch.zeros_like(gain[:, 0])
-    elif gain.shape[1] == 1:
-        through = frame.through.expand(gain.shape[0], 1, -1, 1, 1)[:, 0]
-        return state[:, None], through * state + gain[:, 0] - kept.mT[:, 0] @ (pull[:, 0] @ state)
-    mix = kept.mT @ pull
-    through = frame.through.expand(gain.shape[0], gain.shape[1], -1, 1, 1)
-    starts = []
-    for n in range(gain.shape[1]):
-        starts.append(state)
-        state = through[:, n] * state + gain[:, n] - mix[:, n] @ state
-    return torch.stack(starts, dim=1), state
+        state = torch.zeros_like(k[..., None] * v[..., None, :])
+    elif frame.through is not None:
+        state = state * frame.through[0]
+    seen = state if below is None else state + below.start
+    update = beta[..., None, None] * (v[..., None, :] - k[..., None, :] @ seen)  # [B, H, 1, M]
+    write = k[..., None] * update
+    seen = seen + write
+    out = q[..., None, :] @ seen
+    return out.transpose(1, 2), state + write, Written(None, None, seen, 0)
 
 
 def delta_rule_loop(

@@ -152,7 +152,7 @@ def last_window(line: Tensor, length: int, ends: RowEnds | None) -> Tensor:
         ``[B, W, ...]``.
     """
     if ends is None:
-        return line[:, length:]
+        return line.narrow(1, length, line.shape[1] - length)
     batch, total = line.shape[:2]
     offset = torch.arange(total - length, device=line.device)
     start = ends.count + torch.arange(batch, device=line.device) * total
@@ -169,15 +169,16 @@ def shift_right(x: Tensor, carry: Tensor | None, doc_index: Tensor | None) -> Te
     """Features of the token before, zero where a document starts.
 
     Args:
-        x: ``[B, T, D]``.
-        carry: ``[B, D]`` features of the last token of the call before; None = zeros.
+        x: ``[.., B, T, D]``.
+        carry: ``[.., B, D]`` features of the last token of the call before; None = zeros.
         doc_index: ``[B, T]`` document index of each token or None.
 
     Returns:
-        ``[B, T, D]`` with row t = ``x[t - 1]``.
+        ``[.., B, T, D]`` with row t = ``x[t - 1]``.
     """
-    first = torch.zeros_like(x[:, :1]) if carry is None else carry[:, None]
-    before = torch.cat([first, x[:, :-1]], dim=1)
+    first = torch.zeros_like(x[..., :1, :]) if carry is None else carry[..., None, :]
+    # one token has nothing but the carry before it
+    before = first if x.shape[-2] == 1 else torch.cat([first, x[..., :-1, :]], dim=-2)
     if doc_index is None:
         return before
     return before.masked_fill((doc_index != previous_index(doc_index))[..., None], 0.0)

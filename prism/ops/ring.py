@@ -15,19 +15,18 @@ so none can drift. The plain reference writes and reads that state itself, phase
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+from prism.ops.chunks import cut
 from prism.ops.documents import RowEnds, last_window
 
 
-@lru_cache(maxsize=16)
 def phases(num_slots: int) -> Tensor:
     """``Phi [S, S]`` (fp64): taps by lag = phase coordinates (cos, then sin) @ Phi."""
     n = num_slots // 2
-    # cached: whoever asks first must not leave meta or inference tensors to the others
+    # a constant, whatever the caller is building
     with torch.inference_mode(False), torch.device("cpu"):
         w = math.pi * (torch.arange(n, dtype=torch.float64) + 0.5) / n
         angle = w[:, None] * torch.arange(num_slots, dtype=torch.float64)
@@ -61,9 +60,10 @@ def ring_read(
     batch, length, heads, slots = taps.shape
     if carry is None:
         carry = contents.new_zeros(batch, slots - 1, heads, contents.shape[-1])
+    if length == 1:
+        return _one_token(taps, contents, carry, doc_index, ends)
     line = torch.cat([carry, contents], dim=1)  # [B, S - 1 + T, H, M]
-    size = length if length <= 2 * slots else slots
-    count = -(-length // size)
+    size, count = cut(length, slots, 2 * slots)
     pad = count * size - length
     window = size + slots - 1
     taps = torch.nn.functional.pad(taps, (0, 0, 0, 0, 0, pad)) if pad else taps
@@ -71,7 +71,9 @@ def ring_read(
     band = _skew(taps.flip(-1), window)  # [B, N, H, C, C + S - 1]
     if doc_index is not None:
         documents = torch.nn.functional.pad(doc_index, (slots - 1, 0))  # carried contents: 0
-        filled = torch.cat([documents, documents[:, -1:].expand(-1, pad)], dim=1)
+        filled = documents
+        if pad:
+            filled = torch.cat([documents, documents[:, -1:].expand(-1, pad)], dim=1)
         reader = filled[:, slots - 1 :].unflatten(1, (-1, size))
         same = reader[..., None] == filled.unfold(1, window, size)[:, :, None]  # as the slot's
         band = band * same[:, :, None]
@@ -91,11 +93,26 @@ def ring_read(
     return out, kept
 
 
+def _one_token(
+    taps: Tensor,
+    contents: Tensor,
+    carry: Tensor,
+    doc_index: Tensor | None,
+    ends: RowEnds | None,
+) -> tuple[Tensor, Tensor]:
+    """:func:`ring_read` of one token."""
+    if doc_index is not None:
+        carry = carry * (doc_index == 0)[..., None, None]
+    line = torch.cat([carry, contents], dim=1)  # [B, S, H, M]
+    out = taps.flip(-1).transpose(1, 2) @ line.transpose(1, 2)
+    return out.transpose(1, 2), last_window(line, 1, ends)
+
+
 def _skew(rows: Tensor, window: int) -> Tensor:
     """Shift row i right by i: ``[.., C, S]`` to the band matrix ``[.., C, window]``."""
     *batch, size, slots = rows.shape
     flat = torch.nn.functional.pad(rows, (0, window + 1 - slots)).flatten(-2)
-    return flat[..., : size * window].reshape(*batch, size, window)
+    return flat.narrow(-1, 0, size * window).reshape(*batch, size, window)
 
 
 def ring_read_loop(

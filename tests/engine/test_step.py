@@ -148,10 +148,13 @@ def units(run: Path, smallest_unit: int) -> int:
         return sum(isinstance(m, FSDPModule) for m in t.model.modules())
 
 
-def test_only_large_blocks_are_units_of_their_own(tmp_path: Path) -> None:
+def test_only_large_blocks_of_several_ranks_are_units_of_their_own(
+    pair: Ranks, tmp_path: Path
+) -> None:
     layers = model_config(small(), VOCAB).num_layers
-    assert units(tmp_path, 0) == layers + 1
-    assert units(tmp_path, 10**9) == 1
+    for smallest, wanted in ((0, layers + 1), (10**9, 1)):
+        assert set(pair.run(units, tmp_path, tmp_path, smallest)) == {wanted}
+        assert units(tmp_path, smallest) == 1
 
 
 @pytest.mark.parametrize("model", ["prism", "gdn"])

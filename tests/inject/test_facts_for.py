@@ -64,11 +64,11 @@ def test_the_view_grows_with_the_tape():
 
 
 def test_what_cannot_be_read_is_listed(tape):
-    tape.bind("The king of Freedonia is", "Rufus")
+    tape.bind("Freedonia is ruled by", "Rufus")
     tape.bind("flag of Freedonia", "\u00e9toile")
     facts = prism.facts_for(tape, TOKENS, 128)
     found = dict(facts.skipped)
-    assert "must be of the form 'RELATION of SUBJECT'" in found["The king of Freedonia is"]
+    assert "must be of the form 'RELATION of SUBJECT'" in found["Freedonia is ruled by"]
     assert found["flag of Freedonia"] == (
         "token id 195 of '\u00e9toile': must be below vocab_size = 128"
     )

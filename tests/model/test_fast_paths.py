@@ -82,6 +82,18 @@ def test_sparse_compute_is_the_masked_mixture(name, dtype, bar, layers, monkeypa
     assert_same_gradients(sparse_gradients, gradients(model, loss_of(masked)), bar)
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+@pytest.mark.parametrize("packed", (False, True), ids=("one_document", "packed"))
+def test_machines_that_run_as_one_batch_are_those_that_run_alone(name, packed):
+    joined, alone = perturbed(VARIANTS[name]), perturbed(VARIANTS[name])
+    alone.joined = False
+    check_equal(joined, alone, 1e-10, segments_of(3, 2, 29) if packed else None)
+    tokens = tokens_of(4, 2, 5)
+    one, other = ((m, m(tokens).state) for m in (joined, alone))
+    found, wanted = (m(tokens[:, :1], state=state).logits for m, state in (one, other))
+    assert_close(found, wanted, 1e-10, "logits of a decoding step")
+
+
 def test_full_exploration_is_the_soft_mixture():
     hard = perturbed(shrunk("tiny", router_topk=1), epsilon=1.0)
     soft = Prism(shrunk("tiny", router_topk=None)).double()

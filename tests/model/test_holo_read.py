@@ -195,7 +195,9 @@ def test_padding_neither_asks_nor_names(name):
     assert not queries.query_mask[:, 5:].any()
     other = model(changed_from(tokens, 5), segment_ids=ids)
     assert torch.equal(other.holo.keys, queries.keys)
-    assert torch.equal(other.state.holo.hashes, torch.zeros(2, 2, dtype=torch.long))
+    unpadded = model(tokens[:, :5]).state.holo  # padding leaves the state as it was
+    for field in ("hashes", "part", "query_run"):
+        assert torch.equal(getattr(other.state.holo, field), getattr(unpadded, field))
 
 
 def test_two_steps_reach_every_number_that_holo_mode_adds():
@@ -248,24 +250,26 @@ def test_holo_mode_is_a_flag(value):
 
 
 def queries_by_a_loop(tokens: Tensor, queries: FactQueries, ids: Tensor) -> tuple[Tensor, Tensor]:
-    """Keys and positions ``[B, T]``, one token after the other, with runs kept as lists."""
+    """Keys and positions ``[B, T]``, one real token after the other, with runs kept as lists.
+    Padding has none: those of ``queries`` stand there."""
     parts, asks = queries.part_logits.argmax(-1), queries.query_logit > 0
-    keys, places = torch.zeros_like(tokens), torch.zeros_like(tokens)
+    keys, places = queries.keys.clone(), queries.position.clone()
     for b in range(len(tokens)):
+        document = None
         for t in range(tokens.shape[1]):
-            if t == 0 or ids[b, t] != ids[b, t - 1]:
+            if ids[b, t] < 0:
+                continue
+            if int(ids[b, t]) != document:
+                document = int(ids[b, t])
                 runs: dict[int, list[int]] = {SUBJECT: [], RELATION: []}
                 last, asked = NO_PART, 0
-            real = int(ids[b, t]) >= 0
-            part = int(parts[b, t]) if real else NO_PART
+            part = int(parts[b, t])
             if part != NO_PART:
                 runs[part] = [*(runs[part] if part == last else []), int(tokens[b, t])]
-            last, asked = part, asked + 1 if real and asks[b, t] else 0
+            last, asked = part, asked + 1 if asks[b, t] else 0
             places[b, t] = max(asked - 1, 0)
-            if all(runs.values()):
+            if all(runs.values()):  # of a missing part nothing can be written
                 keys[b, t] = fact_key(runs[SUBJECT], runs[RELATION])
-            else:
-                keys[b, t] = queries.keys[b, t]  # of a missing part nothing can be written either
     return keys, places
 
 

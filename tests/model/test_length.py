@@ -36,7 +36,7 @@ def bus_memory(bus: MultiRateBus, tokens: int) -> torch.Tensor:
     """State of the bus ``[K, G]`` left of one input, ``tokens`` after it."""
     x = torch.zeros(1, tokens + 1, bus.read.in_features, dtype=torch.float64)
     x[:, 0] = 1
-    return bus(x, None, None)[1][0]
+    return bus(x, None, bus.frame(x, None))[1][0]
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -18,6 +18,7 @@ from prism.model.symbolic import SymbolicMachine
 
 UNITS = 3
 MODULI = (2, 3, 5)
+SNAPS = snap_table(MODULI)
 
 
 def inputs_of(length: int = 40) -> UnitInputs:
@@ -26,7 +27,7 @@ def inputs_of(length: int = 40) -> UnitInputs:
     a, b = torch.randn(2, 2, length, 2 * UNITS, generator=g).double()
     gate = torch.randn(2, length, UNITS, generator=g).double()
     theta = torch.randn(2 * UNITS, generator=g).double()
-    return UnitInputs(a, b, angle_steps(a, gate, MODULI), theta, None, {})
+    return UnitInputs(a, b, angle_steps(a, gate, SNAPS), theta, None, {})
 
 
 INPUTS = inputs_of()
@@ -91,13 +92,13 @@ def lanes_at(turns: torch.Tensor) -> torch.Tensor:
 def test_steps_are_the_angle_on_the_grid_times_a_ternary_gate():
     a = lanes_at(torch.tensor([1, 2, -2]) / 5)
     for gate, sign in ((1.3, 1), (0.6, 1), (0.3, 0), (-0.2, 0), (-5.0, -1)):
-        steps = angle_steps(a, torch.full((1, 1, 3), gate), MODULI)
+        steps = angle_steps(a, torch.full((1, 1, 3), gate), SNAPS)
         assert steps.flatten().tolist() == [sign * 48, sign * 96, sign * -96]
 
 
 def test_a_step_near_a_simple_fraction_snaps_to_it_and_another_stays():
     near, far = (1 / 5 + 3.4 / TURN), (1 / 5 + 9.0 / TURN)
-    steps = angle_steps(lanes_at(torch.tensor([near, far, -near])), torch.ones(1, 1, 3), MODULI)
+    steps = angle_steps(lanes_at(torch.tensor([near, far, -near])), torch.ones(1, 1, 3), SNAPS)
     assert steps.flatten().tolist() == [48, 57, -48]
 
 
@@ -105,7 +106,7 @@ def test_a_step_near_a_simple_fraction_snaps_to_it_and_another_stays():
 def test_the_snap_table_leads_to_fractions_only_and_leaves_them_alone(moduli):
     fractions = {TURN * p // q for q in moduli for p in range(q)}
     reach = max(snap_width(q) for q in range(1, 17))
-    for n, way in enumerate(snap_table(moduli).tolist()):
+    for n, way in enumerate(snap_table(moduli)):
         assert abs(way) <= reach
         assert way == 0 or (n + way) % TURN in fractions
         assert n not in fractions or way == 0
@@ -113,7 +114,7 @@ def test_the_snap_table_leads_to_fractions_only_and_leaves_them_alone(moduli):
 
 def test_no_angle_is_no_step_and_no_gradient_that_is_not_finite():
     a = torch.zeros(1, 1, 2, requires_grad=True)
-    steps = angle_steps(a, torch.ones(1, 1, 1), MODULI)
+    steps = angle_steps(a, torch.ones(1, 1, 1), SNAPS)
     steps.sum().backward()
     assert steps.item() == 0
     assert a.grad.isfinite().all()
@@ -132,4 +133,4 @@ def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives):
 
 def test_the_step_of_nonsense_is_nonsense_and_no_crash() -> None:
     a = torch.full((1, 2, 2), math.nan)
-    assert angle_steps(a, torch.ones(1, 2, 1), MODULI).isnan().all()
+    assert angle_steps(a, torch.ones(1, 2, 1), SNAPS).isnan().all()

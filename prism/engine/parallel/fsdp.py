@@ -31,8 +31,9 @@ from prism.engine.parallel.world import World
 from prism.engine.settings import Settings
 from prism.model.protocol import LanguageModel
 
-# Parameters of a block that is gathered and reduced on its own; smaller ones go with the rest of
-# the model. A unit costs a fixed time, and holding all of a small model's weights costs nothing.
+# Parameters of a block that is gathered and reduced on its own where there are several ranks;
+# smaller ones go with the rest of the model. A unit costs a fixed time, and holding all of a small
+# model's weights costs nothing.
 SMALLEST_UNIT = 1_000_000
 
 
@@ -53,6 +54,9 @@ def sharded(make: Callable[[], LanguageModel], s: Settings, w: World, weights: b
         if s.recompute:
             _recompute(block)
     _shard(model, s, w)
+    if hasattr(model, "joined"):  # a unit's weights are there only while its own block runs
+        alone = any(isinstance(block, FSDPModule) for block in model.blocks)
+        model.joined = not (alone or s.recompute)
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     model.to_empty(device=w.device)
     for name, value in model.named_buffers():
@@ -112,7 +116,7 @@ def _shard(model: nn.Module, s: Settings, w: World) -> None:
     )
     spread = w.mesh["shard"].size() > 1
     for block in _blocks(model):
-        if sum(p.numel() for p in block.parameters()) < SMALLEST_UNIT:
+        if w.size == 1 or sum(p.numel() for p in block.parameters()) < SMALLEST_UNIT:
             continue
         fully_shard(block, mesh=w.mesh, mp_policy=policy, reshard_after_forward=spread)
         fsdp_args(block, stream=lambda output: output[0])

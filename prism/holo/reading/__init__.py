@@ -6,6 +6,6 @@ Columns                          -> facts: line, key, value
 """
 
 from prism.holo.reading.columns import BadRow, Columns, FactRow
-from prism.holo.reading.read import read_rows
+from prism.holo.reading.read import read_records, read_rows
 
-__all__ = ["BadRow", "Columns", "FactRow", "read_rows"]
+__all__ = ["BadRow", "Columns", "FactRow", "read_records", "read_rows"]

@@ -7,7 +7,7 @@ import io
 import itertools
 import sys
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -43,17 +43,24 @@ def read_rows(
         OSError: the file cannot be read.
     """
     columns = Columns() if columns is None else columns
-    check_name(path, delimiter)
     take = columns.taking()
+    for record in read_records(path, columns.names, delimiter, many):
+        if isinstance(record, BadRow):
+            yield record
+        elif many:
+            for fields in _single_fields(record[1]):
+                yield from take(record[0], fields)
+        else:
+            yield from take(*record)
+
+
+def read_records(
+    path: Path, names: Sequence[str], delimiter: str | None = None, many: bool = False
+) -> Iterator[tuple[int, list] | BadRow]:
+    """Line and fields ``names`` of each row of a table; see :func:`read_rows`."""
+    check_name(path, delimiter)
     with open_table(path) as file:
-        for record in _records(file, path, columns, delimiter, many):
-            if isinstance(record, BadRow):
-                yield record
-            elif many:
-                for fields in _single_fields(record[1]):
-                    yield from take(record[0], fields)
-            else:
-                yield from take(*record)
+        yield from _records(file, path, names, delimiter, many)
 
 
 def check_name(path: Path, delimiter: str | None = None) -> None:
@@ -105,7 +112,7 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 
 def _records(
-    file: TextIO, path: Path, columns: Columns, delimiter: str | None, many: bool
+    file: TextIO, path: Path, names: Sequence[str], delimiter: str | None, many: bool
 ) -> Iterator[tuple[int, list] | BadRow]:
     suffix, lines = _suffix(path), iter(file)
     if path == STDIN:
@@ -118,8 +125,8 @@ def _records(
             is_json = first.lstrip().startswith("{")
             suffix = ".jsonl" if is_json else ".tsv" if "\t" in first else ".csv"
     if suffix in JSON:
-        return json_records(lines, columns.names, many)
-    return csv_records(lines, columns.names, delimiter or DELIMITERS[suffix])
+        return json_records(lines, names, many)
+    return csv_records(lines, names, delimiter or DELIMITERS[suffix])
 
 
 def _single_fields(fields: list) -> Iterable[list[str]]:

@@ -37,18 +37,22 @@ class ActivationCache:
 
     def __init__(self, lm: AttachedLM) -> None:
         self._lm = lm
-        self._kept: dict[str, Activations] = {}
+        self._kept: dict[tuple[int, ...], Activations] = {}
         self._likeliest: dict[str, int] = {}
         self._windows: dict[str, list[Activations]] = {}
 
     def of(self, texts: Sequence[str]) -> list[Activations]:
         """One :class:`Activations` per text."""
-        new = [t for t in dict.fromkeys(texts) if t not in self._kept]
-        rows = [self._lm.tokenizer.encode(t) for t in new]
-        for some, padded in batches(rows, BATCH):
-            for i, one in zip(some, self._read([rows[i] for i in some], padded), strict=True):
-                self._kept[new[i]] = one
-        return [self._kept[t] for t in texts]
+        return self.of_tokens([self._lm.tokenizer.encode(t) for t in texts])
+
+    def of_tokens(self, rows: Sequence[Sequence[int]]) -> list[Activations]:
+        """As :meth:`of`, of texts that are tokens already."""
+        keys = [tuple(row) for row in rows]
+        new = [k for k in dict.fromkeys(keys) if k not in self._kept]
+        for some, padded in batches(new, BATCH):
+            read_ = self._read([list(new[i]) for i in some], padded)
+            self._kept |= zip([new[i] for i in some], read_, strict=True)
+        return [self._kept[k] for k in keys]
 
     def likeliest(self, texts: Sequence[str]) -> list[int]:
         """The bare model's own next token after each text."""

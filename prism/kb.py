@@ -1,0 +1,243 @@
+"""``python -m prism.kb``: add, ask, correct, erase, import and export facts of a knowledge base.
+
+Exit codes: 0 done, 2 bad input, 3 an audit that found a tape other than its ledger, 4 no such fact,
+5 another program holds the file, 130 stopped, 141 the reader of the output has gone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from prism.command import INCONSISTENT, Parser, command, quoted, reason, say, say_json
+from prism.mind import Busy, Fact, KnowledgeBase
+from prism.mind.documents import export_table, import_table, plain
+
+NOT_FOUND, BUSY = 4, 5
+SHOWN = 20  # bad rows that are printed one by one
+EXAMPLES = """\
+examples:
+  python -m prism.kb --kb mind.db add Freedonia capital Fredville --source atlas
+  python -m prism.kb --kb mind.db get Freedonia capital
+  python -m prism.kb --kb mind.db import countries.csv --subject name --relation capital
+  python -m prism.kb --kb mind.db get Freedonia capital --at 2026-11-01
+  python -m prism.kb --kb mind.db undo
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = Parser(prog="python -m prism.kb", description=__doc__, epilog=EXAMPLES)
+    p.add_argument("--kb", type=Path, required=True, metavar="FILE", help="made if it is not there")
+    p.add_argument("--tenant", default="default", metavar="NAME", help="whose facts")
+    p.add_argument("--json", action="store_true", help="one JSON object instead of lines")
+    deeds = p.add_subparsers(dest="deed", required=True, metavar="DEED")
+    add = deeds.add_parser("add", help="state a fact")
+    _names(add, "subject", "relation", "object")
+    add.add_argument("--many", action="store_true", help="the relation takes several objects")
+    add.add_argument("--source", metavar="NAME", help="who says so")
+    get = deeds.add_parser("get", help="the objects that hold")
+    _names(get, "subject", "relation")
+    get.add_argument("--at", type=_moment, metavar="TIME", help="as believed then; ISO 8601")
+    _names(deeds.add_parser("history", help="all that was believed"), "subject", "relation")
+    listing = deeds.add_parser("list", help="facts that hold")
+    listing.add_argument("--subject", metavar="NAME", help="of one subject")
+    listing.add_argument("--limit", type=int, default=-1, metavar="N", help="at most N")
+    retract = deeds.add_parser("retract", help="stop believing a fact; its history stays")
+    retract.add_argument("fact", type=int, metavar="FACT", help="its number")
+    erase = deeds.add_parser("erase", help="remove facts with their history, to the last byte")
+    which = erase.add_mutually_exclusive_group(required=True)
+    which.add_argument("--subject", metavar="NAME", help="all about a subject")
+    which.add_argument("--fact", type=int, metavar="FACT", help="one fact and its earlier values")
+    undo = deeds.add_parser("undo", help="take back an operation")
+    undo.add_argument("operation", type=int, nargs="?", help="its number; default the last")
+    deeds.add_parser("pending", help="statements that wait, as a user has said otherwise")
+    for deed, text in (("accept", "let a waiting statement win"), ("reject", "drop one")):
+        deeds.add_parser(deed, help=text).add_argument("pending", type=int, metavar="NUMBER")
+    load = deeds.add_parser("import", help="add the facts of a table")
+    load.add_argument("file", type=Path, metavar="FILE", help=".csv, .tsv or .jsonl, also .gz; -")
+    load.add_argument("--subject", metavar="COL", help="a wide table: the column of subjects")
+    load.add_argument(
+        "--relation", action="append", default=[], metavar="COL", help="a wide table: a relation"
+    )
+    load.add_argument("--many", action="store_true", help="relations take several objects")
+    load.add_argument("--delimiter", metavar="CHAR", help='default "," or, in .tsv, tab')
+    load.add_argument("--bad", choices=("skip", "stop"), default="stop", help="rows without a fact")
+    export = deeds.add_parser("export", help="write all facts that hold as JSON lines")
+    export.add_argument("file", type=Path, metavar="FILE")
+    deeds.add_parser("audit", help="compare the tape with the ledger, byte for byte")
+    return p
+
+
+def _names(p: argparse.ArgumentParser, *names: str) -> None:
+    for name in names:
+        p.add_argument(name, metavar=name.upper())
+
+
+def _moment(text: str) -> float:
+    """Seconds since 1970 of a date or time in ISO 8601; local time where no zone is given."""
+    try:
+        return datetime.datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a date or time in ISO 8601") from None
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    p = parser()
+    args = p.parse_args(argv)
+    try:
+        _check(args)
+        with KnowledgeBase(args.kb, args.tenant) as kb:
+            code, said, lines = DEEDS[args.deed](kb, args)
+    except KeyError as error:
+        say(f"prism.kb: {reason(error)}", "stderr")
+        return NOT_FOUND
+    except Busy as error:
+        say(f"prism.kb: {error}", "stderr")
+        return BUSY
+    except (ValueError, OSError) as error:
+        p.error(reason(error))
+    if args.json:
+        say_json(said)
+    else:
+        for line in lines:
+            say(line)
+    return code
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Refuse, before a knowledge base is made, what needs one.
+
+    Raises:
+        ValueError: there is none to read from.
+    """
+    if args.deed not in ("add", "import") and not args.kb.exists():
+        raise ValueError(f"--kb {args.kb}: there is no such file; add or import makes it")
+
+
+Said = tuple[int, dict[str, Any], list[str]]
+
+
+def line_of(fact: Fact) -> str:
+    """A fact as a line: number, statement, source, and what became of it."""
+    text = f"{fact.id}  {quoted(fact.relation)} of {quoted(fact.subject)} = {quoted(fact.object)}"
+    text += f"  ({quoted(str(fact.source))}, {_time(fact.recorded_at)})"
+    if fact.retired_at is not None:
+        by = "" if fact.superseded_by is None else f" by {fact.superseded_by}"
+        text += f"  retired{by} {_time(fact.retired_at)}"
+    return text
+
+
+def _time(seconds: float) -> str:
+    return datetime.datetime.fromtimestamp(seconds).isoformat(" ", "seconds")
+
+
+def _facts(facts: list[Fact]) -> Said:
+    """Facts as they are printed; none of them is an exit code of its own."""
+    said = {"facts": [plain(fact) for fact in facts]}
+    return (0 if facts else NOT_FOUND), said, [line_of(fact) for fact in facts]
+
+
+def _add(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    added = kb.add(args.subject, args.relation, args.object, source=args.source, many=args.many)
+    said: dict[str, Any] = {"outcome": added.outcome, "fact": plain(added.fact)}
+    said |= {"operation": added.operation, "pending": added.pending}
+    lines = [f"{added.outcome}: {line_of(added.fact)}"]
+    if added.before is not None:
+        lines.append(f"before: {line_of(added.before)}")
+    if added.pending is not None:
+        lines.append(f"waits as {added.pending}: a more trusted source says otherwise")
+    return 0, said, lines
+
+
+def _retract(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    operation = kb.retract(args.fact)
+    return 0, {"operation": operation}, [f"retracted; undo {operation} takes it back"]
+
+
+def _erase(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    removed = kb.erase(subject=args.subject, fact=args.fact)
+    return (0 if removed else NOT_FOUND), {"erased": removed}, [f"{removed:,} rows erased"]
+
+
+def _undo(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    back = kb.undo(args.operation)
+    return 0, {"again": [plain(f) for f in back]}, ["undone", *(line_of(f) for f in back)]
+
+
+def _pending(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    waiting = kb.pending()
+    said = [
+        {"id": i, "subject": s.subject, "relation": s.relation, "object": s.object}
+        | {"source": str(s.source)}
+        for i, s in waiting
+    ]
+    lines = [
+        f"{i}  {quoted(s.relation)} of {quoted(s.subject)} = {quoted(s.object)}  "
+        f"({quoted(str(s.source))})"
+        for i, s in waiting
+    ]
+    return 0, {"pending": said}, lines
+
+
+def _accept(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    fact = kb.accept(args.pending).fact
+    return 0, {"fact": plain(fact)}, [f"accepted: {line_of(fact)}"]
+
+
+def _reject(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    kb.reject(args.pending)
+    return 0, {"rejected": args.pending}, [f"rejected: {args.pending}"]
+
+
+def _import(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    try:
+        done = import_table(
+            kb, args.file, args.subject, args.relation, args.delimiter, args.many, args.bad
+        )
+    except ValueError as error:
+        raise ValueError(f"{args.file}: {error}") from error
+    for row in done.bad[:SHOWN]:
+        say(f"{args.file}: line {row.line}: {row.why}; skipped", "stderr")
+    names = ("added", "known", "superseded", "pending")
+    counts = {name: getattr(done, name) for name in names} | {"bad": len(done.bad)}
+    text = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    return 0, counts | {"operations": list(done.operations)}, [f"{quoted(str(args.file))}: {text}"]
+
+
+def _export(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    number = export_table(kb, args.file)
+    return 0, {"exported": number}, [f"{quoted(str(args.file))}: {number:,} facts"]
+
+
+def _audit(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    agrees = kb.view.agrees()
+    text = "equals" if agrees else "DOES NOT EQUAL"
+    line = f"{len(kb):,} facts; the tape {text} one built from them"
+    return (0 if agrees else INCONSISTENT), {"facts": len(kb), "consistent": agrees}, [line]
+
+
+DEEDS: dict[str, Callable[[KnowledgeBase, argparse.Namespace], Said]] = {
+    "add": _add,
+    "get": lambda kb, args: _facts(kb.get(args.subject, args.relation, args.at)),
+    "history": lambda kb, args: _facts(kb.history(args.subject, args.relation)),
+    "list": lambda kb, args: _facts(kb.facts(args.subject, args.limit)),
+    "retract": _retract,
+    "erase": _erase,
+    "undo": _undo,
+    "pending": _pending,
+    "accept": _accept,
+    "reject": _reject,
+    "import": _import,
+    "export": _export,
+    "audit": _audit,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

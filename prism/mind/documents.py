@@ -1,0 +1,151 @@
+"""Tables of facts into a knowledge base and out of it, with the line that each fact stood on.
+
+    long   columns subject, relation, object: a fact a row
+    wide   one column of subjects, each other wanted column a relation: several facts a row
+
+CSV, TSV and JSON lines, also as .gz, as :mod:`prism.holo.reading` reads them. A file is trusted
+less than a program or a user: what contradicts them waits.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from prism import whole_file
+from prism.holo.reading import BadRow, read_records
+from prism.mind.knowledge import KnowledgeBase
+from prism.mind.ledger import Statement
+from prism.mind.records import Fact, Source
+
+LONG = ("subject", "relation", "object")
+BATCH = 5_000  # facts of one operation
+
+
+@dataclass(frozen=True)
+class Imported:
+    """Counts of an import; ``bad`` are the rows that held no fact, with their lines."""
+
+    added: int
+    known: int
+    superseded: int
+    pending: int
+    operations: tuple[int, ...]
+    bad: tuple[BadRow, ...]
+
+
+def statements(
+    path: Path,
+    subject: str | None = None,
+    relations: Sequence[str] = (),
+    delimiter: str | None = None,
+    many: bool = False,
+) -> Iterator[Statement | BadRow]:
+    """The facts that a table states, in order; an empty field of a wide table states nothing.
+
+    Args:
+        path: the table.
+        subject: column of the subjects of a wide table; None = a long one.
+        relations: columns of a wide table that are relations.
+        delimiter: see :func:`prism.holo.reading.read_rows`.
+        many: relations take several objects at once.
+
+    Raises:
+        ValueError: a table without the columns, or one that cannot be read.
+    """
+    if subject is None and relations:
+        raise ValueError("relations are given without the column of their subjects")
+    if subject is not None and not relations:
+        raise ValueError(f"subject column {subject!r}: needs at least one column of a relation")
+    names = LONG if subject is None else (subject, *relations)
+    for record in read_records(path, names, delimiter):
+        if isinstance(record, BadRow):
+            yield record
+            continue
+        line, fields = record
+        source = Source("file", str(path), line)
+        if subject is None:
+            triples = [tuple(fields)]
+        else:
+            pairs = zip(relations, fields[1:], strict=True)
+            triples = [(fields[0], name, value) for name, value in pairs if value]
+        for triple in triples:
+            yield _stated(triple, source, many)
+
+
+def _stated(triple: Sequence[str], source: Source, many: bool) -> Statement | BadRow:
+    said = Statement(*triple, source, many)  # type: ignore[misc]
+    try:
+        _ = said.names
+    except ValueError as error:
+        return BadRow(int(source.line or 0), str(error))
+    return said
+
+
+def import_table(
+    kb: KnowledgeBase,
+    path: Path,
+    subject: str | None = None,
+    relations: Sequence[str] = (),
+    delimiter: str | None = None,
+    many: bool = False,
+    bad: str = "stop",
+) -> Imported:
+    """Add what a table states, in operations of at most 5,000 facts.
+
+    Args:
+        bad: rows that hold no fact: ``"stop"`` (nothing is added) or ``"skip"``.
+
+    Raises:
+        ValueError: a bad row, or a table that cannot be read; names the line.
+    """
+    rows = list(_once(statements(path, subject, relations, delimiter, many)))
+    wrong = [row for row in rows if isinstance(row, BadRow)]
+    if wrong and bad == "stop":
+        more = f" (and {len(wrong) - 1:,} more bad rows)" if len(wrong) > 1 else ""
+        raise ValueError(f"line {wrong[0].line}: {wrong[0].why}{more}")
+    said = [row for row in rows if not isinstance(row, BadRow)]
+    counts = dict.fromkeys(("added", "known", "superseded", "pending"), 0)
+    operations = []
+    for first in range(0, len(said), BATCH):
+        done = kb.add_many(said[first : first + BATCH])
+        for added in done:
+            counts[added.outcome] += 1
+        operations += [added.operation for added in done if added.operation is not None][:1]
+    return Imported(**counts, operations=tuple(operations), bad=tuple(wrong))
+
+
+def _once(rows: Iterator[Statement | BadRow]) -> Iterator[Statement | BadRow]:
+    """The rows; a second object of a relation that takes one is a bad row, not a correction."""
+    said: dict[tuple[str, str], Statement] = {}
+    for row in rows:
+        if isinstance(row, BadRow) or row.many:
+            yield row
+            continue
+        subject, relation, thing = row.names
+        first = said.setdefault((subject, relation), row)
+        if first.names[2] == thing:
+            yield row
+        else:
+            what = f"{row.relation} of {row.subject} is {first.object!r} on line"
+            yield BadRow(
+                int(row.source.line or 0),
+                f"{what} {first.source.line} and {row.object!r} here; with many it is both",
+            )
+
+
+def export_table(kb: KnowledgeBase, path: Path) -> int:
+    """Write all live facts as JSON lines that :func:`import_table` reads (with ``many`` where a
+    relation has several objects); their number."""
+    lines = [json.dumps(plain(fact), ensure_ascii=False) for fact in kb.facts()]
+    whole_file.write(path, "".join(f"{line}\n" for line in lines))
+    return len(lines)
+
+
+def plain(fact: Fact) -> dict[str, object]:
+    """A fact as plain values; fields that are None are left out."""
+    values = dataclasses.asdict(fact) | {"source": str(fact.source)}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,230 @@
+"""KnowledgeBase: one tenant's facts, and the policy by which statements become facts.
+
+    same object as a live fact            known        nothing is written
+    no live fact, or a many-valued one    added
+    another object, trusted as much       superseded   the old one goes into the history
+    another object, trusted less          pending      it waits until somebody accepts it
+
+Trust: user > api > file. Every write is an operation with a number and can be undone; ``erase``
+cannot, as it leaves nothing to come back to.
+"""
+
+from __future__ import annotations
+
+import time as clock
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from prism.holo.recall import Recall
+from prism.mind import corrections
+from prism.mind.ledger import Ledger, Operation, Statement, trusts
+from prism.mind.records import Fact, Source, identity
+from prism.mind.view import TapeView
+
+LIVE = "retired_at IS NULL"
+BELIEVED = "recorded_at <= ? AND (retired_at IS NULL OR retired_at > ?)"
+
+
+@dataclass(frozen=True)
+class Added:
+    """Result of a statement.
+
+    Attributes:
+        outcome: ``added``, ``known``, ``superseded`` or ``pending``.
+        fact: the live fact now; of ``pending`` the one that stays.
+        before: the fact that was superseded, or None.
+        operation: its number, for ``undo``; None where nothing was written.
+        pending: number of the waiting statement, or None.
+    """
+
+    outcome: str
+    fact: Fact
+    before: Fact | None = None
+    operation: int | None = None
+    pending: int | None = None
+
+
+class KnowledgeBase:
+    """A tenant's facts in a file.
+
+    Args:
+        path: SQLite file; made if it is not there.
+        tenant: owner of the facts; tenants of one file never see each other's.
+
+    Raises:
+        ValueError: an empty tenant, or a file that is no knowledge base.
+    """
+
+    def __init__(self, path: str | Path, tenant: str = "default") -> None:
+        if not isinstance(tenant, str) or not tenant.strip():
+            raise ValueError(f"tenant {tenant!r}: must be text that is not empty")
+        self.tenant = tenant
+        self.ledger = Ledger(path)
+        self.view = TapeView(self.ledger, tenant)
+
+    def close(self) -> None:
+        """Keep a snapshot of the view, and close the file."""
+        self.view.save()
+        self.ledger.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        sql = f"SELECT count(*) FROM facts WHERE tenant = ? AND {LIVE}"
+        return int(self.ledger.query(sql, (self.tenant,))[0][0])
+
+    def add(
+        self,
+        subject: str,
+        relation: str,
+        object: str,
+        *,
+        source: Source | str | None = None,
+        many: bool = False,
+        valid_from: float | None = None,
+        valid_to: float | None = None,
+    ) -> Added:
+        """State that ``object`` is the ``relation`` of ``subject``.
+
+        Args:
+            source: a :class:`Source`, or the name of the program that says so.
+            many: the relation takes several objects at once.
+            valid_from, valid_to: when it holds in the world, seconds since 1970.
+        """
+        if not isinstance(source, Source):
+            source = Source("api", source)
+        said = Statement(subject, relation, object, source, many, valid_from, valid_to)
+        return self.add_many([said])[0]
+
+    def add_many(self, statements: Iterable[Statement]) -> list[Added]:
+        """State several things in one operation: all are written or none."""
+        statements = list(statements)
+        for said in statements:
+            _ = said.names  # refused before anything is written
+        with self.ledger.operation(self.tenant, "add") as operation:
+            outcomes = [self._state(operation, said) for said in statements]
+        facts = self.ledger.numbered(i for _, *two, _ in outcomes for i in two if i is not None)
+        return [
+            Added(
+                outcome=outcome,
+                fact=facts[number],
+                before=None if before is None else facts[before],
+                operation=None if outcome == "known" else operation.id,
+                pending=waiting,
+            )
+            for outcome, number, before, waiting in outcomes
+        ]
+
+    def _state(
+        self, operation: Operation, said: Statement
+    ) -> tuple[str, int, int | None, int | None]:
+        """Outcome, the live fact's number, the superseded one's, the waiting statement's."""
+        subject, relation, thing = said.names
+        live = operation.live(subject, relation)
+        same = [fact for fact in live if identity(fact.object) == thing]
+        if same:
+            return "known", same[0].id, None, None
+        many = said.many or any(fact.many for fact in live)
+        if many:
+            return "added", operation.add(said, self._free_slot(operation, said)), None, None
+        if not live:
+            return "added", operation.add(said, 0), None, None
+        if trusts(said.source, live[0].source):
+            return "superseded", operation.supersede(live[0], said, 0), live[0].id, None
+        return "pending", live[0].id, None, self._wait(operation, said)
+
+    def _free_slot(self, operation: Operation, said: Statement) -> int:
+        subject, relation, _ = said.names
+        taken = operation.db.execute(
+            f"SELECT slot FROM facts WHERE tenant = ? AND subject_id = ? AND relation_id = ? "
+            f"AND {LIVE}",
+            (self.tenant, subject, relation),
+        )
+        used = {row[0] for row in taken}
+        return next(i for i in range(1, len(used) + 2) if i not in used)
+
+    def _wait(self, operation: Operation, said: Statement) -> int:
+        values = (
+            *(self.tenant, said.subject, said.relation, said.object, *said.names),
+            *(operation.source(said.source), said.valid_from, said.valid_to, operation.now),
+        )
+        row = operation.db.execute(
+            "INSERT INTO pending (tenant, subject, relation, object, subject_id, relation_id, "
+            f"object_id, source, valid_from, valid_to, at) VALUES ({', '.join('?' * 11)}) "
+            "ON CONFLICT (tenant, subject_id, relation_id, object_id) DO UPDATE SET at = "
+            "excluded.at RETURNING id",
+            values,
+        ).fetchone()
+        return int(row[0])
+
+    def fact(self, number: int) -> Fact:
+        """The fact with a number, live or not.
+
+        Raises:
+            KeyError: this tenant has none.
+        """
+        found = self.ledger.rows("facts.id = ? AND tenant = ?", (number, self.tenant))
+        if not found:
+            raise KeyError(f"fact {number}: there is none")
+        return found[0]
+
+    def get(self, subject: str, relation: str, at: float | None = None) -> list[Fact]:
+        """The facts about a subject and relation that hold: now, or as the base believed ``at``
+        that time."""
+        names = (self.tenant, identity(subject, "subject"), identity(relation, "relation"))
+        when = clock.time() if at is None else at
+        where = (
+            f"tenant = ? AND subject_id = ? AND relation_id = ? AND {BELIEVED} "
+            "AND (valid_from IS NULL OR valid_from <= ?) AND (valid_to IS NULL OR valid_to > ?)"
+        )
+        if at is None:  # clocks of two processes may differ by a little
+            where = where.replace(BELIEVED, LIVE)
+            return self.ledger.rows(where, (*names, when, when), "slot")
+        return self.ledger.rows(where, (*names, when, when, when, when), "slot")
+
+    def history(self, subject: str, relation: str) -> list[Fact]:
+        """All that was ever believed about a subject and relation, oldest first."""
+        names = (self.tenant, identity(subject, "subject"), identity(relation, "relation"))
+        return self.ledger.rows("tenant = ? AND subject_id = ? AND relation_id = ?", names)
+
+    def facts(self, subject: str | None = None, limit: int = -1, offset: int = 0) -> list[Fact]:
+        """Live facts in the order they were added, of one subject or all."""
+        where, values = f"tenant = ? AND {LIVE}", [self.tenant]
+        if subject is not None:
+            where, values = f"{where} AND subject_id = ?", [*values, identity(subject, "subject")]
+        order = f"facts.id LIMIT {int(limit)} OFFSET {int(offset)}"
+        return self.ledger.rows(where, tuple(values), order)
+
+    def retract(self, number: int) -> int:
+        """Stop believing a fact; the operation's number. It stays in the history.
+
+        Raises:
+            KeyError: there is no such live fact.
+        """
+        if not self.fact(number).live:
+            raise KeyError(f"fact {number}: is retired already")
+        with self.ledger.operation(self.tenant, "retract") as operation:
+            row = operation.db.execute(
+                f"SELECT 1 FROM facts WHERE id = ? AND {LIVE}", (number,)
+            ).fetchone()
+            if row is None:
+                raise KeyError(f"fact {number}: is retired already")
+            operation.retire(number)
+        return operation.id
+
+    undo = corrections.undo
+    pending = corrections.pending
+    accept = corrections.accept
+    reject = corrections.reject
+    erase = corrections.erase
+
+    def recall(self, subject: str, relation: str) -> list[Recall]:
+        """The tape's answers: each with a probability; an empty list where it knows none. Several
+        at once are cheaper by :meth:`prism.mind.view.TapeView.recall`."""
+        return self.view.recall([(subject, relation)])[0]

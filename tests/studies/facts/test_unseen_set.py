@@ -1,0 +1,56 @@
+"""Sets of unseen texts: their form is checked, and rates come with the Wilson interval."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from prism.inject.trigger import Levels
+from prism.studies.facts.unseen_set import Outcome, UnseenCase, load_set, moved, rates, wilson
+
+
+@pytest.mark.parametrize("name", ["one", "two"])
+def test_the_sets_of_the_package_are_whole(name: str) -> None:
+    chosen = load_set(name)
+    assert (len(chosen.facts), len(chosen.cases)) == (40, 150)
+
+
+def test_an_unknown_set_is_named() -> None:
+    with pytest.raises(ValueError, match="--unseen four: no such set; must be one, two"):
+        load_set("four")
+
+
+@pytest.mark.parametrize(
+    ("case", "why"),
+    [
+        ({"kind": "k", "prompt": "p", "expect": "perhaps", "fact": 0}, "expect = 'perhaps'"),
+        ({"kind": "k", "prompt": "p", "expect": "value", "fact": 7}, "fact = 7: must be one of 1"),
+        ({"kind": "k", "expect": "value", "fact": 0}, "not a set of unseen texts"),
+    ],
+)
+def test_a_set_of_another_form_is_refused(tmp_path: Path, case: dict, why: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"facts": [{"address": "a of b", "value": "c"}], "cases": [case]}))
+    with pytest.raises(ValueError, match=why):
+        load_set(str(path))
+
+
+def test_rates_by_kind_and_over_all_wordings() -> None:
+    def one(kind: str, right: bool, touched: int = 0) -> Outcome:
+        return Outcome(UnseenCase(kind, "p", "value", 0), right, None, 10, touched)
+
+    some = [one("wording, a", True), one("wording, b", False), one("unrelated", True, 1)]
+    found = {row["kind"]: (row["rate"], row["count"]) for row in rates(some)}
+    assert found["wording, all"] == (0.5, 2)
+    assert found["positions of unrelated text, bit-identical"] == (0.9, 10)
+
+
+def test_the_interval_is_wilsons() -> None:
+    assert wilson(9, 10) == pytest.approx((0.5958, 0.9821), abs=1e-4)
+
+
+def test_plain_questions_are_not_moved_along_the_curve() -> None:
+    assert moved(Levels(), 0.5).asked == Levels().asked
+    assert moved(Levels(), 0.5).open == Levels().open + 0.5

@@ -1,0 +1,133 @@
+"""``python -m prism.kb``: deeds, exit codes, JSON, and hostile text."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from prism.kb import BUSY, NOT_FOUND, main
+from prism.mind import Busy, KnowledgeBase
+
+
+@pytest.fixture
+def run(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch):
+    """Run a deed on ``mind.db``: exit code and lines of both streams."""
+    monkeypatch.chdir(tmp_path)
+
+    def go(*argv: str) -> tuple[int, list[str], str]:
+        try:
+            code = main(["--kb", "mind.db", *argv])
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        out, err = capsys.readouterr()
+        return code, out.splitlines(), err
+
+    return go
+
+
+def test_a_fact_is_added_asked_changed_and_undone(run) -> None:
+    code, lines, _ = run("add", "Freedonia", "capital", "Fredville", "--source", "atlas")
+    assert code == 0 and lines[0].startswith("added: 1  capital of Freedonia = Fredville  (atlas, ")
+    run("add", "Freedonia", "capital", "Newtown")
+    assert "= Newtown" in run("get", "freedonia", "capital")[1][0]
+    assert len(run("history", "Freedonia", "capital")[1]) == 2
+    assert "= Fredville" in run("undo")[1][1]
+    assert "= Fredville" in run("get", "Freedonia", "capital")[1][0]
+    assert run("audit")[:2] == (0, ["1 facts; the tape equals one built from them"])
+
+
+def test_what_is_not_there_has_an_exit_code_of_its_own(run) -> None:
+    run("add", "Freedonia", "capital", "Fredville")
+    assert run("get", "Sylvania", "capital")[:2] == (NOT_FOUND, [])
+    code, _, err = run("retract", "9")
+    assert (code, err) == (NOT_FOUND, "prism.kb: fact 9: there is none\n")
+    assert run("erase", "--subject", "Sylvania")[0] == NOT_FOUND
+
+
+def test_reading_makes_no_file(run) -> None:
+    code, _, err = run("list")
+    assert code == 2 and "--kb mind.db: there is no such file" in err
+    assert not Path("mind.db").exists()
+
+
+def test_tables_long_and_wide_are_imported_with_their_lines(run) -> None:
+    Path("wide.csv").write_text(
+        "name,capital,currency\nFreedonia,Fredville,peso\nSylvania,,crown\n"
+    )
+    code, lines, _ = run("import", "wide.csv", "--subject", "name", "--relation", "capital",
+                         "--relation", "currency")  # fmt: skip
+    assert (code, lines) == (
+        0,
+        ["wide.csv: 3 added, 0 known, 0 superseded, 0 pending, 0 bad"],
+    )
+    assert "(wide.csv:3, " in run("get", "Sylvania", "currency")[1][0]
+    Path("long.csv").write_text("subject,relation,object\nFreedonia,capital,Newtown\n")
+    assert "1 superseded" in run("import", "long.csv")[1][0]
+
+
+def test_a_bad_row_stops_the_import_before_anything_is_added(run) -> None:
+    Path("long.csv").write_text("subject,relation,object\nFreedonia,capital,Fredville\nx,,y\n")
+    code, _, err = run("import", "long.csv")
+    assert code == 2 and "long.csv: line 3: relation ''" in err
+    assert run("list")[0] == NOT_FOUND
+    assert "1 added" in run("import", "long.csv", "--bad", "skip")[1][0]
+
+
+def test_two_objects_on_two_lines_are_a_conflict_unless_many(run) -> None:
+    Path("long.csv").write_text("subject,relation,object\na,b,c\nA,b,d\nA,b,C\n")
+    code, _, err = run("import", "long.csv")
+    assert code == 2
+    assert "line 3: b of A is 'c' on line 2 and 'd' here; with many it is both" in err
+    assert "2 added, 1 known" in run("import", "long.csv", "--many")[1][0]
+
+
+def test_an_export_is_an_import(run) -> None:
+    run("add", "Freedonia", "capital", "Fredville")
+    run("add", "Freedonia", "minister", "Rufus", "--many")
+    assert run("export", "out.jsonl")[1] == ["out.jsonl: 2 facts"]
+    with KnowledgeBase("again.db") as kb:
+        from prism.mind.documents import import_table
+
+        assert import_table(kb, Path("out.jsonl")).added == 2
+        assert [f.object for f in kb.get("Freedonia", "minister")] == ["Rufus"]
+
+
+def test_json_says_the_same(run) -> None:
+    _, [line], _ = run("--json", "add", "Freedonia", "capital", "Fredville")
+    said = json.loads(line)
+    assert said["outcome"] == "added" and said["fact"]["object"] == "Fredville"
+    _, [line], _ = run("--json", "get", "Freedonia", "capital")
+    assert json.loads(line)["facts"][0]["id"] == said["fact"]["id"]
+
+
+def test_text_is_shown_not_obeyed(run) -> None:
+    run("add", "a\x1b[31m", "says", "\x1b]0;title\x07", "--source", "\x1b[2J")
+    for deed in (("list",), ("get", "a\x1b[31m", "says"), ("--json", "list")):
+        assert "\x1b" not in "".join(run(*deed)[1])
+
+
+@pytest.mark.parametrize(
+    ("argv", "line"),
+    [
+        (("get", "a", "b", "--at", "yesterday"), "'yesterday': must be a date or time in ISO 8601"),
+        (("import", "no.csv"), "no.csv"),
+        (("--tenant", " ", "add", "a", "b", "c"), "tenant ' '"),
+        (("import", "x.csv", "--relation", "a"), "relations are given without the column"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_2(run, argv, line) -> None:
+    Path("mind.db").touch()
+    Path("x.csv").write_text("a,b\n1,2\n")
+    code, lines, err = run(*argv)
+    assert code == 2 and lines == [] and line in err and err.count("\n") == 1
+
+
+def test_a_busy_file_has_an_exit_code_of_its_own(run, monkeypatch) -> None:
+    def busy(*_, **__):
+        raise Busy("knowledge base mind.db: another writer has held it for 30 s")
+
+    monkeypatch.setattr("prism.mind.KnowledgeBase.add", busy)
+    code, _, err = run("add", "a", "b", "c")
+    assert code == BUSY and "another writer" in err
