@@ -30,6 +30,7 @@ OPENERS = frozenset(
 ARTICLE = re.compile(rb"(?:[Tt]he|[Aa]n?) (?=.)")
 SLOT = "{}"  # place of the subject in a wording
 SMALL = re.compile(rb"[A-Za-z\x80-\xff][a-z\x80-\xff]+")
+SHIFTED = re.compile(rb"[a-z][A-Z][a-z\x80-\xff]{5,}")  # oSalvador, aSlvador; not iPhone
 SHORTEST_TYPO = 5  # letters a name needs before one of them may be wrong
 LOOKBACK = 2048  # bytes before the question in which its subject is looked for
 
@@ -55,7 +56,7 @@ class Names:
     def __init__(self) -> None:
         self._given: dict[bytes, str] = {}
         self._exact: dict[bytes, str] = {}
-        self._near: dict[bytes, set[bytes]] = {}
+        self._near: dict[str, set[bytes]] = {}
         self._folded: dict[bytes, set[str]] = {}
         self.max_words = 1
 
@@ -77,7 +78,7 @@ class Names:
         for spelt in {form, bare}:
             self._folded.setdefault(_folded(spelt), set()).add(subject)
         for spelt in {form, _capital(form)}:
-            for key in deletions(spelt):
+            for key in deletions(spelt.decode()):
                 self._near.setdefault(key, set()).add(spelt)
         self.max_words = max(self.max_words, len(WORD.findall(form)))
 
@@ -99,7 +100,7 @@ class Names:
                 del self._folded[folded]
         for form in [f for f, s in self._exact.items() if s == subject]:
             del self._exact[form]
-            for key in deletions(form):
+            for key in deletions(form.decode()):
                 self._near[key].discard(form)
                 if not self._near[key]:
                     del self._near[key]
@@ -127,8 +128,9 @@ class Names:
         capitals and short words are never misspelt, they name another thing."""
         if len(text) < SHORTEST_TYPO:
             return None
-        near = {f for key in deletions(text) for f in self._near.get(key, ())}
-        near = {f for f in near if f[:1] == text[:1] and one_letter_apart(f, text)}
+        typed = text.decode(errors="replace")
+        near = {f for key in deletions(typed) for f in self._near.get(key, ())}
+        near = {f for f in near if f[:1] == text[:1] and one_letter_apart(f.decode(), typed)}
         subjects = {self._exact[f] for f in near if _is_slip(f, text)}
         return subjects.pop() if len(subjects) == 1 else None
 
@@ -264,6 +266,8 @@ def _is_slip(name: bytes, text: bytes) -> bool:
         return False
     wrong = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
     return all(
-        min(len(a), len(b)) >= SHORTEST_TYPO - 2 and SMALL.fullmatch(a) and SMALL.fullmatch(b)
+        min(len(a.decode()), len(b.decode(errors="replace"))) >= SHORTEST_TYPO - 2
+        and SMALL.fullmatch(a)
+        and (SMALL.fullmatch(b) or SHIFTED.fullmatch(b))
         for a, b in wrong
     )

@@ -216,9 +216,9 @@ class FactTrigger:
             if said.kind == "open" and value > knowledge.levels.heard:
                 value += knowledge.second_opinion(clause, relation, own)
             if value > knowledge.levels.of(said, clause.distance, place):
-                found.append((said.kind == "asked", value, relation))
-        found.sort(key=lambda f: (f[0], f[1]), reverse=True)
-        return [(relation, value - 1) for _, value, relation in found]
+                found.append((said.kind == "asked", said.overlap == 1, value, relation))
+        found.sort(key=lambda f: f[:3], reverse=True)
+        return [(relation, value - 1) for *_, value, relation in found]
 
     def _cannot_act(self, subject: str, relation: str) -> bool:
         """True after "by", where somebody must follow, for a value that begins with a digit."""

@@ -101,6 +101,18 @@ def test_a_slip_between_two_names_is_neither():
     assert known("Marland", "Markand").misspelt(b"Marand") is None
 
 
+def test_letters_are_counted_and_not_their_bytes():
+    assert known("Yby Yaú").misspelt("Yby Yúa".encode()) == "Yby Yaú"
+    assert known("Zürich Süd").misspelt("Zürich Sü".encode()) is None  # too short
+    assert known("Córdoba").misspelt("Crdoba".encode()) == "Córdoba"
+
+
+def test_a_slip_beside_a_capital_inside_a_name():
+    names = known("El Salvador", "Phone Case")
+    assert names.misspelt(b"El oSalvador") == names.misspelt(b"El aSlvador") == "El Salvador"
+    assert names.misspelt(b"iPhone Case") is None
+
+
 def test_a_word_of_the_tokenizer_is_never_a_slip():
     names = known("Ireland")
     assert mentions(names, "from Iceland", Words(" Iceland"))[-1].subject is None
