@@ -205,9 +205,9 @@ def _beside_subject(words: Sequence[str]) -> str:
         if before[-1] in ("of", "with", "to") and before[-2] in RELATED | {"compared"}:
             return "of a related thing"
         lead = [w for w in words[max(0, i - 5) : i] if w not in ("the", "a", "an")]
-        if lead[-1:] in (["of"], ["for"]) and lead[-2:-1] and lead[-2] in STANDS_IN:
-            if lead[-3:-2] and lead[-3] in PREPOSITIONS:
-                return "compared with the subject"
+        compared, stands, govern = ["", "", "", *lead][-3:]
+        if compared in PREPOSITIONS and stands in STANDS_IN and govern in ("of", "for"):
+            return "compared with the subject"
     return ""
 
 
