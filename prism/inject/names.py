@@ -32,6 +32,7 @@ SLOT = "{}"  # place of the subject in a wording
 SMALL = re.compile(rb"[A-Za-z\x80-\xff][a-z\x80-\xff]+")
 SHIFTED = re.compile(rb"[a-z][A-Z][a-z\x80-\xff]{5,}")  # oSalvador, aSlvador; not iPhone
 SHORTEST_TYPO = 5  # letters a name needs before one of them may be wrong
+OPENING = 64  # bytes before a word that tell whether it opens a sentence
 LOOKBACK = 2048  # bytes before the question in which its subject is looked for
 
 
@@ -59,6 +60,7 @@ class Names:
         self._near: dict[str, set[bytes]] = {}
         self._folded: dict[bytes, set[str]] = {}
         self.max_words = 1
+        self.revision = 0  # grows with every change
 
     def __contains__(self, name: str) -> bool:
         return name.encode() in self._given
@@ -70,6 +72,7 @@ class Names:
             ValueError: the name holds no word, or stands for another subject already.
         """
         self.check(name, subject)
+        self.revision += 1
         form = name.encode()
         self._given[form] = subject
         self._exact[form] = subject  # a name that was given comes before another one's capital
@@ -93,6 +96,7 @@ class Names:
 
     def remove(self, subject: str) -> None:
         """Forget every name of ``subject``."""
+        self.revision += 1
         self._given = {f: s for f, s in self._given.items() if s != subject}
         for folded in [f for f, s in self._folded.items() if subject in s]:
             self._folded[folded].discard(subject)
@@ -142,6 +146,8 @@ class Transcript:
         self._names, self._tokenizer = names, tokenizer
         self._text = bytearray()
         self._ends: list[int] = []
+        self._found: list[Mention] = []  # in the text up to the byte ``_done``, which is settled
+        self._done, self._revision = 0, names.revision
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -185,16 +191,25 @@ class Transcript:
         A capitalised word that is no known name is a mention of something unknown, so that a
         question about an unknown name is not taken for one about a known one nearby.
         """
-        low = max(0, len(self._text) - LOOKBACK)
+        if self._revision != self._names.revision:
+            self._found, self._done, self._revision = [], 0, self._names.revision
+        oldest = max(0, len(self._text) - LOOKBACK)
+        low = max(0, max(self._done, oldest) - OPENING)
         text = bytes(self._text[low:])
         words = [m.span() for m in WORD.finditer(text)]
-        mentions, i = [], 0
+        i = next((i for i, w in enumerate(words) if w[0] + low >= self._done), len(words))
+        settled = len(words) - self._names.max_words  # the last word may still grow
+        mentions: list[Mention] = []
         while i < len(words):
             mention, used = self._longest(text, words, i, low)
+            found = self._found if i < settled else mentions
             if mention is not None:
-                mentions.append(mention)
+                found.append(mention)
+            if i < settled:
+                self._done = words[i + used - 1][1] + low
             i += used
-        return mentions
+        self._found = [m for m in self._found if m.start >= oldest]
+        return [*self._found, *(m for m in mentions if m.start >= oldest)]
 
     def _longest(
         self, text: bytes, words: list[tuple[int, int]], i: int, low: int

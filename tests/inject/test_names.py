@@ -138,3 +138,16 @@ def test_one_name_cannot_mean_two_subjects():
 def test_a_given_name_comes_before_the_capital_of_another():
     names = known("mercury", "Mercury")
     assert subjects(names, "from mercury to Mercury") == ["mercury", "Mercury"]
+
+
+def test_mentions_are_the_same_whether_they_were_looked_for_before_or_not(monkeypatch):
+    monkeypatch.setattr("prism.inject.names.LOOKBACK", 150)
+    names = known("El Salvador", "Kenya", "Salvador", "New South Wales")
+    text = "In El Salvador, Kenia and New South Wales. Then Kenya. By Bo\n" * 6
+    grown = Transcript(names, ByteTokenizer())
+    for i, letter in enumerate(text.encode()):
+        grown.append(letter)
+        if i % 3:
+            assert grown.mentions() == mentions(names, text[: i + 1])
+    names.remove("Kenya")
+    assert {m.subject for m in grown.mentions()} == {"El Salvador", "New South Wales", None}
