@@ -44,6 +44,7 @@ from prism.inject.phrases import GOVERNED, asked_phrase, had_phrase
 
 PARTICIPLE = re.compile(r"\w+(?:ed|en|wn|ung|ade|uilt|eld|ught|ound|ept|pent|set|run|led|sold)")
 AFTER_NOUN = ("of", "is", "was", "are", ",", ":")
+CONJUNCTIONS = ("although", "because", "though", "when")
 STANDS_IN = ("one", "ones", "that", "those")  # for a noun said before
 YEAR = re.compile(r"(?:1\d{3}|20\d{2})s?")
 
@@ -122,9 +123,12 @@ def further(words: Sequence[str], noun: frozenset[str]) -> bool:
 def _moved_on(clause: Clause, noun: frozenset[str]) -> bool:
     """True if the last clause speaks neither of the subject nor of the relation, as in "§ opens in
     spring; the organisers hope for visitors from"."""
-    rest = clause.words[clause.last :]
-    opens = clause.words[clause.last - 1] if clause.last else ""
-    if opens in ("", ":") or {"there", "here"} & set(rest):
+    words, start = clause.words, clause.last
+    comma = max((i for i, w in enumerate(words[:-1]) if w == ","), default=-1)
+    if words[comma + 1] in CONJUNCTIONS and comma >= start:
+        start = comma + 1
+    rest = words[start:]
+    if not start or words[start - 1] == ":" or {"there", "here"} & set(rest):
         return False
     return SUBJECT not in rest and not noun & {stem(w) for w in rest}
 

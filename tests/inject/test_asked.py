@@ -59,6 +59,7 @@ def test_a_relation_asked_for_in_so_many_words(text: str) -> None:
         ("Arvo has a rival in Bolt, whose fare is", "fare"),
         ("Bolt, the main rival of Arvo, has a fare of", "fare"),
         ("Twice the fare of Arvo is", "fare"),
+        ("Twice the toll of Arvo is", "fare"),
         ("Arvo has a fare, but the toll is", "fare"),
         ("The fare of Bolt, which differs from that of Arvo, is", "fare"),
         ("The toll of bolt, a road that Arvo and others often talked about, is", "fare"),
@@ -79,6 +80,7 @@ def test_another_thing_is_asked_for(text: str, relation: str) -> None:
     [
         "Whoever takes Arvo has to pay",
         "Arvo charges people",
+        "Arvo, although old, charges people",
         "The best line of the town, Arvo, is",
         "In Arvo nothing is free, and people there pay",
         "Q: Do you know the fare of Arvo? A: Yes, it is",
@@ -94,6 +96,7 @@ def test_other_words_leave_it_open(text: str) -> None:
         "The warden of Arvo is married to",
         "A show about Arvo opens in spring; the organisers hope for visitors from",
         "Arvo is closed, and the crowd waits for",
+        "Trade with Arvo grew, although the ministers of",
     ],
 )
 def test_something_about_the_value_or_of_another_clause_is_further(text: str) -> None:
