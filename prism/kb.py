@@ -13,9 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from prism.command import INCONSISTENT, Parser, command, quoted, reason, say, say_json
+from prism.command import INCONSISTENT, Parser, command, quoted, say, say_json
 from prism.mind import Busy, Fact, KnowledgeBase
 from prism.mind.documents import export_table, import_table, plain
+from prism.whole_file import reason
 
 NOT_FOUND, BUSY = 4, 5
 SHOWN = 20  # bad rows that are printed one by one

@@ -49,7 +49,7 @@ def test_the_gpu_script_works_without_a_gpu(
     out = tmp_path / "gpu.json"
     assert gpu_main(["--quick", "--out", str(out)]) == 0
     rows = json.loads(out.read_text())["rows"]
-    assert [r["model"] for r in rows] == ["prism", "transformer"]
+    assert [r["model"] for r in rows] == ["prism", "transformer", "gdn"]
     assert all(r["tokens_per_second"] > 0 and 0 < r["mfu_of_measured"] < 1 for r in rows)
     with pytest.raises(SystemExit) as stop:
         gpu_main(["--quick", "--steps", "0"])
