@@ -270,6 +270,14 @@ def test_a_writer_that_waits_says_so_on_one_plain_line(
     assert "\x1b" not in err and err.count("\n") == 1
 
 
+@pytest.mark.parametrize("text", ["00:ab:41:7f:02:99 :smiley:", "[bold red]x[/bold red] [/] [i]"])
+def test_a_console_takes_no_text_for_emoji_or_markup(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command.output().print(text)
+    assert capsys.readouterr().out == f"{text}\n"
+
+
 def test_stopping_is_exit_code_130(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -248,3 +249,14 @@ def test_no_keys_are_no_keys_in_any_form() -> None:
     for none in ([], (), {}, set(), np.array([]), np.array([], int), torch.tensor([]).long()):
         assert tape.recall_many(none) == []
         assert tape.bind_many(none, none) == 0
+
+
+def test_an_integer_finds_its_digits_in_a_tape_that_was_read_from_a_file(tmp_path: Path) -> None:
+    tape = HoloTape(256)
+    tape.bind("7", "seven")
+    tape.save(tmp_path / "tape")
+    again = HoloTape.load(tmp_path / "tape")
+    for keys in (np.array([7, 8]), [7, 8], torch.tensor([7, 8])):
+        assert [found.value for found in again.recall_many(keys)] == ["seven", None]
+    with pytest.raises(ValueError, match="is bound to 'seven'"):
+        again.bind_many(np.array([7]), ["other"])
