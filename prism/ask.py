@@ -1,8 +1,8 @@
 """``python -m prism.ask``: ask a tape, list, audit, update, forget its facts.
 
 Exit codes: 0 done ("unknown" is an answer; --unknown-exit gives it a code of its own), 2 bad input,
-3 an audit that found an accumulator other than its ledger lists, 130 stopped, 141 the reader of the
-output has gone.
+3 an audit that found an accumulator other than its ledger lists, 130 stopped, 141 the output
+cannot be written.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from prism.command import FREE_CODES, INCONSISTENT, Parser, command, reason, say, say_json
+from prism.command import FREE_CODES, INCONSISTENT, Parser, command, say, say_json
 from prism.holo import HoloTape, reports
 from prism.holo.capacity_plot import SUFFIXES, draw, measure
 from prism.holo.parts import DECODERS
 from prism.holo.reading.read import open_table
+from prism.whole_file import reason
 
 EXAMPLES = """\
 examples:
@@ -107,8 +108,11 @@ def _check(args: argparse.Namespace) -> None:
         ValueError: nothing to do, a flag that would change nothing, or one out of range.
     """
     if args.keys is not None:
-        with open_table(args.keys) as file:
-            args.question += [line.strip() for line in file if line.strip()]
+        try:
+            with open_table(args.keys) as file:
+                args.question += [line.strip() for line in file if line.strip()]
+        except ValueError as error:
+            raise ValueError(f"--keys {args.keys}: {error}") from error
         if not args.question:
             raise ValueError(f"--keys {args.keys}: holds no key")
     if not (args.question or args.list or args.audit or args.plot or _changes(args)):
@@ -142,12 +146,14 @@ def _run(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
     said: dict[str, Any] = {}
     if args.grow is not None:
         tape.grow(args.grow)
+        said["grow"] = args.grow
     if args.forget:
         said["forgotten"] = [key.strip() for key in args.forget]
         for key in said["forgotten"]:
             _bound(tape, key, "--forget")
         tape.forget_many(said["forgotten"])
     if args.update:
+        _once(tape, [key.strip() for key, _ in args.update])
         said["updated"] = [_updated(tape, key.strip(), text.strip()) for key, text in args.update]
     if tape.growths:
         said["grown"] = [str(growth) for growth in tape.growths]
@@ -171,10 +177,21 @@ def _run(tape: HoloTape, args: argparse.Namespace) -> dict[str, Any]:
 def _bound(tape: HoloTape, key: str, flag: str) -> None:
     """Raises:
     KeyError: the key is not bound; a misspelt one is named, and never changed in its place."""
+    if tape.ledger is None:
+        raise ValueError(f"{flag}: this tape has no ledger, so it cannot know what is bound")
     if key not in tape:
         near = tape.resolver.resolve(key) if tape.resolver is not None else None
         hint = "" if near is None else f"; did you mean {near!r}?"
         raise KeyError(f"{flag} {key!r}: is not bound{hint}")
+
+
+def _once(tape: HoloTape, keys: list[str]) -> None:
+    """Raises:
+    ValueError: one key is to get two values."""
+    first: dict[int, str] = {}
+    for key, code in zip(keys, tape.hash(keys).tolist(), strict=True):
+        if first.setdefault(code, key) is not key:
+            raise ValueError(f"--update {key!r}: is given twice")
 
 
 def _updated(tape: HoloTape, key: str, text: str) -> dict[str, Any]:

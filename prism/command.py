@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PIPE_WIDTH = 120  # where there is no terminal to ask
 BAD_INPUT, INCONSISTENT = 2, 3  # exit codes; 1 is Python's, after a traceback
-STOPPED, PIPE_CLOSED = 130, 141  # after Ctrl-C and SIGPIPE, as shells have them
+STOPPED, PIPE_CLOSED = 130, 141  # after Ctrl-C and SIGPIPE, as shells have them; 141: no output
 FREE_CODES = range(4, 126)  # exit codes that a user may choose
 EVERY = 5.0  # seconds between lines of progress where there is no terminal
 # Controls (C0, DEL, C1), line and paragraph separators, overrides and isolates of the direction of
@@ -43,16 +43,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         name = self.prog.removeprefix("python -m ")
-        say(f"{name}: {' '.join(message.split())}", "stderr")
+        with suppress(BrokenPipeError, Unwritten):  # the exit code says it too
+            say(f"{name}: {' '.join(message.split())}", "stderr")
         self.exit(BAD_INPUT)
-
-
-def reason(error: Exception) -> str:
-    """Text of an exception without its class: file and cause of an OSError, no quotes around
-    the text of a KeyError."""
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error.args[0]) if error.args else type(error).__name__
 
 
 def check_seed(seed: int) -> None:
@@ -90,12 +83,28 @@ def say_json(report: dict[str, Any]) -> None:
     say(json.dumps(report, ensure_ascii=not unicode, allow_nan=False))
 
 
+class Unwritten(Exception):
+    """An output that cannot be written, for another reason than that its reader has gone."""
+
+
 def write(text: str, stream: str | TextIO = "stdout") -> None:
-    """Write text, which may hold line breaks and tabs."""
+    """Write text, which may hold line breaks and tabs.
+
+    Raises:
+        BrokenPipeError: the reader has gone.
+        Unwritten: the disk is full, or whatever else the system says.
+    """
     to = {"stdout": sys.stdout, "stderr": sys.stderr}.get(stream, stream)
+    if to is None:
+        return  # Python itself has none where the stream was closed at the start
     text, encoding = plain(text, keep="\n\t"), to.encoding or "utf-8"
-    to.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    to.flush()
+    try:
+        to.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        to.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Unwritten(f"the output cannot be written: {error.strerror}") from error
 
 
 class LastingStream:
@@ -138,18 +147,24 @@ FULL = (errno.ENOSPC, errno.EDQUOT)  # of the disk that a log goes to; may have 
 
 
 def outlive_the_terminal() -> None:
-    """Let the standard streams of this process be :class:`LastingStream`, for long commands. One
-    that was closed at the start leads nowhere, so that no file takes its number."""
-    for number, name in ((1, "stdout"), (2, "stderr")):
+    """Let the standard streams of this process be :class:`LastingStream`, for long commands."""
+    open_closed_streams()
+    for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None:
+        if not isinstance(stream, LastingStream):
+            setattr(sys, name, LastingStream(stream))
+
+
+def open_closed_streams() -> None:
+    """Let a standard stream that was closed at the start (``>&-``) lead nowhere, so that no file
+    takes its number."""
+    for number, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
             handle = os.open(os.devnull, os.O_WRONLY)
             if handle != number:
                 os.dup2(handle, number)
                 os.close(handle)
-            stream = os.fdopen(number, "w", encoding="utf-8", closefd=False)
-        if not isinstance(stream, LastingStream):
-            setattr(sys, name, LastingStream(stream))
+            setattr(sys, name, os.fdopen(number, "w", encoding="utf-8", closefd=False))
 
 
 def output(stream: str = "stdout") -> Console:
@@ -162,10 +177,11 @@ def output(stream: str = "stdout") -> Console:
 
 
 def command(main: Callable[[list[str] | None], int]) -> Callable[[list[str] | None], int]:
-    """A main function whose exit code also says that the reader of a pipe has gone, or Ctrl-C."""
+    """A main function whose exit code also says that the output cannot be written, or Ctrl-C."""
 
     @functools.wraps(main)
     def run(argv: list[str] | None = None) -> int:
+        open_closed_streams()
         try:
             code = main(argv)
             sys.stdout.flush()
@@ -173,8 +189,11 @@ def command(main: Callable[[list[str] | None], int]) -> Callable[[list[str] | No
         except KeyboardInterrupt:
             say("stopped", "stderr")
             return STOPPED
-        except BrokenPipeError:
+        except (BrokenPipeError, Unwritten) as error:
             _mute()
+            if isinstance(error, Unwritten):
+                with suppress(BrokenPipeError, Unwritten):
+                    say(str(error), "stderr")
             return PIPE_CLOSED
 
     return run

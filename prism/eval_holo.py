@@ -9,9 +9,10 @@ from pathlib import Path
 
 from rich.table import Table
 
-from prism.command import Parser, check_seed, output, reason
+from prism.command import Parser, check_seed, output
 from prism.record import write_json
 from prism.studies.retrieval.probes import PROBES, ProbeResult, trained
+from prism.whole_file import reason
 
 LETTERS = "abcdefgh"
 EXAMPLES = """\

@@ -13,7 +13,7 @@ import torch
 from rich.text import Text
 from torch import Tensor
 
-from prism.command import STOPPED, Parser, command, output, plain, reason, say, say_json
+from prism.command import STOPPED, Parser, command, output, plain, say, say_json
 from prism.command import write as put
 from prism.data.tokens import Tokenizer
 from prism.holo import HoloTape
@@ -26,6 +26,7 @@ from prism.model.generation.sampling import check as check_range
 from prism.model.generation.text import stream_text
 from prism.model.protocol import LanguageModel
 from prism.pretrained.smollm2 import load_smollm2
+from prism.whole_file import reason
 
 SHOWN = 10  # skipped facts that are printed one by one
 MARK = "bold green"

@@ -10,12 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from prism.command import STOPPED, Parser, Steps, command, output, quoted, reason, say, say_json
+from prism.command import STOPPED, Parser, Steps, command, output, quoted, say, say_json
 from prism.holo import HoloTape, reports
 from prism.holo.ingestion import FactTable, gather, ingest, plan_tape
 from prism.holo.reading import Columns, read_rows
 from prism.holo.reading.read import STDIN, check_name
 from prism.holo.tape import ON_CONFLICT
+from prism.whole_file import reason
 
 SHOWN = 20  # bad rows that are printed one by one
 READ = 10_000  # rows between two looks at the clock
@@ -108,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
                 done = ingest(tape, table, args.source or _source(args), args.on_conflict, advance)
             steps.say("saving")
     except KeyboardInterrupt:
-        say(f"stopped; {args.tape} is as it was", "stderr")
+        say(f"stopped; {quoted(str(args.tape))} is as it was", "stderr")
         return STOPPED
     except (ValueError, TypeError, OverflowError, OSError) as error:
         p.error(reason(error))
@@ -138,14 +139,14 @@ def _report(args: argparse.Namespace, tape: HoloTape, counts: dict[str, Any]) ->
         say(f"{quoted(str(args.tape))}: {line}")
     say(f"{quoted(str(args.tape))}: {tape}")
     if overload is not None:
-        say(f"{args.tape}: {overload}", "stderr")
+        say(f"{quoted(str(args.tape))}: {overload}", "stderr")
 
 
 def _warn_bad(name: str, table: FactTable) -> None:
     for row in table.bad[:SHOWN]:
-        say(f"{name}: line {row.line}: {row.why}; skipped", "stderr")
+        say(f"{quoted(name)}: line {row.line}: {row.why}; skipped", "stderr")
     if len(table.bad) > SHOWN:
-        say(f"{name}: {len(table.bad) - SHOWN:,} more bad rows skipped", "stderr")
+        say(f"{quoted(name)}: {len(table.bad) - SHOWN:,} more bad rows skipped", "stderr")
 
 
 def _source(args: argparse.Namespace) -> str:
@@ -187,6 +188,8 @@ def _check(args: argparse.Namespace) -> Columns:
         if path.exists() and getattr(args, name) is not None:
             flag = f"--{name.replace('_', '-')}"
             raise ValueError(f"{flag}: {path} is there already, and its shape is fixed")
+    if args.source is not None and not args.source.strip():
+        raise ValueError(f"--source {args.source!r}: must not be empty")
     if args.many and args.on_conflict != "error":
         raise ValueError("--on-conflict: with --many all values are kept, so there is no conflict")
     if args.key is not None and args.key_template:

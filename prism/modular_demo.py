@@ -15,10 +15,11 @@ from pathlib import Path
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from prism.command import STOPPED, Parser, check_seed, output, reason
+from prism.command import STOPPED, Parser, check_seed, output
 from prism.record import write_json
 from prism.studies.modular.experiment import QUICK, Say, StudySizes, experiment
 from prism.studies.modular.report import draw, losses_table, sentences
+from prism.whole_file import reason
 
 
 def parser() -> argparse.ArgumentParser:

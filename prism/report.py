@@ -8,10 +8,11 @@ from pathlib import Path
 import torch
 
 from prism import whole_file
-from prism.command import Parser, reason
+from prism.command import Parser
 from prism.engine.logs.report import Samples, render
 from prism.engine.store import folder
 from prism.loading import load_with_tokenizer
+from prism.whole_file import reason
 
 PROMPT = "The "
 DRAWS = 2

@@ -8,7 +8,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from prism.command import STOPPED, Parser, check_seed, output, reason
+from prism.command import STOPPED, Parser, check_seed, output
 from prism.model.prism import Prism
 from prism.record import write_json
 from prism.studies.retrieval.measures import RetrievalEvalSet, measure
@@ -19,6 +19,7 @@ from prism.studies.retrieval.training import (
     default_config,
     train,
 )
+from prism.whole_file import reason
 from tasks.retrieval import Retrieval
 
 STEPS, SMOKE_STEPS = 600, 200

@@ -14,7 +14,7 @@ from prism.engine.flags import add_flags, given, refuse_former
 from prism.engine.parallel.world import ElsewhereError, is_lost_rank
 from prism.engine.run import LOST_RANK, run
 from prism.engine.settings import RENAMED, Settings
-from prism.whole_file import cause
+from prism.whole_file import reason
 
 # Losses, observers and data of the packages that build on the engine, which imports none of them.
 EXTENSIONS: list[Extension] = [*BUILT_IN]
@@ -53,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
     except ElsewhereError:
         return 2  # the rank that failed says it
     except (ValueError, OSError) as error:
-        p.error(cause(error))
+        p.error(reason(error))
     except KeyboardInterrupt:
         print("prism.run_scale: stopped at once; the last checkpoint is whole", file=sys.stderr)
         return STOPPED

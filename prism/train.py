@@ -26,7 +26,7 @@ from prism.compare.report import write_report
 from prism.compare.results import Results
 from prism.compare.summary import remarks, summarise, terminal_table
 from prism.record import cpu_count, describe
-from prism.whole_file import cause
+from prism.whole_file import reason
 from tasks import SUITES
 
 EXAMPLES = """\
@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
         results.resume(describe(command, mode, device, workers, threads_per_worker=1))
         return _run(Comparison(results, console, workers, device), plan, mode)
     except OSError as error:  # the disk is full, the folder cannot be written
-        p.error(f"{cause(error)}; {len(results.runs)} runs are in {results.path}")
+        p.error(f"{reason(error)}; {len(results.runs)} runs are in {results.path}")
 
 
 def _run(comparison: Comparison, plan: ComparisonPlan, mode: str) -> int:

@@ -6,9 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from prism.command import STOPPED, Parser, check_seed, output, reason
+from prism.command import STOPPED, Parser, check_seed, output
 from prism.record import write_json
 from prism.studies.retrieval.demo import draw, first_axis, second_axis
+from prism.whole_file import reason
 
 STEPS, STEPS_GROWN, FACTS = 60, 140, 50
 

@@ -22,6 +22,9 @@ try:
 except ImportError:  # a system without flock: nobody can tell a living writer, so nothing is swept
     fcntl = None  # type: ignore[assignment]
 
+# errors whose text alone says what is wrong
+PLAIN_ERRORS = (ValueError, OSError, KeyError, TypeError, ArithmeticError, ImportError)
+
 
 def write(path: Path, content: bytes | str) -> None:
     """Replace ``path`` by ``content`` (text as UTF-8), with the permissions that it had; the folder
@@ -116,12 +119,17 @@ def sweep(folder: Path, name: str | None = None) -> None:
             os.close(handle)
 
 
-def cause(error: BaseException) -> str:
-    """One line for an error: of an OSError its file and the system's words, else its text."""
+def reason(error: BaseException) -> str:
+    """One line for an error: file and cause of an OSError, the text of a bad value or key without
+    its class, any other with its class."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    text = " ".join(str(error).split())
-    return text if isinstance(error, ValueError | OSError) else f"{type(error).__name__}: {text}"
+    quoted_key = isinstance(error, KeyError) and error.args
+    text = " ".join(str(error.args[0] if quoted_key else error).split())
+    kind = type(error).__name__
+    if not text:
+        return kind
+    return text if isinstance(error, PLAIN_ERRORS) else f"{kind}: {text}"
 
 
 def sync(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import io
 import json
 from pathlib import Path
@@ -254,13 +255,14 @@ def test_update_replaces_a_value_and_says_so(
 
 
 def test_a_tape_may_be_let_grow_or_not(tape: HoloTape, capsys: pytest.CaptureFixture[str]) -> None:
-    said(capsys, "--no-grow")
+    assert said(capsys, "--no-grow") == ["the tape stays so"]
     assert HoloTape.load(TAPE).config.grow is False
     full = HoloTape(64, dtype="int16", resolver=True, overfill=True)
     full.bind_many([f"k{i}" for i in range(40)], [f"v{i}" for i in range(40)])
     full._parts.config = dataclasses.replace(full.config, overfill=False)
     full.save(TAPE)
-    (line,) = said(capsys, "--grow")
+    allowed, line = said(capsys, "--grow")
+    assert allowed == "the tape grows when it is too full"
     assert line.startswith("grew from 1 x 64 int16 to ")
     left = HoloTape.load(TAPE)
     assert left.audit().accuracy == 1
@@ -376,6 +378,14 @@ def test_an_empty_tape_has_nothing_to_plot(
         (["--unknown-exit", "4", "--list"], "--unknown-exit: needs a key to ask for"),
         (["--guess", "--exact", "a"], "not allowed with argument"),
         (["--keys", "empty.txt"], "--keys empty.txt: holds no key"),
+        (
+            ["--update", "capital of Freedonia", "a", "--update", "capital  of Freedonia", "b"],
+            "--update 'capital of Freedonia': is given twice",
+        ),
+        (["--keys", "latin.txt"], "--keys latin.txt: not UTF-8 text"),
+        (["--keys", "half.txt.gz"], "--keys half.txt.gz: not a whole gzip file"),
+        (["--keys", "foreign.txt.gz"], "--keys foreign.txt.gz: not a whole gzip file"),
+        (["--tape", "folder", "a"], "folder: is not a file"),
         (["--tape", "none.safetensors", "--forget", "a"], "none.safetensors: no such file"),
         (["\udcff"], "half a character"),
         (["--alpha", "0", "a"], "--alpha 0: must be in (0, 1]"),
@@ -391,7 +401,9 @@ def test_an_empty_tape_has_nothing_to_plot(
         (["--tape", "text.safetensors", "a"], "truncated or not a safetensors file"),
         (["--tape", "bare.safetensors", "--list"], "facts: this tape has no ledger"),
         (["--tape", "bare.safetensors", "--audit"], "audit: this tape has no ledger"),
-        (["--tape", "bare.safetensors", "--forget", "a"], "in: this tape has no ledger"),
+        (["--tape", "bare.safetensors", "--forget", "a"], "--forget: this tape has no ledger"),
+        (["--tape", "bare.safetensors", "--update", "a", "b"], "--update: this tape has no ledger"),
+        (["--tape", "bare.safetensors", "--grow"], "grow: this tape has no ledger"),
         (["--tape", "bare.safetensors", "--decoder", "amp", "a"], "'amp': this tape has no ledger"),
     ],
 )
@@ -401,6 +413,10 @@ def test_bad_input_is_one_line_and_code_2(
     save_file({"x": torch.zeros(2)}, "foreign.safetensors")
     Path("text.safetensors").write_text("not a tape")
     Path("empty.txt").write_text("\n")
+    Path("latin.txt").write_bytes("caf\u00e9 Oru\n".encode("latin-1"))
+    Path("half.txt.gz").write_bytes(gzip.compress(b"capital of Freedonia\n" * 99)[:-9])
+    Path("foreign.txt.gz").write_text("capital of Freedonia\n")
+    Path("folder").mkdir()
     HoloTape(64, ledger=False).save("bare.safetensors")
     before = Path(TAPE).read_bytes()
     assert says in refused(["--tape", TAPE, *argv], capsys)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import io
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,8 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism import Prism, PrismConfig, ask, command, generate, ingest
-from prism.command import PIPE_CLOSED, STOPPED, LastingStream, plain, quoted
+from prism.command import BAD_INPUT, PIPE_CLOSED, STOPPED, LastingStream, plain, quoted
 from prism.holo import HoloTape
+from prism.holo.file import locked
+from prism.whole_file import reason
 
 # What a terminal, rich or a reader could take for more than text.
 HOSTILE = (
@@ -194,6 +198,78 @@ def test_a_reader_that_leaves_is_no_error_and_no_inconsistency(folder: Path) -> 
     assert (int(code), done.stderr) == (PIPE_CLOSED, "")
 
 
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("ends", "code", "says"),
+    [
+        ("ask --tape t --list >/dev/full", PIPE_CLOSED, "cannot be written: No space left"),
+        ("ask --tape t --list >&-", 0, ""),
+        ("ask --tape t --update a new >&- 2>&-", 0, ""),
+        ("ask --tape none a 2>&-", BAD_INPUT, ""),
+        ("ask --tape none a 2>/dev/full", BAD_INPUT, ""),
+        ("ingest more.csv --tape t 2>&- >&-", 0, ""),
+        ("ingest - --tape t <&-", BAD_INPUT, "-: the standard input is closed"),
+    ],
+)
+def test_closed_and_full_streams_are_no_fault_of_the_program(
+    folder: Path, ends: str, code: int, says: str
+) -> None:
+    tape = HoloTape(256, dtype="int16")
+    tape.bind("a", "old")
+    tape.save("t")
+    Path("more.csv").write_text("key,value\nb,more\n")
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m prism.{ends}"],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(Path(command.__file__).parents[1])},
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    assert says in done.stderr
+    values = ["new" if "--update" in ends else "old"] + ["more"] * ("more" in ends)
+    assert sorted(fact.value for fact in HoloTape.load("t").facts()) == sorted(values)
+
+
+def test_names_of_files_are_data_in_every_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "x\x1b[31m\ny.csv"
+    Path(name).write_text("key,value\na,\nb,1\n")
+    assert ingest.main([name, "--tape", "t\n\x1b", "--bad", "skip"]) == 0
+    out, err = capsys.readouterr()
+    assert err == '"x\\u001b[31m\\ny.csv": line 2: value is empty; skipped\n'
+    assert [line.split(":")[0] for line in out.splitlines()] == [
+        '"x\\u001b[31m\\ny.csv"',
+        '"t\\n\\u001b"',
+    ]
+
+
+def test_a_writer_that_waits_says_so_on_one_plain_line(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = folder / "t\x1b[31m\n"
+    has, done = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        handle = os.open(f"{path.parent}/.{path.name}.lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        has.set()
+        done.wait(5)
+        os.close(handle)
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert has.wait(5)
+    threading.Timer(0.2, done.set).start()
+    with locked(path):
+        pass
+    holder.join()
+    err = capsys.readouterr().err
+    assert err.endswith('/t\\u001b[31m\\n": another is writing it; waiting\n')
+    assert "\x1b" not in err and err.count("\n") == 1
+
+
 def test_stopping_is_exit_code_130(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -242,3 +318,26 @@ def test_a_log_on_a_full_disk_loses_lines_and_goes_on_when_there_is_room() -> No
 def test_another_error_is_one() -> None:
     with pytest.raises(OSError, match="Permission"):
         LastingStream(Ends(errno.EACCES, 1)).write("text")
+
+
+@pytest.mark.parametrize(
+    "error, line",
+    (
+        (FileNotFoundError(errno.ENOENT, "No such file", "a.txt"), "a.txt: No such file"),
+        (OSError(errno.ENOSPC, "No space left"), "No space left"),
+        (OSError("a message of its own"), "a message of its own"),
+        (ValueError("two\n  lines"), "two lines"),
+        (KeyError("no key 'a'"), "no key 'a'"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "bad"), "'utf-8' codec can't decode byte 0xff"),
+        (json.JSONDecodeError("bad", "x", 0), "bad: line 1 column 1 (char 0)"),
+        (ValueError(), "ValueError"),
+        (ValueError(3), "3"),
+        (KeyError(), "KeyError"),
+        (RuntimeError("a"), "RuntimeError: a"),
+        (RuntimeError(), "RuntimeError"),
+    ),
+    ids=repr,
+)
+def test_an_error_is_one_line_that_says_what_is_wrong(error: Exception, line: str) -> None:
+    assert reason(error).startswith(line)
+    assert "\n" not in reason(error)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from prism import whole_file
+from prism.whole_file import reason
 
 
 @pytest.mark.parametrize("content", ["text é\n", b"\x00\xff"])
@@ -54,7 +55,7 @@ def test_an_error_names_the_file_that_was_to_be_written(
     with pytest.raises(OSError, match="No space") as error:
         whole_file.write(tmp_path / "file", "new")
     name = tmp_path / "file"
-    assert whole_file.cause(error.value) == f"{name}: No space left on device (3 bytes are needed)"
+    assert reason(error.value) == f"{name}: No space left on device (3 bytes are needed)"
 
 
 def test_drafts_of_killed_processes_are_swept(tmp_path: Path) -> None:
@@ -77,4 +78,4 @@ def test_a_folder_that_cannot_be_written_names_the_file_not_the_draft(
     monkeypatch.setattr("os.open", read_only)
     with pytest.raises(OSError, match="Read-only") as error:
         whole_file.write(tmp_path / "file", "new")
-    assert whole_file.cause(error.value) == f"{tmp_path / 'file'}: Read-only file system"
+    assert reason(error.value) == f"{tmp_path / 'file'}: Read-only file system"

@@ -20,7 +20,8 @@ from benchmarks.levers import curriculum, growth, modular, selection
 from benchmarks.levers.runs import Runs
 from benchmarks.levers.text import Text
 from benchmarks.page.command import parse, parser, provenance
-from prism.command import STOPPED, reason
+from prism.command import STOPPED
+from prism.whole_file import reason
 
 PROGRAM = "benchmarks.levers"
 SEEDS = 5

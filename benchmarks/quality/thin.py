@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from prism import whole_file
-from prism.command import reason
 from prism.compare.protocol import run_key
 from prism.compare.results import shown_runs
 from prism.record import Run
+from prism.whole_file import reason
 
 LARGEST = 400_000  # bytes
 

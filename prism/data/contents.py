@@ -68,14 +68,17 @@ def difference(before: Sequence[Listing], now: Sequence[Listing]) -> str:
 
 def _changed(old: Sequence[Sequence[Any]], new: Sequence[Sequence[Any]]) -> str:
     """First difference between two lists of files, each a path, a size and a digest, in words."""
+    then, now = ({tuple(x[1:]) for x in files} for files in (old, new))
     for (was, *contents), (path, *there) in zip(old, new, strict=False):
         if contents == there:
             continue
-        after = {tuple(x[1:]) for x in new}
-        before = {tuple(x[1:]) for x in old}
-        if tuple(contents) in after and tuple(there) not in before:
+        kept, known = tuple(contents) in now, tuple(there) in then
+        if kept and known:
+            moved = next(name for name, *rest in new if rest == contents)
+            return f"the files are in another order, {was} is {moved} now"
+        if kept:
             return f"{path} is new"
-        if tuple(there) in before and tuple(contents) not in after:
+        if known:
             return f"{was} is gone"
         return f"{path} has changed ({contents[0]:,} bytes then, {there[0]:,} now)"
     if len(new) > len(old):

@@ -12,7 +12,7 @@ Which documents are held out for validation is a fixed property of their text,
     held_out(d)  <=>  blake2b(text of d) / 2^64 < share,
 
 so it depends on no seed, order, file name or number of ranks, and of two equal documents either
-both are held out or neither is. (Of a small source at least one is: :attr:`Mix.shares`.)
+both are held out or neither is. (Of local files at least one is: :attr:`Mix.shares`.)
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from prism.data.find import LINES as LINES_ENDINGS
 from prism.data.formats import Format, TextField, document_of
 from prism.data.order import Window
 from prism.data.passages import LINES, SeparatedFile, StoredBytes, TextFile, open_text
-from prism.whole_file import cause
+from prism.whole_file import reason
 
 ROWS = 1000  # of a Parquet file, parsed at a time
 
@@ -195,7 +195,7 @@ class Files:
         try:
             found = digests(paths)
         except OSError as error:
-            raise ValueError(f"source {self.name}: {cause(error)}") from error
+            raise ValueError(f"source {self.name}: {reason(error)}") from error
         return [[str(path), *contents] for path, contents in zip(paths, found, strict=True)]
 
     def fingerprint(self) -> str:

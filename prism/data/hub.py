@@ -27,6 +27,7 @@ from prism import whole_file
 from prism.data.document import Document
 from prism.data.formats import Format, document_of
 from prism.data.order import Window
+from prism.whole_file import reason
 
 ROWS = 1000
 
@@ -120,7 +121,7 @@ class HubDataset:
         except ValueError as error:
             raise ValueError(f"source {self.name}: shard {shard} row {first}: {error}") from error
         except OSError as error:  # of the network: may be over in a moment
-            text = f"shard {shard} row {first}: {type(error).__name__}: {whole_file.cause(error)}"
+            text = f"shard {shard} row {first}: {type(error).__name__}: {reason(error)}"
             raise OSError(text) from error
         except Exception as error:  # whatever network and library raise, with the place added
             kind = type(error).__name__

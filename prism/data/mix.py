@@ -51,7 +51,14 @@ NEXT = re.compile(rf",(?=\s*(?:[^,:=]+=)?(?:(?:{'|'.join(KINDS)}|mix):|pydoc\s*(
 OWN_NAME = re.compile(rf"([^:=]+)=((?:{'|'.join(KINDS)})(?::.*)?)", re.DOTALL)
 NAMED = ("pretrain", "instruct", "retrieval")  # files of MIXES
 MIXES = Path(__file__).parent / "mixes"
-PLACE_OPTIONS = ("kind", "path", "config", "split", "revision", "weight", "name")
+FORMAT_OPTIONS = ("text", "messages", "prompt", "answer")
+FILES_OPTIONS = ("kind", "path", "weight", "name", *FORMAT_OPTIONS)
+OPTIONS = {  # of a source in a mix, by kind
+    "pydoc": ("kind", "weight"),
+    "file": FILES_OPTIONS,
+    "folder": FILES_OPTIONS,
+    "hub": (*FILES_OPTIONS, "config", "split", "revision"),
+}
 
 
 @dataclass(frozen=True)
@@ -95,17 +102,23 @@ class Mix:
 
     @cached_property
     def shares(self) -> dict[str, float]:
-        """Share of the documents that is held out, by source: ``held_out``, and of a small source
+        """Share of the documents that is held out, by source: ``held_out``, and of local files
         that would hold out none just enough for the one with the smallest :func:`number_of`."""
         return {s.source.name: self._share(s.source) for s in self.sources}
 
     def _share(self, source: Source) -> float:
         size = getattr(source, "size", None)
-        if size is None or size >= SMALL:
+        if size is None:  # remote: not read for this
             return self.held_out
-        every = stored(source)
-        first, *others = sorted({number_of(d) for d in every if d.text.strip()}) or [0]
-        if not others or first < self.held_out * 2.0**64:
+        limit, numbers = self.held_out * 2.0**64, set()
+        for document in stored(source):  # all of a small source, so that bad rows are seen at once
+            if document.text.strip():
+                number = number_of(document)
+                if size >= SMALL and number < limit:
+                    return self.held_out
+                numbers.add(number)
+        first, *others = sorted(numbers) or [0]
+        if not others or first < limit:
             return self.held_out
         return (first + others[0]) / 2.0**65  # the second is trained on
 
@@ -286,14 +299,18 @@ def _open(entry: Mapping[str, Any], base: Path | None) -> Weighted:
         raise ValueError(f"mix: kind = {kind!r}: must be one of {', '.join(KINDS)}")
     if isinstance(weight, bool) or not isinstance(weight, int | float):
         raise ValueError(f"mix: weight = {weight!r}: must be a number > 0")
+    if kind == "pydoc" and path is not None:
+        raise ValueError(f"data pydoc:{path}: pydoc takes no path")
+    unknown = sorted(entry.keys() - OPTIONS[kind])
+    if unknown:
+        allowed = ", ".join(OPTIONS[kind])
+        raise ValueError(f"mix: {unknown[0]!r} of {path or kind}: must be one of {allowed}")
     if kind == "pydoc":
-        if path is not None:
-            raise ValueError(f"data pydoc:{path}: pydoc takes no path")
         return Weighted(PythonManual(), weight)
     if not isinstance(path, str) or not path:
         raise ValueError(f"data {kind}: needs a path: {kind}:PATH")
     name = str(entry.get("name", path))
-    format = format_from({k: v for k, v in entry.items() if k not in PLACE_OPTIONS})
+    format = format_from({k: v for k, v in entry.items() if k in FORMAT_OPTIONS})
     if kind == "hub":
         place = {key: entry.get(key) for key in ("config", "revision")}
         split = entry.get("split", "train")

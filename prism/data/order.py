@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol
 
 from prism.data.document import Document
 from prism.splitmix import GAMMA, mix
-from prism.whole_file import cause
+from prism.whole_file import reason
 
 ROUNDS = 8
 KEPT_WINDOWS = 32  # per source; streams of one process are near one another
@@ -188,7 +188,7 @@ class Walk:
             return self.source.window(segment, cursor)
         except OSError as error:
             tried = f"tried {len(PAUSES) + 1} times in {sum(PAUSES):g} s"
-            raise ValueError(f"source {self.source.name}: {cause(error)} ({tried})") from error
+            raise ValueError(f"source {self.source.name}: {reason(error)} ({tried})") from error
 
 
 def stored(source: Source) -> Iterator[Document]:

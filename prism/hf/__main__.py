@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from prism.command import Parser, reason
+from prism.command import Parser
 from prism.hf.export import export
+from prism.whole_file import reason
 
 EXAMPLES = """\
 examples:

@@ -46,6 +46,8 @@ def let_grow(tape: TapeParts, allowed: bool) -> Growth | None:
     Raises:
         ValueError: it is too full and cannot grow.
     """
+    if allowed and tape.ledger is None:
+        raise ValueError("grow: this tape has no ledger to be rebuilt from, so it cannot grow")
     tape.put(dataclasses.replace(tape.config, grow=allowed), tape.accumulator)
     c, items = tape.config, tape.bindings
     wanted = item_accuracy(c.accuracy, items, tape.facts)
@@ -60,7 +62,7 @@ def let_grow(tape: TapeParts, allowed: bool) -> Growth | None:
 def _why_not(tape: TapeParts) -> str | None:
     """The reason that a tape cannot grow, and what can be done; None if it can."""
     if not tape.config.grow:
-        return "it was made with grow=False (plan a larger one, or overfill=True)"
+        return "it was told not to grow (grow(True), or ask --grow, lets it)"
     if tape.ledger is None:
         return "it has no ledger to be rebuilt from (plan a larger one, or overfill=True)"
     if tape.unlisted or tape.accumulator.numbers.requires_grad:

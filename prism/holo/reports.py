@@ -125,7 +125,10 @@ def audit_lines(row: dict[str, Any]) -> list[str]:
 
 def lines(report: dict[str, Any]) -> list[str]:
     """Everything in a report, as lines: keys forgotten, answers, facts, the audit."""
-    out = list(report.get("grown", []))
+    out = []
+    if "grow" in report:
+        out.append("the tape grows when it is too full" if report["grow"] else "the tape stays so")
+    out += report.get("grown", [])
     out += [f"forgotten: {shown(key)}" for key in report.get("forgotten", [])]
     out += [f"updated: {shown(u['key'])}: {shown(u['value'])}" for u in report.get("updated", [])]
     out += [f"erased: {report['erased']} rows of the ledger"] if "erased" in report else []

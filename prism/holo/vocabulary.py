@@ -269,7 +269,10 @@ def to_bindings(
     ]
     length = np.array([len(items) + 1 for items in tuples], np.int64)
     if count and length.max() > LONGEST:
-        raise ValueError(f"a value of {length.max() - 1} items: must be at most {LONGEST - 1}")
+        raise ValueError(
+            f"key {keys[int(length.argmax())]!r}: a value of {length.max() - 1:,} items: must be "
+            f"at most {LONGEST - 1:,}"
+        )
     ends = np.cumsum(length) - 1
     fact = np.repeat(np.arange(count), length)
     position = np.arange(len(fact)) - (ends - length + 1)[fact]

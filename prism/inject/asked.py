@@ -44,6 +44,8 @@ from prism.inject.phrases import GOVERNED, asked_phrase, had_phrase
 
 PARTICIPLE = re.compile(r"\w+(?:ed|en|wn|ung|ade|uilt|eld|ught|ound|ept|pent|set|run|led|sold)")
 AFTER_NOUN = ("of", "is", "was", "are", ",", ":")
+CONJUNCTIONS = ("although", "because", "though", "when")
+STANDS_IN = ("one", "ones", "that", "those")  # for a noun said before
 YEAR = re.compile(r"(?:1\d{3}|20\d{2})s?")
 
 
@@ -97,7 +99,7 @@ def verdict(
         aside = tail[-1:] == [","] and content(phrase)[-1:] == content(relation)[-1:]
         if turned or (said - noun - usual and not aside):
             return Verdict("other", overlap, f"asks for the {' '.join(phrase)}")
-    if further(words, noun):
+    if further(words, noun) or _moved_on(clause, noun):
         return Verdict("further", overlap)
     return Verdict("open", overlap)
 
@@ -116,6 +118,19 @@ def further(words: Sequence[str], noun: frozenset[str]) -> bool:
     rest = _without_asides(words[max(max(bound), words.index(SUBJECT)) + 1 :])
     verb = next((i for i, w in enumerate(rest) if w in COPULAS - {":", "'s"}), None)
     return verb is not None and bool(content([w for w in rest[verb + 1 :] if w not in FILLERS]))
+
+
+def _moved_on(clause: Clause, noun: frozenset[str]) -> bool:
+    """True if the last clause speaks neither of the subject nor of the relation, as in "§ opens in
+    spring; the organisers hope for visitors from"."""
+    words, start = clause.words, clause.last
+    comma = max((i for i, w in enumerate(words[:-1]) if w == ","), default=-1)
+    if words[comma + 1] in CONJUNCTIONS and comma >= start:
+        start = comma + 1
+    rest = words[start:]
+    if not start or words[start - 1] == ":" or {"there", "here"} & set(rest):
+        return False
+    return SUBJECT not in rest and not noun & {stem(w) for w in rest}
 
 
 def _without_asides(words: Sequence[str]) -> list[str]:
@@ -183,13 +198,20 @@ def _not_so(clause: Clause, stems: Sequence[str], noun: frozenset[str], bound: s
 
 
 def _beside_subject(words: Sequence[str]) -> str:
-    """Words before the subject that set it apart, or make it what another thing is related to."""
+    """Words before the subject that set it apart, or make it what another thing is related to;
+    or "that of" at the end, which leads to another one."""
+    if words[-1] == "of" and words[-2:-1] in (("that",), ("those",)):
+        return "of another one"
     for i in (k for k, word in enumerate(words) if word == SUBJECT):
         before = ["", "", *(w for w in words[max(0, i - 3) : i] if w not in DETERMINERS)]
         if before[-1] in APART:
             return f"{before[-1]} the subject"
         if before[-1] in ("of", "with", "to") and before[-2] in RELATED | {"compared"}:
             return "of a related thing"
+        lead = [w for w in words[max(0, i - 5) : i] if w not in ("the", "a", "an")]
+        compared, stands, govern = ["", "", "", *lead][-3:]
+        if compared in PREPOSITIONS and stands in STANDS_IN and govern in ("of", "for"):
+            return "compared with the subject"
     return ""
 
 
@@ -220,6 +242,8 @@ def _subject_of_clause(clause: Clause, noun: frozenset[str], bound: set[int]) ->
     owner = words[final + 1 : final + 2] == ("'s",)
     if owner and bound and max(bound) < final and not noun & {stem(w) for w in words[final + 2 :]}:
         return "of something that the subject has"
+    if not bound and _in_an_aside(words):
+        return "of what an aside goes with"
     others = names_in(" ".join(raw[final + 1 :]))
     if others and not bound:
         return f"of {others[-1]}"
@@ -239,6 +263,20 @@ def _subject_of_clause(clause: Clause, noun: frozenset[str], bound: set[int]) ->
             if 1 <= len(between) <= 3 and not told_before and not beside:
                 return "of what a relative clause tells of"
     return ""
+
+
+def _in_an_aside(words: Sequence[str]) -> bool:
+    """True if the subject is only in the aside of "the N of Y, a place that § knows, is"."""
+    end = len(words)
+    while end and words[end - 1] in FILLERS:
+        end -= 1
+    first = words.index(",") if "," in words else end
+    lead = words[:first]
+    if end < 2 or words[end - 1] not in COPULAS or words[end - 2] != "," or first == end - 2:
+        return False
+    owned = "of" in lead and lead[0] in DETERMINERS and bool(content(lead[lead.index("of") :]))
+    alone = content(words[first:end]) or len(words[first:end]) > 4  # "the firm of Bo, §, is"
+    return owned and SUBJECT not in lead and bool(alone)
 
 
 def _bound_to_subject(words: Sequence[str], stems: Sequence[str], noun: frozenset[str]) -> set[int]:

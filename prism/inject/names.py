@@ -30,7 +30,9 @@ OPENERS = frozenset(
 ARTICLE = re.compile(rb"(?:[Tt]he|[Aa]n?) (?=.)")
 SLOT = "{}"  # place of the subject in a wording
 SMALL = re.compile(rb"[A-Za-z\x80-\xff][a-z\x80-\xff]+")
+SHIFTED = re.compile(rb"[a-z][A-Z][a-z\x80-\xff]{5,}")  # oSalvador, aSlvador; not iPhone
 SHORTEST_TYPO = 5  # letters a name needs before one of them may be wrong
+OPENING = 64  # bytes before a word that tell whether it opens a sentence
 LOOKBACK = 2048  # bytes before the question in which its subject is looked for
 
 
@@ -55,9 +57,10 @@ class Names:
     def __init__(self) -> None:
         self._given: dict[bytes, str] = {}
         self._exact: dict[bytes, str] = {}
-        self._near: dict[bytes, set[bytes]] = {}
+        self._near: dict[str, set[bytes]] = {}
         self._folded: dict[bytes, set[str]] = {}
         self.max_words = 1
+        self.revision = 0  # grows with every change
 
     def __contains__(self, name: str) -> bool:
         return name.encode() in self._given
@@ -69,6 +72,7 @@ class Names:
             ValueError: the name holds no word, or stands for another subject already.
         """
         self.check(name, subject)
+        self.revision += 1
         form = name.encode()
         self._given[form] = subject
         self._exact[form] = subject  # a name that was given comes before another one's capital
@@ -77,7 +81,7 @@ class Names:
         for spelt in {form, bare}:
             self._folded.setdefault(_folded(spelt), set()).add(subject)
         for spelt in {form, _capital(form)}:
-            for key in deletions(spelt):
+            for key in deletions(spelt.decode()):
                 self._near.setdefault(key, set()).add(spelt)
         self.max_words = max(self.max_words, len(WORD.findall(form)))
 
@@ -92,6 +96,7 @@ class Names:
 
     def remove(self, subject: str) -> None:
         """Forget every name of ``subject``."""
+        self.revision += 1
         self._given = {f: s for f, s in self._given.items() if s != subject}
         for folded in [f for f, s in self._folded.items() if subject in s]:
             self._folded[folded].discard(subject)
@@ -99,7 +104,7 @@ class Names:
                 del self._folded[folded]
         for form in [f for f, s in self._exact.items() if s == subject]:
             del self._exact[form]
-            for key in deletions(form):
+            for key in deletions(form.decode()):
                 self._near[key].discard(form)
                 if not self._near[key]:
                     del self._near[key]
@@ -127,8 +132,9 @@ class Names:
         capitals and short words are never misspelt, they name another thing."""
         if len(text) < SHORTEST_TYPO:
             return None
-        near = {f for key in deletions(text) for f in self._near.get(key, ())}
-        near = {f for f in near if f[:1] == text[:1] and one_letter_apart(f, text)}
+        typed = text.decode(errors="replace")
+        near = {f for key in deletions(typed) for f in self._near.get(key, ())}
+        near = {f for f in near if f[:1] == text[:1] and one_letter_apart(f.decode(), typed)}
         subjects = {self._exact[f] for f in near if _is_slip(f, text)}
         return subjects.pop() if len(subjects) == 1 else None
 
@@ -140,6 +146,8 @@ class Transcript:
         self._names, self._tokenizer = names, tokenizer
         self._text = bytearray()
         self._ends: list[int] = []
+        self._found: list[Mention] = []  # in the text up to the byte ``_done``, which is settled
+        self._done, self._revision = 0, names.revision
 
     def __len__(self) -> int:
         return len(self._ends)
@@ -183,16 +191,25 @@ class Transcript:
         A capitalised word that is no known name is a mention of something unknown, so that a
         question about an unknown name is not taken for one about a known one nearby.
         """
-        low = max(0, len(self._text) - LOOKBACK)
+        if self._revision != self._names.revision:
+            self._found, self._done, self._revision = [], 0, self._names.revision
+        oldest = max(0, len(self._text) - LOOKBACK)
+        low = max(0, max(self._done, oldest) - OPENING)
         text = bytes(self._text[low:])
         words = [m.span() for m in WORD.finditer(text)]
-        mentions, i = [], 0
+        i = next((i for i, w in enumerate(words) if w[0] + low >= self._done), len(words))
+        settled = len(words) - self._names.max_words  # the last word may still grow
+        mentions: list[Mention] = []
         while i < len(words):
             mention, used = self._longest(text, words, i, low)
+            found = self._found if i < settled else mentions
             if mention is not None:
-                mentions.append(mention)
+                found.append(mention)
+            if i < settled:
+                self._done = words[i + used - 1][1] + low
             i += used
-        return mentions
+        self._found = [m for m in self._found if m.start >= oldest]
+        return [*self._found, *(m for m in mentions if m.start >= oldest)]
 
     def _longest(
         self, text: bytes, words: list[tuple[int, int]], i: int, low: int
@@ -264,6 +281,8 @@ def _is_slip(name: bytes, text: bytes) -> bool:
         return False
     wrong = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
     return all(
-        min(len(a), len(b)) >= SHORTEST_TYPO - 2 and SMALL.fullmatch(a) and SMALL.fullmatch(b)
+        min(len(a.decode()), len(b.decode(errors="replace"))) >= SHORTEST_TYPO - 2
+        and SMALL.fullmatch(a)
+        and (SMALL.fullmatch(b) or SHIFTED.fullmatch(b))
         for a, b in wrong
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from prism.inject.clause import (
+    AROUND,
     COPULAS,
     DETERMINERS,
     FILLERS,
@@ -81,7 +82,8 @@ def _phrase_of_subject(body: Sequence[str], sign: str) -> list[str] | None:
         return None
     if possessed and sign == "," and start and body[start - 1] == "the":
         return phrase
-    opens = not before or before[-1] in (",", ":", ";", "and", "but", "so", "that", "if")
+    openers = (",", ":", ";", "and", "but", "so", "that", "if", *AROUND)
+    opens = not before or before[-1] in openers
     return phrase if opens else None
 
 

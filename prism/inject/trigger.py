@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 
 WORD = re.compile(r"[^\W_]+")
+NEARBY = 4  # names before the question that are tried
 SHARED = 0.3  # share of a relation's content words from which it counts as spoken of
 PLAIN = frozenset(
     WORD.findall(
@@ -216,9 +217,9 @@ class FactTrigger:
             if said.kind == "open" and value > knowledge.levels.heard:
                 value += knowledge.second_opinion(clause, relation, own)
             if value > knowledge.levels.of(said, clause.distance, place):
-                found.append((said.kind == "asked", value, relation))
-        found.sort(key=lambda f: (f[0], f[1]), reverse=True)
-        return [(relation, value - 1) for _, value, relation in found]
+                found.append((said.kind == "asked", said.overlap == 1, value, relation))
+        found.sort(key=lambda f: f[:3], reverse=True)
+        return [(relation, value - 1) for *_, value, relation in found]
 
     def _cannot_act(self, subject: str, relation: str) -> bool:
         """True after "by", where somebody must follow, for a value that begins with a digit."""
@@ -242,7 +243,8 @@ class FactTrigger:
     def _subjects(
         self, seen: Sequence[Mention], attention: Tensor | None
     ) -> list[tuple[Mention, bool]]:
-        """Names that may be asked about, the likeliest first, and whether it is sure which."""
+        """Names that may be asked about, the likeliest first, and whether it is sure which; those
+        of which it is not must be asked about in so many words."""
         known = [m for m in seen if m.subject is not None]
         if not known:
             return []
@@ -256,7 +258,8 @@ class FactTrigger:
         found = [(seen[best], True)] if enough and seen[best].subject is not None else []
         if not found or found[0][0] != known[-1]:
             found.append((known[-1], alone))
-        return found
+        others = [m for m in known[-NEARBY:-1] if m.subject not in {f.subject for f, _ in found}]
+        return found + [(m, False) for m in reversed(others)]
 
 
 def noun_of(wordings: Sequence[str]) -> frozenset[str]:

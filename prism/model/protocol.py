@@ -196,10 +196,14 @@ class LanguageModel(nn.Module):
         mode never explores. Nothing to do without a router.
 
         Raises:
-            ValueError: outside of [0, 1].
+            ValueError: no number in [0, 1].
         """
-        if not 0 <= epsilon <= 1:
-            raise ValueError(f"epsilon = {epsilon}: must be in [0, 1]")
+        try:
+            fits = 0 <= epsilon <= 1
+        except (TypeError, RuntimeError):  # of no order with numbers
+            fits = False
+        if not fits:
+            raise ValueError(f"epsilon = {epsilon!r}: must be in [0, 1]")
 
     def after_step(self, loads: Tensor | None) -> None:
         """To be called once after each optimizer step with the ``output.loads`` of that step,

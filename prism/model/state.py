@@ -13,6 +13,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -86,7 +87,11 @@ class State:
         """
         if isinstance(rows, slice):
             return map_state(self, lambda x: x[rows].clone())
-        batch, index = self.batch, torch.as_tensor(rows, device=leaves(self)[0].device)
+        batch = self.batch
+        try:
+            index = torch.as_tensor(rows, device=leaves(self)[0].device)
+        except (TypeError, ValueError, RuntimeError):
+            index = torch.zeros(())  # of no kind that is allowed
         if not isinstance(rows, Tensor) and index.numel() == 0:
             index = index.long()  # an empty list is a list of floats to torch
         index = index[None] if index.dim() == 0 else index
@@ -107,11 +112,11 @@ class State:
         """Every row ``n`` times in a row, for beams or samples: row i is at ``n i .. n i + n - 1``.
 
         Raises:
-            ValueError: ``n`` below 1.
+            ValueError: ``n`` is no integer, or below 1.
         """
-        if n < 1:
-            raise ValueError(f"n = {n}: must be >= 1")
-        return map_state(self, lambda x: x.repeat_interleave(n, dim=0))
+        if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
+            raise ValueError(f"n = {n!r}: must be an integer >= 1")
+        return map_state(self, lambda x: x.repeat_interleave(int(n), dim=0))
 
     def detach(self) -> Self:
         """The same state, cut from the graph that made it."""

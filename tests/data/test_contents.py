@@ -75,8 +75,12 @@ def corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Mix:
         (lambda: Path("in/e.txt").unlink(), "source in: in/e.txt is gone"),
         (lambda: Path("in/b.txt").write_text("more"), "source in: in/b.txt is new"),
         (lambda: Path("in/z.txt").write_text("more"), "source in: in/z.txt is new"),
+        (lambda: Path("in/a.txt").rename("in/d.txt"),
+         "source in: the files are in another order, in/a.txt is in/d.txt now"),
+        (lambda: [Path(f"in/{x}.txt").write_text(f"text of {y}") for x, y in ("ac", "ca")],
+         "source in: the files are in another order, in/a.txt is in/c.txt now"),
     ],
-    ids=["edited", "gone", "last gone", "new", "last new"],
+    ids=["edited", "gone", "last gone", "new", "last new", "renamed", "swapped"],
 )  # fmt: skip
 def test_the_file_that_has_changed_is_named(corpus: Mix, change: object, says: str) -> None:
     import re

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -11,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism.data import RowBatch, RowStreams, held_out_batches, parse_mix
-from prism.data.document import held_out
-from prism.data.mix import Mix
+from prism.data.document import held_out, number_of
+from prism.data.mix import Mix, mix_from
 from prism.data.order import stored
 from prism.data.tokens import ByteTokenizer
 from tests.data.fakes import documents_in, mix_of, numbered
@@ -153,6 +156,43 @@ def test_of_every_ordinary_text_something_is_held_out_and_something_is_not(
     assert held_out_batches(mix, BYTES, 64, rows=1, tokens=64)
     streams = RowStreams(mix, BYTES, streams=1, mine=[0], seq_len=64, seed=0)
     assert not (streams.next().segment_ids < 0).any()
+
+
+def test_of_few_large_documents_one_is_held_out(tmp_path: Path) -> None:
+    path = tmp_path / "long.jsonl"
+    rows = (json.dumps({"text": f"{i} " + "a word " * 100_000}) for i in range(8))
+    path.write_text("\n".join(rows))  # 5.6 MB, of which none is below 1 in 100
+    mix = parse_mix(f"file:{path}")
+    held = [d.text for d in stored(mix.sources[0].source) if held_out(d, mix.shares[str(path)])]
+    assert len(held) == 1
+    assert held_out_batches(mix, BYTES, 64, rows=1, tokens=64)[0].bytes > 0
+
+
+def test_of_a_large_source_no_more_is_read_than_to_the_first_that_is_held_out(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps({"text": f"document {i}"}) + "\n" for i in range(5000)))
+    mix = mix_from({"sources": [{"kind": "file", "path": str(path)}]})
+    for small, documents in ((0, 1000), (2**30, 5001)):  # of a small one all, for its bad rows
+        again = replace(mix)
+        with (
+            patch("prism.data.mix.SMALL", small),
+            patch("prism.data.mix.number_of", wraps=number_of) as read,
+        ):
+            assert again.shares[str(path)] == mix.held_out
+        assert read.call_count < documents
+        assert small == 0 or read.call_count == 5000
+
+
+def test_a_bad_row_behind_the_first_held_out_document_is_seen_before_training(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "bad.jsonl"
+    rows = [json.dumps({"text": f"document {i}"}) for i in range(1000)]
+    path.write_text("\n".join([*rows, "nope"]))
+    with pytest.raises(ValueError, match=r"bad\.jsonl at byte .*Expecting value"):
+        _ = parse_mix(f"file:{path}").shares
 
 
 def test_a_single_document_says_what_to_do(tmp_path: Path) -> None:

@@ -148,10 +148,22 @@ def test_data_that_cannot_be_opened_is_refused_in_one_line(
         ({}, "sources = None: must be a list of objects"),
         ({"sources": []}, "mix: has no source"),
         ({"sources": [{"kind": "ftp"}]}, "mix: kind = 'ftp': must be one of"),
+        (
+            {"sources": [{"kind": "file", "path": "a.txt", "wieght": 2}]},
+            "mix: 'wieght' of a.txt: must be one of kind, path, weight, name, text, messages",
+        ),
+        (
+            {"sources": [{"kind": "folder", "path": "a", "split": "train"}]},
+            "mix: 'split' of a: must be one of kind, path, weight, name",
+        ),
+        (
+            {"sources": [{"kind": "pydoc", "text": "body"}]},
+            "mix: 'text' of pydoc: must be one of kind, weight",
+        ),
         ({"sources": [{"kind": "pydoc", "weight": "2"}]}, "weight = '2': must be a number"),
         ({"sources": [{"kind": "pydoc"}], "held_out": 0}, r"held_out = 0: must be in \(0, 0.5\]"),
         ({"sources": [{"kind": "pydoc"}], "held_out": "1%"}, "held_out = '1%': must be in"),
-        ({"sources": [{"kind": "file", "path": "a.txt", "field": "x"}]}, r"format \['field'\]"),
+        ({"sources": [{"kind": "file", "path": "a.txt", "field": "x"}]}, "mix: 'field' of a.txt"),
     ],
 )
 def test_a_mix_that_is_described_badly_is_refused(

@@ -117,6 +117,15 @@ def test_a_folder_without_a_mark_is_replaced(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000005"]
 
 
+def test_what_a_killed_removal_left_is_no_obstacle(tmp_path: Path) -> None:
+    where = write(tmp_path, 5)
+    left = where.with_name(f"{where.name}.old")
+    left.mkdir()
+    (left / "data").write_text("x")
+    assert write(tmp_path, 5) == where
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000005"]
+
+
 def test_a_run_that_goes_back_sets_later_folders_aside_and_clears_up(tmp_path: Path) -> None:
     start = write(tmp_path, 4)
     write(tmp_path, 6)

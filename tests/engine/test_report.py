@@ -15,7 +15,7 @@ from prism.engine.logs.panels import draw, in_words, spent
 from prism.engine.logs.report import Samples, numbers, render
 from prism.engine.settings import Settings
 from prism.report import main, written
-from tests.engine.fakes import small_trainer
+from tests.engine.fakes import fit, small_trainer
 
 
 def panel(records: list[dict[str, Any]], title: str) -> Axes:
@@ -159,8 +159,7 @@ def test_the_model_of_the_run_writes_the_sample(
     s = Settings(set=shape, seq_len=16, global_batch_size=1, steps=1, device="cpu")
     with small_trainer(s, tmp_path) as t:
         t.spec.identity["tokenizer"] = "bytes"
-        t.save()
-        t.saver.wait()
+        fit(t)
         ids = torch.tensor(list(b"The "))
         with torch.no_grad():
             drawn = t.model.generate(ids, 5, temperature=0.8, seed=0)[4:].tolist()

@@ -95,7 +95,7 @@ def test_a_grown_accumulator_is_number_by_number_one_that_was_made_so_large(
 @pytest.mark.parametrize(
     ("shape", "says"),
     [
-        ({"grow": False}, r"made with grow=False"),
+        ({"grow": False}, r"told not to grow \(grow\(True\), or ask --grow"),
         ({"ledger": False}, r"no ledger to be rebuilt from"),
     ],
 )
@@ -206,3 +206,20 @@ def test_a_long_fact_asks_more_of_each_item() -> None:
     assert item_accuracy(0.99, 10, 10) == 0.99
     assert item_accuracy(0.99, 32, 10) == pytest.approx(0.99 ** (1 / 4))
     assert item_accuracy(0.99, 10**9, 1) == 1 - 1e-7
+
+
+def test_a_growth_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    tape = HoloTape.plan(facts=5, candidates=5)
+    tape.bind_many(range(5), range(5))
+    before = (repr(tape), tape.fingerprint)
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("prism.holo.growth.amplitude_of", no_memory)
+    with pytest.raises(MemoryError):
+        tape.bind_many(range(100, 200), range(100, 200))
+    monkeypatch.undo()
+    assert (repr(tape), tape.fingerprint, tape.growths) == (*before, [])
+    assert [tape.recall(i, fallback=False).value for i in range(5)] == list(range(5))
+    assert tape.audit().consistent

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -204,7 +205,7 @@ def test_a_value_keeps_its_exact_text() -> None:
         (None, TypeError, "key 'k': value None: must be a str, bytes or int, not NoneType"),
         (1.5, TypeError, "key 'k': value 1.5"),
         ("", ValueError, "key 'k': value '': must not be empty"),
-        ("half \udfff", ValueError, r"value 'half \\udfff': holds half a character"),
+        ("half \udfff", ValueError, r"key 'k': value 'half \\udfff': holds half a character"),
     ],
 )
 def test_what_is_no_value_is_named_with_its_key(value: Any, error: Any, says: str) -> None:
@@ -226,3 +227,24 @@ def test_many_keys_are_normalised_as_each_alone(keys: list[str]) -> None:
     else:
         with pytest.raises(ValueError, match="must not be empty"):
             normal_keys(keys)
+
+
+@pytest.mark.parametrize("value", [None, 1.5, ["x"]])
+def test_what_is_no_value_of_a_fixed_vocabulary_is_named_without_a_key(value: Any) -> None:
+    with pytest.raises(TypeError) as refusal:
+        HoloTape(64, values=["x", value])
+    assert str(refusal.value).startswith(f"value {value!r}: must be a str, bytes or int")
+
+
+def test_a_sequence_that_is_too_long_is_named_with_its_key() -> None:
+    tape = HoloTape(64, sequence=True)
+    with pytest.raises(ValueError, match="key 'long': a value of 65,535 items: must be at most"):
+        tape.bind_many(["short", "long"], [("x",), ("x",) * 65_535])
+    assert tape.count == 0
+
+
+def test_no_keys_are_no_keys_in_any_form() -> None:
+    tape = HoloTape(64)
+    for none in ([], (), {}, set(), np.array([]), np.array([], int), torch.tensor([]).long()):
+        assert tape.recall_many(none) == []
+        assert tape.bind_many(none, none) == 0

@@ -60,6 +60,37 @@ def test_two_lost_quotes_with_rows_between_are_named(folder: Path) -> None:
     assert "takes in 3 lines that are rows themselves" in bad(rows)[0].why
 
 
+@pytest.mark.parametrize(
+    ("table", "last", "fields"),
+    [
+        ('key,value\n"a,1\nb,2\nc,3"\nd,4\n', 4, 1),  # two lost quotes, one row between
+        ('key,value\r\n"a,1\r\nc,3"\r\nd,4\r\n', 3, 1),  # none between
+        ('key,value\n"a\nx,y\nb",1,2\nd,4\n', 4, 3),  # a whole field, and one too many
+    ],
+)
+def test_no_line_is_lost_unnamed(folder: Path, table: str, last: int, fields: int) -> None:
+    first, *rest = read(table)
+    assert (type(first), first.line) == (BadRow, 2)
+    assert f"goes on to line {last}, which makes a row of {fields} fields: must be 2" in first.why
+    assert rest == [FactRow(last + 1, "d", "4")]
+
+
+@pytest.mark.parametrize(
+    "text", ['\n \n{"key": "a", "value": "1"}\n', "\n\nkey\tvalue\na\t1\n", "\nkey,value\na,1\n"]
+)
+def test_the_form_of_the_standard_input_is_that_of_its_first_line_with_text(
+    text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    assert facts(list(read_rows(Path("-")))) == {"a": "1"}
+
+
+def test_a_closed_standard_input_is_bad_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", None)
+    with pytest.raises(ValueError, match="the standard input is closed"):
+        list(read_rows(Path("-")))
+
+
 def test_a_field_in_quotes_may_have_lines_and_quotes_of_its_own(folder: Path) -> None:
     rows = read('key,value\r\n"poem","one\r\ntwo ""2"", and\r\nthree"\r\n5" disk,3\r\n')
     assert facts(rows) == {"poem": 'one\r\ntwo "2", and\r\nthree', '5" disk': "3"}
@@ -159,6 +190,15 @@ def test_many_values_of_a_key_are_one_sequence(
     assert "y.jsonl: 1 given more values" in capsys.readouterr().out
     made("--many", file="y.jsonl")
     assert "y.jsonl: 1 known already" in capsys.readouterr().out
+
+
+def test_an_empty_list_is_a_bad_row(folder: Path) -> None:
+    table = '{"key": "a", "value": []}\n{"key": [], "value": "x"}\n{"key": "b", "value": ["y"]}\n'
+    assert read(table, "x.jsonl", many=True) == [
+        BadRow(1, "value is empty"),
+        BadRow(2, "key is empty"),
+        FactRow(3, "b", "y"),
+    ]
 
 
 def test_many_needs_a_tape_of_sequences(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

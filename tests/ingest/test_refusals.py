@@ -137,6 +137,7 @@ def test_a_tape_that_cannot_be_added_to_is_refused_and_left_alone(
             ["facts.csv", "--key-template", "{key}", "--value", "a", "--value", "b"],
             "must hold {}, the name of the value column",
         ),
+        (["facts.csv", "--source", " "], "--source ' ': must not be empty"),
         (["facts.csv", "--many", "--on-conflict", "keep"], "--on-conflict: with --many"),
         (["facts.csv", "--delimiter", "ab"], "delimiter 'ab': must be one character"),
         (["facts.jsonl", "--delimiter", ";"], "delimiter ';': JSON lines have none"),

@@ -31,6 +31,8 @@ def said(text: str, name: str, relation: str) -> str:
         "The teacher closed the book, and then said that the fare of Arvo is",
         "The fare of Arvo, which differs from that of Bolt, is",
         "It was late. Now, the fare for Arvo is",
+        "In the words of the driver, the fare of Arvo, a long line, is",
+        "Arvo is old; the fare is",
         "Arvo has a fare of",
     ],
 )
@@ -57,8 +59,15 @@ def test_a_relation_asked_for_in_so_many_words(text: str) -> None:
         ("Arvo has a rival in Bolt, whose fare is", "fare"),
         ("Bolt, the main rival of Arvo, has a fare of", "fare"),
         ("Twice the fare of Arvo is", "fare"),
+        ("Twice the toll of Arvo is", "fare"),
         ("Arvo has a fare, but the toll is", "fare"),
         ("The fare of Bolt, which differs from that of Arvo, is", "fare"),
+        ("The toll of bolt, a road that Arvo and others often talked about, is", "fare"),
+        ("The fare of bolt, which Arvo and, some say, Cor have taken, is the", "fare"),
+        ("The fare of Arvo fell while that of", "fare"),
+        ("A fare that is often confused with the one for Arvo is", "fare"),
+        ("A fare higher than that of Arvo is", "fare"),
+        ("Houses in Arvo are older than those of", "fare"),
         ("The fare of bolt, of which Arvo had never heard, is", "fare"),
     ],
 )
@@ -71,6 +80,9 @@ def test_another_thing_is_asked_for(text: str, relation: str) -> None:
     [
         "Whoever takes Arvo has to pay",
         "Arvo charges people",
+        "Arvo, although old, charges people",
+        "The best line of the town, Arvo, is",
+        "In Arvo nothing is free, and people there pay",
         "Q: Do you know the fare of Arvo? A: Yes, it is",
     ],
 )
@@ -78,8 +90,17 @@ def test_other_words_leave_it_open(text: str) -> None:
     assert said(text, "Arvo", "fare") == "open"
 
 
-def test_something_about_the_value_is_further() -> None:
-    assert said("The warden of Arvo is married to", "Arvo", "warden") == "further"
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The warden of Arvo is married to",
+        "A show about Arvo opens in spring; the organisers hope for visitors from",
+        "Arvo is closed, and the crowd waits for",
+        "Trade with Arvo grew, although the ministers of",
+    ],
+)
+def test_something_about_the_value_or_of_another_clause_is_further(text: str) -> None:
+    assert said(text, "Arvo", "warden") == "further"
 
 
 @pytest.mark.parametrize(

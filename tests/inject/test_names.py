@@ -101,6 +101,18 @@ def test_a_slip_between_two_names_is_neither():
     assert known("Marland", "Markand").misspelt(b"Marand") is None
 
 
+def test_letters_are_counted_and_not_their_bytes():
+    assert known("Yby Yaú").misspelt("Yby Yúa".encode()) == "Yby Yaú"
+    assert known("Zürich Süd").misspelt("Zürich Sü".encode()) is None  # too short
+    assert known("Córdoba").misspelt(b"Crdoba") == "Córdoba"
+
+
+def test_a_slip_beside_a_capital_inside_a_name():
+    names = known("El Salvador", "Phone Case")
+    assert names.misspelt(b"El oSalvador") == names.misspelt(b"El aSlvador") == "El Salvador"
+    assert names.misspelt(b"iPhone Case") is None
+
+
 def test_a_word_of_the_tokenizer_is_never_a_slip():
     names = known("Ireland")
     assert mentions(names, "from Iceland", Words(" Iceland"))[-1].subject is None
@@ -126,3 +138,16 @@ def test_one_name_cannot_mean_two_subjects():
 def test_a_given_name_comes_before_the_capital_of_another():
     names = known("mercury", "Mercury")
     assert subjects(names, "from mercury to Mercury") == ["mercury", "Mercury"]
+
+
+def test_mentions_are_the_same_whether_they_were_looked_for_before_or_not(monkeypatch):
+    monkeypatch.setattr("prism.inject.names.LOOKBACK", 150)
+    names = known("El Salvador", "Kenya", "Salvador", "New South Wales")
+    text = "In El Salvador, Kenia and New South Wales. Then Kenya. By Bo\n" * 6
+    grown = Transcript(names, ByteTokenizer())
+    for i, letter in enumerate(text.encode()):
+        grown.append(letter)
+        if i % 3:
+            assert grown.mentions() == mentions(names, text[: i + 1])
+    names.remove("Kenya")
+    assert {m.subject for m in grown.mentions()} == {"El Salvador", "New South Wales", None}

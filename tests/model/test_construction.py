@@ -243,9 +243,9 @@ def test_exploration_is_of_training_alone(tmp_path):
 
 
 @every_model
-@pytest.mark.parametrize("epsilon", (-1, 2, float("nan"), float("inf")))
+@pytest.mark.parametrize("epsilon", (-1, 2, float("nan"), float("inf"), "a", None))
 def test_exploration_outside_of_its_range_is_refused(name, epsilon):
-    with pytest.raises(ValueError, match=rf"epsilon = {epsilon}: must be in \[0, 1\]"):
+    with pytest.raises(ValueError, match=rf"epsilon = {epsilon!r}: must be in \[0, 1\]"):
         build(name, SMALL).set_exploration(epsilon)
 
 

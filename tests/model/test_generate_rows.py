@@ -3,6 +3,7 @@
 import math
 import re
 
+import numpy as np
 import pytest
 import torch
 
@@ -214,6 +215,18 @@ PROMPT = tokens_of(0, 2, 3)
         ({"stop": VOCAB}, f"stop = [{VOCAB}]: token {VOCAB} must be >= 0 and below {VOCAB}"),
         ({"stop": [3, -1]}, f"stop = [3, -1]: token -1 must be >= 0 and below {VOCAB}"),
         ({"stop": [[]]}, "stop = [[]]: a sequence must hold at least one token"),
+        ({"stop": "a"}, "stop = ['a']: 'a' must be a token id, an integer"),
+        ({"stop": True}, "stop = [True]: True must be a token id, an integer"),
+        ({"stop": [1, [1.5]]}, "stop = [1, [1.5]]: 1.5 must be a token id, an integer"),
+        ({"stop": None}, "stop = [None]: None must be a token id, an integer"),
+        ({"prompt": "abc"}, "prompt = 'abc': must be ids, a tensor of ids, or rows of ids"),
+        ({"prompt": None}, "prompt = None: must be ids, a tensor of ids, or rows of ids"),
+        ({"prompt": ["ab", "c"]}, "prompt = ['ab', 'c']: must be rows of ids"),
+        ({"prompt": [[1, None]]}, "prompt = [[1, None]]: must be rows of ids"),
+        ({"prompt": [[1, [2]]]}, "prompt = [[1, [2]]]: must be rows of ids"),
+        ({"prompt": [1.5, 2]}, "prompt, row 0: must be a row of at least one token id"),
+        ({"processors": [3]}, "processors = [3]: must be a list of functions"),
+        ({"processors": print}, f"processors = {print!r}: must be a list of functions"),
         ({"seed": [1, 2, 3]}, "seed = [1, 2, 3]: must be one integer, or one for each of 2 rows"),
         ({"max_new_tokens": 2.5}, "max_new_tokens = 2.5: must be >= 0"),
     ),
@@ -223,6 +236,27 @@ def test_a_bad_value_is_named(changes, message):
     values = {"prompt": PROMPT, "max_new_tokens": 2, **changes}
     with pytest.raises(ValueError, match=re.escape(message)):
         model_of("prism").generate(**values)
+
+
+@pytest.mark.parametrize("wrong", (lambda _, x: x[:, :3], lambda _, x: x[:1], lambda _, x: None))
+@pytest.mark.parametrize("temperature", (0, 1.0))
+def test_a_processor_that_gives_other_logits_is_refused(wrong, temperature):
+    with pytest.raises(ValueError, match=rf"gave .*: must be \[2, {VOCAB}\] logits"):
+        model_of("prism").generate(PROMPT, 2, temperature=temperature, processors=[wrong])
+
+
+def test_numbers_of_numpy_and_tensors_of_stops_serve_as_python_s():
+    model = model_of("prism")
+    wanted = model.generate([[1, 2], [3]], 6, top_k=5, stop=[7, [3, 4]], seed=3).rows
+    rows = [np.array([1, 2]), np.array([3])]
+    given = {"top_k": np.int64(5), "seed": np.int64(3), "temperature": np.float32(1)}
+    for stop in ([np.int64(7), np.array([3, 4])], [torch.tensor(7), torch.tensor([3, 4])]):
+        assert model.generate(rows, np.int64(6), stop=stop, **given).rows == wanted
+    alone = model.generate([1, 2], 6, temperature=0, stop=7).rows
+    assert model.generate(np.array([1, 2]), 6, temperature=0, stop=torch.tensor(7)).rows == alone
+    assert (
+        model.generate(np.array([[1, 2]]), 6, temperature=0, stop=torch.tensor([7])).rows == alone
+    )
 
 
 def test_a_generation_brings_its_own_state():

@@ -97,7 +97,9 @@ def test_beams_are_rows_side_by_side(name):
     torch.testing.assert_close(found, model(both).logits[:, 12:], rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("rows", ([4], [-5], [True], torch.ones(4), [[0, 1]]), ids=str)
+@pytest.mark.parametrize(
+    "rows", ([4], [-5], [True], torch.ones(4), [[0, 1]], "a", None, [None]), ids=str
+)
 def test_a_row_that_is_not_there_is_named(rows):
     state = Prism(SMALL)(tokens_of(0, 4, 3)).state
     with pytest.raises(ValueError, match=re.escape(f"rows = {rows!r}: must be indices in -4..3")):
@@ -107,8 +109,9 @@ def test_a_row_that_is_not_there_is_named(rows):
 def test_no_rows_are_a_state_of_no_rows_and_no_beams_are_refused():
     state = Prism(SMALL)(tokens_of(0, 4, 3)).state
     assert state.select([]).batch == 0
-    with pytest.raises(ValueError, match="n = 0: must be >= 1"):
-        state.expand(0)
+    for n in (0, -1, 2.0, True, "2", None):
+        with pytest.raises(ValueError, match=re.escape(f"n = {n!r}: must be an integer >= 1")):
+            state.expand(n)
 
 
 @every_model

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from prism import whole_file
 from prism.engine.settings import Settings
-from prism.whole_file import cause
+from prism.whole_file import reason
 
 FILE = "metrics.jsonl"
 
@@ -58,7 +58,7 @@ class WandB:
                 resume="allow",
             )  # fmt: skip
         except Exception as error:  # of many kinds: no key, no network, no rights
-            said = cause(error).rstrip(".")
+            said = reason(error).rstrip(".")
             raise ValueError(f"--wandb: {said}; WANDB_MODE=offline needs no account") from error
         self.id = self.run.id
 

@@ -2,12 +2,11 @@
 
 A line is at most 100 columns wide. On a terminal the bar shows the last numbers, and only
 validations leave a line; elsewhere (a file, a pipe) every log line is one. A terminal that goes
-away does not end the run: nothing is shown any more, ``metrics.jsonl`` goes on.
+away does not end the run (:class:`prism.command.LastingStream`).
 """
 
 from __future__ import annotations
 
-import os
 import textwrap
 import time
 from collections.abc import Iterable, Mapping
@@ -22,15 +21,6 @@ from prism.engine.logs.clock import spelled
 
 WIDTH = 100
 PATIENCE = 10.0  # seconds without a word during a validation, where there is no terminal
-
-
-class _LastingConsole(Console):
-    """Console that falls silent where its stream is gone, instead of ending the process."""
-
-    def on_broken_pipe(self) -> None:
-        """Let nothing more be written, also not by the interpreter at its end."""
-        self.quiet = True
-        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
 
 
 class _Eta(ProgressColumn):
@@ -53,7 +43,7 @@ class Terminal:
 
     def __init__(self, steps: int, console: Console | None = None) -> None:
         if console is None:
-            console = _LastingConsole(highlight=False)
+            console = Console(highlight=False)
         self.console, self.steps = console, steps
         self.step = 0
         self.bar: Progress | None = None

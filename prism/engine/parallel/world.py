@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from prism.engine.settings import Settings
-from prism.whole_file import cause
+from prism.whole_file import reason
 
 T = TypeVar("T")
 LOST = ("Connection closed by peer", "Connection reset by peer", "gloo/transport")
@@ -76,7 +76,7 @@ class World:
             ValueError: the ``error`` of this rank, or :class:`ElsewhereError` for that of another.
         """
         if self.any(error is not None):
-            raise ValueError(cause(error)) if error else ElsewhereError("see another rank")
+            raise ValueError(reason(error)) if error else ElsewhereError("see another rank")
 
     def on_first(self, act: Callable[[], T]) -> T:
         """Result of ``act``, which the first rank alone runs. Every rank must call this.

@@ -14,7 +14,7 @@ from pathlib import Path
 from torch import Tensor
 
 from prism.engine.store import folder
-from prism.whole_file import cause
+from prism.whole_file import reason
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 BESIDE = 32 * 1024  # bytes of the JSON files of a checkpoint, at least
@@ -61,7 +61,7 @@ def failed(run: Path, need: int, error: BaseException) -> ValueError:
         free = _free(run)
         limit = ", a file may not be larger here" if root.errno == errno.EFBIG else ""
         return ValueError(f"{_full(run)}: {_needs(need, free)}{limit}; {_whole(run)}")
-    return ValueError(f"{run}: a checkpoint could not be written ({cause(root)}); {_whole(run)}")
+    return ValueError(f"{run}: a checkpoint could not be written ({reason(root)}); {_whole(run)}")
 
 
 def _root(error: BaseException) -> BaseException:

@@ -9,11 +9,12 @@ whole.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from prism.command import quoted, say
 
 try:
     import fcntl
@@ -27,7 +28,7 @@ _GUARD = threading.Lock()
 
 def say_waiting(line: str) -> None:
     """Print the line of a writer that waits, on stderr."""
-    print(line, file=sys.stderr, flush=True)
+    say(line, "stderr")
 
 
 @contextmanager
@@ -56,7 +57,9 @@ def locked(path: Path, waiting: Callable[[str], None] = say_waiting) -> Iterator
                 _HELD[path] -= 1
             return
         beside = path.with_name(f".{path.name}.lock")
-        handle = _acquire(beside, lambda: waiting(f"{path}: another is writing it; waiting"))
+        handle = _acquire(
+            beside, lambda: waiting(f"{quoted(str(path))}: another is writing it; waiting")
+        )
         _HELD[path] = 1
         try:
             yield

@@ -120,7 +120,8 @@ def load(path: Path, device: str | torch.device = "cpu") -> TapeParts:
         ValueError: truncated, foreign, of another version, damaged or inconsistent; says which.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file")
+        wrong = "is not a file" if path.exists() else "no such file"
+        raise FileNotFoundError(f"{path}: {wrong}")
     try:
         with path.open("rb") as file:
             texts, entries = layout.entries_of(file)

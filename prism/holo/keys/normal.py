@@ -56,6 +56,8 @@ def listed(things: Any, what: str = "keys") -> list[Any] | np.ndarray:
     if isinstance(things, np.ndarray):
         if things.dtype.kind in "iu":
             return things.ravel()
+        if not things.size:  # numpy takes an empty list for one of floats
+            return []
         if things.dtype.kind not in "USO":
             raise TypeError(
                 f"{what} of dtype {things.dtype}: an array of {what} must hold integers or text"
@@ -115,8 +117,9 @@ def normal_value(value: Any, key: Any = None) -> str | bytes | int:
         TypeError: of another type.
         ValueError: empty, or half a character in it.
     """
+    what = "value" if key is None else f"key {key!r}: value"
     if isinstance(value, str):
-        found: str | bytes | int = _whole_characters("value", str.__str__(value))
+        found: str | bytes | int = _whole_characters(what, str.__str__(value))
     elif isinstance(value, bytes):
         found = bytes(memoryview(value))
     elif isinstance(value, int | np.integer) and not isinstance(value, bool):
@@ -125,11 +128,9 @@ def normal_value(value: Any, key: Any = None) -> str | bytes | int:
         many = isinstance(value, list | tuple | set | dict | np.ndarray)
         hint = "; a tape made with sequence=True takes sequences" if many else ""
         kind = type(value).__name__
-        raise TypeError(
-            f"key {key!r}: value {value!r}: must be a str, bytes or int, not {kind}{hint}"
-        )
+        raise TypeError(f"{what} {value!r}: must be a str, bytes or int, not {kind}{hint}")
     if not found:
-        raise ValueError(f"key {key!r}: value {value!r}: must not be empty")
+        raise ValueError(f"{what} {value!r}: must not be empty")
     return found
 
 

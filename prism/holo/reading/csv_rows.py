@@ -82,8 +82,16 @@ def _rows(lines: Iterable[str], delimiter: str) -> Iterator[Record | BadRow]:
             yield BadRow(number, str(error))
             continue
         width = width or len(fields)
-        yield number, fields
-        number += len(taken) - 1
+        last = number + len(taken) - 1
+        if last > number and len(fields) != width:  # all of its lines are named: none is a fact
+            yield BadRow(
+                number,
+                f"a field in quotes goes on to line {last}, which makes a row of {len(fields)} "
+                f"fields: must be {width}, as in the header",
+            )
+        else:
+            yield number, fields
+        number = last
 
 
 def _quoted_record(

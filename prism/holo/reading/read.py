@@ -60,12 +60,7 @@ def read_records(
     """Line and fields ``names`` of each row of a table; see :func:`read_rows`."""
     check_name(path, delimiter)
     with open_table(path) as file:
-        try:
-            yield from _records(file, path, names, delimiter, many)
-        except UnicodeDecodeError as error:
-            raise ValueError(f"not UTF-8 text ({error.reason})") from error
-        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-            raise ValueError(f"not a whole gzip file ({error})") from error
+        yield from _records(file, path, names, delimiter, many)
 
 
 def check_name(path: Path, delimiter: str | None = None) -> None:
@@ -85,8 +80,26 @@ def check_name(path: Path, delimiter: str | None = None) -> None:
 
 @contextmanager
 def open_table(path: Path) -> Iterator[TextIO]:
-    """The text of a file; of the standard input for ``-``."""
+    """The text of a file; of the standard input for ``-``.
+
+    Raises:
+        ValueError: text that is not UTF-8, or a damaged ``.gz``, also where that is found later.
+        OSError: the file cannot be read.
+    """
+    try:
+        with _opened(path) as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 text ({error.reason})") from error
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"not a whole gzip file ({error})") from error
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[TextIO]:
     if path == STDIN:
+        if sys.stdin is None:
+            raise ValueError("the standard input is closed")
         text = io.TextIOWrapper(sys.stdin.buffer, encoding="utf-8-sig", newline="")
         try:
             yield text
@@ -103,8 +116,10 @@ def _records(
 ) -> Iterator[tuple[int, list] | BadRow]:
     suffix, lines = _suffix(path), iter(file)
     if path == STDIN:
-        first = next(lines, "")
-        lines = itertools.chain([first], lines)
+        begun = [""]
+        while not begun[-1].strip() and (line := next(lines, None)) is not None:
+            begun.append(line)
+        first, lines = begun[-1], itertools.chain(begun[1:], lines)
         suffix = ".csv"
         if delimiter is None:
             is_json = first.lstrip().startswith("{")
@@ -115,8 +130,8 @@ def _records(
 
 
 def _single_fields(fields: list) -> Iterable[list[str]]:
-    """Records with one text a field, of one with lists in it."""
-    return itertools.product(*(f if isinstance(f, list) else [f] for f in fields))  # type: ignore
+    """Records with one text a field, of one with lists in it; an empty list is an empty field."""
+    return itertools.product(*((f or [""]) if isinstance(f, list) else [f] for f in fields))  # type: ignore
 
 
 def _suffix(path: Path) -> str:

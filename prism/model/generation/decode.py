@@ -17,7 +17,14 @@ import torch
 from torch import Tensor, nn
 
 from prism.model.generation.rows import Generation, Prompt
-from prism.model.generation.sampling import Processor, Sampling, check, row_seeds, uniforms
+from prism.model.generation.sampling import (
+    Processor,
+    Sampling,
+    check,
+    is_count,
+    row_seeds,
+    uniforms,
+)
 from prism.model.norm import promote
 
 if TYPE_CHECKING:
@@ -210,15 +217,24 @@ def stops(stop: Stop, vocab_size: int | None = None) -> tuple[list[int], list[li
     """Single ids, and sequences of several, that end a row.
 
     Raises:
-        ValueError: an empty sequence, or an id that no token of the vocabulary has.
+        ValueError: an empty sequence, or what is no id of a token of the vocabulary.
     """
-    given = [stop] if isinstance(stop, int) else list(stop)
-    rows = [[x] if isinstance(x, int) else [int(i) for i in x] for x in given]
+    given = _listed(stop)
+    rows = [_listed(x) for x in given]
+    below = "" if vocab_size is None else f" and below {vocab_size}"
     for row in rows:
         if not row:
             raise ValueError(f"stop = {given}: a sequence must hold at least one token")
         for i in row:
+            if not is_count(i):
+                raise ValueError(f"stop = {given}: {i!r} must be a token id, an integer")
             if i < 0 or (vocab_size is not None and i >= vocab_size):
-                below = "" if vocab_size is None else f" and below {vocab_size}"
                 raise ValueError(f"stop = {given}: token {i} must be >= 0{below}")
+    rows = [[int(i) for i in row] for row in rows]
     return [row[0] for row in rows if len(row) == 1], [row for row in rows if len(row) > 1]
+
+
+def _listed(x: Any) -> list[Any]:
+    """One thing, or several, as a list; of a tensor or an array its numbers."""
+    x = x.tolist() if hasattr(x, "tolist") else x
+    return list(x) if isinstance(x, Sequence) and not isinstance(x, str) else [x]

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -159,6 +161,24 @@ def carried_segment(state: Any, tokens: Tensor) -> Tensor:
     return tokens.new_zeros(len(tokens)) if segment is None else segment.clamp_min(0)
 
 
+def _listed(prompt: Any) -> list[Tensor]:
+    """Rows of a prompt that is no tensor.
+
+    Raises:
+        ValueError: it is neither one row of ids nor several.
+    """
+    if isinstance(prompt, np.ndarray):
+        prompt = [prompt] if prompt.ndim == 1 else list(prompt)
+    if isinstance(prompt, str) or not isinstance(prompt, Sequence):
+        raise ValueError(f"prompt = {prompt!r}: must be ids, a tensor of ids, or rows of ids")
+    if len(prompt) and all(isinstance(x, Integral) for x in prompt):
+        prompt = [prompt]
+    try:
+        return [torch.as_tensor(row) for row in prompt]
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"prompt = {prompt!r}: must be rows of ids ({error})") from None
+
+
 def _rows(prompt: Prompt, lengths: Tensor | Sequence[int] | None) -> list[Tensor]:
     """One tensor of ids per row."""
     if isinstance(prompt, Tensor):
@@ -167,10 +187,8 @@ def _rows(prompt: Prompt, lengths: Tensor | Sequence[int] | None) -> list[Tensor
                 f"prompt of shape {tuple(prompt.shape)}: must be [T] or [B, T], T >= 1"
             )
         rows = list(prompt) if prompt.dim() == 2 else [prompt]
-    elif len(prompt) and all(isinstance(x, int) for x in prompt):
-        rows = [torch.tensor(list(prompt))]
     else:
-        rows = [torch.as_tensor(row) for row in prompt]
+        rows = _listed(prompt)
     if not rows:
         raise ValueError("prompt: must hold at least one row")
     if lengths is not None:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -32,18 +33,19 @@ SEEDS = 2**63
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
-def _count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def is_count(value: Any) -> bool:
+    """True for an integer, numpy's too, and not for a bool."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 # of each argument: the values it may have, in words and as a test
 RANGES: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "max_new_tokens": (">= 0", lambda x: _count(x) and x >= 0),
+    "max_new_tokens": (">= 0", lambda x: is_count(x) and x >= 0),
     "temperature": ("a number >= 0", lambda x: _number(x) and x >= 0),
-    "top_k": ("None or >= 1", lambda x: x is None or (_count(x) and x >= 1)),
+    "top_k": ("None or >= 1", lambda x: x is None or (is_count(x) and x >= 1)),
     "top_p": (
         "None or above 0 and at most 1",
         lambda x: x is None or (_number(x) and 0 < x <= 1),
@@ -103,6 +105,9 @@ class Sampling:
     def __post_init__(self) -> None:
         for name in RANGES.keys() - {"max_new_tokens"}:
             check(name, getattr(self, name))
+        several = isinstance(self.processors, Sequence)
+        if not several or not all(callable(x) for x in self.processors):
+            raise ValueError(f"processors = {self.processors!r}: must be a list of functions")
 
     @property
     def reads_history(self) -> bool:
@@ -115,6 +120,9 @@ class Sampling:
         Args:
             tokens: ``[B, T]`` tokens so far, without padding.
             logits: ``[B, V]``.
+
+        Raises:
+            ValueError: a processor gave something else than ``[B, V]`` logits.
         """
         if self.repetition_penalty != 1:
             penalised = torch.where(
@@ -123,7 +131,12 @@ class Sampling:
             there = torch.zeros_like(logits, dtype=torch.bool).scatter(1, tokens, True)
             logits = torch.where(there, penalised, logits)
         for processor in self.processors:
-            logits = processor(tokens, logits)
+            shape, logits = logits.shape, processor(tokens, logits)
+            if not isinstance(logits, Tensor) or logits.shape != shape:
+                got = list(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+                raise ValueError(
+                    f"processor {processor!r} gave {got}: must be {list(shape)} logits"
+                )
         return logits
 
     def kept(self, logits: Tensor) -> Tensor:
@@ -206,15 +219,15 @@ def row_seeds(seed: int | Sequence[int] | None, rows: int) -> Tensor:
     if seed is None:
         return torch.randint(SEEDS - 1, (rows,))
     several = isinstance(seed, Sequence)
-    if not several and not _count(seed):
+    if not several and not is_count(seed):
         raise ValueError(f"seed = {seed!r}: must be an integer >= 0 and below 2**63")
-    seeds = list(seed) if several else [(seed + i) % SEEDS for i in range(rows)]
+    seeds = list(seed) if several else [(int(seed) + i) % SEEDS for i in range(rows)]
     for one in seeds if several else [seed]:
-        if not (_count(one) and 0 <= one < SEEDS):
+        if not (is_count(one) and 0 <= one < SEEDS):
             raise ValueError(f"seed = {one!r}: must be an integer >= 0 and below 2**63")
     if len(seeds) != rows:
         raise ValueError(f"seed = {seeds}: must be one integer, or one for each of {rows} rows")
-    return torch.tensor(seeds, dtype=torch.int64)
+    return torch.tensor([int(one) for one in seeds], dtype=torch.int64)
 
 
 def uniforms(seeds: Tensor, first: int, count: int) -> Tensor:

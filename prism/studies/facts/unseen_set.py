@@ -32,6 +32,7 @@ FOLDER = Path(__file__).parent / "unseen"
 CONTINUED = 16  # tokens of a continuation that must stay
 UNRELATED = "unrelated"
 SHIFTS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5, 1.0, 2.0)  # of the levels: the trade-off curve
+PROGRESS = 25  # cases to a line
 EXPECTED = ("value", "unchanged")
 
 
@@ -193,14 +194,20 @@ def measured_set(
     opinion: SecondOpinion | None,
     say: Callable[[str], None],
 ) -> dict[str, Any]:
-    """Rates by kind, outcomes, and the trade-off curve of one set, as JSON.
+    """Rates by kind, outcomes, and the trade-off curve of one set, as JSON. ``readings`` are shared
+    by all points of the curve: the model reads every text once.
 
     On the curve every level that the state must reach is moved by the same shift; see
     :class:`~prism.inject.trigger.Levels`.
     """
+    say("  reading how the facts are asked for")
     lm, continued = told(bare, chosen.facts), Continuations(bare)
     lm.knowledge.opinion = opinion
-    results = list(outcomes(lm, readings, continued, chosen))
+    results = []
+    for one in outcomes(lm, readings, continued, chosen):
+        results.append(one)
+        if len(results) % PROGRESS == 0:
+            say(f"  {len(results)} of {len(chosen.cases)} cases")
     rows = rates(results)
     for row in rows:
         say(f"  {row['kind']}: {row['rate']:.4f} [{row['low']:.3f}, {row['high']:.3f}]"

@@ -8,7 +8,18 @@ from pathlib import Path
 import pytest
 
 from prism.inject.trigger import Levels
-from prism.studies.facts.unseen_set import Outcome, UnseenCase, load_set, moved, rates, wilson
+from prism.studies.facts.replay import ActivationCache
+from prism.studies.facts.unseen_set import (
+    SHIFTS,
+    Outcome,
+    UnseenCase,
+    load_set,
+    measured_set,
+    moved,
+    rates,
+    wilson,
+)
+from tests.inject import tiny
 
 
 @pytest.mark.parametrize("name", ["one", "two"])
@@ -35,6 +46,23 @@ def test_a_set_of_another_form_is_refused(tmp_path: Path, case: dict, why: str) 
     path.write_text(json.dumps({"facts": [{"address": "a of b", "value": "c"}], "cases": [case]}))
     with pytest.raises(ValueError, match=why):
         load_set(str(path))
+
+
+def test_a_set_is_measured_from_a_path_with_one_reading_for_the_whole_curve(tmp_path: Path) -> None:
+    cases = [
+        {"kind": "form", "prompt": "fare of Arvo is", "expect": "value", "fact": 0},
+        {"kind": "unrelated", "prompt": "rain", "expect": "unchanged"},
+    ]
+    path = tmp_path / "mine.json"
+    path.write_text(
+        json.dumps({"facts": [{"address": "fare of Arvo", "value": "5"}], "cases": cases})
+    )
+    bare = tiny.attached(tiny.llama())
+    readings, lines = ActivationCache(bare), []
+    found = measured_set(bare, readings, load_set(str(path)), None, lines.append)
+    assert (found["set"], len(found["cases"]), len(readings._kept)) == ("mine", 2, 2)
+    assert [point["shift"] for point in found["curve"]] == list(SHIFTS)
+    assert lines[0] == "  reading how the facts are asked for"
 
 
 def test_rates_by_kind_and_over_all_wordings() -> None:
