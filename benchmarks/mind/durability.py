@@ -82,7 +82,7 @@ class Promise:
 
 
 def promised(logs: list[Path]) -> Promise:
-    """What the writers reported."""
+    """Reports of all writers, read from their logs."""
     last: dict[str, str] = {}
     waits, moments = [], []
     for log in logs:
