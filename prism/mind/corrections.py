@@ -9,6 +9,7 @@ its write-ahead log.
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from prism.mind.ledger import Operation, Statement
@@ -114,8 +115,7 @@ def accept(kb: KnowledgeBase, number: int) -> Added:
         KeyError: no such statement waits.
     """
     said = _take(kb, number)
-    user = Source("user", said.source.uri, said.source.line, said.source.text)
-    return kb.add_many([Statement(said.subject, said.relation, said.object, user)])[0]
+    return kb.add_many([replace(said, source=replace(said.source, kind="user"))])[0]
 
 
 def reject(kb: KnowledgeBase, number: int) -> None:

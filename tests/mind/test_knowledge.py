@@ -69,6 +69,13 @@ def test_a_file_does_not_override_a_user_but_waits(kb):
     assert objects(kb.get("Freedonia", "capital")) == ["Mallory"] and kb.pending() == []
 
 
+def test_an_accepted_statement_keeps_the_time_for_which_it_holds(kb):
+    kb.add("Rufus", "office", "clerk", source=USER)
+    number = kb.add("Rufus", "office", "president", source=FILE, valid_from=100.0).pending
+    fact = kb.accept(number).fact
+    assert (fact.object, fact.valid_from, fact.source.kind) == ("president", 100.0, "user")
+
+
 def test_a_rejected_statement_is_gone(kb):
     kb.add("Freedonia", "capital", "Fredville", source=USER)
     number = kb.add("Freedonia", "capital", "Mallory", source=FILE).pending
