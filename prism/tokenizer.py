@@ -1,4 +1,4 @@
-"""``python -m prism.tokenizer``: ``train`` a byte-level BPE on one's own text, or ``cut`` a large one.
+"""``python -m prism.tokenizer``: ``train`` a byte-level BPE on one's own text, or ``cut`` one.
 
 In training, digits stay single, and documents that are held out from training a model are not seen
 here either. A tokenizer that is cut keeps the first merges of a teacher's, so that what the teacher

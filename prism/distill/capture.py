@@ -96,8 +96,8 @@ def capture(job: Job, teacher: Teacher, folder: Path, say: Say = say) -> dict[st
 
 
 def documents(job: Job, teacher: Teacher) -> Iterator[Encoded]:
-    """The documents of the job in order, those of each source to its share of the tokens; with
-    every document goes the next, so that no source is cut within one."""
+    """The documents of the job in order; those of each source until they reach its share of the
+    tokens, so none is cut."""
     total = sum(s.weight for s in job.mix.sources)
     for weighted in job.mix.sources:
         budget = None if job.tokens is None else job.tokens * weighted.weight / total
@@ -146,8 +146,9 @@ def _begin(job: Job, teacher: Teacher, folder: Path) -> tuple[dict[str, Any], Co
         manifest = read_manifest(folder)
         for name, value in {**wanted, "asked": asked}.items():
             if name != "complete" and manifest.get(name) != value:
-                raise ValueError(f"--out {folder}: holds a store with {name} = {manifest.get(name)}: "
-                                 f"must be {value} to go on, or another folder")  # fmt: skip
+                there = manifest.get(name)
+                raise ValueError(f"--out {folder}: holds a store with {name} = {there}: must be "
+                                 f"{value} to go on, or another folder")  # fmt: skip
         path = folder / TABLES
         tables = path.read_bytes() if path.is_file() else b""
         if digest(tables) != manifest["codec"]["tables"]:

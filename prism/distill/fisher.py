@@ -34,7 +34,8 @@ from prism.distill.codec import States, log_probabilities, measure
 
 INSTALL = "codec fisher needs the package constriction: pip install 'prism-lm[distill]'"
 FITTED = 0.75  # share of the sample that transform and tables are fitted on; the rest is for KL
-SEARCHES = 12  # halvings of the range of the step
+ROUNDS = 3  # corrections of the step
+AIM = 0.98  # of the bound
 RANGE = 1.5  # values beyond so many times the largest of the sample are written apart
 PRIOR = 0.02  # weight of the smooth prior of a table, as a share of the counts
 CHUNK = 512  # states whose logits are held at once
@@ -136,28 +137,24 @@ def fit(states: States, head: Tensor, max_kl: float) -> FisherCodec:
         ValueError: constriction is missing, the sample is too small, or no step is small enough.
     """
     constriction()
-    n, width = states.shape
-    cut = int(n * FITTED)
+    n, cut = len(states), int(len(states) * FITTED)
     if cut < 8 or n - cut < 8:
         raise ValueError(f"codec fisher: {n:,} states to fit on: must be more; give more text")
     sample, rest = states[:cut], states[cut:]
     mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
     forward, inverse = _transform(sample - mean, head, mean)
-    low, high = np.log(1e-4), np.log(1.0)  # of the step
-    for _ in range(SEARCHES):
-        middle = np.exp((low + high) / 2)
-        q = np.rint((rest - mean) @ (forward / middle))
-        decoded = (q @ (inverse * middle) + mean).astype(np.float32)
-        error = _mean_kl(rest, decoded, head)
-        low, high = (np.log(middle), high) if error <= max_kl else (low, np.log(middle))
-    step = np.exp(low)
+    step = float(np.sqrt(24 * max_kl / states.shape[1]))
+    for _ in range(ROUNDS):  # KL grows with the square of the step
+        q = np.rint((rest - mean) @ (forward / step))
+        error = _mean_kl(rest, (q @ (inverse * step) + mean).astype(np.float32), head)
+        step *= float(np.sqrt(AIM * max_kl / error))
     scaled = (forward / step).astype(np.float32), (inverse * step).astype(np.float32)
     q = np.rint((sample - mean) @ scaled[0]).astype(np.int64)
     largest, counts = _frequencies(q)
     codec = FisherCodec(mean, *scaled, largest, counts)
-    if (error := _mean_kl(rest, codec.decode(codec.encode(rest), len(rest)), head)) > 1.05 * max_kl:
-        raise ValueError(f"codec fisher: KL {error:.2g} nats at the smallest step: must be at most "
-                         f"{max_kl:g}")  # fmt: skip
+    if (error := _mean_kl(rest, codec.decode(codec.encode(rest), len(rest)), head)) > max_kl:
+        raise ValueError(f"codec fisher: KL {error:.2g} nats : must be at most {max_kl:g}; "
+                         "another bound, or more text, may do")  # fmt: skip
     return codec
 
 
