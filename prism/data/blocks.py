@@ -16,7 +16,7 @@ import mmap
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -88,18 +88,32 @@ class Shards:
             ValueError: its checksum is wrong; names shard, block and byte.
         """
         place = self.places[index]
-        raw = memoryview(self.maps[place.shard])[place.begin : place.begin + place.length]
-        _, crc, head, _ = HEAD.unpack_from(raw)
-        if zlib.crc32(raw[12:]) != crc:
-            path = shard_path(self.folder, place.shard)
-            raise ValueError(f"{_at(path, place.number, place.begin)} is damaged: its checksum is "
-                             f"{zlib.crc32(raw[12:]):08x}: must be {crc:08x}")  # fmt: skip
-        header = json.loads(bytes(raw[HEAD.size : HEAD.size + head]))
-        sections, at = {}, HEAD.size + head
-        for name, size in header["sections"].items():
-            sections[name] = raw[at : at + size]
-            at += size
-        return Block(header, sections)
+        return _opened(shard_path(self.folder, place.shard), self.maps[place.shard], place)
+
+
+def read_blocks(path: Path) -> Iterator[Block]:
+    """The blocks of one file.
+
+    Raises:
+        ValueError: one is damaged or cut off; names block and byte.
+    """
+    raw = _mapped(path)
+    for place in _places(path, raw, 0):
+        yield _opened(path, raw, place)
+
+
+def _opened(path: Path, whole: Any, place: Place) -> Block:
+    raw = memoryview(whole)[place.begin : place.begin + place.length]
+    _, crc, head, _ = HEAD.unpack_from(raw)
+    if zlib.crc32(raw[12:]) != crc:
+        raise ValueError(f"{_at(path, place.number, place.begin)} is damaged: its checksum is "
+                         f"{zlib.crc32(raw[12:]):08x}: must be {crc:08x}")  # fmt: skip
+    header = json.loads(bytes(raw[HEAD.size : HEAD.size + head]))
+    sections, at = {}, HEAD.size + head
+    for name, size in header["sections"].items():
+        sections[name] = raw[at : at + size]
+        at += size
+    return Block(header, sections)
 
 
 def _mapped(path: Path) -> Any:

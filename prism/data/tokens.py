@@ -131,6 +131,11 @@ class FileTokenizer:
     def piece(self, token: int) -> bytes:
         return bytes_of_piece(self._inner.id_to_token(token))
 
+    def special(self, name: str) -> int | None:
+        """The id of a special token; None if there is none of that name."""
+        found = self._inner.token_to_id(name)
+        return found if found is not None and self.byte_lengths[found] == 0 else None
+
     def fingerprint(self) -> str:
         return self._digest
 

@@ -3,6 +3,7 @@ names what is wrong with it."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import shutil
@@ -81,8 +82,6 @@ def test_a_store_cut_off_anywhere_goes_on_to_the_same_bytes(
 
 def begun(manifest: str) -> str:
     """The manifest as it was before the first block."""
-    import json
-
     values = json.loads(manifest)
     late = ("documents", "tokens", "text_bytes", "bytes", "hidden_bytes", "measured", "shards")
     return json.dumps({k: v for k, v in values.items() if k not in late} | {"complete": False})
@@ -93,12 +92,10 @@ def test_ten_kills_at_random_moments_leave_the_bytes_of_an_uninterrupted_run(
     world: World, tmp_path: Path
 ) -> None:
     command = [sys.executable, "-m", "prism.distill", *capture_flags(world, tmp_path / "store")]
-    slow = {**os.environ, "PRISM_TEST": "1"}
     chance = random.Random(3)
     killed = 0
     for _ in range(10):
-        process = subprocess.Popen(command, env=slow, stderr=subprocess.DEVNULL,
-                                   stdout=subprocess.DEVNULL)  # fmt: skip
+        process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         begin = time.monotonic()
         shard = shard_path(tmp_path / "store", 0)
         while not shard.exists() and process.poll() is None and time.monotonic() - begin < 60:
@@ -159,15 +156,13 @@ def test_a_text_that_the_tokenizer_would_lose_is_refused_with_document_and_byte(
 ) -> None:
     teacher = tmp_path / "teacher"
     shutil.copytree(world.teacher, teacher)
-    import json
-
     file = teacher / "tokenizer.json"
     values = json.loads(file.read_text("utf-8"))
     merges = {part for merge in values["model"]["merges"] for part in merge}
     character = chr(0x100 + 4)  # of byte 4
     assert character not in merges
     values["model"]["vocab"] = {
-        piece: i for piece, i in values["model"]["vocab"].items() if piece != character
+        "never" if piece == character else piece: i for piece, i in values["model"]["vocab"].items()
     }
     file.write_text(json.dumps(values), "utf-8")
     text = tmp_path / "text.txt"
