@@ -74,3 +74,19 @@ def capture_flags(w: World, out: Path, *more: str) -> list[str]:
     """The command line of a capture of the text."""
     flags = ["capture", "--teacher", str(w.teacher), "--data", f"file:{w.text}", "--out", str(out)]
     return [*flags, "--context", "64", *more]
+
+
+@pytest.fixture(scope="session")
+def answers(world: World) -> Path:
+    """Answers of the teacher with its top 20, as JSON lines."""
+    prompts = world.root / "prompts.txt"
+    prompts.write_text("".join(f"What about {i} of the plains?\n" for i in range(14)), "utf-8")
+    out = world.root / "answers.jsonl"
+    assert main(generate_flags(world, out)) == 0
+    return out
+
+
+def generate_flags(w: World, out: Path) -> list[str]:
+    """The command line of generation."""
+    flags = ["generate", "--teacher", str(w.teacher), "--prompts", str(w.root / "prompts.txt")]
+    return [*flags, "--out", str(out), "--top-k", "20", "--max-tokens", "12", "--seed", "3"]
