@@ -59,7 +59,7 @@ def _add_capture(p: argparse.ArgumentParser) -> None:
     p.add_argument("--codec", choices=CODECS, default="fp16", help="default fp16")
     p.add_argument("--tokens", type=int, metavar="N", help="of the teacher, about; default all")
     p.add_argument("--context", type=int, default=1024, metavar="N", help="tokens of a window")
-    p.add_argument("--max-kl", type=float, default=6e-4, metavar="NATS", help="codec fisher")
+    p.add_argument("--max-kl", type=float, default=6.8e-4, metavar="NATS", help="codec fisher")
     p.add_argument("--calibration", type=int, default=8192, metavar="N", help="codec fisher")
 
 

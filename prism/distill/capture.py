@@ -59,7 +59,7 @@ class Job:
     tokens: int | None
     context: int
     shard_bytes: int = SHARD_BYTES
-    max_kl: float = 8e-4
+    max_kl: float = 6.8e-4
     calibration: int = 8192
 
 

@@ -33,6 +33,7 @@ from torch import Tensor
 from prism.distill.codec import States, log_probabilities, measure
 
 INSTALL = "codec fisher needs the package constriction: pip install 'prism-lm[distill]'"
+JUDGED = 768  # states at most that KL is measured on
 FITTED = 0.75  # share of the sample that transform and tables are fitted on; the rest is for KL
 ROUNDS = 3  # corrections of the step
 AIM = 0.98  # of the bound
@@ -140,7 +141,7 @@ def fit(states: States, head: Tensor, max_kl: float) -> FisherCodec:
     n, cut = len(states), int(len(states) * FITTED)
     if cut < 8 or n - cut < 8:
         raise ValueError(f"codec fisher: {n:,} states to fit on: must be more; give more text")
-    sample, rest = states[:cut], states[cut:]
+    sample, rest = states[:cut], states[cut:][:JUDGED]
     mean = sample.mean(axis=0, dtype=np.float64).astype(np.float32)
     forward, inverse = _transform(sample - mean, head, mean)
     step = float(np.sqrt(24 * max_kl / states.shape[1]))
