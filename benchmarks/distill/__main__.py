@@ -158,8 +158,8 @@ def columns(b: Bench) -> dict[str, Any]:
     except ImportError:
         tell("zstd -19 is left out: pip install zstandard")
     parts = {k: len(v) / tokens for k, v in sections.items()}
-    return {"tokens": tokens, **summary(records), "bytes": {k: v / tokens for k, v in sizes.items()},
-            "columns": parts, "header": header}  # fmt: skip
+    each = {form: size / tokens for form, size in sizes.items()}
+    return {**summary(records), "bytes": each, "columns": parts, "header": header}
 
 
 def leak(b: Bench) -> list[dict[str, Any]]:

@@ -33,7 +33,7 @@ from prism.data.blocks import Block, packed, read_blocks
 from prism.distill.records import Record
 
 TOKENS = 65_536  # of a block, about
-FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 0, "pb": 0}]
+SMALLEST, LARGEST = 1 << 12, 1 << 26  # bytes of the dictionary of xz
 WIDTHS = {"bf16": "<u2", "fp32": "<u4", "fp64": "<u8"}
 
 
@@ -160,11 +160,14 @@ def decoded(block: Block) -> Iterator[Record]:
 
 
 def _squeezed(part: bytes) -> bytes:
-    return lzma.compress(part, lzma.FORMAT_RAW, filters=FILTERS)
+    size = min(max(len(part), SMALLEST), LARGEST)  # no larger: its memory is cleared every time
+    effort = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": size}
+    plain = {"lc": 0, "lp": 0, "pb": 0}  # a byte of a plane says little about the next
+    return lzma.compress(part, check=lzma.CHECK_NONE, filters=[effort | plain])
 
 
 def _opened(part: memoryview) -> bytes:
-    return lzma.decompress(bytes(part), lzma.FORMAT_RAW, filters=FILTERS)
+    return lzma.decompress(bytes(part))
 
 
 def planes(values: NDArray[Any]) -> bytes:

@@ -163,7 +163,7 @@ def records(draw: st.DrawFn) -> list[Record]:
 
 
 @given(records())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_columns_are_lossless_for_ids_of_any_width_ties_and_any_floats(
     tmp_path_factory: pytest.TempPathFactory, found: list[Record]
 ) -> None:
