@@ -89,4 +89,4 @@ def answers(world: World) -> Path:
 def generate_flags(w: World, out: Path) -> list[str]:
     """The command line of generation."""
     flags = ["generate", "--teacher", str(w.teacher), "--prompts", str(w.root / "prompts.txt")]
-    return [*flags, "--out", str(out), "--top-k", "20", "--max-tokens", "12", "--seed", "3"]
+    return [*flags, "--out", str(out), "--top-k", "20", "--max-tokens", "12", "--temperature", "4"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,7 @@ def test_draws_are_an_unbiased_estimate_of_the_gradient_of_full() -> None:
 
 
 def last_loss(out: Path) -> list[float]:
-    return [r["distance"] for r in read(out / "metrics.jsonl") if "distance" in r]
+    return [r["distance"] for r in read(out) if "distance" in r]
 
 
 @pytest.mark.parametrize("kind", ["full", "topk", "rs"])
@@ -87,8 +88,9 @@ def test_a_run_learns_from_the_store_and_resumes_to_the_bit(
 ) -> None:
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert run_scale.main(flags(world, whole, "--distill", kind)) == 0
-    assert run_scale.main([*flags(world, parts, "--distill", kind), "--steps", "3"]) == 0
-    assert run_scale.main(["--resume", str(parts), "--steps", "6"]) == 0
+    shutil.copytree(whole, parts)
+    shutil.rmtree(parts / "step-00000006")
+    assert run_scale.main(["--resume", str(parts)]) == 0
     for out in (whole, parts):
         assert all(0 < x < 10 for x in last_loss(out))
     same = [(out / "step-00000006").glob("*.safetensors") for out in (whole, parts)]
@@ -108,7 +110,7 @@ def test_micro_batches_change_nothing(world: World, tmp_path: Path) -> None:
 
 def test_most_positions_of_a_store_are_taught(world: World, tmp_path: Path) -> None:
     assert run_scale.main(flags(world, tmp_path / "run", "--distill", "full")) == 0
-    taught = [r["taught"] for r in read(tmp_path / "run" / "metrics.jsonl") if "taught" in r]
+    taught = [r["taught"] for r in read(tmp_path / "run") if "taught" in r]
     assert min(taught) > 0.6
 
 
