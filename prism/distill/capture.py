@@ -40,7 +40,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Job:
-    """What to capture.
+    """A capture to be made.
 
     Attributes:
         mix: the text.
@@ -245,7 +245,7 @@ def _measured(
 
 
 def _summary(shards: Shards) -> dict[str, Any]:
-    """What the manifest says of the shards."""
+    """Entries of the manifest on the shards."""
     headers = [shards.read(i).header for i in range(len(shards.places))]
     positions, kl, same, leading, led = (sum(h["measured"][i] for h in headers) for i in range(5))
     sizes = shards.sizes()
@@ -294,7 +294,7 @@ class Progress:
             self.say(self.line(now - self.begin, size))
 
     def line(self, seconds: float, size: int) -> str:
-        """How far it is."""
+        """One line: share done, tokens, bytes, speed, time to go."""
         speed = self.own / max(seconds, 1e-9)
         if self.total is None:
             return f"{self.tokens:,} tokens, {size:,} bytes, {speed:,.0f} tokens/s"

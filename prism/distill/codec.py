@@ -47,7 +47,7 @@ class Codec(Protocol):
         """The ``[n, D]`` states of those bytes."""
 
     def tables(self) -> bytes:
-        """What decoding needs besides, for the store; empty where it needs nothing."""
+        """Bytes that decoding needs besides, for the store; maybe none."""
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ Turns = Sequence[dict[str, str]]
 
 @dataclass(frozen=True)
 class Sampling:
-    """How answers are drawn.
+    """Settings of the draw of answers.
 
     Attributes:
         top_k: entries of every position.

@@ -119,7 +119,7 @@ class Marginaliser:
         return sums
 
     def prefix(self, sequence: tuple[int, ...]) -> Prefix:
-        """What begins with ``sequence``; maybe nothing."""
+        """The tokens that begin with ``sequence``; maybe none."""
         found = self._known.get(sequence)
         if found is None:
             found = self._known[sequence] = self._find(sequence)

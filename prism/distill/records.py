@@ -178,7 +178,7 @@ def _of_list(entries: list[Any], own: Record | None) -> Iterator[str]:
 
 
 def _of_text(record: Record, tokens: list[Any]) -> Iterator[tuple[int | None, str]]:
-    """Whether the tokens spell the answer; the last one may be the end of the turn."""
+    """Defects of the answer against its tokens, the last of which may be the end of the turn."""
     if not isinstance(record["messages"], list) or not record["messages"]:
         return
     content = record["messages"][-1].get("content")

@@ -1,4 +1,4 @@
-"""How close a student is to its teacher, and whether one can tell them apart by what they write.
+"""Distance of a student from its teacher, and a test that tells apart what the two write.
 
 On answers of the teacher to prompts that the student never saw, at every position of the student's
 own tokens, with t the teacher's distribution (:mod:`prism.distill.marginal`) and q the student's:

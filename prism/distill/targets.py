@@ -71,7 +71,7 @@ class StoreTargets:
         return ids, self.store.states(number), starts
 
     def row(self, document: Tensor, offset: Tensor) -> Iterator[Known]:
-        """What is known of a row, document by document.
+        """Targets of a row, document by document.
 
         Args:
             document: ``[T]`` int64, hash of the document of each token.
