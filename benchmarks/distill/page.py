@@ -10,7 +10,7 @@ from typing import Any
 
 from benchmarks.page.command import RESULTS, ROOT
 from prism.command import Parser
-from prism.whole_file import write
+from prism.whole_file import reason, write
 
 PAGE = ROOT / "docs" / "DISTILL.md"
 BLOCK = "<!-- {name}:begin -->\n{text}\n<!-- {name}:end -->"
@@ -23,7 +23,10 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--check", action="store_true", help="only say whether the page is right")
     args = p.parse_args(argv)
     before = PAGE.read_text("utf-8")
-    after = filled(before, json.loads(args.results.read_text("utf-8")))
+    try:
+        after = filled(before, json.loads(args.results.read_text("utf-8")))
+    except (OSError, ValueError) as error:
+        p.error(reason(error))
     if args.check:
         return int(before != after)
     write(PAGE, after)
