@@ -27,6 +27,7 @@ from prism.engine.loop.loss import token_losses
 from prism.model.protocol import LanguageModel
 
 PADDING = -1  # segment id
+ROOM = 2**16  # tokens that the documents in which validation ends may still have
 
 
 @dataclass(frozen=True)
@@ -47,8 +48,8 @@ class HeldOutText:
 
 
 def documents(mix: Mix, tokenizer: Tokenizer, skip: int, tokens: int) -> list[HeldOutText]:
-    """The held-out documents of ``mix`` after those in the first ``skip`` tokens, ``tokens`` in all
-    at most, those with something to score.
+    """The held-out documents of ``mix`` after those in the first ``skip`` tokens, about ``tokens``
+    in all, those with something to score.
 
     Validation during training reads the first ``skip`` tokens, and recipes and arms are chosen by
     it; what is reported is measured on documents that no choice has seen.
@@ -58,7 +59,7 @@ def documents(mix: Mix, tokenizer: Tokenizer, skip: int, tokens: int) -> list[He
     """
     seen = Counter(source for source, _, _ in held_out_documents(mix, tokenizer, skip))
     found = []
-    for source, ids, targets in held_out_documents(mix, tokenizer, skip + tokens):
+    for source, ids, targets in held_out_documents(mix, tokenizer, skip + ROOM + tokens):
         if seen[source] > 0:
             seen[source] -= 1
             continue
