@@ -10,8 +10,7 @@ run (:mod:`benchmarks.real_text.documents`).
 
 Each run is a call of ``python -m prism.run_scale`` into a folder of ``--work``; an interrupted
 benchmark started again with the same ``--work`` goes on where it stopped. The text is any mix of
-the trainer, one kind of text a file: technical (docs/DATA.md, "Real English without a hub"), and
-prose with ``--out benchmarks/results/real_text_prose.json``.
+the trainer, one kind of text a file: benchmarks/README.md has a technical one and prose.
 """
 
 from __future__ import annotations
