@@ -1,4 +1,4 @@
-"""Dropout: of every branch and of the embedded tokens, while training, from the global generator."""
+"""Dropout of every branch and of the embedded tokens, while training, from the global generator."""
 
 from __future__ import annotations
 
