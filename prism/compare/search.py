@@ -20,6 +20,7 @@ arms are not searched. So the price of strong arms and warm-ups is paid where th
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 
@@ -49,8 +50,13 @@ def rank(runs: Sequence[Run]) -> Rank:
 
 
 def best_measured(measured: Measured) -> Recipe:
-    """The best recipe; among equals the one of the lowest rate, warm-up and dropout."""
-    return min(sorted(measured), key=lambda recipe: rank(measured[recipe]))
+    """The best recipe; among equals the one nearest to the start, so that equals end a search."""
+
+    def key(recipe: Recipe) -> tuple[Rank, float, Recipe]:
+        away = abs(math.log2(recipe.lr / START.lr)) + abs(recipe.warm_up - START.warm_up)
+        return rank(measured[recipe]), away + recipe.dropout, recipe
+
+    return min(measured, key=key)
 
 
 def at_ceiling(runs: Iterable[Run]) -> bool:

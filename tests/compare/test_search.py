@@ -58,6 +58,14 @@ def test_it_finds_the_best_however_far_and_both_neighbours_have_been_tried(
         assert {recipe.dropout for recipe in measured} == {0.0}
 
 
+def test_equals_end_the_search_where_it_began() -> None:
+    measured: dict[Recipe, list[dict]] = {}
+    while wanted := next_recipes(measured, True):
+        measured |= {recipe: [run(job())] for recipe in wanted}
+    assert best_measured(measured) == START
+    assert len(measured) == 6  # itself, two rates, two warm-ups, one dropout
+
+
 def test_rates_have_two_neighbours_but_at_the_ends_of_what_is_sane() -> None:
     assert [r.lr for r in neighbours(Recipe(4e-3), "lr")] == [2e-3, 8e-3]
     assert [r.lr for r in neighbours(Recipe(FASTEST), "lr")] == [FASTEST / 2]
