@@ -97,22 +97,23 @@ def encoded(records: list[Record]) -> tuple[dict[str, Any], dict[str, bytes]]:
         strings[t["generated_token_id"]] = t["generated_token"]
         strings |= {e["token_id"]: e["token"] for e in t["top_k"]}
     known, counts = np.unique(np.concatenate([ids.ravel(), own[apart]]), return_counts=True)
-    listed = known[np.argsort(-counts, kind="stable")]
-    place = np.empty(int(known.max()) + 1, np.int64)
-    place[listed] = np.arange(len(listed))
+    if known[-1] >= 1 << 32:
+        raise ValueError(f"id {known[-1]}: must be below 2**32")
+    frequent = np.argsort(-counts, kind="stable")
+    listed, place = known[frequent], np.argsort(frequent)
     rest = [{key: v for key, v in r.items() if key != "token_logprobs"} for r in records]
     order = _ordinal(logs, kind)
     header = {"tokens": len(tokens), "k": k, "logs": kind, "ids": "<u2" if len(listed) <= 1 << 16
               else "<u4"}  # fmt: skip
     parts = {
-        "rest": "\n".join(json.dumps(r, ensure_ascii=False) for r in rest).encode(),
-        "strings": json.dumps([strings[int(i)] for i in listed], ensure_ascii=False).encode(),
+        "rest": "\n".join(map(json.dumps, rest)).encode(),
+        "strings": json.dumps([strings[int(i)] for i in listed]).encode(),
         "listed": planes(listed.astype("<u4")),
         "sizes": np.array([len(r["token_logprobs"]) for r in records], "<u4").tobytes(),
-        "ids": planes(place[ids].astype(header["ids"])),
+        "ids": planes(place[np.searchsorted(known, ids)].astype(header["ids"])),
         "logs": planes(np.diff(order, axis=1, prepend=order[:, :1] * 0).astype(WIDTHS[kind])),
         "chosen": np.where(apart, k, there.argmax(axis=1)).astype("<u2").tobytes(),
-        "other_ids": planes(place[own[apart]].astype(header["ids"])),
+        "other_ids": planes(place[np.searchsorted(known, own[apart])].astype(header["ids"])),
         "other_logs": planes(_ordinal(own_logs[apart], kind).astype(WIDTHS[kind])),
     }
     return header, {name: _squeezed(part) for name, part in parts.items()}

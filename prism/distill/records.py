@@ -218,5 +218,9 @@ def validated(
 
 
 def written(record: Record) -> bytes:
-    """A record as a line, the way that :mod:`prism.distill.generate` writes it."""
-    return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+    """A record as a line, the way that :mod:`prism.distill.generate` writes it; in ASCII where it
+    holds half a character, which UTF-8 cannot write."""
+    try:
+        return json.dumps(record, ensure_ascii=False).encode() + b"\n"
+    except UnicodeEncodeError:
+        return json.dumps(record).encode() + b"\n"
