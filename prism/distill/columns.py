@@ -185,7 +185,8 @@ def unplaned(raw: bytes, kind: str) -> NDArray[Any]:
 
 
 def _narrowest(values: NDArray[np.float64]) -> str:
-    single = values.astype(np.float32)
+    with np.errstate(over="ignore"):  # what is too large for fp32 becomes infinite, and differs
+        single = values.astype(np.float32)
     if not np.array_equal(single.astype(np.float64), values):
         return "fp64"
     return "fp32" if (single.view(np.uint32) & 0xFFFF).any() else "bf16"
