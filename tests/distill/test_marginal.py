@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from math import log2
-
-import numpy as np
 import pytest
 import torch
 
 from prism.data.tokens import open_tokenizer
-from prism.distill.marginal import UNKNOWN, Marginaliser, student_pieces
-from prism.distill.store import Store
+from prism.distill.marginal import Marginaliser, student_pieces
 from tests.distill.conftest import CUT, World
 
 # of a teacher of tokens: a, b, c, ab, abc, ba, end
@@ -58,32 +54,16 @@ def test_targets_are_distributions(seed: int) -> None:
     assert (targets >= 0).all()
 
 
-def measured(world: World, name: str, naive: bool) -> tuple[float, float]:
-    """Bits a byte of teacher and targets over text that the teacher generated itself, so that its
-    distribution is the truth and nothing can be better."""
-    teacher, student = world.open(), open_tokenizer(name)
-    pieces = student_pieces(teacher.tokenizer, student)
-    m = Marginaliser(pieces, student.vocab_size, teacher.head)
-    store = Store(world.store)
-    own = theirs = size = 0.0
-    for d in range(len(store)):
-        ids = store.ids(d).tolist()
-        sums = m.sums(store.states(d))
-        sums = np.concatenate([sums[:1], sums])
-        following = [x for v in ids[1:] for x in pieces[v]]
-        if naive:
-            targets, missing = zip(
-                *(m.targets([ids[i - 1], ids[i]], sums[i - 1 : i + 1], True)
-                  for i in range(1, len(ids))), strict=True)  # fmt: skip
-            targets, missing = torch.cat(targets), torch.cat(missing)
-        else:
-            targets, missing = m.targets(ids, sums, True)
-        q = targets[torch.arange(len(following)), torch.tensor(following)].double()
-        q = torch.where(missing > UNKNOWN, q * (1 - missing.double()), q)
-        own -= sum(log2(m.own(ids[i], sums[i])) for i in range(1, len(ids)))
-        theirs -= float(q.log2().sum())
-        size += sum(int(student.byte_lengths[x]) for x in following)
-    return own / size, theirs / size
+def test_the_naive_target_knows_that_a_token_ended_and_ours_does_not() -> None:
+    m, states, p = made_up(1, 2)
+    ids = [0, 2]  # a ended, c follows: "ab" and "abc" were possible until then
+    ours = m.targets(ids, m.sums(states), first=False)[0][0]
+    naive = m.targets(ids, m.sums(states), first=True)[0][0]
+    longer = (mass(p[0], (0, 1))) / mass(p[0], (0,))  # b goes on within the teacher's token
+    begins = float(p[0][0]) / mass(p[0], (0,)) * mass(p[1], (1,))
+    assert float(ours[1]) == pytest.approx(longer + begins, rel=1e-4)
+    assert float(naive[1]) == pytest.approx(mass(p[1], (1,)), rel=1e-4)
+    assert float(ours[2]) < float(naive[2])  # what did follow is not known to be free to follow
 
 
 def test_pieces_are_what_the_student_makes_of_any_text(world: World) -> None:
