@@ -161,6 +161,9 @@ class PrismConfig:
         router_topk: kinds that run per token; None = all of them (a soft mixture).
         always_on: kinds that are always among the ``router_topk``.
         neural_hidden: width of the neural expert; None = ``2 * d_model``.
+        neural_taps: tokens that the filter on the units of neural experts spans; 1 = no filter.
+        bus_reset: the time that passes on the bus depends on the token; False = a step per token.
+        token_skip: every block adds the token's embedding, weighed by channel, to the stream.
         symbolic: the symbolic expert.
         memory_layers: indices of the blocks that hold a memory expert; None = all.
         tie_embeddings: share the embedding with the output head.
@@ -170,6 +173,8 @@ class PrismConfig:
         balance_rate: step of the balance controller's selection bias.
         balance_target: wanted load per kind (summing to ``router_topk``); None = equal.
         chunk_size: tokens per chunk of the parallel forms; changes speed, not results.
+        dropout: share of the numbers that training sets to 0 in the embeddings and in what each
+            branch adds to the stream (the others are scaled up); none in evaluation mode.
         holo_mode: learn to ask a tape of facts, which the call then takes as ``facts``.
         seed: seed of the initial weights.
     """
@@ -188,6 +193,9 @@ class PrismConfig:
     router_topk: int | None = None
     always_on: tuple[str, ...] = ()
     neural_hidden: int | None = None
+    neural_taps: int = 4
+    bus_reset: bool = True
+    token_skip: bool = False
     symbolic: SymbolicConfig = field(default_factory=SymbolicConfig)
     memory_layers: tuple[int, ...] | None = None
     tie_embeddings: bool = True
@@ -196,18 +204,22 @@ class PrismConfig:
     balance_rate: float = 0.01
     balance_target: tuple[float, ...] | None = None
     chunk_size: int = 32
+    dropout: float = 0.0
     holo_mode: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
         lists = ("expert_kinds", "always_on", "half_lives", "memory_layers", "balance_target")
         _make_plain(self, *lists)
-        for name in ("vocab_size", "d_model", "num_layers", "num_rates", "chunk_size"):
+        counts = ("vocab_size", "d_model", "num_layers", "num_rates", "neural_taps", "chunk_size")
+        for name in counts:
             _require(_is_int(getattr(self, name), 1), self, name, "an integer >= 1")
         ok = _is_int(self.seed, 0) and self.seed < 2**64
         _require(ok, self, "seed", "an integer >= 0 and < 2^64")
-        for name in ("tie_embeddings", "holo_mode"):
+        for name in ("tie_embeddings", "holo_mode", "bus_reset", "token_skip"):
             _require(isinstance(getattr(self, name), bool), self, name, "True or False")
+        ok = _is_number(self.dropout) and 0 <= self.dropout < 1
+        _require(ok, self, "dropout", "a number in [0, 1)")
         _require(isinstance(self.tape, TapeConfig), self, "tape", "a TapeConfig")
         is_symbolic = isinstance(self.symbolic, SymbolicConfig)
         _require(is_symbolic, self, "symbolic", "a SymbolicConfig")

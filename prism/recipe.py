@@ -51,8 +51,8 @@ class StepLoss:
 
 
 # tables of PRISM's parameters whose entries mean something one by one: a head's offset in phases,
-# and the scores by which a symbolic unit picks its primitive
-TABLES = ("offset", "choice", "preference")
+# the scores by which a symbolic unit picks its primitive, the taps of a filter
+TABLES = ("offset", "choice", "preference", "taps")
 
 
 def decays(name: str, parameter: Tensor) -> bool:

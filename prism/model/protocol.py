@@ -181,7 +181,8 @@ class LanguageModel(nn.Module):
         """``block(*args)``; what it computes inside is not kept with :attr:`recompute`."""
         if not (self.recompute and torch.is_grad_enabled()):
             return block(*args)
-        return checkpoint(block, *args, use_reentrant=False, preserve_rng_state=False)
+        drops = self.training and self.config.dropout > 0
+        return checkpoint(block, *args, use_reentrant=False, preserve_rng_state=drops)
 
     def num_parameters(self, trainable_only: bool = False) -> int:
         """Number of parameter elements, shared ones counted once, frozen ones too.

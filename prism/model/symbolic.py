@@ -7,9 +7,10 @@ per unit by a hard choice whose gradient is that of the softmax (straight-throug
     score_u(t) = A_u tanh(inputs_u(t)) + preference_u
     y_u(t)     = primitive_{argmax score_u(t)} (inputs_u(t)),           out = W_out y
 
-``x`` is the token's normalised embedding in every block. In the residual stream a token's angle
-would depend on its context, and a step that is rounded differently once is wrong for ever; read
-from the token alone, a machine that counts right once counts right at any length.
+``x`` is the token's normalised embedding. In the residual stream a token's angle would depend on
+its context, and a step that is rounded differently once is wrong for ever; read from the token
+alone, a machine that counts right once counts right at any length. So one machine serves all
+blocks: it runs once per call, each block weighs its output by channel and its router by token.
 
 State advances with every token whatever was picked, so choosing is only reading. The unit inputs
 start large: an angle does not depend on their size, so a larger start is a smaller relative step of
@@ -22,7 +23,6 @@ input projection are noise, which AdamW turns into whole steps.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -40,7 +40,7 @@ from prism.model.primitives import (
 )
 from prism.model.state import Leaf, State
 from prism.ops.choice import hard_choice
-from prism.ops.documents import RowEnds, shift_right
+from prism.ops.documents import RowEnds, last_real, shift_right
 
 INPUT_STD = 2.2  # of the inputs a; the gate inputs b start 1/16 of it
 FIRST_PREFERENCE = 2.0  # head start of a unit's first primitive, in logits
@@ -76,15 +76,15 @@ class SymbolicState(State):
 
 
 class SymbolicRun(NamedTuple):
-    """Result of one machine on one call.
+    """Result of the machine on one call.
 
     Attributes:
-        features: ``[B, T, 2 U]``.
+        output: ``[B, T, D]``.
         state: after the last token.
         picked: ``[B, T, U]`` index of the primitive that each unit took.
     """
 
-    features: Tensor
+    output: Tensor
     state: SymbolicState
     picked: Tensor
 
@@ -130,92 +130,45 @@ class SymbolicMachine(nn.Module):
         doc_index: Tensor | None,
         ends: RowEnds | None = None,
     ) -> SymbolicRun:
-        """Run on ``x [B, T, D]``."""
-        return run_machines([self], x, [state], doc_index, ends)[0]
+        """Run on ``x [B, T, D]``.
 
-    def emit(self, features: Tensor) -> Tensor:
-        """Features ``[n, 2 U]`` to the stream ``[n, D]``."""
-        return self.write(features.to(self.write.weight.dtype))
+        Args:
+            state: of the call before; None at the start.
+            doc_index: ``[B, T]`` document index of each token or None.
+            ends: where the real tokens of each row end; None = at T.
+        """
+        raw = promote(self.read(x.to(self.read.weight.dtype)))  # [B, T, 4 U]
+        if self.input_rate != 1.0:
+            raw = raw * self.input_rate
+        a, b = raw.chunk(2, dim=-1)
+        gate_now, gate_next = b.chunk(2, dim=-1)
+        gate, carried = (None, {}) if state is None else (state.gate, state.primitives)
+        steps_gate = self.gate_start + gate_now + shift_right(gate_next, gate, doc_index)
+        steps = angle_steps(a, steps_gate, self.snaps)
+        inputs = UnitInputs(a, b, steps, self.theta.to(raw.dtype), doc_index, carried)
+        results, after = [], {}
+        for name in self.config.primitives:
+            if name in CAUSAL_LIBRARY:
+                pair, total = CAUSAL_LIBRARY[name](inputs)
+                after[name] = last_real(total, carried.get(name), ends)
+            else:
+                pair = TOKEN_LIBRARY[name](inputs)
+            results.append(pair)
+        features, picked = hard_choice(self._scores(raw), results)
+        output = self.write(features.to(self.write.weight.dtype))
+        return SymbolicRun(output, SymbolicState(last_real(gate_next, gate, ends), after), picked)
 
-
-def run_machines(
-    machines: Sequence[SymbolicMachine],
-    x: Tensor,
-    states: Sequence[SymbolicState | None],
-    doc_index: Tensor | None,
-    ends: RowEnds | None = None,
-) -> list[SymbolicRun]:
-    """Run L machines of one config on one input at once, as if each ran alone.
-
-    Every block's machine reads the same embeddings, so the machines of all blocks are one batch:
-    L times fewer operations, which is what a launch on a GPU and a token of decoding pay for.
-
-    Args:
-        machines: L of them.
-        x: ``[B, T, D]``.
-        states: of each before the call, or None for all at the start.
-        doc_index: ``[B, T]`` document index of each token or None.
-        ends: where the real tokens of each row end; None = at T.
-    """
-    first = machines[0]
-    raw = promote(torch.stack([machine.read(x) for machine in machines]))  # [L, B, T, 4 U]
-    if first.input_rate != 1.0:
-        raw = raw * first.input_rate
-    a, b = raw.chunk(2, dim=-1)
-    gate_now, gate_next = b.chunk(2, dim=-1)
-    gate, carried = None, {}
-    if states[0] is not None:
-        gate = torch.stack([state.gate for state in states])
-        carried = {
-            name: torch.stack([state.primitives[name] for state in states])
-            for name in states[0].primitives
-        }
-    gate_start, theta = (
-        torch.stack([getattr(machine, name) for machine in machines])[:, None, None]
-        for name in ("gate_start", "theta")
-    )
-    steps_gate = gate_start + gate_now + shift_right(gate_next, gate, doc_index)
-    steps = angle_steps(a, steps_gate, first.snaps)
-    inputs = UnitInputs(a, b, steps, theta, doc_index, carried)
-    results, after = [], {}
-    for name in first.config.primitives:
-        if name in CAUSAL_LIBRARY:
-            pair, total = CAUSAL_LIBRARY[name](inputs)
-            after[name] = _after(total, carried.get(name), ends).unbind()
-        else:
-            pair = TOKEN_LIBRARY[name](inputs)
-        results.append(pair)
-    y, picked = hard_choice(_scores(machines, raw), results)
-    gates = _after(gate_next, gate, ends).unbind()
-    return [
-        SymbolicRun(features, SymbolicState(g, {name: after[name][i] for name in after}), chosen)
-        for i, (features, g, chosen) in enumerate(
-            zip(y.unbind(), gates, picked.unbind(), strict=True)
-        )
-    ]
-
-
-def _after(x: Tensor, carry: Tensor | None, ends: RowEnds | None) -> Tensor:
-    """Value of ``x [L, B, T, U]`` after the last real token of each row, ``[L, B, U]``; that of
-    ``carry`` (None = 0) where no token is real."""
-    if ends is None:
-        return x[..., -1, :]
-    found = x.flatten(1, 2).index_select(1, ends.last)
-    return torch.where(ends.count[:, None] > 0, found, 0.0 if carry is None else carry)
-
-
-def _scores(machines: Sequence[SymbolicMachine], raw: Tensor) -> Tensor:
-    """Score of each primitive for each unit, ``[L, B, T, P, U]``, from its own four inputs."""
-    choice = torch.stack([machine.choice for machine in machines]).to(raw.dtype)  # [L, P, 4, U]
-    preference = torch.stack([machine.preference for machine in machines]).to(raw.dtype)
-    layers, rows, length, _ = raw.shape
-    primitives, inputs, units = choice.shape[1:]
-    near = torch.tanh(raw)
-    if length == 1:  # one token: no matrix is worth making
-        each = near.view(layers, rows, 1, 1, inputs, units) * choice[:, None, None]
-        return each.sum(dim=-2) + preference[:, None, None]
-    # one matrix with the units on its diagonals: a plain product is faster than U small ones
-    weight = torch.diag_embed(choice.transpose(1, 2)).transpose(2, 3)  # [L, 4, U, P, U]
-    weight = weight.reshape(layers, inputs * units, primitives * units)
-    score = torch.baddbmm(preference.flatten(1)[:, None], near.flatten(1, 2), weight)
-    return score.view(layers, rows, length, primitives, units)
+    def _scores(self, raw: Tensor) -> Tensor:
+        """Score of each primitive for each unit, ``[B, T, P, U]``, from its own four inputs."""
+        choice, preference = self.choice.to(raw.dtype), self.preference.to(raw.dtype)  # [P, 4, U]
+        rows, length, _ = raw.shape
+        primitives, inputs, units = choice.shape
+        near = torch.tanh(raw)
+        if length == 1:  # one token: no matrix is worth making
+            each = near.view(rows, 1, 1, inputs, units) * choice
+            return each.sum(dim=-2) + preference
+        # one matrix with the units on its diagonals: a plain product is faster than U small ones
+        weight = torch.diag_embed(choice.transpose(0, 1)).transpose(1, 2)  # [4, U, P, U]
+        weight = weight.reshape(inputs * units, primitives * units)
+        score = torch.addmm(preference.flatten(), near.flatten(0, 1), weight)
+        return score.view(rows, length, primitives, units)
