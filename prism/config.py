@@ -117,6 +117,9 @@ class SymbolicConfig:
         primitives: the library, any non-empty choice from ``PRIMITIVES``.
         moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
             this list, so that counting modulo q is exact; each divides 240.
+        dials: soft counters beside the units (prism/model/dial.py).
+        dial_positions: positions S of a dial.
+        dial_reach: largest step K of a dial.
         unit_input_rate: learning rate of the units' input projection as a share of the others';
             its start is the same whatever the rate. None = 1, and small in a branch that is
             trained apart (prism/modular/backbone.py).
@@ -125,11 +128,16 @@ class SymbolicConfig:
     units: int = 16
     primitives: tuple[str, ...] = PRIMITIVES
     moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
+    dials: int = 4
+    dial_positions: int = 16
+    dial_reach: int = 4
     unit_input_rate: float | None = None
 
     def __post_init__(self) -> None:
         _make_plain(self, "primitives", "moduli")
         _require(_is_int(self.units, 1), self, "units", "an integer >= 1")
+        for name, low in (("dials", 0), ("dial_positions", 2), ("dial_reach", 1)):
+            _require(_is_int(getattr(self, name), low), self, name, f"an integer >= {low}")
         chosen = self.primitives
         ok = len(chosen) > 0 and len(set(chosen)) == len(chosen) and set(chosen) <= set(PRIMITIVES)
         _require(ok, self, "primitives", f"distinct names from {PRIMITIVES}")

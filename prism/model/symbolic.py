@@ -30,6 +30,7 @@ import torch
 from torch import Tensor, nn
 
 from prism.config import SymbolicConfig
+from prism.model.dial import Dials, DialState
 from prism.model.norm import promote
 from prism.model.primitives import (
     CAUSAL_LIBRARY,
@@ -69,10 +70,12 @@ class SymbolicState(State):
     Attributes:
         gate: ``[B, U]`` last token's input b2, which gates the step of the next.
         primitives: ``[B, U]`` per causal primitive, by name.
+        dials: of the dials; None without.
     """
 
     gate: Tensor
     primitives: dict[str, Tensor]
+    dials: DialState | None = None
 
 
 class SymbolicRun(NamedTuple):
@@ -105,6 +108,9 @@ class SymbolicMachine(nn.Module):
         self.preference = nn.Parameter(torch.zeros(choices, units))
         self.write = nn.Linear(2 * units, dim, bias=False)
         self._reset(dim)
+        self.dials = None
+        if config.dials:
+            self.dials = Dials(dim, config.dials, config.dial_positions, config.dial_reach)
 
     @torch.no_grad()
     def _reset(self, dim: int) -> None:
@@ -121,7 +127,7 @@ class SymbolicMachine(nn.Module):
         """Shapes of the state."""
         units = Leaf((self.config.units,))
         carried = {name: units for name in self.config.primitives if name in CAUSAL_LIBRARY}
-        return SymbolicState(units, carried)
+        return SymbolicState(units, carried, None if self.dials is None else self.dials.like)
 
     def forward(
         self,
@@ -156,7 +162,13 @@ class SymbolicMachine(nn.Module):
             results.append(pair)
         features, picked = hard_choice(self._scores(raw), results)
         output = self.write(features.to(self.write.weight.dtype))
-        return SymbolicRun(output, SymbolicState(last_real(gate_next, gate, ends), after), picked)
+        dials = None
+        if self.dials is not None:
+            before = None if state is None else state.dials
+            said, dials = self.dials(x.to(self.write.weight.dtype), before, doc_index, ends)
+            output = output + said
+        after = SymbolicState(last_real(gate_next, gate, ends), after, dials)
+        return SymbolicRun(output, after, picked)
 
     def _scores(self, raw: Tensor) -> Tensor:
         """Score of each primitive for each unit, ``[B, T, P, U]``, from its own four inputs."""
