@@ -131,6 +131,9 @@ class SymbolicConfig:
     dials: int = 4
     dial_positions: int = 16
     dial_reach: int = 4
+    reflections: int = 4
+    reflection_size: int = 5
+    voice: bool = False
     unit_input_rate: float | None = None
 
     def __post_init__(self) -> None:

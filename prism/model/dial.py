@@ -24,9 +24,10 @@ from torch import Tensor, nn
 from prism.model.norm import promote
 from prism.model.state import Leaf, State
 from prism.ops.documents import RowEnds, last_real, previous_index, shift_right
-from prism.ops.stochastic_scan import stochastic_scan
+from prism.ops.matrix_scan import matrix_scan
 
 WRITE_STD = 0.25
+FIRST_SET, FIRST_STAY = 3.0, 1.0  # in logits
 
 
 @dataclass
@@ -53,6 +54,9 @@ class Dials(nn.Module):
         for layer in (self.now, self.before, self.value):
             nn.init.normal_(layer.weight, std=dim**-0.5)
         nn.init.zeros_(self.now.bias)
+        with torch.no_grad():  # a document's first token sets the dials; most tokens leave them
+            self.none_before.view(count, -1)[:, -1] = FIRST_SET
+            self.now.bias.view(count, -1)[:, reach] = FIRST_STAY
         nn.init.normal_(self.write.weight, std=WRITE_STD)
 
     @property
@@ -81,13 +85,14 @@ class Dials(nn.Module):
             earlier = torch.where(fresh[..., None], self.none_before.to(earlier), earlier)
         choice = (promote(self.now(x)) + earlier).unflatten(-1, (count, -1)).softmax(dim=-1)
         value = promote(self.value(x)).unflatten(-1, (count, -1)).softmax(dim=-1)
-        moves = (choice[..., :-1] @ self.moves(choice).flatten(1)).unflatten(-1, (-1, value.shape[-1]))
+        moves = choice[..., :-1] @ self.moves(choice).flatten(1)
+        moves = moves.unflatten(-1, (self.positions, self.positions))
         added = choice[..., -1:] * value
         if fresh is not None:  # from a uniform start, whatever was there
             here = fresh[..., None, None]
             added = added + here * moves.mean(dim=-2)
             moves = moves.masked_fill(here[..., None], 0.0)
-        p = stochastic_scan(moves, added, state.position)
+        p = matrix_scan(moves, added[..., None, :], state.position[..., None, :]).squeeze(-2)
         features = (p - 1 / self.positions).flatten(2)
         after = DialState(
             last_real(p, state.position, ends), last_real(following, state.before, ends)

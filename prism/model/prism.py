@@ -11,6 +11,7 @@ rows; a document nothing of its neighbours in the row. The state goes in and com
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -74,6 +75,12 @@ class Prism(LanguageModel):
                 self.machine = SymbolicMachine(config.d_model, config.symbolic)
             self.blocks = nn.ModuleList(Block(config, i) for i in range(config.num_layers))
             self.last_norm = RMSNorm(config.d_model)
+            self.voice_gate = None
+            if self.machine is not None and config.symbolic.voice:
+                self.voice_norm = RMSNorm(config.d_model)
+                self.voice_gate = nn.Linear(config.d_model, 1)
+                nn.init.zeros_(self.voice_gate.weight)
+                nn.init.zeros_(self.voice_gate.bias)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
             if config.tie_embeddings:
                 self.head.weight = self.embedding.weight
@@ -125,6 +132,30 @@ class Prism(LanguageModel):
         hidden = rows.restore_real(last) * self.temper
         hidden = hidden.to(self.head.weight.dtype)
         logits = self.head(hidden)
+        own = None
+        if self.voice_gate is not None:
+            said = self.voice_norm(shared.machine.output)
+            said = rows.restore_real(said).to(self.head.weight.dtype) * self.temper
+            own = self.head(said)
+            MODE = os.environ.get("VMODE", "mix")
+            if MODE == "prod":
+                logits = logits + own
+            elif MODE == "conf":
+                lp = promote(own).log_softmax(-1)
+                conf = lp.detach().amax(-1, keepdim=True).exp()
+                gate = self.voice_gate.bias + 4 * self.voice_gate.weight.sum() + torch.logit(conf, eps=1e-4)
+                logits = torch.logaddexp(
+                    promote(logits).log_softmax(-1) + nn.functional.logsigmoid(-gate),
+                    lp + nn.functional.logsigmoid(gate),
+                )
+            else:
+                gate = promote(self.voice_gate(said / self.temper))
+                logits = torch.logaddexp(
+                    promote(logits).log_softmax(-1) + nn.functional.logsigmoid(-gate),
+                    promote(own).log_softmax(-1) + nn.functional.logsigmoid(gate),
+                )
+            own = said @ self.head.weight.detach().T
+            if os.environ.get("OWNONLY") and not self.training: logits = own
         machine = None if shared.machine is None else shared.machine.state
         queries = holo = None
         if self.holo is not None:
@@ -146,6 +177,7 @@ class Prism(LanguageModel):
             queries,
             rows.restore(penalty),
             hidden,
+            own,
         )
 
     def _pass(self, x: Tensor, rows: Rows, state: PrismState | None) -> Pass:

@@ -78,6 +78,7 @@ class PrismOutput:
     holo: FactQueries | None = field(default=None, repr=False)
     penalty: Tensor | None = field(default=None, repr=False)
     hidden: Tensor | None = field(default=None, repr=False)
+    own: Tensor | None = field(default=None, repr=False)
 
 
 class LanguageModel(nn.Module):

@@ -39,6 +39,7 @@ from prism.model.primitives import (
     angle_steps,
     snap_table,
 )
+from prism.model.reflections import Reflections, ReflectionState
 from prism.model.state import Leaf, State
 from prism.ops.choice import hard_choice
 from prism.ops.documents import RowEnds, last_real, shift_right
@@ -76,6 +77,7 @@ class SymbolicState(State):
     gate: Tensor
     primitives: dict[str, Tensor]
     dials: DialState | None = None
+    reflections: ReflectionState | None = None
 
 
 class SymbolicRun(NamedTuple):
@@ -111,6 +113,9 @@ class SymbolicMachine(nn.Module):
         self.dials = None
         if config.dials:
             self.dials = Dials(dim, config.dials, config.dial_positions, config.dial_reach)
+        self.reflections = None
+        if config.reflections:
+            self.reflections = Reflections(dim, config.reflections, config.reflection_size)
 
     @torch.no_grad()
     def _reset(self, dim: int) -> None:
@@ -127,7 +132,12 @@ class SymbolicMachine(nn.Module):
         """Shapes of the state."""
         units = Leaf((self.config.units,))
         carried = {name: units for name in self.config.primitives if name in CAUSAL_LIBRARY}
-        return SymbolicState(units, carried, None if self.dials is None else self.dials.like)
+        return SymbolicState(
+            units,
+            carried,
+            None if self.dials is None else self.dials.like,
+            None if self.reflections is None else self.reflections.like,
+        )
 
     def forward(
         self,
@@ -167,7 +177,14 @@ class SymbolicMachine(nn.Module):
             before = None if state is None else state.dials
             said, dials = self.dials(x.to(self.write.weight.dtype), before, doc_index, ends)
             output = output + said
-        after = SymbolicState(last_real(gate_next, gate, ends), after, dials)
+        mirror = None
+        if self.reflections is not None:
+            before = None if state is None else state.reflections
+            said, mirror = self.reflections(
+                x.to(self.write.weight.dtype), before, doc_index, ends
+            )
+            output = output + said
+        after = SymbolicState(last_real(gate_next, gate, ends), after, dials, mirror)
         return SymbolicRun(output, after, picked)
 
     def _scores(self, raw: Tensor) -> Tensor:
