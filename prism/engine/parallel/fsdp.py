@@ -52,7 +52,7 @@ def sharded(make: Callable[[], LanguageModel], s: Settings, w: World, weights: b
         if s.compile:  # only the inside of a block; sharding stays outside of the graph
             block.forward = torch.compile(block.forward)  # type: ignore[method-assign]
         if s.recompute:
-            _recompute(block, drops=getattr(model.config, "dropout", 0.0) > 0)
+            _recompute(block, drops=model.config.dropout > 0)
     _shard(model, s, w)
     if hasattr(model, "joined"):  # a unit's weights are there only while its own block runs
         alone = any(isinstance(block, FSDPModule) for block in model.blocks)
