@@ -130,12 +130,12 @@ class SymbolicConfig:
 
     width: int = 32
     units: int = 16
-    primitives: tuple[str, ...] = PRIMITIVES
+    primitives: tuple[str, ...] = ("latch", "flipflop", "rotor")
     moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
     dials: int = 4
     dial_positions: int = 16
     dial_reach: int = 4
-    reflections: int = 4
+    reflections: int = 0
     reflection_size: int = 5
     unit_input_rate: float | None = None
 

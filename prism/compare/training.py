@@ -148,7 +148,8 @@ def _loss(model: LanguageModel, batch: Batch) -> StepLoss:
     loss = scored_loss(output.logits, batch.targets.to(device))
     total = loss + output.aux_loss
     if output.own is not None:
-        total = total + scored_loss(output.own, batch.targets.to(device))
+        for own in output.own.unbind(-2):
+            total = total + scored_loss(own, batch.targets.to(device))
     return StepLoss(total, loss, output.loads)
 
 

@@ -19,25 +19,26 @@ NEVER_SURE = 1e-4  # probabilities are kept this far from 0 and 1 in the gate
 
 
 class SymbolicAnswer(nn.Module):
-    """The mixture; its two numbers are ``gate``, a and b."""
+    """The mixture.
 
-    def __init__(self) -> None:
+    Args: ``machines`` J.
+    """
+
+    def __init__(self, machines: int) -> None:
         super().__init__()
-        self.gate = nn.Parameter(torch.tensor([0.0, 1.0]))
+        self.start = nn.Parameter(torch.zeros(machines))
+        self.slope = nn.Parameter(torch.ones(machines))
 
     def forward(self, logits: Tensor, own: Tensor) -> Tensor:
         """Log probabilities ``[B, T, V]`` of the mixture.
 
         Args:
-            logits: ``[B, T, V]`` of the model.
-            own: ``[B, T, V]`` of the symbolic expert; no gradient reaches it.
+            logits: ``[B, T, V]`` of the network.
+            own: ``[B, T, J, V]`` of the machines; no gradient reaches them.
         """
         own = promote(own.detach()).log_softmax(dim=-1)
-        sure = torch.logit(own.amax(dim=-1, keepdim=True).exp(), eps=NEVER_SURE)
-        start, slope = promote(self.gate).unbind()
-        gate = start + slope * sure
-        mixed = torch.logaddexp(
-            promote(logits).log_softmax(dim=-1) + nn.functional.logsigmoid(-gate),
-            own + nn.functional.logsigmoid(gate),
-        )
-        return mixed.to(logits.dtype)
+        sure = torch.logit(own.amax(dim=-1).exp(), eps=NEVER_SURE)  # [B, T, J]
+        gate = promote(self.start) + promote(self.slope) * sure
+        weight = nn.functional.pad(gate, (1, 0)).log_softmax(dim=-1)[..., None]
+        network = promote(logits).log_softmax(dim=-1)[..., None, :]
+        return (torch.cat([network, own], dim=-2) + weight).logsumexp(dim=-2).to(logits.dtype)

@@ -32,6 +32,7 @@ from prism.model.symbolic import SymbolicMachine, SymbolicState
 from prism.ops.documents import Rows
 from prism.ops.seeded import seeded
 
+
 @dataclass
 class PrismState(State):
     """States of all blocks; ``symbolic``, that of the symbolic machine, None without; ``segment
@@ -69,10 +70,8 @@ class Prism(LanguageModel):
             self.first_norm = RMSNorm(config.d_model)
             self.machine = None
             if "symbolic" in config.expert_kinds:
-                self.machine = SymbolicMachine(
-                    config.vocab_size, config.d_model, config.symbolic
-                )
-                self.answer = SymbolicAnswer()
+                self.machine = SymbolicMachine(config.vocab_size, config.d_model, config.symbolic)
+                self.answer = SymbolicAnswer(self.machine.count)
             self.blocks = nn.ModuleList(Block(config, i) for i in range(config.num_layers))
             self.last_norm = RMSNorm(config.d_model)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
@@ -128,7 +127,7 @@ class Prism(LanguageModel):
         logits = self.head(hidden)
         own = None
         if self.machine is not None:
-            own = rows.restore_real(self.machine.logits(shared.machine.answer))
+            own = rows.restore_real(self.machine.logits(shared.machine.answers))
             logits = self.answer(logits, own)
         machine = None if shared.machine is None else shared.machine.state
         queries = holo = None

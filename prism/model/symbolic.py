@@ -1,27 +1,29 @@
 """The symbolic expert: a small automaton of its own beside the network, which answers by itself.
 
-It reads the tokens through a narrow embedding of its own, e in R^d, runs three kinds of machine on
-it, and gives one vector per token:
+Up to three machines read the tokens, each through a narrow embedding e of its own, and give one
+vector per token:
 
-    s(t) = W_u units(e) + W_d dials(e) + W_r reflections(e)                 s in R^d,  d = width
+    units          U discrete units, below
+    dials          soft counters (:mod:`prism.model.dial`)
+    reflections    products of orthogonal matrices (:mod:`prism.model.reflections`)
 
-``U`` discrete units read four inputs each; every token picks one primitive of the library per unit
-by a hard choice whose gradient is that of the softmax (straight-through):
+A unit reads four inputs; every token picks one primitive of the library per unit by a hard choice
+whose gradient is that of the softmax (straight-through):
 
     inputs(t)  = r W e(t),                                          r = unit_input_rate
     score_u(t) = A_u tanh(inputs_u(t)) + preference_u
-    y_u(t)     = primitive_{argmax score_u(t)} (inputs_u(t))
+    y_u(t)     = primitive_{argmax score_u(t)} (inputs_u(t)),           s_units = W_out y
 
-Dials (:mod:`prism.model.dial`) are soft counters, reflections (:mod:`prism.model.reflections`)
-products of orthogonal matrices. All of them read the token and nothing of its context. In the
-residual stream a token's angle would depend on its context, and a step that is rounded differently
-once is wrong for ever; a machine that counts right once counts right at any length.
+The machines read the token and nothing of its context. In the residual stream a token's angle would
+depend on its context, and a step that is rounded differently once is wrong for ever; a machine that
+counts right once counts right at any length.
 
-The expert is used twice. Its blocks read ``L s``: each weighs it by channel, its router by token.
-And it answers alone, with logits ``tau s e^T`` over its own embedding
-(:mod:`prism.model.answer`). It is trained by the cross-entropy of that answer and by nothing else:
-the network learns a rough solution sooner than an automaton an exact one, and its gradient, shared,
-would keep the automaton from ever being exact.
+The expert is used twice. The blocks read ``L (s_units + s_dials + ..)``: each weighs it by channel,
+its router by token. And every machine answers alone, with logits ``tau s e^T`` over its own
+embedding (:mod:`prism.model.answer`). A machine is trained by the cross-entropy of its own answer
+and by nothing else. The network learns a rough solution sooner than a machine an exact one, and one
+machine sooner than another: a gradient that they shared, or an embedding, would keep each from what
+only it can find.
 
 State advances with every token whatever was picked, so choosing is only reading. The unit inputs
 start large: an angle does not depend on their size, so a larger start is a smaller relative step of
@@ -94,13 +96,13 @@ class SymbolicRun(NamedTuple):
     """Result of the machine on one call.
 
     Attributes:
-        answer: ``[B, T, d]`` its answer, s.
-        output: ``[B, T, D]`` what the blocks read, L s.
+        answers: ``[B, T, J, d]`` of the J machines, s.
+        output: ``[B, T, D]`` what the blocks read.
         state: after the last token.
         picked: ``[B, T, U]`` index of the primitive that each unit took.
     """
 
-    answer: Tensor
+    answers: Tensor
     output: Tensor
     state: SymbolicState
     picked: Tensor
@@ -113,8 +115,6 @@ class SymbolicMachine(nn.Module):
         super().__init__()
         self.config = config
         width = config.width
-        self.embedding = nn.Embedding(vocab_size, width)
-        nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
         self.scale = logit_scale(width)
         self.lift = nn.Linear(width, dim, bias=False)
         nn.init.normal_(self.lift.weight, std=width**-0.5)
@@ -134,6 +134,19 @@ class SymbolicMachine(nn.Module):
         self.reflections = None
         if config.reflections:
             self.reflections = Reflections(width, config.reflections, config.reflection_size)
+        self.embeddings = nn.ModuleList(nn.Embedding(vocab_size, width) for _ in range(self.count))
+        for table in self.embeddings:
+            nn.init.normal_(table.weight, std=EMBEDDING_STD)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Names of the machines beside the units."""
+        return tuple(n for n in ("dials", "reflections") if getattr(self, n) is not None)
+
+    @property
+    def count(self) -> int:
+        """Machines that answer, J."""
+        return 1 + len(self.beside)
 
     @torch.no_grad()
     def _reset(self, width: int) -> None:
@@ -171,21 +184,23 @@ class SymbolicMachine(nn.Module):
             doc_index: ``[B, T]`` document index of each token or None.
             ends: where the real tokens of each row end; None = at T.
         """
-        e = self.embedding(tokens)
-        e = nn.functional.rms_norm(promote(e), (e.shape[-1],)).to(e.dtype)
-        answer, after, picked = self._units(e, state, doc_index, ends)
-        for name in ("dials", "reflections"):
-            machine = getattr(self, name)
-            if machine is not None:
-                before = None if state is None else getattr(state, name)
-                found, carried = machine(e, before, doc_index, ends)
-                setattr(after, name, carried)
-                answer = answer + found
-        return SymbolicRun(answer, self.lift(answer.detach()), after, picked)
+        inputs = [_normalised(table(tokens)) for table in self.embeddings]
+        answer, after, picked = self._units(inputs[0], state, doc_index, ends)
+        answers = [answer]
+        for name, e in zip(self.beside, inputs[1:], strict=True):
+            before = None if state is None else getattr(state, name)
+            answer, carried = getattr(self, name)(e, before, doc_index, ends)
+            setattr(after, name, carried)
+            answers.append(answer)
+        # the blocks read the machines, and do not train them
+        output = self.lift(torch.stack(answers).detach().sum(dim=0))
+        return SymbolicRun(torch.stack(answers, dim=-2), output, after, picked)
 
-    def logits(self, answer: Tensor) -> Tensor:
-        """``[B, T, V]`` of an answer ``[B, T, d]``."""
-        return nn.functional.linear(answer * self.scale, self.embedding.weight)
+    def logits(self, answers: Tensor) -> Tensor:
+        """``[B, T, J, V]`` of the answers ``[B, T, J, d]``."""
+        scaled = (answers * self.scale).unbind(-2)
+        each = zip(scaled, self.embeddings, strict=True)
+        return torch.stack([nn.functional.linear(s, e.weight) for s, e in each], dim=-2)
 
     def _units(
         self,
@@ -230,3 +245,8 @@ class SymbolicMachine(nn.Module):
         weight = weight.reshape(inputs * units, primitives * units)
         score = torch.addmm(preference.flatten(), near.flatten(0, 1), weight)
         return score.view(rows, length, primitives, units)
+
+
+def _normalised(x: Tensor) -> Tensor:
+    """``x [.., d]`` with mean square 1."""
+    return nn.functional.rms_norm(promote(x), (x.shape[-1],)).to(x.dtype)
