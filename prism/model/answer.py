@@ -4,7 +4,7 @@
 
 The symbolic expert is trained by the cross-entropy of its own answer, so what it is sure of it is
 mostly right about, at any length that its machines count exactly; the network is sure of much that
-it only knows at the lengths that it was trained on. ``a`` and ``b`` are learned, 0 and 1 at first.
+it only knows at the lengths that it was trained on. ``a`` and ``b`` are learned, -4 and 1 at first.
 A mixture of probabilities, as a model that knows better is never overruled by more than w.
 """
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from prism.model.norm import promote
 
+FIRST_START = -4.0
 NEVER_SURE = 1e-4  # probabilities are kept this far from 0 and 1 in the gate
 
 
@@ -26,7 +27,7 @@ class SymbolicAnswer(nn.Module):
 
     def __init__(self, machines: int) -> None:
         super().__init__()
-        self.start = nn.Parameter(torch.zeros(machines))
+        self.start = nn.Parameter(torch.full((machines,), FIRST_START))
         self.slope = nn.Parameter(torch.ones(machines))
 
     def forward(self, logits: Tensor, own: Tensor) -> Tensor:

@@ -193,7 +193,7 @@ class SymbolicMachine(nn.Module):
             setattr(after, name, carried)
             answers.append(answer)
         # the blocks read the machines, and do not train them
-        output = self.lift(torch.stack(answers).detach().sum(dim=0))
+        output = self.lift(_normalised(torch.stack(answers).detach().sum(dim=0)))
         return SymbolicRun(torch.stack(answers, dim=-2), output, after, picked)
 
     def logits(self, answers: Tensor) -> Tensor:
