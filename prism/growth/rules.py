@@ -10,8 +10,8 @@ The bus norm inside a block gets the same treatment on its channels h' = [c h, 0
 
     scaled by c      embedding and head (tau' = tau / c undoes it), all that write to the stream,
                      the rows of the bus that make h
-    scaled by 1 / c  gains, and the input projection of the symbolic expert, which reads unnormed
-    as they are      all other readers
+    scaled by 1 / c  gains, and what the symbolic machine reads embeddings with, which is unnormed
+    as they are      all other readers, and the weights by channel of a block
 
 Of every new path one side is zero and the other random, so that the new path adds nothing at first
 and both sides have a gradient after one step: writers get zeros, readers are drawn as in a new
@@ -126,6 +126,7 @@ def outer_rules(old: PrismConfig, new: PrismConfig) -> dict[str, Rule]:
         "last_norm.weight": _gain(stream, c),
         "holo.roles.weight": Rule((fixed(4), stream), note="new columns random"),
         "holo.roles.bias": Rule((fixed(4),)),
+        **{f"machine.{name}": rule for name, rule in _machine(axes, old).items()},
     }
 
 
@@ -139,14 +140,14 @@ def block_rules(old: PrismConfig, new: PrismConfig, layer: int) -> dict[str, Rul
         "router.score.weight": score,
         "router.score.bias": Rule((fixed(len(kinds)),)),
         "router.selection_bias": Rule((fixed(len(kinds)),)),
+        "skip.weight": Rule((axes.stream,), note="zero, as at a start"),
+        "symbolic.weight": Rule((axes.stream,), note="one, as at a start"),
     }
-    table |= _bus(axes) | _neural(axes, "anchor", axes.anchor)
+    table |= _bus(axes) | _neural(axes, old, "anchor", axes.anchor)
     if "neural" in kinds:
-        table |= _neural(axes, "neural", axes.hidden)
+        table |= _neural(axes, old, "neural", axes.hidden)
     if "memory" in kinds:
         table |= _memory(axes)
-    if "symbolic" in kinds:
-        table |= _symbolic(axes, old)
     return table
 
 
@@ -166,6 +167,8 @@ def _bus(axes: Axes) -> dict[str, Rule]:
             note="new z rows zero, the rest random",
         ),
         "bus.gate.weight": Rule((axes.rates, axes.stream), note="random"),
+        "bus.reset.weight": Rule((axes.rates, axes.stream), note="zero, as at a start"),
+        "bus.reset.bias": Rule((axes.rates,), note="zero, as at a start"),
         "bus.norm.weight": _gain(channels, c),
         "bus.write.weight": Rule(
             (axes.stream, channels),
@@ -183,12 +186,11 @@ def _writer(axes: Axes, source: Axis) -> Rule:
     return Rule((axes.stream, source), axes.stretch, zero=zero, note="new entries zero")
 
 
-def _neural(axes: Axes, part: str, hidden: Axis) -> dict[str, Rule]:
-    reader = Rule((hidden, axes.stream), note="random")
+def _neural(axes: Axes, old: PrismConfig, part: str, hidden: Axis) -> dict[str, Rule]:
+    both = nested(fixed(2), hidden)  # gates, then values
     return {
-        f"{part}.gate.weight": reader,
-        f"{part}.value.weight": reader,
-        f"{part}.shift": Rule((axes.stream,), note="random"),
+        f"{part}.read.weight": Rule((both, axes.stream), note="random"),
+        f"{part}.taps": Rule((fixed(old.neural_taps), both), note="as at a start"),
         f"{part}.write.weight": _writer(axes, hidden),
     }
 
@@ -205,20 +207,48 @@ def _memory(axes: Axes) -> dict[str, Rule]:
     }
 
 
-def _symbolic(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
+def _machine(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
+    """Of the symbolic machine: it reads the embeddings, which are scaled by c."""
     units, library = axes.units, fixed(len(old.symbolic.primitives))
     pairs = nested(fixed(2), units)
     copies = input_copies(old.symbolic, units.size)
     note = "random" if copies is None else f"random, but {copies.note}"
     return {
-        "symbolic.read.weight": Rule(
+        "read.weight": Rule(
             (nested(fixed(4), units), axes.stream), 1 / axes.stretch, copies=copies, note=note
         ),
-        "symbolic.gate_start": Rule((units,), note="one, as at a start"),
-        "symbolic.theta": Rule((pairs,), note="zero, as at a start"),
-        "symbolic.choice": Rule((library, fixed(4), units), note="random"),
-        "symbolic.preference": Rule((library, units), note="the next first choices"),
-        "symbolic.write.weight": _writer(axes, pairs),
+        "gate_start": Rule((units,), note="one, as at a start"),
+        "theta": Rule((pairs,), note="zero, as at a start"),
+        "choice": Rule((library, fixed(4), units), note="random"),
+        "preference": Rule((library, units), note="the next first choices"),
+        "write.weight": _writer(axes, pairs),
+        **{f"dials.{name}": rule for name, rule in _dials(axes).items()},
+        **{f"reflections.{name}": rule for name, rule in _reflections(axes).items()},
+    }
+
+
+def _symbol_reader(axes: Axes, rows: Axis) -> Rule:
+    return Rule((rows, axes.stream), 1 / axes.stretch, note="random")
+
+
+def _dials(axes: Axes) -> dict[str, Rule]:
+    return {
+        "now.weight": _symbol_reader(axes, axes.choices),
+        "now.bias": Rule((axes.choices,), note="as at a start"),
+        "before.weight": _symbol_reader(axes, axes.choices),
+        "none_before": Rule((axes.choices,), note="as at a start"),
+        "value.weight": _symbol_reader(axes, axes.positions),
+        "write.weight": _writer(axes, axes.positions),
+    }
+
+
+def _reflections(axes: Axes) -> dict[str, Rule]:
+    return {
+        "read.weight": _symbol_reader(axes, axes.mirrors),
+        "anew.weight": _symbol_reader(axes, axes.reflections),
+        "anew.bias": Rule((axes.reflections,), note="as at a start"),
+        "contraction": Rule((axes.reflections,), note="as at a start"),
+        "write.weight": _writer(axes, axes.entries),
     }
 
 

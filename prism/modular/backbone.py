@@ -30,7 +30,12 @@ import torch
 from prism.config import PrismConfig
 from prism.model.prism import Prism
 from prism.modular.output_penalty import OUTPUT_PENALTY
-from prism.modular.parameter_groups import KINDS, backbone_tensors, freeze_backbone
+from prism.modular.parameter_groups import (
+    KINDS,
+    backbone_tensors,
+    freeze_backbone,
+    parameter_group,
+)
 
 UNIT_INPUT_RATE = 1 / 128
 OWN_SHARE = 0.7  # of a branch's data that is of its own domain
@@ -111,7 +116,7 @@ def branch_of(backbone: Prism, kind: str, like: PrismConfig | None = None) -> Pr
     branch = Prism(branch_config(backbone.config, kind, like)).to(backbone.embedding.weight)
     branch.load_state_dict(backbone_tensors(backbone), strict=False)
     with torch.no_grad():
-        for block in branch.blocks:
-            if kind in block.kinds:
-                getattr(block, kind).write.weight.zero_()
+        for name, weight in branch.named_parameters():
+            if parameter_group(name) == kind and name.endswith(".write.weight"):
+                weight.zero_()
     return freeze_backbone(branch)

@@ -73,7 +73,7 @@ def test_training_goes_on_from_the_same_loss_and_lowers_it():
 def test_copies_of_inputs_are_no_twins():
     """New units that share inputs a with old ones for ``count`` get features of their own."""
     result = grow(perturbed(SOFT), larger(SOFT, {"units"}))
-    machine = result.model.blocks[0].symbolic
+    machine = result.model.machine
     old = SOFT.symbolic.units
     inputs = machine.read.weight.unflatten(0, (4, -1)).flatten(2).permute(1, 0, 2).flatten(1)
     twins = torch.cdist(inputs[old:], inputs[:old]) == 0
