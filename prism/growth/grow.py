@@ -65,9 +65,7 @@ class GrowResult:
         like, device = carried.blocks[0].bus, next(self.model.parameters()).device
         with torch.no_grad():
             first = self.model(torch.zeros(1, 1, dtype=torch.long, device=device)).state
-            state = map_state(
-                first, lambda x: x.new_zeros(len(like), *x.shape[1:]).to(like.device)
-            )
+            state = map_state(first, lambda x: x.new_zeros(len(like), *x.shape[1:]).to(like.device))
             for block, source in zip(state.blocks, self.report.blocks, strict=True):
                 if source is not None:
                     _fill_state(block, carried.blocks[source], axes)
