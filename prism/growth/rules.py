@@ -8,8 +8,8 @@ its mean runs over D' numbers; so the old part of the stream is stretched,
 and the gain w / c gives [norm(x), 0]. Neither eps nor the root mean square of the stream changes.
 The bus norm inside a block gets the same treatment on its channels h' = [c h, 0].
 
-    scaled by c      embedding and head (tau' = tau / c undoes it), all that write to the stream,
-                     the rows of the bus that make h
+    scaled by c      embedding and head (tau' and the last gain undo it), all that write to the
+                     stream, the rows of the bus that make h
     scaled by 1 / c  gains, and what the symbolic machine reads embeddings with, which is unnormed
     as they are      all other readers, and the weights by channel of a block
 
@@ -28,6 +28,7 @@ from torch import Tensor
 
 from prism.config import PrismConfig, SymbolicConfig
 from prism.growth.axes import Axes, Axis, fixed, nested, placed
+from prism.model.prism import logit_scale
 
 
 @dataclass(frozen=True)
@@ -117,14 +118,16 @@ def outer_rules(old: PrismConfig, new: PrismConfig) -> dict[str, Rule]:
     """A rule for every tensor outside of the blocks, by its name."""
     axes, words = Axes(old, new), fixed(old.vocab_size)
     c, stream = axes.stretch, axes.stream
+    # logits are tau E norm(x), E is c times as large: the last gain undoes both factors
+    back = c * logit_scale(new.d_model) / logit_scale(old.d_model)
     return {
         "embedding.weight": Rule(
             (words, stream), c, zero=((1, stream.added),), note="new columns zero"
         ),
         "head.weight": Rule((words, stream), c, note="new columns random"),
         "first_norm.weight": Rule((stream,), note="new gains one"),
-        "last_norm.weight": _gain(stream, c),
-        "holo.roles.weight": Rule((fixed(4), stream), note="new columns random"),
+        "last_norm.weight": _gain(stream, c * back),
+        "holo.roles.weight": Rule((fixed(4), stream), back, note="new columns random"),
         "holo.roles.bias": Rule((fixed(4),)),
         **{f"machine.{name}": rule for name, rule in _machine(axes, old).items()},
     }

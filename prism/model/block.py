@@ -86,9 +86,7 @@ class Block(nn.Module):
         self.kinds = config.kinds_at(layer)
         self.shared = config.tape.scope == "shared"
         self.bus_norm, self.expert_norm = RMSNorm(dim), RMSNorm(dim)
-        self.bus = MultiRateBus(
-            dim, config.bus_half_lives, config.chunk_size, config.bus_reset
-        )
+        self.bus = MultiRateBus(dim, config.bus_half_lives, config.chunk_size, config.bus_reset)
         self.skip = ChannelGain(dim, 0.0) if config.token_skip else None
         self.router = Router(config, self.kinds) if self.kinds else None
         self.dropout = config.dropout

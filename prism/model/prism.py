@@ -1,10 +1,10 @@
 """The PRISM language model: embedding, L blocks over one shared tape, tied head.
 
     x = rmsnorm(E[tokens]);   x = block_l(x, tape)  for l < L;   logits = tau rmsnorm(x) E^T
-    tau = D^(-1/2) / sigma,   sigma = standard deviation of E at the start
+    tau = min(D^(-1/2), 8 / D) / sigma,   sigma = standard deviation of E at the start
 
-The constant tau gives the logits unit variance at the start whatever sigma is: the embedding may
-be as large as the symbolic expert needs it, and still be the head.
+The constant tau gives the logits unit variance at the start whatever sigma is, and less where D is
+large: the embedding may be as large as the symbolic expert needs it, and still be the head.
 Everything before a position and nothing after it reaches its logits; a row sees nothing of other
 rows; a document nothing of its neighbours in the row. The state goes in and comes out explicitly.
 """
@@ -32,6 +32,17 @@ from prism.ops.documents import Rows
 from prism.ops.seeded import seeded
 
 EMBEDDING_STD = 0.125
+SELF_LOGIT = 8.0
+
+
+def logit_scale(dim: int) -> float:
+    """Factor tau on the logits of a model of width ``dim``.
+
+    At the start the stream is mostly the token's own embedding, whose logit is tau sigma D: with
+    logits of unit variance sqrt(D), 14 at D = 192, a model that begins by repeating its input.
+    It is therefore at most ``SELF_LOGIT``.
+    """
+    return min(dim**-0.5, SELF_LOGIT / dim) / EMBEDDING_STD
 
 
 @dataclass
@@ -65,8 +76,7 @@ class Prism(LanguageModel):
         super().__init__()
         self.config = config
         with seeded(config.seed):
-            # logits of unit variance at the start
-            self.temper = config.d_model**-0.5 / EMBEDDING_STD
+            self.temper = logit_scale(config.d_model)
             self.embedding = nn.Embedding(config.vocab_size, config.d_model)
             nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
             self.first_norm = RMSNorm(config.d_model)
@@ -134,16 +144,23 @@ class Prism(LanguageModel):
         logits = self.head(hidden)
         own = None
         if self.voice_gate is not None:
-            said = self.voice_norm(shared.machine.output)
+            said = promote(self._own_output)
             said = rows.restore_real(said).to(self.head.weight.dtype) * self.temper
             own = self.head(said)
             MODE = os.environ.get("VMODE", "mix")
             if MODE == "prod":
                 logits = logits + own
+            elif MODE in ("sup", "supd", "supdd"):
+                c = promote(own.detach()).softmax(-1).amax(-1, keepdim=True)
+                logits = (own if MODE == "sup" else own.detach()) + (1 - c) * logits
             elif MODE == "conf":
                 lp = promote(own).log_softmax(-1)
                 conf = lp.detach().amax(-1, keepdim=True).exp()
-                gate = self.voice_gate.bias + 4 * self.voice_gate.weight.sum() + torch.logit(conf, eps=1e-4)
+                gate = (
+                    self.voice_gate.bias
+                    + 4 * self.voice_gate.weight.sum()
+                    + torch.logit(conf, eps=1e-4)
+                )
                 logits = torch.logaddexp(
                     promote(logits).log_softmax(-1) + nn.functional.logsigmoid(-gate),
                     lp + nn.functional.logsigmoid(gate),
@@ -155,7 +172,8 @@ class Prism(LanguageModel):
                     promote(own).log_softmax(-1) + nn.functional.logsigmoid(gate),
                 )
             own = said @ self.head.weight.detach().T
-            if os.environ.get("OWNONLY") and not self.training: logits = own
+            if os.environ.get("OWNONLY") and not self.training:
+                logits = own
         machine = None if shared.machine is None else shared.machine.state
         queries = holo = None
         if self.holo is not None:
@@ -186,9 +204,12 @@ class Prism(LanguageModel):
         if self.machine is not None:
             before = None if state is None else state.symbolic
             machine = self.machine(x, before, rows.doc_index, rows.ends)
+            self._own_output = machine.output
         scan = self.blocks[0].bus.frame(x, rows.doc_index)
         heads = [block.memory for block in self.blocks if "memory" in block.kinds]
         tape = heads[0].frame(x, rows.doc_index, rows.ends) if heads else None
+        if os.environ.get("VMODE") == "supdd":
+            machine = machine._replace(output=machine.output.detach())
         return Pass(x, machine, rows.doc_index, rows.valid, rows.ends, scan, tape)
 
     def _through_blocks(

@@ -180,9 +180,7 @@ class SymbolicMachine(nn.Module):
         mirror = None
         if self.reflections is not None:
             before = None if state is None else state.reflections
-            said, mirror = self.reflections(
-                x.to(self.write.weight.dtype), before, doc_index, ends
-            )
+            said, mirror = self.reflections(x.to(self.write.weight.dtype), before, doc_index, ends)
             output = output + said
         after = SymbolicState(last_real(gate_next, gate, ends), after, dials, mirror)
         return SymbolicRun(output, after, picked)

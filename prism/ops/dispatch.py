@@ -12,9 +12,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 
-def dispatch(
-    fn: Callable[[Tensor], Tensor], x: Tensor, chosen: Tensor, weight: Tensor
-) -> Tensor:
+def dispatch(fn: Callable[[Tensor], Tensor], x: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
     """``weight * fn(x)`` where ``chosen``, 0 elsewhere.
 
     Args:

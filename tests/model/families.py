@@ -161,9 +161,9 @@ def machines(draw: st.DrawFn) -> SymbolicConfig:
 def perturbed(
     config: PrismConfig, dtype: torch.dtype = torch.float64, epsilon: float = 0.0
 ) -> Prism:
-    """Model with every parameter moved from its start, and exploration ``epsilon``; in training
-    mode if that is a function, which it is without dropout."""
-    model = Prism(config).to(dtype).train(not config.dropout)
+    """Model with every parameter moved from its start, and exploration ``epsilon``, in training
+    mode where that is a function."""
+    model = in_mode(Prism(config).to(dtype), training=True)
     model.set_exploration(epsilon)
     g = torch.Generator().manual_seed(config.seed + 1)
     with torch.no_grad():
@@ -174,6 +174,11 @@ def perturbed(
             shift = torch.randn(len(block.kinds), generator=g, dtype=torch.float64)
             block.router.selection_bias.add_(0.05 * shift)
     return model
+
+
+def in_mode(model: Prism, training: bool) -> Prism:
+    """``model`` in training mode, if asked for and if that is a function: not with dropout."""
+    return model.train(training and not model.config.dropout)
 
 
 def tokens_of(seed: int, batch: int, length: int) -> Tensor:

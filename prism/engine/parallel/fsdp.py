@@ -93,10 +93,7 @@ def _recompute(block: nn.Module, drops: bool) -> None:
     """Make ``block`` keep its inputs only (arXiv 1604.06174), in place; parameters' names stay.
 
     Inside of the sharding, unlike ``LanguageModel.recompute``: the weights are gathered once for
-    the recomputation and the backward pass.
-
-    Args:
-        drops: the block draws at random, and must draw the same again.
+    the recomputation and the backward pass. A block that ``drops`` draws the same again.
     """
     inner = block.forward
 
