@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 
 from prism.ops.chunks import cut
-from prism.ops.decay import chunk_decay, continues, to_chunks
+from prism.ops.decay import chunk_decay, continues, no_autocast, to_chunks
 from prism.ops.documents import chunk_documents
 
 BORDERS = 64  # chunk borders per chunk of the second level and those above
 
 
 def log_retention(half_lives: Tensor, passing: Tensor) -> Tensor:
-    """``log a`` in nats, ``[B, T, K]``, of ``half_lives [K]`` and the time ``passing [B, T, K]``."""
+    """``log a [B, T, K]`` in nats of ``half_lives [K]`` and the time ``passing [B, T, K]``."""
     return passing * (-math.log(2.0) / half_lives)
 
 
@@ -52,7 +52,8 @@ def gated_scan(
     Returns:
         ``[B, T, K, G]`` states; the state to carry on is the last one.
     """
-    return _scan(z * input_scale(log_a)[..., None], log_a, carry, doc_index, max(chunk, 2))
+    with no_autocast(z):  # the state is at least fp32
+        return _scan(z * input_scale(log_a)[..., None], log_a, carry, doc_index, max(chunk, 2))
 
 
 def _scan(

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from prism import Prism
-from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk, tokens_of
+from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk, tensors_of, tokens_of
 
 variants = pytest.mark.parametrize("name", VARIANTS)
 
@@ -27,10 +27,16 @@ def test_weights_of_any_precision_read_train_and_continue(name, dtype):
 @torch.no_grad()
 def test_what_accumulates_is_kept_in_at_least_single_precision(name):
     state = Prism(VARIANTS[name]).bfloat16()(tokens_of(0, 1, 9)).state
+    sums = []
     for block in state.blocks:
-        sums = [block.bus, *([] if block.symbolic is None else block.symbolic.primitives.values())]
+        sums += [x for x in (block.bus, block.neural, block.anchor) if x is not None]
         sums += [] if block.tape is None else [block.tape.fast_weights, block.tape.ring]
-        assert {x.dtype for x in sums} == {torch.float32}
+    if state.symbolic is not None:
+        machine = state.symbolic
+        sums += machine.primitives.values()
+        sums += [] if machine.dials is None else tensors_of(machine.dials)
+        sums += [] if machine.reflections is None else tensors_of(machine.reflections)
+    assert {x.dtype for x in sums} == {torch.float32}
 
 
 @torch.no_grad()

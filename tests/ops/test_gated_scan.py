@@ -107,3 +107,11 @@ def test_gradients_agree_with_finite_differences():
         lambda z, t, c: gated_scan(z, log_retention(lives, t.exp()), c, doc_index, 3),
         (z, time, carry),
     )
+
+
+def test_autocast_does_not_lower_the_precision_inside():
+    z = normal(0, 1, 40, 3, 2, dtype=torch.float32)
+    log_a = log_retention(LIVES, passing(1, 1, 40, 3)).float()
+    wanted = gated_scan(z, log_a)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(gated_scan(z, log_a), wanted)

@@ -76,3 +76,12 @@ def test_gradients_agree_with_finite_differences(length):
     shapes = ((1, length, 1, 2, 2), (1, length, 1, 1, 2), (1, 1, 1, 2))
     inputs = [0.5 * normal(i, *shape) for i, shape in enumerate(shapes)]
     assert torch.autograd.gradcheck(matrix_scan, [x.requires_grad_() for x in inputs])
+
+
+@pytest.mark.parametrize("length", (1, 3, LOOPED + 2))
+def test_autocast_does_not_lower_the_precision_inside(length):
+    matrices = orthogonal(0, 1, length, 1, 3, 3).float()
+    inputs, start = normal(1, 1, length, 1, 2, 3).float(), normal(2, 1, 1, 2, 3).float()
+    wanted = matrix_scan(matrices, inputs, start)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(matrix_scan(matrices, inputs, start), wanted)
