@@ -113,6 +113,7 @@ class SymbolicConfig:
     """The symbolic expert: a machine of U discrete units.
 
     Args:
+        width: d of its own embedding and answer.
         units: U; each picks one primitive per token. Independent of ``d_model``.
         primitives: the library, any non-empty choice from ``PRIMITIVES``.
         moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
@@ -120,11 +121,14 @@ class SymbolicConfig:
         dials: soft counters beside the units (prism/model/dial.py).
         dial_positions: positions S of a dial.
         dial_reach: largest step K of a dial.
+        reflections: registers that are orthogonal matrices (prism/model/reflections.py).
+        reflection_size: their size S.
         unit_input_rate: learning rate of the units' input projection as a share of the others';
             its start is the same whatever the rate. None = 1, and small in a branch that is
             trained apart (prism/modular/backbone.py).
     """
 
+    width: int = 32
     units: int = 16
     primitives: tuple[str, ...] = PRIMITIVES
     moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
@@ -133,13 +137,13 @@ class SymbolicConfig:
     dial_reach: int = 4
     reflections: int = 4
     reflection_size: int = 5
-    voice: bool = False
     unit_input_rate: float | None = None
 
     def __post_init__(self) -> None:
         _make_plain(self, "primitives", "moduli")
         _require(_is_int(self.units, 1), self, "units", "an integer >= 1")
-        for name, low in (("dials", 0), ("dial_positions", 2), ("dial_reach", 1)):
+        sizes = (("width", 1), ("dials", 0), ("dial_positions", 2), ("dial_reach", 1))
+        for name, low in (*sizes, ("reflections", 0), ("reflection_size", 2)):
             _require(_is_int(getattr(self, name), low), self, name, f"an integer >= {low}")
         chosen = self.primitives
         ok = len(chosen) > 0 and len(set(chosen)) == len(chosen) and set(chosen) <= set(PRIMITIVES)

@@ -12,7 +12,7 @@ are those of a GPT-2 or Llama stack (torchtitan, arXiv 2410.06511).
     fan_in    all N(0, fan_in^(-1/2)), outputs divided likewise
 
 A scaled embedding is that of PRISM: N(0, sigma), normalised into the stream, with logits
-``tau E norm(x)`` (:func:`prism.model.prism.logit_scale`).
+``tau E norm(x)`` (:mod:`prism.model.scale`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from prism.model.prism import EMBEDDING_STD, logit_scale
+from prism.model.scale import EMBEDDING_STD, logit_scale
 
 INIT_STD = 0.02
 STARTS = ("gpt2", "torch", "fan_in")

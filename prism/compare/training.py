@@ -146,14 +146,10 @@ def _loss(model: LanguageModel, batch: Batch) -> StepLoss:
     device = next(model.parameters()).device
     output = model(batch.tokens.to(device))
     loss = scored_loss(output.logits, batch.targets.to(device))
-    extra = 0.0
+    total = loss + output.aux_loss
     if output.own is not None:
-        import os
-
-        extra = float(os.environ.get("OWNW", "1")) * scored_loss(
-            output.own, batch.targets.to(device)
-        )
-    return StepLoss(loss + output.aux_loss + extra, loss, output.loads)
+        total = total + scored_loss(output.own, batch.targets.to(device))
+    return StepLoss(total, loss, output.loads)
 
 
 def _measure(model: LanguageModel, task: Task, plan: TrainingPlan, result: RunResult) -> None:

@@ -40,6 +40,7 @@ TAPE = "it decides which writes a layer reads"
 INPUTS = "it scales the unit inputs that are there"
 MACHINE = "a unit chooses among all primitives, and steps snap to all moduli"
 DIAL = "a dial chooses among all its steps, and its start is spread over all its positions"
+WIDTH = "its answers are scaled by it, and no block depends on it"
 REGISTER = "reflections act on all entries of a register"
 FILTER = "growth adds units, not tokens that the filter of a unit spans"
 CLOCK = "time on the bus depends on the token or it does not"
@@ -61,6 +62,7 @@ FIXED = (
     ("symbolic.primitives", "symbolic", MACHINE),
     ("symbolic.moduli", "symbolic", MACHINE),
     ("symbolic.unit_input_rate", "symbolic", INPUTS),
+    ("symbolic.width", "symbolic", WIDTH),
     ("symbolic.dial_positions", "symbolic", DIAL),
     ("symbolic.dial_reach", "symbolic", DIAL),
     ("symbolic.reflection_size", "symbolic", REGISTER),

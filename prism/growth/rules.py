@@ -10,8 +10,9 @@ The bus norm inside a block gets the same treatment on its channels h' = [c h, 0
 
     scaled by c      embedding and head (tau' and the last gain undo it), all that write to the
                      stream, the rows of the bus that make h
-    scaled by 1 / c  gains, and what the symbolic machine reads embeddings with, which is unnormed
-    as they are      all other readers, and the weights by channel of a block
+    scaled by 1 / c  gains
+    as they are      all other readers, the weights by channel of a block, and the inside of the
+                     symbolic machine, whose width is its own
 
 Of every new path one side is zero and the other random, so that the new path adds nothing at first
 and both sides have a gradient after one step: writers get zeros, readers are drawn as in a new
@@ -28,7 +29,7 @@ from torch import Tensor
 
 from prism.config import PrismConfig, SymbolicConfig
 from prism.growth.axes import Axes, Axis, fixed, nested, placed
-from prism.model.prism import logit_scale
+from prism.model.scale import logit_scale
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ def outer_rules(old: PrismConfig, new: PrismConfig) -> dict[str, Rule]:
         "last_norm.weight": _gain(stream, c * back),
         "holo.roles.weight": Rule((fixed(4), stream), back, note="new columns random"),
         "holo.roles.bias": Rule((fixed(4),)),
+        "answer.gate": Rule((fixed(2),)),
         **{f"machine.{name}": rule for name, rule in _machine(axes, old).items()},
     }
 
@@ -211,47 +213,49 @@ def _memory(axes: Axes) -> dict[str, Rule]:
 
 
 def _machine(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
-    """Of the symbolic machine: it reads the embeddings, which are scaled by c."""
+    """Of the symbolic machine: only what lifts its answer into the stream has the width D."""
+    width = fixed(old.symbolic.width)
     units, library = axes.units, fixed(len(old.symbolic.primitives))
     pairs = nested(fixed(2), units)
     copies = input_copies(old.symbolic, units.size)
     note = "random" if copies is None else f"random, but {copies.note}"
     return {
-        "read.weight": Rule(
-            (nested(fixed(4), units), axes.stream), 1 / axes.stretch, copies=copies, note=note
-        ),
+        "embedding.weight": Rule((fixed(old.vocab_size), width)),
+        "lift.weight": _writer(axes, width),
+        "read.weight": Rule((nested(fixed(4), units), width), copies=copies, note=note),
         "gate_start": Rule((units,), note="one, as at a start"),
         "theta": Rule((pairs,), note="zero, as at a start"),
         "choice": Rule((library, fixed(4), units), note="random"),
         "preference": Rule((library, units), note="the next first choices"),
-        "write.weight": _writer(axes, pairs),
-        **{f"dials.{name}": rule for name, rule in _dials(axes).items()},
-        **{f"reflections.{name}": rule for name, rule in _reflections(axes).items()},
+        "write.weight": _answerer(width, pairs),
+        **{f"dials.{name}": rule for name, rule in _dials(axes, width).items()},
+        **{f"reflections.{name}": rule for name, rule in _reflections(axes, width).items()},
     }
 
 
-def _symbol_reader(axes: Axes, rows: Axis) -> Rule:
-    return Rule((rows, axes.stream), 1 / axes.stretch, note="random")
+def _answerer(width: Axis, source: Axis) -> Rule:
+    """Features to the answer of the machine: new ones add nothing at first."""
+    return Rule((width, source), zero=((1, source.added),), note="new columns zero")
 
 
-def _dials(axes: Axes) -> dict[str, Rule]:
+def _dials(axes: Axes, width: Axis) -> dict[str, Rule]:
     return {
-        "now.weight": _symbol_reader(axes, axes.choices),
+        "now.weight": Rule((axes.choices, width), note="random"),
         "now.bias": Rule((axes.choices,), note="as at a start"),
-        "before.weight": _symbol_reader(axes, axes.choices),
+        "before.weight": Rule((axes.choices, width), note="random"),
         "none_before": Rule((axes.choices,), note="as at a start"),
-        "value.weight": _symbol_reader(axes, axes.positions),
-        "write.weight": _writer(axes, axes.positions),
+        "value.weight": Rule((axes.positions, width), note="random"),
+        "write.weight": _answerer(width, axes.positions),
     }
 
 
-def _reflections(axes: Axes) -> dict[str, Rule]:
+def _reflections(axes: Axes, width: Axis) -> dict[str, Rule]:
     return {
-        "read.weight": _symbol_reader(axes, axes.mirrors),
-        "anew.weight": _symbol_reader(axes, axes.reflections),
+        "read.weight": Rule((axes.mirrors, width), note="random"),
+        "anew.weight": Rule((axes.reflections, width), note="random"),
         "anew.bias": Rule((axes.reflections,), note="as at a start"),
         "contraction": Rule((axes.reflections,), note="as at a start"),
-        "write.weight": _writer(axes, axes.entries),
+        "write.weight": _answerer(width, axes.entries),
     }
 
 

@@ -11,7 +11,6 @@ rows; a document nothing of its neighbours in the row. The state goes in and com
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -20,29 +19,18 @@ import torch
 from torch import Tensor, nn
 
 from prism.config import PrismConfig
+from prism.model.answer import SymbolicAnswer
 from prism.model.block import Block, BlockState, Pass
 from prism.model.checkpoint import load_into
 from prism.model.holo_read import FactReader, HoloRead, HoloState, fact_reader, inject_facts
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput, own_state
 from prism.model.router import Decision, mean_of_real
+from prism.model.scale import EMBEDDING_STD, logit_scale
 from prism.model.state import Leaf, State, map_state
 from prism.model.symbolic import SymbolicMachine, SymbolicState
 from prism.ops.documents import Rows
 from prism.ops.seeded import seeded
-
-EMBEDDING_STD = 0.125
-SELF_LOGIT = 8.0
-
-
-def logit_scale(dim: int) -> float:
-    """Factor tau on the logits of a model of width ``dim``.
-
-    At the start the stream is mostly the token's own embedding, whose logit is tau sigma D: with
-    logits of unit variance sqrt(D), 14 at D = 192, a model that begins by repeating its input.
-    It is therefore at most ``SELF_LOGIT``.
-    """
-    return min(dim**-0.5, SELF_LOGIT / dim) / EMBEDDING_STD
 
 
 @dataclass
@@ -82,15 +70,10 @@ class Prism(LanguageModel):
             self.first_norm = RMSNorm(config.d_model)
             self.machine = None
             if "symbolic" in config.expert_kinds:
-                self.machine = SymbolicMachine(config.d_model, config.symbolic)
+                self.machine = SymbolicMachine(config.vocab_size, config.d_model, config.symbolic)
+                self.answer = SymbolicAnswer()
             self.blocks = nn.ModuleList(Block(config, i) for i in range(config.num_layers))
             self.last_norm = RMSNorm(config.d_model)
-            self.voice_gate = None
-            if self.machine is not None and config.symbolic.voice:
-                self.voice_norm = RMSNorm(config.d_model)
-                self.voice_gate = nn.Linear(config.d_model, 1)
-                nn.init.zeros_(self.voice_gate.weight)
-                nn.init.zeros_(self.voice_gate.bias)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
             if config.tie_embeddings:
                 self.head.weight = self.embedding.weight
@@ -143,37 +126,11 @@ class Prism(LanguageModel):
         hidden = hidden.to(self.head.weight.dtype)
         logits = self.head(hidden)
         own = None
-        if self.voice_gate is not None:
-            said = promote(self._own_output)
-            said = rows.restore_real(said).to(self.head.weight.dtype) * self.temper
-            own = self.head(said)
-            MODE = os.environ.get("VMODE", "mix")
-            if MODE == "prod":
-                logits = logits + own
-            elif MODE in ("sup", "supd", "supdd"):
-                c = promote(own.detach()).softmax(-1).amax(-1, keepdim=True)
-                logits = (own if MODE == "sup" else own.detach()) + (1 - c) * logits
-            elif MODE == "conf":
-                lp = promote(own).log_softmax(-1)
-                conf = lp.detach().amax(-1, keepdim=True).exp()
-                gate = (
-                    self.voice_gate.bias
-                    + 4 * self.voice_gate.weight.sum()
-                    + torch.logit(conf, eps=1e-4)
-                )
-                logits = torch.logaddexp(
-                    promote(logits).log_softmax(-1) + nn.functional.logsigmoid(-gate),
-                    lp + nn.functional.logsigmoid(gate),
-                )
-            else:
-                gate = promote(self.voice_gate(said / self.temper))
-                logits = torch.logaddexp(
-                    promote(logits).log_softmax(-1) + nn.functional.logsigmoid(-gate),
-                    promote(own).log_softmax(-1) + nn.functional.logsigmoid(gate),
-                )
-            own = said @ self.head.weight.detach().T
-            if os.environ.get("OWNONLY") and not self.training:
-                logits = own
+        if self.machine is not None:
+            own = rows.restore_real(self.machine.logits(shared.machine.answer))
+            logits = self.answer(logits, own)
+            if rows.padding is not None:
+                logits = logits.masked_fill(rows.padding[..., None], 0.0)
         machine = None if shared.machine is None else shared.machine.state
         queries = holo = None
         if self.holo is not None:
@@ -195,7 +152,7 @@ class Prism(LanguageModel):
             queries,
             rows.restore(penalty),
             hidden,
-            own,
+            own if self.training else None,
         )
 
     def _pass(self, x: Tensor, rows: Rows, state: PrismState | None) -> Pass:
@@ -203,13 +160,10 @@ class Prism(LanguageModel):
         machine = None
         if self.machine is not None:
             before = None if state is None else state.symbolic
-            machine = self.machine(x, before, rows.doc_index, rows.ends)
-            self._own_output = machine.output
+            machine = self.machine(rows.tokens, before, rows.doc_index, rows.ends)
         scan = self.blocks[0].bus.frame(x, rows.doc_index)
         heads = [block.memory for block in self.blocks if "memory" in block.kinds]
         tape = heads[0].frame(x, rows.doc_index, rows.ends) if heads else None
-        if os.environ.get("VMODE") == "supdd":
-            machine = machine._replace(output=machine.output.detach())
         return Pass(x, machine, rows.doc_index, rows.valid, rows.ends, scan, tape)
 
     def _through_blocks(

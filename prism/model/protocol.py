@@ -67,7 +67,10 @@ class PrismOutput:
         holo: when and for which fact a tape was asked, with ``holo_mode``.
         penalty: ``[B, T]``, penalty of every token, padding too; its mean over real tokens is
             ``aux_loss``. None for baselines.
-        hidden: ``[B, T, D]``, input of the head: ``logits = hidden head^T`` before facts.
+        hidden: ``[B, T, D]``, input of the head: ``logits = hidden head^T`` before the symbolic
+            expert's answer and facts.
+        own: ``[B, T, V]``, logits of the symbolic expert alone while training, whose cross-entropy
+            is to be added to the loss; else None.
     """
 
     logits: Tensor

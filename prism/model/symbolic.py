@@ -1,24 +1,33 @@
-"""The symbolic expert: a fixed-width machine of discrete units beside the residual stream.
+"""The symbolic expert: a small automaton of its own beside the network, which answers by itself.
 
-``U`` units, independent of D, read four inputs each; every token picks one primitive of the library
-per unit by a hard choice whose gradient is that of the softmax (straight-through):
+It reads the tokens through a narrow embedding of its own, e in R^d, runs three kinds of machine on
+it, and gives one vector per token:
 
-    inputs(t)  = r W x(t),                                          r = unit_input_rate
+    s(t) = W_u units(e) + W_d dials(e) + W_r reflections(e)                 s in R^d,  d = width
+
+``U`` discrete units read four inputs each; every token picks one primitive of the library per unit
+by a hard choice whose gradient is that of the softmax (straight-through):
+
+    inputs(t)  = r W e(t),                                          r = unit_input_rate
     score_u(t) = A_u tanh(inputs_u(t)) + preference_u
-    y_u(t)     = primitive_{argmax score_u(t)} (inputs_u(t)),           out = W_out y
+    y_u(t)     = primitive_{argmax score_u(t)} (inputs_u(t))
 
-``x`` is the token's normalised embedding. In the residual stream a token's angle would depend on
-its context, and a step that is rounded differently once is wrong for ever; read from the token
-alone, a machine that counts right once counts right at any length. So one machine serves all
-blocks: it runs once per call, each block weighs its output by channel and its router by token.
+Dials (:mod:`prism.model.dial`) are soft counters, reflections (:mod:`prism.model.reflections`)
+products of orthogonal matrices. All of them read the token and nothing of its context. In the
+residual stream a token's angle would depend on its context, and a step that is rounded differently
+once is wrong for ever; a machine that counts right once counts right at any length.
+
+The expert is used twice. Its blocks read ``L s``: each weighs it by channel, its router by token.
+And it answers alone, with logits ``tau s e^T`` over its own embedding
+(:mod:`prism.model.answer`). It is trained by the cross-entropy of that answer and by nothing else:
+the network learns a rough solution sooner than an automaton an exact one, and its gradient, shared,
+would keep the automaton from ever being exact.
 
 State advances with every token whatever was picked, so choosing is only reading. The unit inputs
 start large: an angle does not depend on their size, so a larger start is a smaller relative step of
 the optimiser, and early noise cannot erase a solution. The weights start 1/r as large, and AdamW's
 step does not depend on the size of a weight: r is the learning rate of the input projection as a
-share of the others' (weight decay, which does, is not slowed). In a branch that is trained apart
-(prism/modular) r is small: its output projection starts at zero, so the first gradients of the
-input projection are noise, which AdamW turns into whole steps.
+share of the others' (weight decay, which does, is not slowed).
 """
 
 from __future__ import annotations
@@ -40,6 +49,7 @@ from prism.model.primitives import (
     snap_table,
 )
 from prism.model.reflections import Reflections, ReflectionState
+from prism.model.scale import EMBEDDING_STD, logit_scale
 from prism.model.state import Leaf, State
 from prism.ops.choice import hard_choice
 from prism.ops.documents import RowEnds, last_real, shift_right
@@ -84,43 +94,51 @@ class SymbolicRun(NamedTuple):
     """Result of the machine on one call.
 
     Attributes:
-        output: ``[B, T, D]``.
+        answer: ``[B, T, d]`` its answer, s.
+        output: ``[B, T, D]`` what the blocks read, L s.
         state: after the last token.
         picked: ``[B, T, U]`` index of the primitive that each unit took.
     """
 
+    answer: Tensor
     output: Tensor
     state: SymbolicState
     picked: Tensor
 
 
 class SymbolicMachine(nn.Module):
-    """Args: ``dim`` D; ``config`` units, primitives and moduli."""
+    """Args: ``vocab_size`` V; ``dim`` D of the stream; ``config``."""
 
-    def __init__(self, dim: int, config: SymbolicConfig) -> None:
+    def __init__(self, vocab_size: int, dim: int, config: SymbolicConfig) -> None:
         super().__init__()
         self.config = config
+        width = config.width
+        self.embedding = nn.Embedding(vocab_size, width)
+        nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
+        self.scale = logit_scale(width)
+        self.lift = nn.Linear(width, dim, bias=False)
+        nn.init.normal_(self.lift.weight, std=width**-0.5)
         self.snaps = snap_table(config.moduli)
         self.input_rate = 1.0 if config.unit_input_rate is None else config.unit_input_rate
         units, choices = config.units, len(config.primitives)
-        self.read = nn.Linear(dim, 4 * units, bias=False)
+        self.read = nn.Linear(width, 4 * units, bias=False)
         self.gate_start = nn.Parameter(torch.ones(units))
         self.theta = nn.Parameter(torch.zeros(2 * units))
         self.choice = nn.Parameter(torch.zeros(choices, 4, units))
         self.preference = nn.Parameter(torch.zeros(choices, units))
-        self.write = nn.Linear(2 * units, dim, bias=False)
-        self._reset(dim)
+        self.write = nn.Linear(2 * units, width, bias=False)
+        self._reset(width)
         self.dials = None
         if config.dials:
-            self.dials = Dials(dim, config.dials, config.dial_positions, config.dial_reach)
+            self.dials = Dials(width, config.dials, config.dial_positions, config.dial_reach)
         self.reflections = None
         if config.reflections:
-            self.reflections = Reflections(dim, config.reflections, config.reflection_size)
+            self.reflections = Reflections(width, config.reflections, config.reflection_size)
 
     @torch.no_grad()
-    def _reset(self, dim: int) -> None:
+    def _reset(self, width: int) -> None:
         units = self.config.units
-        nn.init.normal_(self.read.weight, std=INPUT_STD * dim**-0.5)
+        nn.init.normal_(self.read.weight, std=INPUT_STD * width**-0.5)
         self.read.weight[2 * units :] /= 16
         self.choice.normal_(std=0.02)
         self.preference[first_choices(self.config), range(units)] = FIRST_PREFERENCE
@@ -141,19 +159,43 @@ class SymbolicMachine(nn.Module):
 
     def forward(
         self,
-        x: Tensor,
+        tokens: Tensor,
         state: SymbolicState | None,
         doc_index: Tensor | None,
         ends: RowEnds | None = None,
     ) -> SymbolicRun:
-        """Run on ``x [B, T, D]``.
+        """Run on ``tokens [B, T]``.
 
         Args:
             state: of the call before; None at the start.
             doc_index: ``[B, T]`` document index of each token or None.
             ends: where the real tokens of each row end; None = at T.
         """
-        raw = promote(self.read(x.to(self.read.weight.dtype)))  # [B, T, 4 U]
+        e = self.embedding(tokens)
+        e = nn.functional.rms_norm(promote(e), (e.shape[-1],)).to(e.dtype)
+        answer, after, picked = self._units(e, state, doc_index, ends)
+        for name in ("dials", "reflections"):
+            machine = getattr(self, name)
+            if machine is not None:
+                before = None if state is None else getattr(state, name)
+                found, carried = machine(e, before, doc_index, ends)
+                setattr(after, name, carried)
+                answer = answer + found
+        return SymbolicRun(answer, self.lift(answer.detach()), after, picked)
+
+    def logits(self, answer: Tensor) -> Tensor:
+        """``[B, T, V]`` of an answer ``[B, T, d]``."""
+        return nn.functional.linear(answer * self.scale, self.embedding.weight)
+
+    def _units(
+        self,
+        e: Tensor,
+        state: SymbolicState | None,
+        doc_index: Tensor | None,
+        ends: RowEnds | None,
+    ) -> tuple[Tensor, SymbolicState, Tensor]:
+        """Their share of the answer, their state, and the primitive that each picked."""
+        raw = promote(self.read(e))  # [B, T, 4 U]
         if self.input_rate != 1.0:
             raw = raw * self.input_rate
         a, b = raw.chunk(2, dim=-1)
@@ -172,18 +214,7 @@ class SymbolicMachine(nn.Module):
             results.append(pair)
         features, picked = hard_choice(self._scores(raw), results)
         output = self.write(features.to(self.write.weight.dtype))
-        dials = None
-        if self.dials is not None:
-            before = None if state is None else state.dials
-            said, dials = self.dials(x.to(self.write.weight.dtype), before, doc_index, ends)
-            output = output + said
-        mirror = None
-        if self.reflections is not None:
-            before = None if state is None else state.reflections
-            said, mirror = self.reflections(x.to(self.write.weight.dtype), before, doc_index, ends)
-            output = output + said
-        after = SymbolicState(last_real(gate_next, gate, ends), after, dials, mirror)
-        return SymbolicRun(output, after, picked)
+        return output, SymbolicState(last_real(gate_next, gate, ends), after), picked
 
     def _scores(self, raw: Tensor) -> Tensor:
         """Score of each primitive for each unit, ``[B, T, P, U]``, from its own four inputs."""

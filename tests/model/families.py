@@ -38,6 +38,7 @@ def shrunk(name: str, **overrides: object) -> PrismConfig:
         units=6,
         primitives=full.symbolic.primitives,
         moduli=full.symbolic.moduli,
+        width=6,
         dials=min(full.symbolic.dials, 2),
         dial_positions=4,
         dial_reach=1,
@@ -149,11 +150,12 @@ def machines(draw: st.DrawFn) -> SymbolicConfig:
         units=draw(st.integers(1, 5)),
         primitives=draw(st.permutations(PRIMITIVES))[: draw(st.integers(1, len(PRIMITIVES)))],
         moduli=draw(st.lists(st.sampled_from((2, 3, 4, 5, 6, 8, 16)), min_size=1, max_size=4)),
+        width=draw(st.integers(1, 5)),
         dials=draw(st.integers(0, 2)),
         dial_positions=draw(st.integers(2, 4)),
         dial_reach=draw(st.integers(1, 2)),
         reflections=draw(st.integers(0, 2)),
-        reflection_size=draw(st.integers(1, 3)),
+        reflection_size=draw(st.integers(2, 3)),
         unit_input_rate=draw(st.sampled_from((1.0, 0.5, 1 / 128))),
     )
 

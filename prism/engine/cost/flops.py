@@ -53,18 +53,19 @@ class Flops:
 def count(model: LanguageModel, length: int) -> Flops:
     """FLOPs per token of ``model`` (on any device, also meta) on rows of ``length`` tokens."""
     matrices = mixing = 0.0
-    depth = 0
+    depth, head = 0, 2.0 * model.head.weight.numel()
     machine = getattr(model, "machine", None)
     if machine is not None:
         matrices += sum(2 * m.weight.numel() for m in machine.modules() if isinstance(m, nn.Linear))
         mixing += 2 * _machine(model.config.symbolic, length)
+        head += 2 * machine.embedding.weight.numel()  # its own answer
     for block in model.blocks:
         depth += hasattr(block, "memory")
         for name, module in block.named_modules():
             if isinstance(module, nn.Linear):
                 matrices += 2 * module.weight.numel() * _share(block, name)
         mixing += 2 * _mixing(block, model.config, length, depth)
-    return Flops(matrices, mixing, 2 * model.head.weight.numel())
+    return Flops(matrices, mixing, head)
 
 
 def _share(block: nn.Module, name: str) -> float:
