@@ -5,6 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from prism import Prism, grow
+from prism.recipe import own_loss
 from tests.growth.pairs import PARTS, SOFT, SPARSE, larger
 from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk
 from tests.model.test_no_dead_weights import may_be_silent
@@ -19,9 +20,13 @@ def train(model: Prism, optimizer: torch.optim.Optimizer, steps: int, seed: int 
         tokens = (start + step * torch.arange(40)) % VOCAB
         segments = (torch.rand(6, 40, generator=g) < 0.1).long().cumsum(dim=1)
         output = model(tokens, segment_ids=segments, routing=True)
-        loss = F.cross_entropy(output.logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+
+        def words(logits: torch.Tensor, tokens: torch.Tensor = tokens) -> torch.Tensor:
+            return F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+
+        loss = words(output.logits)
         optimizer.zero_grad()
-        (loss + output.aux_loss).backward()
+        (loss + own_loss(output, words) + output.aux_loss).backward()
         gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
         optimizer.step()
         model.after_step(output.loads)

@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional as F
 
 from prism import Prism, PrismConfig, SymbolicConfig, TapeConfig
+from prism.recipe import own_loss
 from tests.model.families import VARIANTS, VOCAB, shrunk
 
 READERS = {"theta": ("threshold",), "gate_start": ("counter", "rotor")}
@@ -31,9 +32,13 @@ def touched_after_two_steps(config: PrismConfig) -> tuple[Prism, dict, torch.Ten
         tokens = torch.randint(VOCAB, (6, 40), generator=g)
         segment_ids = (torch.rand(6, 40, generator=g) < 0.1).long().cumsum(dim=1)
         output = model(tokens, segment_ids=segment_ids, routing=True)
-        loss = F.cross_entropy(output.logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+
+        def words(logits: torch.Tensor, tokens: torch.Tensor = tokens) -> torch.Tensor:
+            return F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+
+        loss = words(output.logits)
         optimizer.zero_grad()
-        (loss + output.aux_loss).backward()
+        (loss + own_loss(output, words) + output.aux_loss).backward()
         optimizer.step()
         model.after_step(output.loads)
         for name, parameter in model.named_parameters():
