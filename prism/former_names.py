@@ -28,8 +28,8 @@ def check_architecture(values: Mapping[str, Any], where: object, kind: str = "pr
     """
     if kind.startswith("prism") and NEWEST not in values:
         raise ValueError(
-            f"{where}: config has no {NEWEST!r}: written by an earlier architecture of PRISM, whose "
-            "weights this version cannot use; train it again, or use the version that wrote it"
+            f"{where}: config has no {NEWEST!r}: written by an earlier architecture of PRISM, "
+            "whose weights this version cannot use; train again or use the version that wrote it"
         )
 
 

@@ -6,9 +6,10 @@ A term gives the sum of a micro-batch and knows its count before the first forwa
 split of the same rows into ranks and micro-batches has the same gradients, however ragged the
 documents are. (A mean of means has not, and neither has a mean per rank.)
 
-A run trains on one main loss, by default :class:`CrossEntropy`, beside that of the symbolic expert's
-own answer (:class:`OwnAnswer`) and the penalties of the model itself (:class:`ModelPenalties`). Whoever writes another one subclasses :class:`Loss` and hands it
-over in an extension (:mod:`prism.engine.extension`).
+A run trains on one main loss, by default :class:`CrossEntropy`, beside that of the symbolic
+expert's own answer (:class:`OwnAnswer`) and the penalties of the model itself
+(:class:`ModelPenalties`). Whoever writes another one subclasses :class:`Loss` and hands it over in
+an extension (:mod:`prism.engine.extension`).
 """
 
 from __future__ import annotations
