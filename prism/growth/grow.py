@@ -189,7 +189,7 @@ def _fill_state(new: BlockState, old: BlockState, axes: Axes) -> None:
 
 
 def _start_machine(state: SymbolicState, model: Prism) -> None:
-    """What is not 0 at the start of a document: dials are uniform, registers the identity."""
+    """Make of zeros the start of a document: dials are uniform, registers the identity."""
     if state.dials is not None:
         state.dials.position.fill_(1 / state.dials.position.shape[-1])
         state.dials.before.copy_(model.machine.dials.none_before)

@@ -83,8 +83,8 @@ class GrowthReport:
 
 
 def starts_at_zero(name: str) -> bool:
-    """Whether the tensor ``name`` of a part that was not there is 0, so that the part adds nothing
-    to the stream: output projections, and the weight of the symbolic machine in a new block."""
+    """True if the tensor ``name`` of a part that was not there is 0, so that the part adds nothing:
+    output projections, and the weight of the symbolic machine in a new block."""
     return name.endswith((".write.weight", ".symbolic.weight", ".skip.weight"))
 
 
