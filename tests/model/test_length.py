@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from prism import Prism, PrismConfig, presets
 from prism.model.bus import MultiRateBus
+from prism.recipe import own_loss
 from tests.model.families import FAMILIES, VOCAB, perturbed, shrunk
 
 LENGTH = 16_384
@@ -20,7 +21,11 @@ def test_loss_and_gradients_are_finite_at_16384_tokens(name):
     model = perturbed(shrunk(name, chunk_size=64), torch.float32)
     tokens = torch.randint(VOCAB, (1, LENGTH), generator=torch.Generator().manual_seed(0))
     output = model(tokens)
-    loss = F.cross_entropy(output.logits[0, :-1], tokens[0, 1:]) + output.aux_loss
+
+    def words(logits: torch.Tensor) -> torch.Tensor:
+        return F.cross_entropy(logits[0, :-1], tokens[0, 1:])
+
+    loss = words(output.logits) + own_loss(output, words) + output.aux_loss
     loss.backward()
     assert loss.isfinite()
     for parameter_name, parameter in model.named_parameters():

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from prism import Prism
+from prism.recipe import own_loss
 from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk, tensors_of, tokens_of
 
 variants = pytest.mark.parametrize("name", VARIANTS)
@@ -17,7 +18,11 @@ def test_weights_of_any_precision_read_train_and_continue(name, dtype):
     output = model(tokens)
     assert output.logits.dtype == dtype
     assert output.logits.shape == (2, 21, VOCAB)
-    (output.logits.float().logsumexp(dim=-1).sum() + output.aux_loss).backward()
+
+    def size(logits: torch.Tensor) -> torch.Tensor:
+        return logits.float().square().sum()
+
+    (size(output.logits) + own_loss(output, size) + output.aux_loss).backward()
     for parameter_name, parameter in model.named_parameters():
         assert parameter.grad.isfinite().all(), parameter_name
     assert model(tokens, state=output.state).logits.isfinite().all()
@@ -55,7 +60,8 @@ def test_mixed_precision_reads_and_trains():
     model, tokens = Prism(VARIANTS["300m"]), tokens_of(0, 2, 21)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = model(tokens)
-        loss = output.logits.float().logsumexp(dim=-1).mean() + output.aux_loss
+        own = own_loss(output, lambda logits: logits.float().square().mean())
+        loss = output.logits.float().square().mean() + own + output.aux_loss
     loss.backward()
     assert loss.isfinite()
     assert all(p.grad.isfinite().all() for p in model.parameters())
