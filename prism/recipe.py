@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 if TYPE_CHECKING:
-    from prism.model.protocol import LanguageModel
+    from prism.model.protocol import LanguageModel, PrismOutput
 
 BETAS = (0.9, 0.95)
 WEIGHT_DECAY = 0.1
@@ -52,6 +52,12 @@ class StepLoss:
     objective: Tensor
     reported: Tensor
     loads: Tensor | None = None
+
+
+def own_loss(output: PrismOutput, loss: Callable[[Tensor], Tensor]) -> Tensor | float:
+    """``loss`` of the symbolic expert's own answer, ``[B, T, V]``, by which alone it is trained: to
+    be added to that of the model's logits. 0 where there is none."""
+    return 0.0 if output.own is None else loss(output.own)
 
 
 # tables of PRISM's parameters whose entries mean something one by one: a head's offset in phases,

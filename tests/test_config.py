@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from prism import PrismConfig, SymbolicConfig, TapeConfig
-from prism.former_names import current_fields, former_fields
+from prism.former_names import check_architecture, current_fields, former_fields
 from tests.model.families import configs
 
 BAD = [
@@ -173,6 +173,16 @@ def test_a_config_of_before_the_fields_were_renamed_loads(gates):
     assert {name: former[name] for name in stored} == stored
     assert former["symbolic"]["lane_rate"] == 0.5
     assert PrismConfig.from_dict(former) == config
+
+
+def test_weights_of_an_earlier_architecture_are_refused_in_one_line():
+    fields = PrismConfig(vocab_size=11).to_dict()
+    check_architecture(fields, "config.json")
+    del fields["neural_taps"]
+    check_architecture(fields, "config.json", "transformer")  # it has not changed
+    with pytest.raises(ValueError, match=r"^config.json: .* by an earlier architecture") as refusal:
+        check_architecture(fields, "config.json")
+    assert "\n" not in str(refusal.value)
 
 
 def test_overrides_of_before_the_fields_were_renamed_are_understood():

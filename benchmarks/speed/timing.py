@@ -19,6 +19,7 @@ from torch.nn import functional
 
 from benchmarks.page.timing import in_turns
 from prism.model.protocol import LanguageModel
+from prism.recipe import own_loss
 
 PIECE = 1024  # tokens per call while a long context is read
 
@@ -42,8 +43,11 @@ def training_step(model: LanguageModel, tokens: Tensor) -> None:
     """Forward and backward on ``tokens [B, T]``; gradients are added to what is there."""
     output = model(tokens)
     target = tokens.roll(-1, dims=1)
-    loss = functional.cross_entropy(output.logits.flatten(0, 1).float(), target.flatten())
-    (loss + output.aux_loss).backward()
+
+    def loss(logits: Tensor) -> Tensor:
+        return functional.cross_entropy(logits.flatten(0, 1).float(), target.flatten())
+
+    (loss(output.logits) + own_loss(output, loss) + output.aux_loss).backward()
 
 
 def step_times(

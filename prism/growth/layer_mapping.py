@@ -1,10 +1,10 @@
 """Bounds of growth, field by field, and the old block that each block of a grown model comes from.
 
     grows    d_model, num_layers, width of the neural kind and of an anchor, tape heads and d_mem,
-             symbolic units: never smaller
+             symbolic units, dials and reflections: never smaller
     appends  half_lives, tape.retention: the old list first
-    free     router_z_loss, expert_output_penalty, balance_rate, balance_target, chunk_size, seed:
-             they move no logit
+    free     router_z_loss, expert_output_penalty, balance_rate, balance_target, chunk_size,
+             dropout, seed: they move no logit outside of training
     fixed    everything else, each for a reason that the error says
 
 Fields of an expert kind that the model does not have are not compared. Sizes of one family share
@@ -39,6 +39,12 @@ PHASES = (
 TAPE = "it decides which writes a layer reads"
 INPUTS = "it scales the unit inputs that are there"
 MACHINE = "a unit chooses among all primitives, and steps snap to all moduli"
+DIAL = "a dial chooses among all its steps, and its start is spread over all its positions"
+WIDTH = "its answers are scaled by it, and no block depends on it"
+REGISTER = "reflections act on all entries of a register"
+FILTER = "growth adds units, not tokens that the filter of a unit spans"
+CLOCK = "time on the bus depends on the token or it does not"
+SKIP = "every block adds the embedding or none does"
 
 FIXED = (
     ("vocab_size", None, TOKENS),
@@ -48,11 +54,18 @@ FIXED = (
     ("always_on", None, SOFTMAX),
     ("tie_embeddings", None, HEAD),
     ("holo_mode", None, FACTS),
+    ("neural_taps", None, FILTER),
+    ("bus_reset", None, CLOCK),
+    ("token_skip", None, SKIP),
     ("tape.num_slots", "memory", PHASES),
     ("tape.scope", "memory", TAPE),
     ("symbolic.primitives", "symbolic", MACHINE),
     ("symbolic.moduli", "symbolic", MACHINE),
     ("symbolic.unit_input_rate", "symbolic", INPUTS),
+    ("symbolic.width", "symbolic", WIDTH),
+    ("symbolic.dial_positions", "symbolic", DIAL),
+    ("symbolic.dial_reach", "symbolic", DIAL),
+    ("symbolic.reflection_size", "symbolic", REGISTER),
 )
 GROWS = (
     ("d_model", None),
@@ -63,6 +76,8 @@ GROWS = (
     ("tape.position_heads", "memory"),
     ("tape.d_mem", "memory"),
     ("symbolic.units", "symbolic"),
+    ("symbolic.dials", "symbolic"),
+    ("symbolic.reflections", "symbolic"),
 )
 RATES = ("half_lives", "num_rates", "half_life_min", "half_life_max")
 RETENTION = "tape.retention"

@@ -86,4 +86,5 @@ class MultiRateBus(nn.Module):
         """``log a``, ``[B, T, K]`` in nats, of ``x [B, T, D]``."""
         pace = promote(self.reset(x))
         passing = torch.exp(REACH * torch.tanh(pace / REACH))
-        return log_retention(torch.tensor(self.half_lives).to(passing), passing)
+        lives = torch.tensor(self.half_lives, dtype=torch.float64)
+        return log_retention(lives.to(passing), passing)

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from prism.model.norm import promote
 from prism.model.state import Leaf, State
+from prism.ops.decay import no_autocast
 from prism.ops.documents import RowEnds, last_real, previous_index, shift_right
 from prism.ops.matrix_scan import matrix_scan
 
@@ -85,7 +86,8 @@ class Dials(nn.Module):
             earlier = torch.where(fresh[..., None], self.none_before.to(earlier), earlier)
         choice = (promote(self.now(x)) + earlier).unflatten(-1, (count, -1)).softmax(dim=-1)
         value = promote(self.value(x)).unflatten(-1, (count, -1)).softmax(dim=-1)
-        moves = choice[..., :-1] @ self.moves(choice).flatten(1)
+        with no_autocast(choice):  # p stays a distribution
+            moves = choice[..., :-1] @ self.moves(choice).flatten(1)
         moves = moves.unflatten(-1, (self.positions, self.positions))
         added = choice[..., -1:] * value
         if fresh is not None:  # from a uniform start, whatever was there

@@ -129,6 +129,8 @@ class Prism(LanguageModel):
         if self.machine is not None:
             own = rows.restore_real(self.machine.logits(shared.machine.answers))
             logits = self.answer(logits, own)
+            if rows.padding is not None:
+                logits = logits.masked_fill(rows.padding[..., None], 0.0)
         machine = None if shared.machine is None else shared.machine.state
         queries = holo = None
         if self.holo is not None:

@@ -10,10 +10,10 @@ beside experts of different kinds.
 
 A branch is the frozen backbone and one expert kind, the only thing that is trained. At step 0 it
 computes what the backbone does: the gate is half open, but the expert's output is 0. The output
-projection has a gradient at once, the weights before it one step later. The input projection of a
-symbolic branch learns slowly (``UNIT_INPUT_RATE``): until its output projection has grown, the
-gradients of its inputs are noise. The fields of a kind (width, tape, units) are those of its own
-branch.
+projection has a gradient at once, the weights before it one step later. The symbolic machine
+learns from its own answer (:mod:`prism.model.answer`), which a symbolic branch mixes into that of
+the backbone by how sure it is. Its input projection learns slowly (``UNIT_INPUT_RATE``). The fields
+of a kind (width, tape, units) are those of its own branch.
 
 Gates are independent, and the norm of what the experts add is penalised
 (:mod:`prism.modular.output_penalty`), more so on the 30% of a branch's training data that are the
@@ -30,7 +30,12 @@ import torch
 from prism.config import PrismConfig
 from prism.model.prism import Prism
 from prism.modular.output_penalty import OUTPUT_PENALTY
-from prism.modular.parameter_groups import KINDS, backbone_tensors, freeze_backbone
+from prism.modular.parameter_groups import (
+    KINDS,
+    backbone_tensors,
+    freeze_backbone,
+    parameter_group,
+)
 
 UNIT_INPUT_RATE = 1 / 128
 OWN_SHARE = 0.7  # of a branch's data that is of its own domain
@@ -39,6 +44,8 @@ FIELDS = {
     "memory": ("tape", "memory_layers"),
     "symbolic": ("symbolic",),
 }
+# what an expert adds to the stream goes through these
+OUTPUTS = {"neural": ".write.weight", "memory": ".write.weight", "symbolic": ".lift.weight"}
 
 
 def backbone_config(config: PrismConfig) -> PrismConfig:
@@ -111,7 +118,7 @@ def branch_of(backbone: Prism, kind: str, like: PrismConfig | None = None) -> Pr
     branch = Prism(branch_config(backbone.config, kind, like)).to(backbone.embedding.weight)
     branch.load_state_dict(backbone_tensors(backbone), strict=False)
     with torch.no_grad():
-        for block in branch.blocks:
-            if kind in block.kinds:
-                getattr(block, kind).write.weight.zero_()
+        for name, weight in branch.named_parameters():
+            if parameter_group(name) == kind and name.endswith(OUTPUTS[kind]):
+                weight.zero_()
     return freeze_backbone(branch)

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from prism.ops.chunks import cut
-from prism.ops.decay import chunk_decay, continues, to_chunks
+from prism.ops.decay import chunk_decay, continues, no_autocast, to_chunks
 from prism.ops.documents import chunk_documents
 
 BORDERS = 64  # chunk borders per chunk of the second level and those above
@@ -52,7 +52,8 @@ def gated_scan(
     Returns:
         ``[B, T, K, G]`` states; the state to carry on is the last one.
     """
-    return _scan(z * input_scale(log_a)[..., None], log_a, carry, doc_index, max(chunk, 2))
+    with no_autocast(z):  # the state is at least fp32
+        return _scan(z * input_scale(log_a)[..., None], log_a, carry, doc_index, max(chunk, 2))
 
 
 def _scan(

@@ -14,6 +14,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from prism.ops.decay import no_autocast
+
 LOOPED = 64  # tokens of a call that is not cut into chunks
 CHUNK = 32
 
@@ -29,9 +31,10 @@ def matrix_scan(matrices: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
     Returns:
         ``[B, T, U, R, S]``, p.
     """
-    if matrices.shape[1] == 1:
-        return (start @ matrices[:, 0] + inputs[:, 0])[:, None]
-    return _Scan.apply(matrices, inputs, start)
+    with no_autocast(matrices):  # the state is at least fp32
+        if matrices.shape[1] == 1:
+            return (start @ matrices[:, 0] + inputs[:, 0])[:, None]
+        return _Scan.apply(matrices, inputs, start)
 
 
 def matrix_scan_loop(matrices: Tensor, inputs: Tensor, start: Tensor) -> Tensor:

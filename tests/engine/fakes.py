@@ -19,7 +19,7 @@ from prism.data import RowBatch
 from prism.engine.levers.token_weights import weighted_loss
 from prism.engine.logs.meter import Meter
 from prism.engine.loop.guard import Stop
-from prism.engine.loop.loss import CrossEntropy, ModelPenalties
+from prism.engine.loop.loss import CrossEntropy, ModelPenalties, OwnAnswer
 from prism.engine.loop.observer import Observer
 from prism.engine.loop.trainer import Trainer, TrainSpec
 from prism.engine.models import carries, make_model, model_config
@@ -126,7 +126,7 @@ def small_spec(s: Settings, w: World) -> TrainSpec:
         identity={"data": "ragged"},
     )
     main = weighted_loss(spec, w, reference) or CrossEntropy()
-    return replace(spec, losses=(main, ModelPenalties()))
+    return replace(spec, losses=(main, OwnAnswer(), ModelPenalties()))
 
 
 @contextmanager

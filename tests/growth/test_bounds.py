@@ -36,6 +36,15 @@ REFUSED = {
     "symbolic.units": machine(units=7),
     "symbolic.primitives": machine(primitives=MACHINE.primitives[:3]),
     "symbolic.moduli": machine(moduli=(2, 3)),
+    "symbolic.width": machine(width=7),
+    "symbolic.dials": machine(dials=1),
+    "symbolic.dial_positions": machine(dial_positions=5),
+    "symbolic.dial_reach": machine(dial_reach=2),
+    "symbolic.reflections": machine(reflections=0),
+    "symbolic.reflection_size": machine(reflection_size=4),
+    "neural_taps": {"neural_taps": 1},
+    "bus_reset": {"bus_reset": False},
+    "token_skip": {"token_skip": True},
     "vocab_size": {"vocab_size": 12},
     "expert_kinds": {"expert_kinds": ("neural", "memory")},
     "router_topk": {"router_topk": 2},
@@ -90,6 +99,7 @@ def test_what_moves_no_logit_may_change():
         "expert_output_penalty": 0.0,
         "balance_rate": 0.1,
         "chunk_size": 7,
+        "dropout": 0.1,
         "seed": 5,
     }
     assert grow(perturbed(SOFT), dataclasses.replace(SOFT, **free)).report.exact

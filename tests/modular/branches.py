@@ -6,6 +6,7 @@ import torch
 
 from prism import Prism, PrismConfig
 from prism.modular import KINDS, backbone_config, branch_of
+from prism.recipe import own_loss
 from tests.model.families import VOCAB, shrunk, tokens_of
 
 FULL = shrunk("tiny", memory_layers=(0, 2))
@@ -32,12 +33,24 @@ def branches_of(backbone: Prism, config: PrismConfig = FULL) -> dict[str, Prism]
 
 
 def loss_of(model: Prism, seed: int = 0) -> torch.Tensor:
-    """Next-token loss on random tokens, and what the gates cost."""
+    """Next-token loss on random tokens, of the symbolic expert alone too, and what the gates
+    cost."""
     tokens = tokens_of(seed, 4, 24)
+
+    def words(logits: torch.Tensor) -> torch.Tensor:
+        flat = logits[:, :-1].flatten(0, 1)
+        return torch.nn.functional.cross_entropy(flat, tokens[:, 1:].flatten())
+
     output = model(tokens)
-    logits = output.logits[:, :-1].flatten(0, 1)
-    words = torch.nn.functional.cross_entropy(logits, tokens[:, 1:].flatten())
-    return words + output.aux_loss
+    return words(output.logits) + own_loss(output, words) + output.aux_loss
 
 
-__all__ = ["FULL", "VOCAB", "backbone_of", "branches_of", "loss_of", "moved"]
+@torch.no_grad()
+def unheard(model: Prism) -> Prism:
+    """``model`` whose symbolic expert never answers by itself."""
+    if model.machine is not None:
+        model.answer.gate.copy_(torch.tensor([-1e4, 0.0]))
+    return model
+
+
+__all__ = ["FULL", "VOCAB", "backbone_of", "branches_of", "loss_of", "moved", "unheard"]

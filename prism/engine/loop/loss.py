@@ -6,9 +6,10 @@ A term gives the sum of a micro-batch and knows its count before the first forwa
 split of the same rows into ranks and micro-batches has the same gradients, however ragged the
 documents are. (A mean of means has not, and neither has a mean per rank.)
 
-A run trains on one main loss, by default :class:`CrossEntropy`, beside the penalties of the model
-itself (:class:`ModelPenalties`). Whoever writes another one subclasses :class:`Loss` and hands it
-over in an extension (:mod:`prism.engine.extension`).
+A run trains on one main loss, by default :class:`CrossEntropy`, beside that of the symbolic
+expert's own answer (:class:`OwnAnswer`) and the penalties of the model itself
+(:class:`ModelPenalties`). Whoever writes another one subclasses :class:`Loss` and hands it over in
+an extension (:mod:`prism.engine.extension`).
 """
 
 from __future__ import annotations
@@ -149,6 +150,21 @@ class CrossEntropy(Loss):
     ) -> tuple[Tensor, Logs]:
         sums = token_losses(output.logits, rows.targets).sum(dim=1)
         return sums, {"loss": sums.detach()}
+
+
+class OwnAnswer(Loss):
+    """Cross-entropy of the symbolic expert's own answer (:mod:`prism.model.answer`), over the valid
+    targets: nothing else trains it."""
+
+    def count(self, rows: Rows, step: int, ahead: Ahead) -> Tensor:
+        return (rows.targets != IGNORE).sum()
+
+    def __call__(
+        self, rows: Rows, output: PrismOutput, head: Tensor, step: int
+    ) -> tuple[Tensor, Logs]:
+        if output.own is None:
+            return output.logits.new_zeros(()), {}
+        return token_losses(output.own, rows.targets).sum(dim=1), {}
 
 
 class ModelPenalties(Loss):
