@@ -27,7 +27,7 @@ from prism import whole_file
 VERSION = "0.1.0"
 ROOT = Path(__file__).resolve().parents[1]
 RESULT_CODE = (
-    "prism/config.py",
+    "prism/config",
     "prism/ops",
     "prism/model",
     "prism/baselines",

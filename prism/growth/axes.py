@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from prism.config import PrismConfig
-from prism.model.reflections import REFLECTIONS
+from prism.model.symbolic.reflections import REFLECTIONS
 
 
 @dataclass(frozen=True)

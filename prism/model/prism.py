@@ -19,7 +19,6 @@ import torch
 from torch import Tensor, nn
 
 from prism.config import PrismConfig
-from prism.model.answer import SymbolicAnswer
 from prism.model.block import Block, BlockState, Pass
 from prism.model.checkpoint import load_into
 from prism.model.holo_read import FactReader, HoloRead, HoloState, fact_reader, inject_facts
@@ -29,6 +28,7 @@ from prism.model.router import Decision, mean_of_real
 from prism.model.scale import EMBEDDING_STD, logit_scale
 from prism.model.state import Leaf, State, map_state
 from prism.model.symbolic import SymbolicMachine, SymbolicState
+from prism.model.symbolic.answer import SymbolicAnswer
 from prism.ops.documents import Rows
 from prism.ops.seeded import seeded
 
@@ -68,10 +68,11 @@ class Prism(LanguageModel):
             self.embedding = nn.Embedding(config.vocab_size, config.d_model)
             nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
             self.first_norm = RMSNorm(config.d_model)
-            self.machine = None
+            self.machine = self.answer = None
             if "symbolic" in config.expert_kinds:
                 self.machine = SymbolicMachine(config.vocab_size, config.d_model, config.symbolic)
-                self.answer = SymbolicAnswer(self.machine.count)
+                if config.symbolic.answers:
+                    self.answer = SymbolicAnswer(self.machine.count)
             self.blocks = nn.ModuleList(Block(config, i) for i in range(config.num_layers))
             self.last_norm = RMSNorm(config.d_model)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
@@ -126,7 +127,7 @@ class Prism(LanguageModel):
         hidden = hidden.to(self.head.weight.dtype)
         logits = self.head(hidden)
         own = None
-        if self.machine is not None:
+        if self.answer is not None:
             own = rows.restore_real(self.machine.logits(shared.machine.answers))
             logits = self.answer(logits, own)
             if rows.padding is not None:
@@ -160,7 +161,7 @@ class Prism(LanguageModel):
         machine = None
         if self.machine is not None:
             before = None if state is None else state.symbolic
-            machine = self.machine(rows.tokens, before, rows.doc_index, rows.ends)
+            machine = self.machine(rows.tokens, x, before, rows.doc_index, rows.ends)
         scan = self.blocks[0].bus.frame(x, rows.doc_index)
         heads = [block.memory for block in self.blocks if "memory" in block.kinds]
         tape = heads[0].frame(x, rows.doc_index, rows.ends) if heads else None

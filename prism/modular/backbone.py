@@ -11,8 +11,8 @@ beside experts of different kinds.
 A branch is the frozen backbone and one expert kind, the only thing that is trained. At step 0 it
 computes what the backbone does: the gate is half open, but the expert's output is 0. The output
 projection has a gradient at once, the weights before it one step later. The symbolic machine
-learns from its own answer (:mod:`prism.model.answer`), which a symbolic branch mixes into that of
-the backbone by how sure it is. Its input projection learns slowly (``UNIT_INPUT_RATE``). The fields
+learns from its own answer (:mod:`prism.model.symbolic.answer`), which a symbolic branch mixes into that
+of the backbone by how sure it is. Its input projection learns slowly (``UNIT_INPUT_RATE``). The fields
 of a kind (width, tape, units) are those of its own branch.
 
 Gates are independent, and the norm of what the experts add is penalised

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from prism.config import PRIMITIVES, TURN, SymbolicConfig
-from prism.model.primitives import (
+from prism.model.symbolic import SymbolicMachine
+from prism.model.symbolic.primitives import (
     CAUSAL_LIBRARY,
     TOKEN_LIBRARY,
     UnitInputs,
@@ -14,7 +15,6 @@ from prism.model.primitives import (
     snap_table,
     snap_width,
 )
-from prism.model.symbolic import SymbolicMachine
 
 UNITS = 3
 MODULI = (2, 3, 5)

@@ -153,7 +153,7 @@ class CrossEntropy(Loss):
 
 
 class OwnAnswer(Loss):
-    """Cross-entropy of the symbolic expert's own answer (:mod:`prism.model.answer`), over the valid
+    """Cross-entropy of the symbolic expert's own answer (:mod:`prism.model.symbolic.answer`), over the valid
     targets: nothing else trains it."""
 
     def count(self, rows: Rows, step: int, ahead: Ahead) -> Tensor:

@@ -1,11 +1,10 @@
-"""The symbolic expert: a small automaton of its own beside the network, which answers by itself.
+"""The symbolic expert: exact machines beside the network.
 
-Up to three machines read the tokens, each through a narrow embedding e of its own, and give one
-vector per token:
+Up to three machines read the embedded tokens e and give one vector s per token each:
 
     units          U discrete units, below
-    dials          soft counters (:mod:`prism.model.dial`)
-    reflections    products of orthogonal matrices (:mod:`prism.model.reflections`)
+    dials          soft counters (:mod:`prism.model.symbolic.dial`)
+    reflections    products of orthogonal matrices (:mod:`prism.model.symbolic.reflections`)
 
 A unit reads four inputs; every token picks one primitive of the library per unit by a hard choice
 whose gradient is that of the softmax (straight-through):
@@ -18,12 +17,15 @@ The machines read the token and nothing of its context. In the residual stream a
 depend on its context, and a step that is rounded differently once is wrong for ever; a machine that
 counts right once counts right at any length.
 
-The expert is used twice. The blocks read ``L (s_units + s_dials + ..)``: each weighs it by channel,
-its router by token. And every machine answers alone, with logits ``tau s e^T`` over its own
-embedding (:mod:`prism.model.answer`). A machine is trained by the cross-entropy of its own answer
-and by nothing else. The network learns a rough solution sooner than a machine an exact one, and one
-machine sooner than another: a gradient that they shared, or an embedding, would keep each from what
-only it can find.
+The blocks read the sum of what the machines give: each weighs it by channel, its router by token.
+Without ``answers``, e is the token's normalised embedding in the network, the machines write to the
+stream (d = D), and the network trains them.
+
+With ``answers`` every machine has an embedding of its own, of width d, and answers alone, with
+logits ``tau s e^T`` (:mod:`prism.model.symbolic.answer`); the blocks read ``L norm(sum s)``. A
+machine is then trained by the cross-entropy of its own answer and by nothing else. The network learns a rough
+solution sooner than a machine an exact one, and one machine sooner than another: a gradient that
+they shared, or an embedding, would keep each from what only it can find.
 
 State advances with every token whatever was picked, so choosing is only reading. The unit inputs
 start large: an angle does not depend on their size, so a larger start is a smaller relative step of
@@ -41,18 +43,18 @@ import torch
 from torch import Tensor, nn
 
 from prism.config import SymbolicConfig
-from prism.model.dial import Dials, DialState
 from prism.model.norm import promote
-from prism.model.primitives import (
+from prism.model.scale import EMBEDDING_STD, logit_scale
+from prism.model.state import Leaf, State
+from prism.model.symbolic.dial import Dials, DialState
+from prism.model.symbolic.primitives import (
     CAUSAL_LIBRARY,
     TOKEN_LIBRARY,
     UnitInputs,
     angle_steps,
     snap_table,
 )
-from prism.model.reflections import Reflections, ReflectionState
-from prism.model.scale import EMBEDDING_STD, logit_scale
-from prism.model.state import Leaf, State
+from prism.model.symbolic.reflections import Reflections, ReflectionState
 from prism.ops.choice import hard_choice
 from prism.ops.documents import RowEnds, last_real, shift_right
 
@@ -96,13 +98,13 @@ class SymbolicRun(NamedTuple):
     """Result of the machine on one call.
 
     Attributes:
-        answers: ``[B, T, J, d]`` of the J machines, s.
+        answers: ``[B, T, J, d]`` of the J machines, s; None without ``answers``.
         output: ``[B, T, D]`` what the blocks read.
         state: after the last token.
         picked: ``[B, T, U]`` index of the primitive that each unit took.
     """
 
-    answers: Tensor
+    answers: Tensor | None
     output: Tensor
     state: SymbolicState
     picked: Tensor
@@ -114,10 +116,7 @@ class SymbolicMachine(nn.Module):
     def __init__(self, vocab_size: int, dim: int, config: SymbolicConfig) -> None:
         super().__init__()
         self.config = config
-        width = config.width
-        self.scale = logit_scale(width)
-        self.lift = nn.Linear(width, dim, bias=False)
-        nn.init.normal_(self.lift.weight, std=width**-0.5)
+        width = config.width if config.answers else dim
         self.snaps = snap_table(config.moduli)
         self.input_rate = 1.0 if config.unit_input_rate is None else config.unit_input_rate
         units, choices = config.units, len(config.primitives)
@@ -134,9 +133,15 @@ class SymbolicMachine(nn.Module):
         self.reflections = None
         if config.reflections:
             self.reflections = Reflections(width, config.reflections, config.reflection_size)
-        self.embeddings = nn.ModuleList(nn.Embedding(vocab_size, width) for _ in range(self.count))
-        for table in self.embeddings:
-            nn.init.normal_(table.weight, std=EMBEDDING_STD)
+        self.lift = None
+        if config.answers:
+            self.scale = logit_scale(width)
+            self.lift = nn.Linear(width, dim, bias=False)
+            nn.init.normal_(self.lift.weight, std=width**-0.5)
+            tables = (nn.Embedding(vocab_size, width) for _ in range(self.count))
+            self.embeddings = nn.ModuleList(tables)
+            for table in self.embeddings:
+                nn.init.normal_(table.weight, std=EMBEDDING_STD)
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -173,6 +178,7 @@ class SymbolicMachine(nn.Module):
     def forward(
         self,
         tokens: Tensor,
+        symbols: Tensor,
         state: SymbolicState | None,
         doc_index: Tensor | None,
         ends: RowEnds | None = None,
@@ -180,21 +186,27 @@ class SymbolicMachine(nn.Module):
         """Run on ``tokens [B, T]``.
 
         Args:
+            symbols: ``[B, T, D]`` their normalised embeddings in the network.
             state: of the call before; None at the start.
             doc_index: ``[B, T]`` document index of each token or None.
             ends: where the real tokens of each row end; None = at T.
         """
-        inputs = [_normalised(table(tokens)) for table in self.embeddings]
-        answer, after, picked = self._units(inputs[0], state, doc_index, ends)
-        answers = [answer]
+        if self.lift is None:
+            inputs = [symbols.to(self.read.weight.dtype)] * self.count
+        else:
+            inputs = [_normalised(table(tokens)) for table in self.embeddings]
+        found, after, picked = self._units(inputs[0], state, doc_index, ends)
+        every = [found]
         for name, e in zip(self.beside, inputs[1:], strict=True):
             before = None if state is None else getattr(state, name)
-            answer, carried = getattr(self, name)(e, before, doc_index, ends)
+            found, carried = getattr(self, name)(e, before, doc_index, ends)
             setattr(after, name, carried)
-            answers.append(answer)
+            every.append(found)
+        if self.lift is None:
+            return SymbolicRun(None, sum(every), after, picked)
         # the blocks read the machines, and do not train them
-        output = self.lift(_normalised(torch.stack(answers).detach().sum(dim=0)))
-        return SymbolicRun(torch.stack(answers, dim=-2), output, after, picked)
+        output = self.lift(_normalised(sum(every).detach()))
+        return SymbolicRun(torch.stack(every, dim=-2), output, after, picked)
 
     def logits(self, answers: Tensor) -> Tensor:
         """``[B, T, J, V]`` of the answers ``[B, T, J, d]``."""
