@@ -1,9 +1,9 @@
 """Time of a training step and of a decoding step, models taking turns.
 
-A step is forward, cross-entropy (that of the symbolic machines' own answers too, where a model gives
-them) plus auxiliary loss, backward; no optimizer. In every round each
-model does one step, so that whatever else the machine is doing falls on all of them alike; what is
-compared later is the median over rounds. Decoding takes turns over context lengths too.
+A step is forward, cross-entropy (also that of the symbolic machines' own answers, where a model
+gives them) plus auxiliary loss, backward; no optimizer. In every round each model does one step, so
+that whatever else the machine is doing falls on all of them alike; what is compared later is the
+median over rounds. Decoding takes turns over context lengths too.
 """
 
 from __future__ import annotations

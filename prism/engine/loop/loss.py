@@ -8,8 +8,8 @@ documents are. (A mean of means has not, and neither has a mean per rank.)
 
 A run trains on one main loss, by default :class:`CrossEntropy`, beside that of the symbolic
 machines' own answers, where a model gives them (:class:`OwnAnswer`), and the penalties of the model
-itself (:class:`ModelPenalties`). Whoever writes another one subclasses :class:`Loss` and hands it over in
-an extension (:mod:`prism.engine.extension`).
+itself (:class:`ModelPenalties`). Whoever writes another one subclasses :class:`Loss` and hands it
+over in an extension (:mod:`prism.engine.extension`).
 """
 
 from __future__ import annotations
@@ -153,9 +153,9 @@ class CrossEntropy(Loss):
 
 
 class OwnAnswer(Loss):
-    """Cross-entropy of what the symbolic expert's machines answer by themselves
-    (:mod:`prism.model.symbolic.answer`), added up over the machines, over the valid targets: nothing
-    else trains them. 0 for a model whose machines give no answer."""
+    """Cross-entropy of what the symbolic machines answer by themselves
+    (:mod:`prism.model.symbolic.answer`), added up over the machines, over the valid targets:
+    nothing else trains them. 0 for a model whose machines give no answer."""
 
     def count(self, rows: Rows, step: int, ahead: Ahead) -> Tensor:
         return (rows.targets != IGNORE).sum()
