@@ -44,8 +44,6 @@ FIELDS = {
     "memory": ("tape", "memory_layers"),
     "symbolic": ("symbolic",),
 }
-# what an expert adds to the stream goes through these
-OUTPUTS = {"neural": ".write.weight", "memory": ".write.weight", "symbolic": ".lift.weight"}
 
 
 def backbone_config(config: PrismConfig) -> PrismConfig:
@@ -88,6 +86,13 @@ def _modular(
     return dataclasses.replace(config, **changes)
 
 
+def output_of(config: PrismConfig) -> str:
+    """End of the names of the weights through which the expert of a branch of ``config`` adds to
+    the stream."""
+    answers = "symbolic" in config.expert_kinds and config.symbolic.answers
+    return ".lift.weight" if answers else ".write.weight"
+
+
 def check_backbone(config: PrismConfig) -> None:
     """Refuse a model of ``config`` that is no backbone.
 
@@ -119,6 +124,6 @@ def branch_of(backbone: Prism, kind: str, like: PrismConfig | None = None) -> Pr
     branch.load_state_dict(backbone_tensors(backbone), strict=False)
     with torch.no_grad():
         for name, weight in branch.named_parameters():
-            if parameter_group(name) == kind and name.endswith(OUTPUTS[kind]):
+            if parameter_group(name) == kind and name.endswith(output_of(branch.config)):
                 weight.zero_()
     return freeze_backbone(branch)

@@ -58,7 +58,8 @@ def count(model: LanguageModel, length: int) -> Flops:
     if machine is not None:
         matrices += sum(2 * m.weight.numel() for m in machine.modules() if isinstance(m, nn.Linear))
         mixing += 2 * _machine(model.config.symbolic, length)
-        head += 2 * machine.embedding.weight.numel()  # its own answer
+        if machine.config.answers:  # every machine's own
+            head += sum(2 * table.weight.numel() for table in machine.embeddings)
     for block in model.blocks:
         depth += hasattr(block, "memory")
         for name, module in block.named_modules():

@@ -153,8 +153,8 @@ class CrossEntropy(Loss):
 
 
 class OwnAnswer(Loss):
-    """Cross-entropy of the symbolic expert's own answer (:mod:`prism.model.symbolic.answer`), over the valid
-    targets: nothing else trains it."""
+    """Cross-entropy of the symbolic machines' own answers (:mod:`prism.model.symbolic.answer`),
+    their sum, over the valid targets: nothing else trains them."""
 
     def count(self, rows: Rows, step: int, ahead: Ahead) -> Tensor:
         return (rows.targets != IGNORE).sum()
@@ -164,7 +164,8 @@ class OwnAnswer(Loss):
     ) -> tuple[Tensor, Logs]:
         if output.own is None:
             return output.logits.new_zeros(()), {}
-        return token_losses(output.own, rows.targets).sum(dim=1), {}
+        each = (token_losses(own, rows.targets).sum(dim=1) for own in output.own.unbind(-2))
+        return torch.stack(list(each)).sum(dim=0), {}
 
 
 class ModelPenalties(Loss):
