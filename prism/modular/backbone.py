@@ -10,10 +10,13 @@ beside experts of different kinds.
 
 A branch is the frozen backbone and one expert kind, the only thing that is trained. At step 0 it
 computes what the backbone does: the gate is half open, but the expert's output is 0. The output
-projection has a gradient at once, the weights before it one step later. The symbolic machine
-learns from its own answer (:mod:`prism.model.symbolic.answer`), which a symbolic branch mixes into that
-of the backbone by how sure it is. Its input projection learns slowly (``UNIT_INPUT_RATE``). The fields
-of a kind (width, tape, units) are those of its own branch.
+projection has a gradient at once, the weights before it one step later. The input
+projection of the symbolic units learns slowly (``UNIT_INPUT_RATE``). The fields of a kind (width,
+tape, units) are those of its own branch.
+
+Symbolic machines with answers of their own (``symbolic.answers``) learn from them alone, and a
+branch mixes them into that of the backbone by how sure they are
+(:mod:`prism.model.symbolic.answer`), little at first but from step 0 on.
 
 Gates are independent, and the norm of what the experts add is penalised
 (:mod:`prism.modular.output_penalty`), more so on the 30% of a branch's training data that are the
