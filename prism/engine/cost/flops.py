@@ -59,11 +59,7 @@ def count(model: LanguageModel, length: int) -> Flops:
     if machine is not None:
         matrices += sum(2 * m.weight.numel() for m in machine.modules() if isinstance(m, nn.Linear))
         mixing += 2 * _machine(model.config.symbolic, length)
-<<<<<<< HEAD
         if machine.lift is not None:  # every machine answers with an embedding of its own
-=======
-        if machine.config.answers:  # every machine's own
->>>>>>> fixa
             head += sum(2 * table.weight.numel() for table in machine.embeddings)
     for block in model.blocks:
         depth += hasattr(block, "memory")
