@@ -16,8 +16,7 @@ import math
 import torch
 from torch import Tensor
 
-from prism.ops.chunks import cut
-from prism.ops.decay import chunk_decay, continues, no_autocast, to_chunks
+from prism.ops.decay import chunk_decay, continues, cut, no_autocast, to_chunks
 from prism.ops.documents import chunk_documents
 
 BORDERS = 64  # chunk borders per chunk of the second level and those above
