@@ -88,20 +88,35 @@ def chunk_decay(log_decay: Tensor, doc_index: Tensor | None, size: int) -> Chunk
         size: tokens per chunk C. The fill after the last token neither decays nor writes.
     """
     dtype = log_decay.dtype
-    exact = to_chunks(log_decay, size).transpose(2, 3).cumsum(dim=3, dtype=torch.float64)
+    exact, within, from_start = _from_tokens(log_decay, doc_index, size)
     last = exact[..., -1:]
-    from_start, to_end = exact.to(dtype).exp(), (last - exact).to(dtype).exp()
-    across = last.squeeze(-1).to(dtype).exp()
+    to_end, across = (last - exact).to(dtype).exp(), last.squeeze(-1).to(dtype).exp()
+    if doc_index is not None:
+        index, entering = (x[:, :, None] for x in chunk_documents(doc_index, size))
+        to_end = to_end * (index == index[..., -1:])
+        across = across * (index[..., -1:] == entering[..., None]).squeeze(-1)
+    return ChunkDecay(within, from_start, to_end, across)
+
+
+def inner_decay(log_decay: Tensor, doc_index: Tensor | None, size: int) -> tuple[Tensor, Tensor]:
+    """``within`` and ``from_start`` of :func:`chunk_decay`, not the factors to a chunk's end."""
+    return _from_tokens(log_decay, doc_index, size)[1:]
+
+
+def _from_tokens(
+    log_decay: Tensor, doc_index: Tensor | None, size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums of the log decays in fp64, ``[B, n, H, C]``, ``within`` and ``from_start``."""
+    dtype = log_decay.dtype
+    exact = to_chunks(log_decay, size).transpose(2, 3).cumsum(dim=3, dtype=torch.float64)
+    from_start = exact.to(dtype).exp()
     allowed = torch.ones(size, size, dtype=torch.bool, device=exact.device).tril()
     if doc_index is not None:
         index, entering = (x[:, :, None] for x in chunk_documents(doc_index, size))
-        last, entering = index[..., -1:], entering[..., None]
         allowed = allowed & (index[..., :, None] == index[..., None, :])
-        from_start = from_start * (index == entering)
-        to_end = to_end * (index == last)
-        across = across * (last == entering).squeeze(-1)
+        from_start = from_start * (index == entering[..., None])
     within = _differences(exact, dtype).masked_fill_(~allowed, -torch.inf).exp()
-    return ChunkDecay(within, from_start, to_end, across)
+    return exact, within, from_start
 
 
 def _differences(total: Tensor, dtype: torch.dtype) -> Tensor:
