@@ -14,11 +14,11 @@ PRIMITIVES = TOKEN_PRIMITIVES + CAUSAL_PRIMITIVES
 
 @dataclass(frozen=True, kw_only=True)
 class SymbolicConfig:
-    """The symbolic expert: a machine of U discrete units.
+    """The symbolic expert: a machine of U discrete units, and optional ones beside it.
 
     Args:
         answers: the machines have embeddings of their own and answer by themselves.
-        width: d of an embedding and an answer.
+        width: d of such an embedding and answer; without ``answers`` it has no effect.
         units: U; each picks one primitive per token. Independent of ``d_model``.
         primitives: the library, any non-empty choice from ``PRIMITIVES``.
         moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
@@ -44,6 +44,11 @@ class SymbolicConfig:
     reflections: int = 0
     reflection_size: int = 5
     unit_input_rate: float | None = None
+
+    @property
+    def machines(self) -> int:
+        """Machines J: the units, and the dials and the reflections where there are any."""
+        return 1 + (self.dials > 0) + (self.reflections > 0)
 
     def __post_init__(self) -> None:
         make_plain(self, "primitives", "moduli")

@@ -10,9 +10,10 @@ The bus norm inside a block gets the same treatment on its channels h' = [c h, 0
 
     scaled by c      embedding and head (tau' and the last gain undo it), all that write to the
                      stream, the rows of the bus that make h
-    scaled by 1 / c  gains
-    as they are      all other readers, the weights by channel of a block, and the inside of the
-                     symbolic machine, whose width is its own
+    scaled by 1 / c  gains, and what reads embeddings that no gain has scaled back: the symbolic
+                     machine, if it has no embeddings of its own
+    as they are      all other readers, the weights by channel of a block, and the inside of
+                     symbolic machines with embeddings of their own, whose width is their own
 
 Of every new path one side is zero and the other random, so that the new path adds nothing at first
 and both sides have a gradient after one step: writers get zeros, readers are drawn as in a new
@@ -130,7 +131,8 @@ def outer_rules(old: PrismConfig, new: PrismConfig) -> dict[str, Rule]:
         "last_norm.weight": _gain(stream, c * back),
         "holo.roles.weight": Rule((fixed(4), stream), back, note="new columns random"),
         "holo.roles.bias": Rule((fixed(4),)),
-        "answer.gate": Rule((fixed(2),)),
+        "answer.start": Rule((fixed(old.symbolic.machines),)),
+        "answer.slope": Rule((fixed(old.symbolic.machines),)),
         **{f"machine.{name}": rule for name, rule in _machine(axes, old).items()},
     }
 
@@ -185,10 +187,10 @@ def _bus(axes: Axes) -> dict[str, Rule]:
     }
 
 
-def _writer(axes: Axes, source: Axis) -> Rule:
-    """Features to the stream: new ones add nothing at first."""
-    zero = ((0, axes.stream.added), (1, source.added))
-    return Rule((axes.stream, source), axes.stretch, zero=zero, note="new entries zero")
+def _writer(target: Axis, source: Axis, c: float) -> Rule:
+    """Features to the stream, or to an answer: new ones add nothing at first."""
+    zero = ((0, target.added), (1, source.added))
+    return Rule((target, source), c, zero=zero, note="new entries zero")
 
 
 def _neural(axes: Axes, old: PrismConfig, part: str, hidden: Axis) -> dict[str, Rule]:
@@ -196,7 +198,7 @@ def _neural(axes: Axes, old: PrismConfig, part: str, hidden: Axis) -> dict[str, 
     return {
         f"{part}.read.weight": Rule((both, axes.stream), note="random"),
         f"{part}.taps": Rule((fixed(old.neural_taps), both), note="as at a start"),
-        f"{part}.write.weight": _writer(axes, hidden),
+        f"{part}.write.weight": _writer(axes.stream, hidden, axes.stretch),
     }
 
 
@@ -208,54 +210,54 @@ def _memory(axes: Axes) -> dict[str, Rule]:
         "memory.mix": Rule((axes.content,), note="zero, as at a start"),
         "memory.steer.weight": Rule((axes.steers, axes.stream), note="random"),
         "memory.offset": Rule((axes.position, axes.slots), note="the next lags"),
-        "memory.write.weight": _writer(axes, axes.values),
+        "memory.write.weight": _writer(axes.stream, axes.values, axes.stretch),
     }
 
 
 def _machine(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
-    """Of the symbolic machine: only what lifts its answer into the stream has the width D."""
-    width = fixed(old.symbolic.width)
-    units, library = axes.units, fixed(len(old.symbolic.primitives))
+    """Of the symbolic machine. With answers only what lifts them into the stream has the width D;
+    without, the machine reads ``[c e, 0]`` and writes to the stream."""
+    config = old.symbolic
+    width, c = (fixed(config.width), 1.0) if config.answers else (axes.stream, axes.stretch)
+    units, library = axes.units, fixed(len(config.primitives))
     pairs = nested(fixed(2), units)
-    copies = input_copies(old.symbolic, units.size)
+    copies = input_copies(config, units.size)
     note = "random" if copies is None else f"random, but {copies.note}"
+    parts = {"dials": _dials(axes, width, c), "reflections": _reflections(axes, width, c)}
     return {
-        "embedding.weight": Rule((fixed(old.vocab_size), width)),
-        "lift.weight": _writer(axes, width),
-        "read.weight": Rule((nested(fixed(4), units), width), copies=copies, note=note),
+        **{
+            f"embeddings.{i}.weight": Rule((fixed(old.vocab_size), width))
+            for i in range(config.machines)
+        },
+        "lift.weight": _writer(axes.stream, width, axes.stretch),
+        "read.weight": Rule((nested(fixed(4), units), width), 1 / c, copies=copies, note=note),
         "gate_start": Rule((units,), note="one, as at a start"),
         "theta": Rule((pairs,), note="zero, as at a start"),
         "choice": Rule((library, fixed(4), units), note="random"),
         "preference": Rule((library, units), note="the next first choices"),
-        "write.weight": _answerer(width, pairs),
-        **{f"dials.{name}": rule for name, rule in _dials(axes, width).items()},
-        **{f"reflections.{name}": rule for name, rule in _reflections(axes, width).items()},
+        "write.weight": _writer(width, pairs, c),
+        **{f"{part}.{name}": rule for part, all_of in parts.items() for name, rule in all_of.items()},
     }
 
 
-def _answerer(width: Axis, source: Axis) -> Rule:
-    """Features to the answer of the machine: new ones add nothing at first."""
-    return Rule((width, source), zero=((1, source.added),), note="new columns zero")
-
-
-def _dials(axes: Axes, width: Axis) -> dict[str, Rule]:
+def _dials(axes: Axes, width: Axis, c: float) -> dict[str, Rule]:
     return {
-        "now.weight": Rule((axes.choices, width), note="random"),
+        "now.weight": Rule((axes.choices, width), 1 / c, note="random"),
         "now.bias": Rule((axes.choices,), note="as at a start"),
-        "before.weight": Rule((axes.choices, width), note="random"),
+        "before.weight": Rule((axes.choices, width), 1 / c, note="random"),
         "none_before": Rule((axes.choices,), note="as at a start"),
-        "value.weight": Rule((axes.positions, width), note="random"),
-        "write.weight": _answerer(width, axes.positions),
+        "value.weight": Rule((axes.positions, width), 1 / c, note="random"),
+        "write.weight": _writer(width, axes.positions, c),
     }
 
 
-def _reflections(axes: Axes, width: Axis) -> dict[str, Rule]:
+def _reflections(axes: Axes, width: Axis, c: float) -> dict[str, Rule]:
     return {
-        "read.weight": Rule((axes.mirrors, width), note="random"),
-        "anew.weight": Rule((axes.reflections, width), note="random"),
+        "read.weight": Rule((axes.mirrors, width), 1 / c, note="random"),
+        "anew.weight": Rule((axes.reflections, width), 1 / c, note="random"),
         "anew.bias": Rule((axes.reflections,), note="as at a start"),
         "contraction": Rule((axes.reflections,), note="as at a start"),
-        "write.weight": _answerer(width, axes.entries),
+        "write.weight": _writer(width, axes.entries, c),
     }
 
 

@@ -159,7 +159,7 @@ class Block(nn.Module):
         return x, after, decision, routing, shared
 
     def _dropped(self, added: Tensor) -> Tensor:
-        """What a branch adds to the stream, with dropout while training."""
+        """``added``, a branch's share of the stream, with dropout while training."""
         if not (self.dropout and self.training):
             return added
         return nn.functional.dropout(added, self.dropout)

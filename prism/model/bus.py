@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from prism.model.norm import RMSNorm, promote
-from prism.ops.chunks import chunk_on
+from prism.ops.decay import chunk_on
 from prism.ops.documents import RowEnds, last_real
 from prism.ops.gated_scan import gated_scan, log_retention
 from prism.ops.scan import ScanFrame, framed_scan, scan_frame

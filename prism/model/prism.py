@@ -27,7 +27,7 @@ from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput, own_s
 from prism.model.router import Decision, mean_of_real
 from prism.model.scale import EMBEDDING_STD, logit_scale
 from prism.model.state import Leaf, State, map_state
-from prism.model.symbolic import SymbolicMachine, SymbolicState
+from prism.model.symbolic import SymbolicMachine, SymbolicRun, SymbolicState
 from prism.model.symbolic.answer import SymbolicAnswer
 from prism.ops.documents import Rows
 from prism.ops.seeded import seeded
@@ -123,15 +123,11 @@ class Prism(LanguageModel):
         x, states, decisions, details = self._through_blocks(x, state, shared, routing)
         penalty = self.config.penalty_weight * sum(d.penalty for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
-        hidden = rows.restore_real(last) * self.temper
-        hidden = hidden.to(self.head.weight.dtype)
+        hidden = (rows.restore_real(last) * self.temper).to(self.head.weight.dtype)
         logits = self.head(hidden)
         own = None
         if self.answer is not None:
-            own = rows.restore_real(self.machine.logits(shared.machine.answers))
-            logits = self.answer(logits, own)
-            if rows.padding is not None:
-                logits = logits.masked_fill(rows.padding[..., None], 0.0)
+            logits, own = self._answered(logits, shared.machine, rows)
         machine = None if shared.machine is None else shared.machine.state
         queries = holo = None
         if self.holo is not None:
@@ -155,6 +151,14 @@ class Prism(LanguageModel):
             hidden,
             own if self.training else None,
         )
+
+    def _answered(self, logits: Tensor, run: SymbolicRun, rows: Rows) -> tuple[Tensor, Tensor]:
+        """``logits [B, T, V]`` mixed with what the machines answer, and that, ``[B, T, J, V]``."""
+        own = rows.restore_real(self.machine.logits(run.answers))
+        logits = self.answer(logits, own)
+        if rows.padding is not None:
+            logits = logits.masked_fill(rows.padding[..., None], 0.0)
+        return logits, own
 
     def _pass(self, x: Tensor, rows: Rows, state: PrismState | None) -> Pass:
         """Values that all blocks of the call on embeddings ``x [B, T, D]`` share."""

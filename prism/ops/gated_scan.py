@@ -16,8 +16,7 @@ import math
 import torch
 from torch import Tensor
 
-from prism.ops.chunks import cut
-from prism.ops.decay import chunk_decay, continues, no_autocast, to_chunks
+from prism.ops.decay import continues, cut, inner_decay, no_autocast, to_chunks
 from prism.ops.documents import chunk_documents
 
 BORDERS = 64  # chunk borders per chunk of the second level and those above
@@ -67,8 +66,8 @@ def _scan(
         kept = log_a.exp() * continues(doc_index, z)[..., None]
         return torch.addcmul(z, kept[..., None], carry[:, None])
     size, count = cut(length, chunk)
-    decay = chunk_decay(log_a, doc_index, size)
-    inner = decay.within @ to_chunks(z, size).transpose(2, 3)  # [B, n, K, C, G]
+    within, from_start = inner_decay(log_a, doc_index, size)
+    inner = within @ to_chunks(z, size).transpose(2, 3)  # [B, n, K, C, G]
     carries = None if carry is None else carry[:, None]
     if count > 1:
         whole = to_chunks(log_a, size).sum(dim=2)[:, :-1]
@@ -77,7 +76,7 @@ def _scan(
         first = torch.zeros_like(after[:, :1]) if carry is None else carry[:, None]
         carries = torch.cat([first, after], dim=1)
     if carries is not None:
-        inner = torch.addcmul(inner, decay.from_start[..., None], carries[..., None, :])
+        inner = torch.addcmul(inner, from_start[..., None], carries[..., None, :])
     return inner.transpose(2, 3).flatten(1, 2)[:, :length]
 
 

@@ -35,6 +35,10 @@ TOP2 = (*SMALL, "router_topk=2")
 # gates and prices of a modular part
 APART = (*SMALL, 'router_gates="independent"', "anchor_hidden=24", "z_loss=0.5")
 
+# every symbolic machine has an embedding and an answer of its own
+ANSWERS = (*SMALL, "symbolic.answers=true", "symbolic.width=8", "symbolic.dials=2",
+           "symbolic.reflections=1")  # fmt: skip
+
 
 def small(**values: Any) -> Settings:
     """Settings of a run that takes a moment."""

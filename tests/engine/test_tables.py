@@ -27,16 +27,19 @@ from tests.engine.fakes import SMALL, VOCAB, small
 WIDE = ("num_layers=4", "vocab_size=300")
 
 
+ANSWERING = ("symbolic.answers=true", "symbolic.dials=2", "symbolic.reflections=2")
+
+
 # attention on a CPU is one kernel that torch's counter does not know; on meta it is two products
 @pytest.mark.parametrize(
-    ("model", "device"),
+    ("model", "device", "more"),
     [
-        *(("prism", "meta"), ("prism-layer", "meta"), ("transformer", "meta")),
-        *(("ssm", "cpu"), ("gdn", "cpu")),
+        *(("prism", "meta", ()), ("prism", "meta", ANSWERING), ("prism-layer", "meta", ())),
+        *(("transformer", "meta", ()), ("ssm", "cpu", ()), ("gdn", "cpu", ())),
     ],
 )
-def test_flops_are_those_that_torch_counts(model: str, device: str) -> None:
-    s = Settings(preset="tiny", model=model, set=WIDE, seq_len=256)
+def test_flops_are_those_that_torch_counts(model: str, device: str, more: tuple) -> None:
+    s = Settings(preset="tiny", model=model, set=(*WIDE, *more), seq_len=256)
     built = make_model(model, model_config(s, 300))
     analytic = count(built, 256).training / 3
     built.to(device)

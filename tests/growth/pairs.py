@@ -67,13 +67,19 @@ def _more_tape(old: TapeConfig, parts: object, amount: int) -> TapeConfig:
 def _more_machine(old: SymbolicConfig, parts: object, amount: int) -> SymbolicConfig:
     # a share of all units can only be kept by whole copies of them
     more = amount * old.units if "count" in old.primitives else amount
+    # machines that answer get no other beside them
+    beside = {
+        name: amount
+        for name in ("dials", "reflections")
+        if name in parts and (getattr(old, name) or not old.answers)
+    }
     return dataclasses.replace(
         old,
         units=old.units + more * ("units" in parts),
-        dials=old.dials + amount * ("dials" in parts),
-        reflections=old.reflections + amount * ("reflections" in parts),
+        **{name: getattr(old, name) + grown for name, grown in beside.items()},
     )
 
 
 SPARSE = VARIANTS["top1"]
+ANSWERS = VARIANTS["answers"]
 SOFT = shrunk("tiny", memory_layers=(0, 2))

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from prism import Prism, grow
 from prism.recipe import own_loss
-from tests.growth.pairs import PARTS, SOFT, SPARSE, larger
+from tests.growth.pairs import ANSWERS, PARTS, SOFT, SPARSE, larger
 from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk
 from tests.model.test_no_dead_weights import may_be_silent
 
@@ -41,14 +41,16 @@ CASES = {part: (SOFT, {part}) for part in PARTS} | {
     "all_layer_scope": (shrunk("350m"), PARTS),
     "all_anchored": (VARIANTS["assembled"], PARTS),
     "all_skipping": (VARIANTS["token_skip"], PARTS),
-    "all_without_dials": (VARIANTS["units_alone"], PARTS),
+    "all_dials": (VARIANTS["dials"], PARTS),
+    "all_answers": (ANSWERS, PARTS),
+    "answers_fresh": (ANSWERS, PARTS),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_new_entry_is_alive_within_two_steps(case):
     old, parts = CASES[case]
-    small = Prism(old).double() if case == "all_fresh" else perturbed(old)
+    small = Prism(old).double() if case.endswith("fresh") else perturbed(old)
     grown = grow(small, larger(old, parts, amount=2)).model
     touched = {name: torch.zeros_like(p) != 0 for name, p in grown.named_parameters()}
     symbolic = grown.config.symbolic

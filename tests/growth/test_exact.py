@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from prism import Prism, PrismConfig, SymbolicConfig, grow, load
 from prism.config import TapeConfig
-from tests.growth.pairs import PARTS, SOFT, SPARSE, larger, pairs
+from tests.growth.pairs import ANSWERS, PARTS, SOFT, SPARSE, larger, pairs
 from tests.model.families import (
     VARIANTS,
     VOCAB,
@@ -38,7 +38,7 @@ def test_any_growth_keeps_the_function(pair):
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("config", [SOFT, SPARSE], ids=["soft", "top1"])
+@pytest.mark.parametrize("config", [SOFT, SPARSE, ANSWERS], ids=["soft", "top1", "answers"])
 def test_every_part_alone_keeps_the_function(part, config):
     model = perturbed(config)
     result = grow(model, larger(config, {part}))

@@ -35,6 +35,7 @@ def shrunk(name: str, **overrides: object) -> PrismConfig:
         retention=full.tape.retention,
     )
     symbolic = SymbolicConfig(
+        answers=full.symbolic.answers,
         units=6,
         primitives=full.symbolic.primitives,
         moduli=full.symbolic.moduli,
@@ -72,14 +73,16 @@ MODULAR = {
     "backbone": {**APART, "expert_kinds": ()},
     "assembled": {**APART, "memory_layers": (0, 2)},
 }
+BESIDE = {"dials": 2, "dial_positions": 4, "reflections": 2, "reflection_size": 3}
 # parts of the model that a config can leave out, and those that no preset has
 PARTS = {
     "token_skip": {"token_skip": True},
     "no_filter": {"neural_taps": 1},
     "no_reset": {"bus_reset": False},
-    "units_alone": {"symbolic": SymbolicConfig(units=5, dials=0, reflections=0)},
-    "no_dials": {"symbolic": SymbolicConfig(units=5, dials=0, reflections=2, reflection_size=2)},
-    "no_reflections": {"symbolic": SymbolicConfig(units=5, dials=2, reflections=0)},
+    "dials": {"symbolic": SymbolicConfig(units=5, dials=2, dial_positions=3)},
+    "reflections": {"symbolic": SymbolicConfig(units=5, reflections=2, reflection_size=2)},
+    "answers": {"symbolic": SymbolicConfig(answers=True, width=6, units=5, **BESIDE)},
+    "one_answer": {"symbolic": SymbolicConfig(answers=True, width=6, units=5)},
     "dropout": {"dropout": 0.3},
 }
 VARIANTS = {name: shrunk(name) for name in FAMILIES} | {
@@ -147,6 +150,7 @@ def tapes(draw: st.DrawFn) -> TapeConfig:
 def machines(draw: st.DrawFn) -> SymbolicConfig:
     """Any small :class:`SymbolicConfig`."""
     return SymbolicConfig(
+        answers=draw(st.booleans()),
         units=draw(st.integers(1, 5)),
         primitives=draw(st.permutations(PRIMITIVES))[: draw(st.integers(1, len(PRIMITIVES)))],
         moduli=draw(st.lists(st.sampled_from((2, 3, 4, 5, 6, 8, 16)), min_size=1, max_size=4)),

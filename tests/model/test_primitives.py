@@ -120,15 +120,20 @@ def test_no_angle_is_no_step_and_no_gradient_that_is_not_finite():
     assert a.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("answers", (False, True))
 @pytest.mark.parametrize("primitives", (PRIMITIVES, ("rotor",), ("count", "latch")))
 @torch.no_grad()
-def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives):
-    config = SymbolicConfig(units=5, primitives=primitives, width=7)
+def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives, answers):
+    config = SymbolicConfig(answers=answers, units=5, primitives=primitives, width=7, dials=2)
     machine = SymbolicMachine(11, 8, config)
-    answer, y, state, picked = machine(torch.randint(11, (2, 6)), None, None)
-    assert answer.shape == (2, 6, 7)
+    tokens = torch.randint(11, (2, 6))
+    answer, y, state, picked = machine(tokens, torch.randn(2, 6, 8), None, None)
     assert y.shape == (2, 6, 8)
-    assert machine.logits(answer).shape == (2, 6, 11)
+    assert machine.count == config.machines == 2
+    assert (answer is not None) == answers
+    if answers:
+        assert answer.shape == (2, 6, 2, 7)
+        assert machine.logits(answer).shape == (2, 6, 2, 11)
     assert picked.shape == (2, 6, 5)
     assert picked.max() < len(primitives)
     assert set(state.primitives) == set(primitives) & set(CAUSAL_LIBRARY)

@@ -26,10 +26,10 @@ def test_a_step_of_the_optimiser_moves_them_by_their_rate():
     for rate in (1.0, 1 / 8):
         model = machine(rate)
         read = model.machine.read
-        x = torch.randn(5, 32, generator=torch.Generator().manual_seed(0))
+        x = torch.randn(5, 16, generator=torch.Generator().manual_seed(0))
         before = read(x).detach() * rate
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0, eps=1e-20)
-        model(tokens_of(0, 2, 9)).own.square().mean().backward()
+        model(tokens_of(0, 2, 9)).logits.square().mean().backward()
         optimizer.step()
         moved[rate] = (read(x) * rate - before).abs().mean().item()
     assert moved[1.0] / moved[1 / 8] == pytest.approx(8, rel=1e-2)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
 from prism import Prism, PrismConfig
 from prism.modular import KINDS, backbone_config, branch_of
 from prism.recipe import own_loss
-from tests.model.families import VOCAB, shrunk, tokens_of
+from tests.model.families import VARIANTS, VOCAB, shrunk, tokens_of
 
-FULL = shrunk("tiny", memory_layers=(0, 2))
+BESIDE = dataclasses.replace(VARIANTS["answers"].symbolic, answers=False)
+FULL = shrunk("tiny", memory_layers=(0, 2), symbolic=BESIDE)
+ANSWERS = shrunk("tiny", memory_layers=(0, 2), symbolic=VARIANTS["answers"].symbolic)
 
 
 def backbone_of(config: PrismConfig = FULL) -> Prism:
@@ -47,10 +51,11 @@ def loss_of(model: Prism, seed: int = 0) -> torch.Tensor:
 
 @torch.no_grad()
 def unheard(model: Prism) -> Prism:
-    """``model`` whose symbolic expert never answers by itself."""
-    if model.machine is not None:
-        model.answer.gate.copy_(torch.tensor([-1e4, 0.0]))
+    """``model`` whose symbolic machines never answer by themselves."""
+    if model.answer is not None:
+        model.answer.start.fill_(-1e4)
+        model.answer.slope.zero_()
     return model
 
 
-__all__ = ["FULL", "VOCAB", "backbone_of", "branches_of", "loss_of", "moved", "unheard"]
+__all__ = ["ANSWERS", "FULL", "VOCAB", "backbone_of", "branches_of", "loss_of", "moved", "unheard"]

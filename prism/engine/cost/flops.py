@@ -7,7 +7,8 @@ routed kind, the share of tokens that it is meant to get), and what mixes tokens
     content heads  Hc (2 m C S + (2 m - 1) C M + S^2 + S^2 M / C + (3 or 4) S M)
     position heads Hp (2 S - 1) M                             m memory layers up to this one
     symbolic       4 U * P U + Ud ((2 K + 1) Sd^2 + scan(1, Sd)) + Ur scan(Sr, Sr)
-                   once for the whole model; Ud dials of Sd positions and reach K, Ur registers
+                   once for the whole model; Ud dials of Sd positions and reach K, Ur registers;
+                   the answers of its own, where it has any, count with the head
                    scan(R, S) = R S^2 in calls of up to 64 tokens, else S^3 + 2 R S^2
     transformer    2 T D                                      the mask is not deducted
     ssm            C N + C I + 2 N I                          I inner width, N state size
@@ -58,7 +59,8 @@ def count(model: LanguageModel, length: int) -> Flops:
     if machine is not None:
         matrices += sum(2 * m.weight.numel() for m in machine.modules() if isinstance(m, nn.Linear))
         mixing += 2 * _machine(model.config.symbolic, length)
-        head += 2 * machine.embedding.weight.numel()  # its own answer
+        if machine.lift is not None:  # every machine answers with an embedding of its own
+            head += sum(2 * table.weight.numel() for table in machine.embeddings)
     for block in model.blocks:
         depth += hasattr(block, "memory")
         for name, module in block.named_modules():

@@ -7,9 +7,9 @@ split of the same rows into ranks and micro-batches has the same gradients, howe
 documents are. (A mean of means has not, and neither has a mean per rank.)
 
 A run trains on one main loss, by default :class:`CrossEntropy`, beside that of the symbolic
-expert's own answer (:class:`OwnAnswer`) and the penalties of the model itself
-(:class:`ModelPenalties`). Whoever writes another one subclasses :class:`Loss` and hands it over in
-an extension (:mod:`prism.engine.extension`).
+machines' own answers, where a model gives them (:class:`OwnAnswer`), and the penalties of the model
+itself (:class:`ModelPenalties`). Whoever writes another one subclasses :class:`Loss` and hands it
+over in an extension (:mod:`prism.engine.extension`).
 """
 
 from __future__ import annotations
@@ -153,8 +153,9 @@ class CrossEntropy(Loss):
 
 
 class OwnAnswer(Loss):
-    """Cross-entropy of the symbolic expert's own answer (:mod:`prism.model.symbolic.answer`), over the valid
-    targets: nothing else trains it."""
+    """Cross-entropy of what the symbolic machines answer by themselves
+    (:mod:`prism.model.symbolic.answer`), added up over the machines, over the valid targets:
+    nothing else trains them. 0 for a model whose machines give no answer."""
 
     def count(self, rows: Rows, step: int, ahead: Ahead) -> Tensor:
         return (rows.targets != IGNORE).sum()
@@ -164,7 +165,8 @@ class OwnAnswer(Loss):
     ) -> tuple[Tensor, Logs]:
         if output.own is None:
             return output.logits.new_zeros(()), {}
-        return token_losses(output.own, rows.targets).sum(dim=1), {}
+        each = [token_losses(own, rows.targets).sum(dim=1) for own in output.own.unbind(-2)]
+        return sum(each[1:], each[0]), {}
 
 
 class ModelPenalties(Loss):
