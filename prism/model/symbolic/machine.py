@@ -23,9 +23,9 @@ stream (d = D), and the network trains them.
 
 With ``answers`` every machine has an embedding of its own, of width d, and answers alone, with
 logits ``tau s e^T`` (:mod:`prism.model.symbolic.answer`); the blocks read ``L norm(sum s)``. A
-machine is then trained by the cross-entropy of its own answer and by nothing else. The network learns a rough
-solution sooner than a machine an exact one, and one machine sooner than another: a gradient that
-they shared, or an embedding, would keep each from what only it can find.
+machine is then trained by the cross-entropy of its own answer and by nothing else. The network
+learns a rough solution sooner than a machine an exact one, and one machine sooner than another: a
+gradient that they shared, or an embedding, would keep each from what only it can find.
 
 State advances with every token whatever was picked, so choosing is only reading. The unit inputs
 start large: an angle does not depend on their size, so a larger start is a smaller relative step of
