@@ -8,9 +8,9 @@
     fixed    everything else, each for a reason that the error says
 
 Fields of an expert kind that the model does not have are not compared. Machines with answers of
-their own get no other beside them: it would take its share of every answer. Sizes of one family share
-all fixed fields: a model that is meant to grow is built with those of the size that it will have,
-and is small in the rest (:func:`related`).
+their own get no other beside them: it would take its share of every answer. Sizes of one family
+share all fixed fields: a model that is meant to grow is built with those of the size that it will
+have, and is small in the rest (:func:`related`).
 
 ``exact``: the old blocks keep their order, each goes to the lowest new block with the same kinds
 that is free, and what is left over is new: with equal blocks that is on top. A new block adds

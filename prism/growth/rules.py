@@ -236,7 +236,11 @@ def _machine(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
         "choice": Rule((library, fixed(4), units), note="random"),
         "preference": Rule((library, units), note="the next first choices"),
         "write.weight": _writer(width, pairs, c),
-        **{f"{part}.{name}": rule for part, all_of in parts.items() for name, rule in all_of.items()},
+        **{
+            f"{part}.{name}": rule
+            for part, all_of in parts.items()
+            for name, rule in all_of.items()
+        },
     }
 
 
