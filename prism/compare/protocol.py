@@ -80,7 +80,7 @@ _RELATIVE_COST = {"prism": 3.0, "transformer": 1.0, "ssm": 1.5, "gdn": 1.6}
 
 
 class Recipe(NamedTuple):
-    """What is tuned for every model alike: peak rate, warm-up as a share of the steps, dropout."""
+    """Values tuned for every model alike: peak rate, warm-up as a share of the steps, dropout."""
 
     lr: float
     warm_up: float = WARM_UP
@@ -161,7 +161,7 @@ def toy_config(task: Task, seed: int, dropout: float = 0.0) -> PrismConfig:
         num_layers=3,
         half_life_max=float(max(64, task.train_length)),
         seed=seed,
-        **({"dropout": dropout} if dropout else {}),
+        dropout=dropout,
     )
 
 
