@@ -1,0 +1,60 @@
+"""Direction of a relation in English: from its subject on ("the capital of X", "X's capital") or
+back to it ("whose capital is X", "X is the capital of").
+"""
+
+from __future__ import annotations
+
+from prism.mind.reflect.question import Question
+from prism.mind.reflect.relations import Mention
+from prism.mind.reflect.words import LIGHT
+
+BE = frozenset("is was are were be being been as became becomes".split())
+ASKING = frozenset("who whom what which where how what's who's that's name tell say".split())
+WHOLE = frozenset("the a an its their his her my our".split())
+
+
+def ways(mention: Mention, question: Question) -> tuple[bool, bool]:
+    """Whether the words of a mention allow a step ahead, and one back."""
+    if mention.hint:
+        return True, False
+    words = [w.lower for w in question.words]
+    first, last = min(mention.places), max(mention.places)
+    # "which company" names what the relation leads to, never what it starts from
+    back = not all(words[p] in LIGHT for p in mention.places) or _after(words, first, "whose")
+    if _owned(words, first, question):
+        return True, False
+    follows = words[last + 1 : last + 3]
+    if follows[:1] == ["of"] and len(follows) == 2 and follows[1] not in ("which", "what"):
+        return (False, back) if _said_to_be(words, first) else (True, False)
+    return True, back
+
+
+def points_back(mention: Mention, question: Question) -> bool:
+    """True if a step back is the likelier one: "whose capital is", "as its capital"."""
+    words = [w.lower for w in question.words]
+    first = min(mention.places)
+    return _after(words, first, "whose") or _said_to_be(words, first) or _after(words, first, "as")
+
+
+def _after(words: list[str], place: int, what: str) -> bool:
+    """True if ``what`` stands before a noun phrase that holds ``place``."""
+    before = [w for w in words[max(0, place - 3) : place] if w not in WHOLE]
+    return before[-1:] == [what]
+
+
+def _owned(words: list[str], first: int, question: Question) -> bool:
+    """True if a possessive owns the relation: "X's (beautiful) capital"."""
+    at = first - 1
+    while at >= max(0, first - 2):
+        if words[at] == "'s" and at > 0 and words[at - 1] not in ASKING:
+            return True
+        at -= 1
+    return False
+
+
+def _said_to_be(words: list[str], first: int) -> bool:
+    """True if something before is said to be the relation: "X is the capital of"."""
+    at = first - 1
+    while at >= 0 and words[at] in WHOLE:
+        at -= 1
+    return at > 0 and words[at] in BE and words[at - 1] not in ASKING

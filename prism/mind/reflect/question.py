@@ -1,0 +1,187 @@
+"""A question read: its words, the names of the base in it, and what has to be explained.
+
+A name is a run of words that is the subject or the object of a fact, the longest first. "my X" is
+the node ``me/x`` where there is one, else the speaker is ``me``. Where no name is found, a pronoun
+stands for what the conversation spoke of last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from prism.mind.records import identity
+from prism.mind.reflect.graph import Graph
+from prism.mind.reflect.words import (
+    FIRST_PERSON,
+    FUNCTION,
+    LIGHT,
+    POLITE,
+    PRONOUNS,
+    SECOND_PERSON,
+    TURNING,
+    Token,
+    tokens,
+)
+
+LONGEST_NAME, LONGEST_QUESTION = 7, 120  # words
+SPEAKER = "me"
+
+
+@dataclass(frozen=True)
+class Name:
+    """A node named by the words ``[first, last]`` of a question."""
+
+    node: str
+    first: int
+    last: int
+    subject: bool
+    object: bool
+    said: str
+
+
+@dataclass
+class Question:
+    """See the module.
+
+    Attributes:
+        names: found in it, in order.
+        pronoun: it has one that could stand for a node of the conversation.
+    """
+
+    text: str
+    words: list[Token]
+    names: list[Name] = field(default_factory=list)
+    pronoun: bool = False
+
+    def named(self, place: int) -> bool:
+        """True if a word is part of a name."""
+        return any(n.first <= place <= n.last for n in self.names)
+
+    def required(self) -> set[int]:
+        """Places of the words that something must explain."""
+        polite = self._polite()
+        found = set()
+        for i, word in enumerate(self.words):
+            lower = word.lower
+            if self.named(i) or i in polite:
+                continue
+            if lower in SECOND_PERSON or self.turning(i):
+                found.add(i)
+            elif lower not in FUNCTION and lower not in LIGHT:
+                found.add(i)
+        return found
+
+    def turning(self, i: int) -> bool:
+        """True if a word may turn what it stands before into another thing."""
+        word = self.words[i].lower
+        if word == "used":
+            return i + 1 < len(self.words) and self.words[i + 1].lower == "to" and (
+                i + 2 == len(self.words) or self.words[i + 2].lower not in ("in", "at", "pay", "buy")
+                or self.words[i - 1].lower not in ("is", "are", "be", "been", "being")
+            )
+        if word in ("acting", "no", "new", "not", "never", "nobody", "without", "old", "other"):
+            return True
+        return word in TURNING
+
+    def _polite(self) -> set[int]:
+        """Words of phrases around the question ("do you know", "tell me") before its first name."""
+        return {i for i, word in enumerate(self.words) if word.lower in POLITE}
+
+
+def read(text: str, graph: Graph, context: Sequence[str] = ()) -> Question:
+    """A question with its names.
+
+    Args:
+        text: what was asked.
+        graph: facts whose names are looked for.
+        context: what the conversation spoke of, the latest first; for pronouns.
+    """
+    words = tokens(text)[:LONGEST_QUESTION]
+    question = Question(text, words)
+    question.names = _names(text, words, graph)
+    question.pronoun = any(w.lower in PRONOUNS for w in words)
+    if not question.names and question.pronoun and context:
+        question.names = _meant(words, graph, context)
+    return question
+
+
+def _names(text: str, words: list[Token], graph: Graph) -> list[Name]:
+    spans: dict[tuple[int, int], list[str]] = {}
+    for first in range(len(words)):
+        for last in range(first, min(first + LONGEST_NAME, len(words))):
+            if words[last].lower == "'s":
+                continue
+            spans[first, last] = _spellings(text, words, first, last)
+    mine = _speaker(words)
+    wanted = {name for names in [*spans.values(), *mine.values()] for name in names}
+    wanted |= {SPEAKER}
+    subjects = graph.named(wanted, "subject_id")
+    objects = graph.named(wanted, "object_id")
+    found: list[Name] = []
+    order = sorted([*mine, *spans], key=lambda span: (span[0] - span[1], span not in mine, span))
+    for first, last in order:
+        if any(n.first <= last and first <= n.last for n in found):
+            continue
+        for name in [*mine.get((first, last), ()), *spans.get((first, last), ())]:
+            if name in subjects or name in objects:
+                if first == last and not _a_name(words, first, name == SPEAKER):
+                    continue
+                said = text[words[first].start : words[last].end]
+                found.append(Name(name, first, last, name in subjects, name in objects, said))
+                break
+    return sorted(found, key=lambda n: n.first)
+
+
+def _spellings(text: str, words: list[Token], first: int, last: int) -> list[str]:
+    """Identities that a run of words may have: as it stands, with what touches it ("+44", ".fr")."""
+    start, end = words[first].start, words[last].end
+    found = [identity(text[start:end])]
+    wide, far = start, end
+    while wide and not text[wide - 1].isspace() and text[wide - 1] not in "\"'“‘(":
+        wide -= 1
+    while far < len(text) and not text[far].isspace() and text[far] not in "?!,;:\"'”’)":
+        far += 1
+    for other in {text[wide:end], text[start:far], text[wide:far]}:
+        if other.strip() and (name := identity(other)) not in found:
+            found.append(name)
+    return found
+
+
+def _speaker(words: list[Token]) -> dict[tuple[int, int], list[str]]:
+    """Runs that begin with "my": the nodes ``me/x``, ``me/x y``, ``me/x/y`` that they may name."""
+    found: dict[tuple[int, int], list[str]] = {}
+    for first, word in enumerate(words):
+        if word.lower in ("my", "our"):
+            rest: list[str] = []
+            for last in range(first + 1, min(first + 6, len(words))):
+                if words[last].lower != "'s":
+                    rest.append(words[last].lower)
+                    joined = {" ".join(rest), "/".join(rest), "-".join(rest)}
+                    found[first, last] = sorted(f"{SPEAKER}/{name}" for name in joined)
+        if word.lower in FIRST_PERSON:
+            found[first, first] = [SPEAKER]
+    return found
+
+
+def _a_name(words: list[Token], place: int, speaker: bool) -> bool:
+    """True if a single word may be a name: it is no word of a closed class, unless it is written as
+    a name inside the sentence ("the element In")."""
+    word = words[place]
+    if speaker:
+        return True
+    if word.lower in FUNCTION or word.lower in POLITE or word.lower in LIGHT:
+        return place > 0 and word.text[0].isupper() and word.text not in ("I", "I'm", "I'd")
+    return True
+
+
+def _meant(words: list[Token], graph: Graph, context: Sequence[str]) -> list[Name]:
+    """What the first pronoun stands for: the latest thing spoken of about which anything is known."""
+    place = next(i for i, w in enumerate(words) if w.lower in PRONOUNS)
+    nodes = [identity(name) for name in context]
+    known, objects = graph.named(nodes, "subject_id"), graph.named(nodes, "object_id")
+    return [
+        Name(node, place, place, node in known, node in objects, said)
+        for node, said in zip(nodes, context, strict=True)
+        if node in known or node in objects
+    ]

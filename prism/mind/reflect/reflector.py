@@ -1,0 +1,155 @@
+"""Reflection: a question, several readings that vote, and an answer with its trace.
+
+    words     complete paths whose relations' own words explain every content word
+    phrases   of these, the path whose order is that of the dependencies (spaCy; optional)
+    encoder   phrases without a shared word; of all complete paths, the one that is put into words
+              most like the question (MiniLM; optional)
+
+How many readings agree is the confidence (:mod:`prism.mind.reflect.confidence`). Two paths that
+explain the question equally well and end differently are asked back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+
+from prism.mind.knowledge import KnowledgeBase
+from prism.mind.reflect.confidence import confidence
+from prism.mind.reflect.graph import Graph, Memory, TapeMemory
+from prism.mind.reflect.question import Question, read
+from prism.mind.reflect.readings import Reading, default_readings
+from prism.mind.reflect.relations import Vocabulary
+from prism.mind.reflect.search import Found, Path, search
+from prism.mind.reflect.trace import Answer, hops_of
+
+NEW_RELATIONS = """SELECT DISTINCT relation_id FROM facts WHERE tenant = ? AND retired_at IS NULL"""
+CHANGED = """SELECT DISTINCT relation_id FROM changes JOIN facts ON facts.id = changes.fact
+    WHERE changes.tenant = ? AND seq > ?"""
+SHOWN = 4  # choices of an ambiguous question
+
+
+class Reflector:
+    """Answers to questions about one knowledge base.
+
+    Args:
+        kb: whose facts.
+        memory: what gives the objects; None = the tenant's tape.
+        wordings: further phrases for relations, by relation.
+        readings: that vote beside the words; None = those whose packages are installed.
+    """
+
+    def __init__(
+        self,
+        kb: KnowledgeBase,
+        memory: Memory | None = None,
+        wordings: Mapping[str, Sequence[str]] | None = None,
+        readings: Sequence[Reading] | None = None,
+    ) -> None:
+        self.kb = kb
+        self.memory = TapeMemory(kb.view) if memory is None else memory
+        self.vocabulary = Vocabulary(wordings)
+        self.readings = default_readings() if readings is None else list(readings)
+        self._seq = -1
+
+    def reflect(
+        self, text: str, context: Sequence[str] = (), at: float | None = None
+    ) -> Answer:
+        """The answer to a question.
+
+        Args:
+            text: the question.
+            context: what the conversation spoke of, the latest first; for pronouns.
+            at: as the base believed at that time, seconds since 1970; None = now.
+        """
+        self._learn()
+        graph = Graph(self.kb.ledger, self.kb.tenant, self.memory, at, time.time())
+        question = read(text, graph, context)
+        if not question.words:
+            return Answer(None, 0.0, note="there is no question")
+        if not question.names:
+            return Answer(None, 0.0, note="it names nothing that is known here")
+        free = [i for i in range(len(question.words)) if not question.named(i)]
+        mentions = self.vocabulary.mentions(question.words, free)
+        found = search(question, mentions, graph)
+        votes: dict[str, Path | None] = {"words": _best(found.paths)}
+        for reading in self.readings:
+            found = reading.extend(question, mentions, found, graph, self.vocabulary)
+        for reading in self.readings:
+            votes[reading.name] = reading.choose(question, found.paths)
+        return self._answer(question, found, votes)
+
+    def _learn(self) -> None:
+        """Know the relations that were added since the last question."""
+        seq = self.kb.ledger.last_change(self.kb.tenant)
+        if seq == self._seq:
+            return
+        if self._seq < 0:
+            rows = self.kb.ledger.query(NEW_RELATIONS, (self.kb.tenant,))
+        else:
+            rows = self.kb.ledger.query(CHANGED, (self.kb.tenant, self._seq))
+        self.vocabulary.add(row[0] for row in rows)
+        self._seq = seq
+
+    def _answer(self, question: Question, found: Found, votes: dict[str, Path | None]) -> Answer:
+        names = tuple(dict.fromkeys(n.said for n in question.names))
+        if not found.paths:
+            return Answer(None, 0.0, votes=_shown(votes), note=_why(question, found), nodes=names)
+        counted: dict[tuple, int] = {}
+        for path in votes.values():
+            if path is not None:
+                counted[_ends(path)] = counted.get(_ends(path), 0) + 1
+        rivals = [p for p in found.paths if found.paths[0].score - p.score < 1e-9]
+        top = max(counted.values(), default=0)
+        leading = [p for p in found.paths if counted.get(_ends(p), 0) == top] or found.paths
+        best = leading[0]
+        ends = _together(best, found.paths)
+        others = {p.edges[-1].shown for p in rivals} - set(ends)
+        tied = {_ends(p) for p in leading} - {_ends(best)}
+        if others and (tied or top == 0) and best in rivals:
+            choices = tuple(_told(p) for p in _distinct([best, *rivals]))[:SHOWN]
+            note = "it may mean: " + "; ".join(choices)
+            return Answer(None, 0.0, votes=_shown(votes), outcome="ambiguous", choices=choices,
+                          note=note, nodes=names)
+        hops = hops_of(best, [w.text for w in question.words])
+        sure = confidence(best, votes, [r.name for r in self.readings])
+        sources = tuple(dict.fromkeys(hop.source for hop in hops))
+        text = ", ".join(ends)
+        return Answer(text, sure, hops, sources, _shown(votes), "answer", nodes=(*ends, *names))
+
+
+def _best(paths: Sequence[Path]) -> Path | None:
+    return paths[0] if paths else None
+
+
+def _ends(path: Path) -> tuple:
+    """What makes two paths one answer: for steps backwards and many-valued ones, the shape."""
+    return (path.start.node, path.shape)
+
+
+def _together(best: Path, paths: Sequence[Path]) -> list[str]:
+    """The answers of all paths of the same shape: a relation may have many objects."""
+    return list(dict.fromkeys(p.edges[-1].shown for p in paths if _ends(p) == _ends(best)))
+
+
+def _distinct(paths: Sequence[Path]) -> list[Path]:
+    return list({_ends(p): p for p in paths}.values())
+
+
+def _told(path: Path) -> str:
+    words = [f"the thing whose {r} it is" if back else f"the {r}" for r, back in path.shape]
+    return " of ".join([*reversed(words), path.start.said]) + f": {path.edges[-1].shown}"
+
+
+def _shown(votes: Mapping[str, Path | None]) -> tuple[tuple[str, str | None], ...]:
+    return tuple((name, None if p is None else p.edges[-1].shown) for name, p in votes.items())
+
+
+def _why(question: Question, found: Found) -> str:
+    """Why there is no answer, in a line."""
+    missing = found.near[0][1] if found.near else frozenset(question.required())
+    words = [question.words[i].text for i in sorted(missing)]
+    names = ", ".join(dict.fromkeys(n.said for n in question.names))
+    if not words:
+        return f"nothing is known that answers this about {names}"
+    return f"about {names} nothing is known that explains {', '.join(words)}"
