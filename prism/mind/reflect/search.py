@@ -97,7 +97,7 @@ def search(question: Question, mentions: Sequence[Mention], graph: Graph) -> Fou
         frontier = sorted(frontier, key=lambda p: -p.score)[:BEAM]
         if not frontier:
             break
-    found.paths.sort(key=lambda p: (-p.score - LIKELY * _agreeing(p, likely), len(p.edges)))
+    found.paths.sort(key=lambda p: (-p.score + LIKELY * _against(p, likely), len(p.edges)))
     found.near.sort(key=lambda pair: (len(pair[1]), -pair[0].score))
     return found
 
@@ -196,7 +196,7 @@ def _of_its_kind(kinds: list[str | None], question: Question, used: frozenset[in
         if asked is None or question.named(i):
             continue
         if i and words[i - 1] in ("which", "what") or (i == 0 and word in ("who", "where", "whom")):
-            if not may_be(kinds[-1], asked):
+            if not may_be(kinds[-1], asked) and (word, kinds[-1]) != ("where", "organisation"):
                 return False
         elif word not in ("who", "whom", "where") and i not in used:
             if not any(may_be(kind, asked) for kind in kinds):
@@ -204,7 +204,7 @@ def _of_its_kind(kinds: list[str | None], question: Question, used: frozenset[in
     return True
 
 
-def _agreeing(path: Path, likely: Mapping[Mention, bool]) -> int:
-    """Steps in the direction that the words suggest."""
+def _against(path: Path, likely: Mapping[Mention, bool]) -> int:
+    """Steps against the direction that the words suggest."""
     pairs = zip(path.edges, path.mentions, strict=True)
-    return sum(m is not None and likely[m] == e.back for e, m in pairs)
+    return sum(m is not None and likely[m] != e.back for e, m in pairs)
