@@ -5,10 +5,9 @@ back to it ("whose capital is X", "X is the capital of").
 from __future__ import annotations
 
 from prism.mind.reflect.question import Question
-from prism.mind.reflect.relations import Mention
-from prism.mind.reflect.words import LIGHT
+from prism.mind.reflect.relations import Mention, symmetric
+from prism.mind.reflect.words import BE
 
-BE = frozenset("is was are were be being been as became becomes".split())
 ASKING = frozenset("who whom what which where how what's who's that's name tell say".split())
 WHOLE = frozenset("the a an its their his her my our".split())
 
@@ -17,15 +16,19 @@ def ways(mention: Mention, question: Question) -> tuple[bool, bool]:
     """Whether the words of a mention allow a step ahead, and one back."""
     if mention.hint:
         return True, False
+    if symmetric(mention.relation):
+        return True, True
     words = [w.lower for w in question.words]
     first, last = min(mention.places), max(mention.places)
     # "which company" names what the relation leads to, never what it starts from
-    back = not all(words[p] in LIGHT for p in mention.places) or _after(words, first, "whose")
+    back = not all(question.words[p].light for p in mention.places) or _after(words, first, "whose")
     if _owned(words, first, question):
         return True, False
+    if _after(words, first, "whose") and not _named_before(words, first, question):
+        return False, back
     follows = words[last + 1 : last + 3]
     if follows[:1] == ["of"] and len(follows) == 2 and follows[1] not in ("which", "what"):
-        return (False, back) if _said_to_be(words, first) else (True, False)
+        return (False, back) if _said_to_be(words, first, question) else (True, False)
     return True, back
 
 
@@ -33,7 +36,7 @@ def points_back(mention: Mention, question: Question) -> bool:
     """True if a step back is the likelier one: "whose capital is", "as its capital"."""
     words = [w.lower for w in question.words]
     first = min(mention.places)
-    return _after(words, first, "whose") or _said_to_be(words, first) or _after(words, first, "as")
+    return _after(words, first, "whose") or _said_to_be(words, first, question) or _after(words, first, "as")
 
 
 def _after(words: list[str], place: int, what: str) -> bool:
@@ -52,9 +55,17 @@ def _owned(words: list[str], first: int, question: Question) -> bool:
     return False
 
 
-def _said_to_be(words: list[str], first: int) -> bool:
-    """True if something before is said to be the relation: "X is the capital of"."""
+def _named_before(words: list[str], first: int, question: Question) -> bool:
+    """True if a name stands before "whose": "Boris, whose wife"."""
+    at = next(i for i in range(first - 1, -1, -1) if words[i] == "whose") - 1
+    return at >= 0 and question.named(at)
+
+
+def _said_to_be(words: list[str], first: int, question: Question) -> bool:
+    """True if a name, or what stands for one, is said to be the relation: "X is the capital of"."""
     at = first - 1
     while at >= 0 and words[at] in WHOLE:
         at -= 1
-    return at > 0 and words[at] in BE and words[at - 1] not in ASKING
+    if at < 1 or words[at] not in BE:
+        return False
+    return question.named(at - 1) or (at > 1 and words[at - 1] in ("that", "who", "it", "he", "she"))

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from prism.mind.records import identity
 from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.words import (
+    BE,
     FIRST_PERSON,
     FUNCTION,
     LIGHT,
@@ -68,21 +69,32 @@ class Question:
                 continue
             if lower in SECOND_PERSON or self.turning(i):
                 found.add(i)
-            elif lower not in FUNCTION and lower not in LIGHT:
+            elif lower not in FUNCTION and not word.light:
                 found.add(i)
         return found
+
+    def asked(self) -> int | None:
+        """Place of the noun that a leading "which" or "what" asks for, if it is a content word."""
+        for i, word in enumerate(self.words[:-1]):
+            if word.lower in ("which", "what"):
+                noun = self.words[i + 1]
+                plain = noun.lower in FUNCTION or noun.lower in LIGHT or self.named(i + 1)
+                return None if plain else i + 1
+            if word.lower not in FUNCTION and i not in self._polite():
+                return None
+        return None
 
     def turning(self, i: int) -> bool:
         """True if a word may turn what it stands before into another thing."""
         word = self.words[i].lower
-        if word == "used":
-            return i + 1 < len(self.words) and self.words[i + 1].lower == "to" and (
-                i + 2 == len(self.words) or self.words[i + 2].lower not in ("in", "at", "pay", "buy")
-                or self.words[i - 1].lower not in ("is", "are", "be", "been", "being")
-            )
+        if word in ("used", "use") and self._at(i + 1) == "to":
+            return self._at(i - 1) not in BE and self._at(i + 2) not in ("pay", "buy")
         if word in ("acting", "no", "new", "not", "never", "nobody", "without", "old", "other"):
             return True
         return word in TURNING
+
+    def _at(self, place: int) -> str:
+        return self.words[place].lower if 0 <= place < len(self.words) else ""
 
     def _polite(self) -> set[int]:
         """Words of phrases around the question ("do you know", "tell me") before its first name."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from prism.inject import second_opinion
 from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.question import Question
 from prism.mind.reflect.relations import Mention, Vocabulary
@@ -30,10 +31,15 @@ class Reading(Protocol):
     ) -> Found:
         """The paths found, with those that only this reading finds."""
 
-    def choose(self, question: Question, paths: Sequence[Path]) -> Path | None:
-        """The path that it votes for."""
+    def choose(self, question: Question, found: Found) -> Path | None:
+        """The path that it votes for; None = it has no opinion."""
 
 
 def default_readings() -> list[Reading]:
     """Those whose packages are installed."""
-    return []
+    found: list[Reading] = []
+    if second_opinion.available():
+        from prism.mind.reflect.encoder import EncoderReading  # the weights are read here
+
+        found.append(EncoderReading())
+    return found

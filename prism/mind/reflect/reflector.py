@@ -76,7 +76,7 @@ class Reflector:
         for reading in self.readings:
             found = reading.extend(question, mentions, found, graph, self.vocabulary)
         for reading in self.readings:
-            votes[reading.name] = reading.choose(question, found.paths)
+            votes[reading.name] = reading.choose(question, found)
         return self._answer(question, found, votes)
 
     def _learn(self) -> None:
@@ -99,7 +99,8 @@ class Reflector:
         for path in votes.values():
             if path is not None:
                 counted[_ends(path)] = counted.get(_ends(path), 0) + 1
-        rivals = [p for p in found.paths if found.paths[0].score - p.score < 1e-9]
+        high = found.scores[found.paths[0]]
+        rivals = [p for p in found.paths if high - found.scores[p] < 1e-9]
         top = max(counted.values(), default=0)
         leading = [p for p in found.paths if counted.get(_ends(p), 0) == top] or found.paths
         best = leading[0]

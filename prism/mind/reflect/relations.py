@@ -12,10 +12,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from prism.mind.reflect.thesaurus import NAMING, PERSON_RELATIONS, PLACE_RELATIONS, SENSES
+from prism.mind.reflect.thesaurus import (
+    NAMING,
+    PERSON_RELATIONS,
+    PLACE_RELATIONS,
+    SENSES,
+    SYMMETRIC,
+)
 from prism.mind.reflect.words import FUNCTION, LIGHT, Token, content_stems, stem
 
-OWN, PART, SYNONYM, HINT = 1.0, 0.7, 0.8, 0.04
+OWN, PART, SYNONYM, OF_A_KIND, HINT = 1.0, 0.7, 0.8, 0.25, 0.04
 PREFIXES = ("has ", "is ", "was ", "have ")
 Stems = tuple[str, ...]
 
@@ -40,10 +46,18 @@ class Mention:
 def _senses() -> list[tuple[list[Stems], list[str]]]:
     lines = []
     for line in SENSES.strip().splitlines():
-        entries = [e.strip() for e in line.split(",")]
-        hints = [e[1:] for e in entries if e.startswith("~")]
-        lines.append(([content_stems(e) for e in entries if not e.startswith("~")], hints))
+        hints = [e.strip()[1:] for e in line.split(",") if e.strip().startswith("~")]
+        lines.append(([content_stems(e) for e in _plain(line)], hints))
     return lines
+
+
+def _plain(line: str) -> list[str]:
+    return [e.strip() for e in line.split(",") if not e.strip().startswith("~")]
+
+
+@lru_cache(maxsize=1)
+def _lines() -> list[list[str]]:
+    return [_plain(line) for line in SENSES.strip().splitlines()]
 
 
 @lru_cache(maxsize=8192)
@@ -64,6 +78,22 @@ def entries_of(relation: str) -> tuple[dict[Stems, float], tuple[str, ...]]:
     for part in _halves(own):  # "birth" of "birthplace", "time" of "timezone"
         found.setdefault((part,), PART)
     return found, tuple(dict.fromkeys(hints))
+
+
+@lru_cache(maxsize=8192)
+def phrases_of(relation: str, wordings: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """A relation's name and the phrases that speak of it, as text for an encoder."""
+    plain = relation.replace("_", " ").replace("/", " ")
+    own, found = content_stems(plain), [plain, *wordings]
+    for line in _lines():
+        if own in [content_stems(entry) for entry in line]:
+            found += line
+    return tuple(dict.fromkeys(found))
+
+
+def sense_heads() -> tuple[str, ...]:
+    """The first entry of each sense."""
+    return tuple(dict.fromkeys(line[0] for line in _lines()))
 
 
 def _halves(own: Stems) -> list[str]:
@@ -119,6 +149,8 @@ class Vocabulary:
         for i in free:
             for stems, relation, weight in self._by_first.get(words[i].stem, ()):
                 places = _run(words, i, stems, allowed)
+                if places and all(words[p].light for p in places):
+                    weight = OF_A_KIND
                 if places:
                     found.append(Mention(relation, places, weight))
             for relation in self._by_hint.get(words[i].lower, ()):
@@ -164,6 +196,11 @@ def leads_to(relation: str) -> str | None:
 @lru_cache(maxsize=8)
 def _stems(words: frozenset[str]) -> frozenset[str]:
     return frozenset(stem(w) for w in words)
+
+
+def symmetric(relation: str) -> bool:
+    """True if a relation holds both ways."""
+    return content_stems(relation.replace("_", " "))[0] in _stems(SYMMETRIC)
 
 
 def naming(relation: str) -> bool:

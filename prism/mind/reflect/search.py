@@ -1,8 +1,11 @@
 """Path search: bound paths from a name of the question whose relations' words explain the rest.
 
-    score(path) = sum of the weights of its mentions - HOP per step - IMPLIED per implied step
+    score(path) = sum of the weights of the words that its relations explain
+                  - HOP per step - IMPLIED per implied step - AGAINST per step against the words
+                  - CROSSED per step out of the order of the words
 
-A step needs a mention of its relation that no other step has used. A step that no word asks for is
+A step needs a mention of its relation that no other step has used. Words that may stand for any
+thing of a kind ("country") weigh less than a step costs, so they add none that is not needed. A step that no word asks for is
 allowed where English leaves it out: from a place to what contains it ("the currency where she
 lives": home, *country*, currency), and from a thing to its name. A path is complete when every
 content word is part of a mention of one of its relations, and every name lies on it.
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from prism.mind.reflect.direction import points_back, ways
 from prism.mind.reflect.graph import Edge, Graph
@@ -21,7 +25,7 @@ from prism.mind.reflect.relations import Mention, leads_to, naming
 from prism.mind.reflect.thesaurus import CONTAINERS
 
 HOPS, BEAM = 6, 400  # steps of a path, paths of a frontier
-HOP, IMPLIED, LIKELY = 0.05, 0.5, 0.1
+HOP, IMPLIED, AGAINST, CROSSED, FAR = 0.3, 0.3, 0.1, 0.15, 0.25
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,9 @@ class Path:
         )
 
     @property
-    def score(self) -> float:
-        """See the module."""
-        weight = sum(m.weight * (1 + 0.25 * (len(m.places) - 1)) for m in self.mentions if m)
-        return weight - HOP * len(self.edges) - IMPLIED * self.implied
+    def promise(self) -> float:
+        """Score of an unfinished path, by the mentions that it has used."""
+        return sum(m.weight for m in self.mentions if m) - HOP * len(self.edges)
 
 
 @dataclass
@@ -68,10 +71,12 @@ class Found:
 
     Attributes:
         paths: complete ones.
+        scores: theirs.
         near: the best incomplete ones, with the words that they leave unexplained.
     """
 
     paths: list[Path] = field(default_factory=list)
+    scores: dict[Path, float] = field(default_factory=dict)
     near: list[tuple[Path, frozenset[int]]] = field(default_factory=list)
 
 
@@ -94,11 +99,12 @@ def search(question: Question, mentions: Sequence[Mention], graph: Graph) -> Fou
                 found.paths.append(path)
             else:
                 found.near.append((path, missing))
-        frontier = sorted(frontier, key=lambda p: -p.score)[:BEAM]
+        frontier = sorted(frontier, key=lambda p: -p.promise)[:BEAM]
         if not frontier:
             break
-    found.paths.sort(key=lambda p: (-p.score + LIKELY * _against(p, likely), len(p.edges)))
-    found.near.sort(key=lambda pair: (len(pair[1]), -pair[0].score))
+    found.scores = {p: score(p, by_relation, likely) for p in found.paths}
+    found.paths.sort(key=lambda p: (-found.scores[p], len(p.edges)))
+    found.near.sort(key=lambda pair: (len(pair[1]), -pair[0].promise))
     return found
 
 
@@ -160,7 +166,8 @@ def _missing(
     explained = set(path.used)
     for edge in path.edges:
         for mention in by_relation.get(edge.relation, ()):
-            if not any(question.turning(p) for p in mention.places - path.used):
+            places = mention.places - path.used
+            if not any(question.turning(p) or _again(p, path, question) for p in places):
                 explained |= mention.places
     nodes = {path.start.node, *(e.end for e in path.edges)}
     for name in question.names:
@@ -170,6 +177,11 @@ def _missing(
     return frozenset(required - explained)
 
 
+def _again(place: int, path: Path, question: Question) -> bool:
+    """True if a word stands a second time, so that it wants a step of its own."""
+    return question.words[place].stem in {question.words[p].stem for p in path.used}
+
+
 def fits(path: Path, question: Question, graph: Graph) -> bool:
     """True if a complete path may be the answer: it does not end with an implied step (a name may),
     begins with one only in a frame of place, and its nodes are what the question's nouns say."""
@@ -177,26 +189,38 @@ def fits(path: Path, question: Question, graph: Graph) -> bool:
         return False
     if all(m is None for m in path.mentions):
         return False
+    hints = [i for i, m in enumerate(path.mentions) if m is not None and m.hint]
+    if any(e.relation not in CONTAINERS for i in hints for e in path.edges[i + 1 :]):
+        return False  # "where" and "from" ask, they do not lead on
     if path.mentions[0] is None and not naming(path.edges[0].relation):
         before = question.words[path.start.first - 1].lower if path.start.first else ""
         if before not in ("in", "at", "from", "to", "into", "visit", "visiting"):
             return False
+    asked = question.asked()
+    if asked is not None and asked in path.used:
+        ends = [m for e, m in zip(path.edges, path.mentions, strict=True) if m and asked in m.places]
+        if path.mentions[-1] not in ends:
+            return False
     kinds = [kind_of((e.relation for e in graph.ahead([path.start.node])), None)]
     for edge in path.edges:
         kinds.append(kind_of((e.relation for e in graph.ahead([edge.end])), edge))
-    return _of_its_kind(kinds, question, path.used)
+    has = {e.relation for e in graph.ahead([path.node])}
+    return _of_its_kind(kinds, has, question, path.used)
 
 
-def _of_its_kind(kinds: list[str | None], question: Question, used: frozenset[int]) -> bool:
-    """True if the last node is what "which city" or a leading "who" asks for, and every other noun
-    of a kind has a node that it may mean."""
+def _of_its_kind(
+    kinds: list[str | None], has: set[str], question: Question, used: frozenset[int]
+) -> bool:
+    """True if the last node is what "which city" or a leading "who" asks for (it is not if it has
+    such a thing itself), and every other noun of a kind has a node that it may mean."""
     words = [w.lower for w in question.words]
     for i, word in enumerate(words):
         asked = KIND_OF_NOUN.get(word)
         if asked is None or question.named(i):
             continue
         if i and words[i - 1] in ("which", "what") or (i == 0 and word in ("who", "where", "whom")):
-            if not may_be(kinds[-1], asked) and (word, kinds[-1]) != ("where", "organisation"):
+            loose = word in ("who", "where") and kinds[-1] == "organisation"  # "who ... work for"
+            if not (may_be(kinds[-1], asked) or loose) or (word in has and i not in used):
                 return False
         elif word not in ("who", "whom", "where") and i not in used:
             if not any(may_be(kind, asked) for kind in kinds):
@@ -204,7 +228,35 @@ def _of_its_kind(kinds: list[str | None], question: Question, used: frozenset[in
     return True
 
 
-def _against(path: Path, likely: Mapping[Mention, bool]) -> int:
-    """Steps against the direction that the words suggest."""
-    pairs = zip(path.edges, path.mentions, strict=True)
-    return sum(m is not None and likely[m] != e.back for e, m in pairs)
+def score(
+    path: Path, by_relation: Mapping[str, list[Mention]], likely: Mapping[Mention, bool]
+) -> float:
+    """See the module."""
+    weights: dict[int, float] = {}
+    for edge, used in zip(path.edges, path.mentions, strict=True):
+        for mention in by_relation.get(edge.relation, ()):
+            near = used is None or mention is used or not _between(mention, used, path)
+            for place in mention.places:
+                weight = mention.weight if near else FAR * mention.weight
+                weights[place] = max(weights.get(place, 0.0), weight)
+    pairs = list(zip(path.edges, path.mentions, strict=True))
+    against = sum(m is not None and likely[m] != e.back for e, m in pairs)
+    cost = HOP * len(pairs) + IMPLIED * path.implied + AGAINST * against
+    return sum(weights.values()) - cost - CROSSED * crossings(path)
+
+
+def _between(one: Mention, other: Mention, path: Path) -> bool:
+    """True if a step's words stand between two mentions of another step's relation."""
+    low, high = sorted((min(one.places), min(other.places)))
+    return any(low < p < high for m in path.mentions if m and m is not other for p in m.places)
+
+
+def crossings(path: Path) -> int:
+    """Steps whose words stand nearer to the name than those of the step before, on one side of it:
+    English nests, "the hobby of the mayor of the capital of X"."""
+    sides: dict[bool, list[int]] = {False: [], True: []}
+    for mention in path.mentions:
+        if mention is not None:
+            first = min(mention.places)
+            sides[first > path.start.first].append(abs(first - path.start.first))
+    return sum(b < a for side in sides.values() for a, b in pairwise(side))

@@ -28,12 +28,12 @@ sister, sibling
 friend, buddy, pal, mate
 boss, manager, supervisor, chief, superior, report
 neighbour, neighbor, next door
-hobby, pastime, pursuit, leisure, free time, spare time, fun, enjoy, recreation, interest, relax, unwind, pass the time
+hobby, pastime, pursuit, leisure, free time, spare time, favourite pastime, like to do, fun, enjoy, recreation, interest, relax, unwind, pass the time
 ceo, chief executive, chief executive officer, boss, head, leader, lead, run, helm, charge, manage, top executive, chief
 president, head of state, leader, lead, head, govern, rule, preside, charge, presidency, run
 mayor, leader, lead, head, govern, run, charge, city hall, town hall, mayoral
 founder, found, founded, establish, start, create, set up, launch, begin, build
-headquarters, head office, main office, base, based, based in, seat, hq, headquartered, office, home, ~where
+headquarters, head office, main offices, base, based, based in, seat, hq, headquartered, office, home, ~where
 office, room, ~where
 product, make, makes, produce, manufacture, sell, goods, build, known for
 capital, capital city, seat of government
@@ -43,12 +43,12 @@ language, speak, tongue, talk, spoken
 country, nation, land, ~where
 city, town, ~where
 location, place, located, located in, lie, situated, ~where
-phone code, dialling code, dialing code, calling code, country code, phone prefix, dial, telephone code, call, phone, telephone
+phone code, dialling code, dialing code, dialling prefix, calling code, country code, phone prefix, dial, telephone code, call, phone, telephone
 phone, phone number, telephone, number, call
 email, mail, email address
 tld, top level domain, internet domain, domain, internet, web, website, url, online
 timezone, time zone, clock, time
-river, waterway, flow, stream, water
+river, waterway, flow, stream, water, run through, pass through, cross
 symbol, abbreviation, abbreviate, shorthand, letter, notation
 discoverer, discover, discovered by, find, isolate, discovery
 series, group, family, class, category, classify, classification
@@ -89,3 +89,6 @@ PLACE_RELATIONS = frozenset(
 )
 CONTAINERS = frozenset("country city state region town province county location".split())
 NAMING = frozenset({"name", "nickname", "alias", "also known as", "called"})
+SYMMETRIC = frozenset(
+    "spouse husband wife married partner sibling neighbour friend colleague cousin twin".split()
+)

@@ -19,7 +19,7 @@ FUNCTION = frozenset(
     theirs one ones themselves himself herself itself there here
     who whom whose which what when where why how whoever whatever whichever 's s
     of in on at to for from by with about into onto over under as out up off down near within
-    through across along via than upon around inside per during
+    across along via than upon around inside per during
     and or but so if then because while not
     is are was were be been being am do does did doing done have has had having can could will would
     shall should may might must let ain't isn't what're who're where're who'd what'd where'd how'd
@@ -60,6 +60,7 @@ TURNING = frozenset(
     deputy vice acting never no nobody not without second-largest except other another
     """.split()
 )
+BE = frozenset("is was are were be being been as became becomes 's".split())
 IRREGULAR = {
     w: base
     for base, forms in {
@@ -100,6 +101,11 @@ class Token:
         return self.text.casefold().replace("’", "'")
 
     @property
+    def light(self) -> bool:
+        """True for a word that may stand for any thing of a kind, or for any doing."""
+        return self.lower in LIGHT or _singular(self.lower) in LIGHT
+
+    @property
     def stem(self) -> str:
         """See :func:`stem`."""
         return stem(self.lower)
@@ -137,3 +143,8 @@ def content_stems(text: str) -> tuple[str, ...]:
     words = [t.lower for t in tokens(text.replace("_", " "))]
     found = tuple(stem(w) for w in words if w not in FUNCTION)
     return found or tuple(stem(w) for w in words)
+
+
+def _singular(word: str) -> str:
+    """A noun without the ending of its plural."""
+    return word[:-3] + "y" if word.endswith("ies") else word.removesuffix("s")
