@@ -2,14 +2,28 @@
 
     mind = Mind(kb)
     mind.ask("What is the currency of the country whose capital is Fredville?")   # an Answer
+    mind = Mind(kb, model="smollm2")
+    mind.reply("Who is the mayor of Fredville?")                                  # and its words
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from prism.mind.knowledge import KnowledgeBase
-from prism.mind.reflect import Answer, Reflector
+from prism.mind.reflect import Answer, Memory, Reflector
+from prism.mind.respond import Speaker, Spoken
+from prism.pretrained.smollm2 import load_smollm2
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer and the words in which it was given."""
+
+    answer: Answer
+    text: str
 
 
 class Mind:
@@ -17,14 +31,26 @@ class Mind:
 
     Args:
         kb: the facts.
+        model: who speaks: ``"smollm2"``, a pair of a causal model and its tokenizer (of a PRISM
+            run: :func:`prism.loading.load_with_tokenizer`), or None: answers are given as they are.
         wordings: further phrases for relations, by relation.
+        memory: what the objects of facts are read from; None = the tenant's tape.
+
+    Raises:
+        ValueError: another name of a model.
+        ImportError: a package of the model is missing; says how to install it.
     """
 
     def __init__(
-        self, kb: KnowledgeBase, wordings: Mapping[str, Sequence[str]] | None = None
+        self,
+        kb: KnowledgeBase,
+        model: str | tuple[Any, Any] | None = None,
+        wordings: Mapping[str, Sequence[str]] | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.kb = kb
-        self.reflector = Reflector(kb, wordings=wordings)
+        self.reflector = Reflector(kb, memory, wordings)
+        self.speaker = _speaker(model)
 
     def ask(self, question: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
         """The answer to a question; nothing is stored.
@@ -36,3 +62,29 @@ class Mind:
             at: as the base believed at that time, seconds since 1970; None = now.
         """
         return self.reflector.reflect(question, context, at)
+
+    def say(self, question: str, answer: Answer) -> Iterator[Spoken]:
+        """An answer in words: the model's, or without one the answer, or why there is none."""
+        if self.speaker is not None and answer.outcome != "ambiguous":
+            yield from self.speaker.say(question, answer.text)
+        else:
+            yield Spoken(answer.text or answer.note, answer.text is not None)
+
+    def reply(
+        self, question: str, context: Sequence[str] = (), at: float | None = None
+    ) -> Reply:
+        """:meth:`ask` and :meth:`say` in one."""
+        answer = self.ask(question, context, at)
+        return Reply(answer, "".join(piece.text for piece in self.say(question, answer)).strip())
+
+
+def _speaker(model: str | tuple[Any, Any] | None) -> Speaker | None:
+    if model is None:
+        return None
+    if isinstance(model, str):
+        if model != "smollm2":
+            raise ValueError(
+                f"model {model!r}: must be 'smollm2', a pair (model, tokenizer) or None"
+            )
+        return Speaker(*load_smollm2())
+    return Speaker(*model)

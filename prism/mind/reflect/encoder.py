@@ -96,7 +96,7 @@ class EncoderReading:
         others = float((against @ vector).max()) if len(against) else 0.0
         best = told.argsort(descending=True)[:MOST].tolist()
         return [
-            Mention(relations[i], frozenset(places), WEIGHT * float(told[i]))
+            Mention(relations[i], frozenset(places), WEIGHT * float(told[i]), guess=True)
             for i in best
             if told[i] >= NEAR and told[i] >= others + CLOSER
         ]

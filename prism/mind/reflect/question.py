@@ -14,9 +14,11 @@ from prism.mind.records import identity
 from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.words import (
     BE,
+    CONDITION,
     FIRST_PERSON,
     FUNCTION,
     LIGHT,
+    ORDINAL,
     POLITE,
     PRONOUNS,
     SECOND_PERSON,
@@ -65,11 +67,11 @@ class Question:
         found = set()
         for i, word in enumerate(self.words):
             lower = word.lower
-            if self.named(i) or i in polite:
+            if self.named(i):
                 continue
             if lower in SECOND_PERSON or self.turning(i):
                 found.add(i)
-            elif lower not in FUNCTION and not word.light:
+            elif lower not in FUNCTION and not word.light and i not in polite:
                 found.add(i)
         return found
 
@@ -89,16 +91,24 @@ class Question:
         word = self.words[i].lower
         if word in ("used", "use") and self._at(i + 1) == "to":
             return self._at(i - 1) not in BE and self._at(i + 2) not in ("pay", "buy")
-        if word in ("acting", "no", "new", "not", "never", "nobody", "without", "old", "other"):
-            return True
+        if word in ORDINAL:  # "the first president", but "dial first", "who first isolated it"
+            after = self._at(i + 1)
+            return bool(after) and after not in FUNCTION and not after.endswith("ed")
         return word in TURNING
 
     def _at(self, place: int) -> str:
         return self.words[place].lower if 0 <= place < len(self.words) else ""
 
     def _polite(self) -> set[int]:
-        """Words of phrases around the question ("do you know", "tell me") before its first name."""
-        return {i for i, word in enumerate(self.words) if word.lower in POLITE}
+        """Words around the question: polite ones, and a leading clause that sets the scene ("If I
+        travel to X, ...")."""
+        found = {i for i, word in enumerate(self.words) if word.lower in POLITE}
+        if self.words and self.words[0].lower in CONDITION:
+            comma = self.text.find(",")
+            clause = [i for i, word in enumerate(self.words) if word.end <= comma]
+            if any(self.named(i) for i in clause):
+                found |= set(clause)
+        return found
 
 
 def read(text: str, graph: Graph, context: Sequence[str] = ()) -> Question:

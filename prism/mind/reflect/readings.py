@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from prism.inject import second_opinion
+from prism.mind.reflect import phrases
 from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.question import Question
 from prism.mind.reflect.relations import Mention, Vocabulary
@@ -38,6 +39,8 @@ class Reading(Protocol):
 def default_readings() -> list[Reading]:
     """Those whose packages are installed."""
     found: list[Reading] = []
+    if phrases.available():
+        found.append(phrases.PhraseReading())
     if second_opinion.available():
         from prism.mind.reflect.encoder import EncoderReading  # the weights are read here
 

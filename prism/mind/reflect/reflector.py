@@ -20,7 +20,7 @@ from prism.mind.reflect.graph import Graph, Memory, TapeMemory
 from prism.mind.reflect.question import Question, read
 from prism.mind.reflect.readings import Reading, default_readings
 from prism.mind.reflect.relations import Vocabulary
-from prism.mind.reflect.search import Found, Path, search
+from prism.mind.reflect.search import HOPS, Found, Path, search
 from prism.mind.reflect.trace import Answer, hops_of
 
 NEW_RELATIONS = """SELECT DISTINCT relation_id FROM facts WHERE tenant = ? AND retired_at IS NULL"""
@@ -37,6 +37,7 @@ class Reflector:
         memory: what gives the objects; None = the tenant's tape.
         wordings: further phrases for relations, by relation.
         readings: that vote beside the words; None = those whose packages are installed.
+        hops: steps that a path has at most.
     """
 
     def __init__(
@@ -45,8 +46,9 @@ class Reflector:
         memory: Memory | None = None,
         wordings: Mapping[str, Sequence[str]] | None = None,
         readings: Sequence[Reading] | None = None,
+        hops: int = HOPS,
     ) -> None:
-        self.kb = kb
+        self.kb, self.hops = kb, hops
         self.memory = TapeMemory(kb.view) if memory is None else memory
         self.vocabulary = Vocabulary(wordings)
         self.readings = default_readings() if readings is None else list(readings)
@@ -71,7 +73,7 @@ class Reflector:
             return Answer(None, 0.0, note="it names nothing that is known here")
         free = [i for i in range(len(question.words)) if not question.named(i)]
         mentions = self.vocabulary.mentions(question.words, free)
-        found = search(question, mentions, graph)
+        found = search(question, mentions, graph, self.hops)
         votes: dict[str, Path | None] = {"words": _best(found.paths)}
         for reading in self.readings:
             found = reading.extend(question, mentions, found, graph, self.vocabulary)

@@ -34,12 +34,14 @@ class Mention:
         places: of the words.
         weight: how surely they do.
         hint: they may point to it, but do not name it ("where").
+        guess: the encoder takes them for it; they explain nothing but the step that uses them.
     """
 
     relation: str
     places: frozenset[int]
     weight: float
     hint: bool = False
+    guess: bool = False
 
 
 @lru_cache(maxsize=1)

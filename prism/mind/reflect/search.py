@@ -80,8 +80,10 @@ class Found:
     near: list[tuple[Path, frozenset[int]]] = field(default_factory=list)
 
 
-def search(question: Question, mentions: Sequence[Mention], graph: Graph) -> Found:
-    """Complete paths from any name of the question."""
+def search(
+    question: Question, mentions: Sequence[Mention], graph: Graph, hops: int = HOPS
+) -> Found:
+    """Complete paths of at most ``hops`` steps from any name of the question."""
     required = question.required()
     by_relation: dict[str, list[Mention]] = {}
     for mention in mentions:
@@ -91,7 +93,7 @@ def search(question: Question, mentions: Sequence[Mention], graph: Graph) -> Fou
     likely = {m: points_back(m, question) for m in mentions}
     found = Found()
     frontier = [Path(name) for name in question.names]
-    for _ in range(HOPS):
+    for _ in range(hops):
         frontier = _advance(frontier, by_relation, allowed, graph)
         for path in frontier:
             missing = _missing(path, question, required, by_relation)
@@ -166,6 +168,8 @@ def _missing(
     explained = set(path.used)
     for edge in path.edges:
         for mention in by_relation.get(edge.relation, ()):
+            if mention.guess:
+                continue
             places = mention.places - path.used
             if not any(question.turning(p) or _again(p, path, question) for p in places):
                 explained |= mention.places
@@ -235,6 +239,8 @@ def score(
     weights: dict[int, float] = {}
     for edge, used in zip(path.edges, path.mentions, strict=True):
         for mention in by_relation.get(edge.relation, ()):
+            if mention.guess and mention is not used:
+                continue
             near = used is None or mention is used or not _between(mention, used, path)
             for place in mention.places:
                 weight = mention.weight if near else FAR * mention.weight

@@ -55,11 +55,13 @@ FIRST_PERSON = frozenset("i me my mine myself we us our ours i'm i'd i've i'll".
 PRONOUNS = frozenset("it its he him his she her hers they them their theirs there that".split())
 SECOND_PERSON = frozenset("your yours".split())
 TURNING = frozenset(
-    """former formerly previous previously ex old older past earlier once used next future upcoming
-    new newest original originally prior ancient historic historical late last first second third
+    """former formerly previous previously ex old older past earlier once next before after ago future upcoming
+    newest original originally prior ancient historic historical late
     deputy vice acting never no nobody not without second-largest except other another
     """.split()
 )
+ORDINAL = frozenset("first last second third new old acting no not other".split())
+CONDITION = frozenset("if when whenever suppose supposing assuming imagine say".split())
 BE = frozenset("is was are were be being been as became becomes 's".split())
 IRREGULAR = {
     w: base

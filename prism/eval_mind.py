@@ -1,0 +1,161 @@
+"""``python -m prism.eval_mind``: the protocol of the talking knowledge base, its reading side.
+
+Questions of one to four hops and without an answer, changes, and pairs taught once, over sets of
+sentences that were written without sight of the rules. Every part is kept as soon as it is
+measured; the same command continues after a stop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from prism.command import STOPPED, Parser, command, output, say
+from prism.mind.reflect import phrases
+from prism.inject import second_opinion
+from prism.pretrained import smollm2
+from prism.record import ResultsFile, code_fingerprint, describe
+from prism.studies.mind import asking, taught
+from prism.studies.mind.dated import measured_changes
+from prism.studies.mind.report import compared, judged
+from prism.studies.mind.sets import SentenceSet, load_set
+from prism.studies.facts.tables import INSTALL, available
+
+CODE = ("prism/mind", "prism/holo", "prism/inject/second_opinion.py", "prism/studies/mind")
+PARTS = ("questions", "changes", "pairs", "model")
+EXAMPLES = """\
+examples:
+  python -m prism.eval_mind --sets one --facts 1000 --seeds 1       minutes
+  python -m prism.eval_mind --sets one,two                          the whole protocol
+  python -m prism.eval_mind --sets my.json --parts questions
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command line."""
+    p = Parser(prog="python -m prism.eval_mind", description=__doc__, epilog=EXAMPLES)
+    p.add_argument("--sets", required=True, metavar="SET,SET", help="of the package, or .json files")
+    p.add_argument("--parts", metavar="PART,PART", help=f"of {', '.join(PARTS)}; default all")
+    p.add_argument("--facts", default="1000,10000,100000", metavar="N,N", help="sizes of the world")
+    p.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0..N-1; default 3")
+    p.add_argument("--limit", type=int, default=40, metavar="N", help="questions to the bare model")
+    p.add_argument("--out", type=Path, default=Path("runs/mind"), metavar="DIR")
+    return p
+
+
+@command
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    p = parser()
+    args = p.parse_args(argv)
+    try:
+        sets = [load_set(name) for name in args.sets.split(",")]
+        parts = _parts(args.parts)
+        sizes = _sizes(args.facts)
+        if args.seeds < 1 or args.limit < 1:
+            raise ValueError("--seeds, --limit: must be >= 1")
+        if not available():
+            raise ImportError(INSTALL)
+        file = _file(args)
+    except (ValueError, ImportError, OSError) as error:
+        p.error(str(error))
+    try:
+        _measure(file, sets, parts, sizes, args)
+    except KeyboardInterrupt:
+        say(f"stopped; {len(file.runs)} parts are in {file.path}, the same command continues")
+        return STOPPED
+    except ValueError as error:
+        p.error(str(error))
+    console = output()
+    console.print(compared(file.runs))
+    console.print(judged(file.runs))
+    say(f"results: {file.path}")
+    return 0
+
+
+def _measure(
+    file: ResultsFile,
+    sets: list[SentenceSet],
+    parts: list[str],
+    sizes: list[int],
+    args: argparse.Namespace,
+) -> None:
+    """Measure what the file does not have yet."""
+    for chosen in sets:
+        for seed in range(args.seeds):
+            for facts in sizes:
+                say(f"set {chosen.name}, {facts:,} facts, seed {seed}")
+                if "questions" in parts:
+                    _questions(file, chosen, facts, seed)
+                if "changes" in parts and facts == sizes[0]:
+                    key = {"part": "changes", "set": chosen.name, "facts": facts, "seed": seed}
+                    with tempfile.TemporaryDirectory() as folder:
+                        where = Path(folder)
+                        file.once(
+                            key, lambda w=where: measured_changes(chosen, key["facts"], key["seed"], w, say)
+                        )
+            if "pairs" in parts and chosen.parts.get("one_shot"):
+                for size in taught.SIZES:
+                    for arm in taught.ARMS:
+                        key = {"part": "pairs", "set": chosen.name, "pairs": size, "seed": seed}
+                        key["arm"] = arm
+                        file.once(
+                            key, lambda k=key: taught.measured_pairs(chosen, k["pairs"], k["seed"], k["arm"], say)
+                        )
+        if "model" in parts and smollm2.available():
+            _model(file, chosen, sizes[0], args.limit)
+
+
+def _questions(file: ResultsFile, chosen: SentenceSet, facts: int, seed: int) -> None:
+    key = {"part": "questions", "set": chosen.name, "facts": facts, "seed": seed}
+    missing = [arm for arm in asking.ARMS if file.find(key | {"arm": arm}) is None]
+    with tempfile.TemporaryDirectory() as folder:
+        for row in asking.measured(chosen, facts, seed, missing, Path(folder), say):
+            file.add(key | row)
+
+
+def _model(file: ResultsFile, chosen: SentenceSet, facts: int, limit: int) -> None:
+    key = {"part": "questions", "set": chosen.name, "facts": facts, "seed": 0}
+    if file.find(key | {"arm": "facts in the prompt"}) is None:
+        model = smollm2.load_smollm2()
+        for row in asking.spoken(chosen, facts, 0, model, limit, say):
+            file.add(key | row)
+
+
+def _file(args: argparse.Namespace) -> ResultsFile:
+    """The results file, which depends on the code and on what is installed."""
+    settings = {
+        "code": code_fingerprint(CODE),
+        "encoder": second_opinion.available(),
+        "phrases": phrases.available(),
+    }
+    flags = f"--sets {args.sets} --facts {args.facts} --seeds {args.seeds}"
+    flags += f" --parts {args.parts}" if args.parts else ""
+    meta = describe(f"python -m prism.eval_mind {flags}", "full")
+    args.out.mkdir(parents=True, exist_ok=True)
+    return ResultsFile(args.out / "mind.json", meta, settings, fields=("set", "seed"))
+
+
+def _parts(text: str | None) -> list[str]:
+    parts = list(PARTS) if text is None else text.split(",")
+    wrong = [part for part in parts if part not in PARTS]
+    if wrong:
+        raise ValueError(f"--parts {wrong[0]}: must be of {', '.join(PARTS)}")
+    return parts
+
+
+def _sizes(text: str) -> list[int]:
+    try:
+        sizes = [int(x) for x in text.split(",")]
+    except ValueError:
+        raise ValueError(f"--facts {text}: must be whole numbers, as 1000,10000") from None
+    for size in sizes:
+        if not 200 <= size <= 200_000:
+            raise ValueError(f"--facts {size}: must be in 200..200000")
+    return sizes
+
+
+if __name__ == "__main__":
+    sys.exit(main())
