@@ -74,3 +74,38 @@ def test_each_hop_names_its_fact_words_and_source(mind):
     assert (second.relation, second.words, second.source.uri) == ("currency", "currency", "you")
     assert first.z is not None and first.z > 5
     assert answer.sources == (Source("user", "you"),)
+
+
+def test_a_thing_without_a_name_is_walked_through(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        kb.add("me/sister/cat", "eats", "broccoli")
+        kb.add("Anna/dog", "breed", "poodle")
+        mind = Mind(kb)
+        assert mind.ask("What does my sister's cat eat?").text == "broccoli"
+        assert mind.ask("Which breed is the dog of Anna?").text == "poodle"
+        assert mind.ask("What is my sister's cat?").text is None
+
+
+def test_a_pronoun_means_the_latest_thing_of_which_the_question_can_be_asked(mind):
+    context = ["Fredville", "Freedonia"]
+    assert mind.ask("Who is its mayor?", context).text == "Boris"
+    assert mind.ask("What is its currency?", context).text == "peso"
+    assert mind.ask("What is its currency?").text is None
+
+
+def test_the_past_is_answered_as_it_was_believed(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        then = kb.add("Freedonia", "capital", "Fredville").fact.recorded_at
+        kb.add("Freedonia", "capital", "Newtown")
+        mind = Mind(kb)
+        assert mind.ask("What is the capital of Freedonia?").text == "Newtown"
+        assert mind.ask("What is the capital of Freedonia?", at=then).text == "Fredville"
+
+
+def test_two_meanings_are_asked_back(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        kb.add("Boris", "boss", "Anna")
+        kb.add("Boris", "manager", "Clara")
+        answer = Mind(kb).ask("Who is Boris's supervisor?")
+        assert answer.outcome == "ambiguous" and answer.text is None
+        assert "Anna" in answer.note and "Clara" in answer.note

@@ -55,7 +55,9 @@ class EncoderReading:
             return found
         more: list[Mention] = []
         for places in _phrases(question, found)[:MOST]:
-            more += self._mentions(question, places, vocabulary)
+            said = {m.relation for m in mentions if m.places & set(places)}
+            more += [m for m in self._mentions(question, places, vocabulary)
+                     if m.relation not in said]
         if not more:
             return found
         return search(question, [*mentions, *more], graph)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Protocol
 
@@ -29,6 +29,9 @@ BACKWARD = f"""SELECT {COLUMNS}, subject_id, relation_id, object_id FROM facts
     AND relation_id IN (SELECT value FROM json_each(?)) AND """
 NAMED = """SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM facts
     WHERE tenant = ? AND {column} = value AND {when})"""
+CHILDREN = """SELECT DISTINCT subject_id FROM facts
+    WHERE tenant = ? AND subject_id > ? AND subject_id < ? AND """
+WITHIN = "/"  # between a thing and what is its, in the name of a thing without a name
 NORMAL = NormalDist()
 
 
@@ -87,12 +90,13 @@ def _read(recall: Recall, size: int) -> Read:
 
 @dataclass(frozen=True)
 class Edge:
-    """A fact as a step of a path.
+    """A fact as a step of a path, or a step to a thing without a name (``me/sister``).
 
     Attributes:
         start, end: identities of the nodes it leads from and to.
         relation: identity of its relation.
         back: walked from the object to the subject.
+        fact: None for a step to a thing without a name.
         read: what the memory gave; None until :meth:`Graph.checked`, or where a fact of the past
             was read in the ledger.
     """
@@ -101,12 +105,14 @@ class Edge:
     relation: str
     end: str
     back: bool
-    fact: Fact
+    fact: Fact | None
     read: Read | None = None
 
     @property
     def shown(self) -> str:
         """The node it leads to as it was written."""
+        if self.fact is None:
+            return self.end
         return self.fact.subject if self.back else self.fact.object
 
 
@@ -151,8 +157,18 @@ class Graph:
             for row in self.ledger.query(sql, values):
                 edge = Edge(row["subject_id"], row["relation_id"], row["object_id"], False, fact_of(row))
                 found[edge.start].append(edge)
+            for node in missing:
+                found[node] += self._within(node)
             self._ahead |= found
         return [edge for node in nodes for edge in self._ahead[node]]
+
+    def _within(self, node: str) -> list[Edge]:
+        """Steps to the things that are only known as somebody's, ``node/relation``."""
+        last = chr(ord(WITHIN) + 1)
+        values = (self.tenant, f"{node}{WITHIN}", f"{node}{last}", *self.times)
+        rows = self.ledger.query(CHILDREN + self.when, values)
+        names = {row[0][len(node) + 1 :].split(WITHIN)[0] for row in rows}
+        return [Edge(node, name, f"{node}{WITHIN}{name}", False, None) for name in sorted(names)]
 
     def behind(self, nodes: Iterable[str], relations: Iterable[str]) -> list[Edge]:
         """Facts of some relations whose objects are some nodes; a relation with more subjects than
@@ -169,19 +185,18 @@ class Graph:
         """Those edges that the memory confirms, with what it read, all in one read."""
         if self.at is not None:
             return list(edges)
-        pairs = list(dict.fromkeys((e.fact.subject, e.relation) for e in edges))
+        pairs = list(dict.fromkeys((e.fact.subject, e.relation) for e in edges if e.fact))
         reads = dict(zip(pairs, self.memory.read(pairs), strict=True)) if pairs else {}
         kept = []
         for edge in edges:
+            if edge.fact is None:
+                kept.append(edge)
+                continue
             for read in reads[edge.fact.subject, edge.relation]:
                 if read.value == edge.fact.object:
-                    kept.append(Edge(*_fields(edge), read))
+                    kept.append(replace(edge, read=read))
                     break
         return kept
-
-
-def _fields(edge: Edge) -> tuple[str, str, str, bool, Fact]:
-    return edge.start, edge.relation, edge.end, edge.back, edge.fact
 
 
 def dict_of(

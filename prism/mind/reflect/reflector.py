@@ -16,16 +16,20 @@ from collections.abc import Mapping, Sequence
 
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.reflect.confidence import confidence
-from prism.mind.reflect.graph import Graph, Memory, TapeMemory
+from prism.mind.reflect.graph import WITHIN, Graph, Memory, TapeMemory
 from prism.mind.reflect.question import Question, read
 from prism.mind.reflect.readings import Reading, default_readings
 from prism.mind.reflect.relations import Vocabulary
 from prism.mind.reflect.search import HOPS, Found, Path, search
 from prism.mind.reflect.trace import Answer, hops_of
 
-NEW_RELATIONS = """SELECT DISTINCT relation_id FROM facts WHERE tenant = ? AND retired_at IS NULL"""
-CHANGED = """SELECT DISTINCT relation_id FROM changes JOIN facts ON facts.id = changes.fact
-    WHERE changes.tenant = ? AND seq > ?"""
+RELATIONS = """SELECT DISTINCT relation_id FROM facts WHERE tenant = ? AND retired_at IS NULL
+    UNION SELECT DISTINCT subject_id FROM facts
+    WHERE tenant = ? AND retired_at IS NULL AND instr(subject_id, '/')"""
+CHANGED = """SELECT relation_id FROM changes JOIN facts ON facts.id = changes.fact
+    WHERE changes.tenant = ? AND seq > ?
+    UNION SELECT subject_id FROM changes JOIN facts ON facts.id = changes.fact
+    WHERE changes.tenant = ? AND seq > ? AND instr(subject_id, '/')"""
 SHOWN = 4  # choices of an ambiguous question
 
 
@@ -86,11 +90,13 @@ class Reflector:
         seq = self.kb.ledger.last_change(self.kb.tenant)
         if seq == self._seq:
             return
+        tenant = self.kb.tenant
         if self._seq < 0:
-            rows = self.kb.ledger.query(NEW_RELATIONS, (self.kb.tenant,))
+            rows = self.kb.ledger.query(RELATIONS, (tenant, tenant))
         else:
-            rows = self.kb.ledger.query(CHANGED, (self.kb.tenant, self._seq))
-        self.vocabulary.add(row[0] for row in rows)
+            rows = self.kb.ledger.query(CHANGED, (tenant, self._seq, tenant, self._seq))
+        for row in rows:  # "me/sister/cat" is a thing whose relations are its parts
+            self.vocabulary.add(row[0].split(WITHIN)[1:] or [row[0]])
         self._seq = seq
 
     def _answer(self, question: Question, found: Found, votes: dict[str, Path | None]) -> Answer:

@@ -189,6 +189,8 @@ def _again(place: int, path: Path, question: Question) -> bool:
 def fits(path: Path, question: Question, graph: Graph) -> bool:
     """True if a complete path may be the answer: it does not end with an implied step (a name may),
     begins with one only in a frame of place, and its nodes are what the question's nouns say."""
+    if path.edges[-1].fact is None:
+        return False
     if path.mentions[-1] is None and not naming(path.edges[-1].relation):
         return False
     if all(m is None for m in path.mentions):

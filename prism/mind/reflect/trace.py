@@ -80,11 +80,13 @@ def hops_of(path: Path, words: list[str]) -> tuple[Hop, ...]:
     return tuple(
         _hop(edge, " ".join(words[p] for p in sorted(mention.places)) if mention else "")
         for edge, mention in zip(path.edges, path.mentions, strict=True)
+        if edge.fact is not None
     )
 
 
 def _hop(edge: Edge, words: str) -> Hop:
     fact, read = edge.fact, edge.read
+    assert fact is not None
     probability, z = (None, None) if read is None else (read.probability, read.z)
     names = fact.subject, fact.relation, fact.object
     return Hop(*names, edge.back, words, probability, z, fact.id, fact.source)
