@@ -13,15 +13,15 @@ import tempfile
 from pathlib import Path
 
 from prism.command import STOPPED, Parser, command, output, say
-from prism.mind.reflect import phrases
 from prism.inject import second_opinion
+from prism.mind.reflect import phrases
 from prism.pretrained import smollm2
 from prism.record import ResultsFile, code_fingerprint, describe
+from prism.studies.facts.tables import INSTALL, available
 from prism.studies.mind import asking, taught
 from prism.studies.mind.dated import measured_changes
 from prism.studies.mind.report import compared, judged
 from prism.studies.mind.sets import SentenceSet, load_set
-from prism.studies.facts.tables import INSTALL, available
 
 CODE = ("prism/mind", "prism/holo", "prism/inject/second_opinion.py", "prism/studies/mind")
 PARTS = ("questions", "changes", "pairs", "model")
@@ -36,7 +36,9 @@ examples:
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = Parser(prog="python -m prism.eval_mind", description=__doc__, epilog=EXAMPLES)
-    p.add_argument("--sets", required=True, metavar="SET,SET", help="of the package, or .json files")
+    p.add_argument(
+        "--sets", required=True, metavar="SET,SET", help="of the package, or .json files"
+    )
     p.add_argument("--parts", metavar="PART,PART", help=f"of {', '.join(PARTS)}; default all")
     p.add_argument("--facts", default="1000,10000,100000", metavar="N,N", help="sizes of the world")
     p.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0..N-1; default 3")
@@ -90,20 +92,10 @@ def _measure(
                 if "questions" in parts:
                     _questions(file, chosen, facts, seed)
                 if "changes" in parts and facts == sizes[0]:
-                    key = {"part": "changes", "set": chosen.name, "facts": facts, "seed": seed}
-                    with tempfile.TemporaryDirectory() as folder:
-                        where = Path(folder)
-                        file.once(
-                            key, lambda w=where: measured_changes(chosen, key["facts"], key["seed"], w, say)
-                        )
+                    _changes(file, chosen, facts, seed)
             if "pairs" in parts and chosen.parts.get("one_shot"):
                 for size in taught.SIZES:
-                    for arm in taught.ARMS:
-                        key = {"part": "pairs", "set": chosen.name, "pairs": size, "seed": seed}
-                        key["arm"] = arm
-                        file.once(
-                            key, lambda k=key: taught.measured_pairs(chosen, k["pairs"], k["seed"], k["arm"], say)
-                        )
+                    _pairs(file, chosen, size, seed)
         if "model" in parts and smollm2.available():
             _model(file, chosen, sizes[0], args.limit)
 
@@ -114,6 +106,19 @@ def _questions(file: ResultsFile, chosen: SentenceSet, facts: int, seed: int) ->
     with tempfile.TemporaryDirectory() as folder:
         for row in asking.measured(chosen, facts, seed, missing, Path(folder), say):
             file.add(key | row)
+
+
+def _changes(file: ResultsFile, chosen: SentenceSet, facts: int, seed: int) -> None:
+    key = {"part": "changes", "set": chosen.name, "facts": facts, "seed": seed}
+    with tempfile.TemporaryDirectory() as folder:
+        file.once(key, lambda: measured_changes(chosen, facts, seed, Path(folder), say))
+
+
+def _pairs(file: ResultsFile, chosen: SentenceSet, size: int, seed: int) -> None:
+    for arm in taught.ARMS:
+        key = {"part": "pairs", "set": chosen.name, "pairs": size, "seed": seed, "arm": arm}
+        if file.find(key) is None:
+            file.add(key | taught.measured_pairs(chosen, size, seed, arm, say))
 
 
 def _model(file: ResultsFile, chosen: SentenceSet, facts: int, limit: int) -> None:

@@ -41,7 +41,7 @@ NOTES = {
         GREY,
     ),
     "hf": ("Hugging Face: transformers classes, export, an adapter for lm_eval", GREY),
-    "studies": ("evaluation protocols: facts, retrieval, modular", GREY),
+    "studies": ("evaluation protocols: facts, retrieval, modular, mind", GREY),
     "loading": ("prism.load: a model from disk", GREY),
     "compare": ("models on tasks:\nplan, runs, table", NEURAL),
     "engine": ("training at scale: loop,\nparallel, store, levers", NEURAL),

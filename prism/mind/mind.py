@@ -1,9 +1,9 @@
 """Mind: questions to a knowledge base, answered over several facts, and spoken by a model.
 
-    mind = Mind(kb)
-    mind.ask("What is the currency of the country whose capital is Fredville?")   # an Answer
-    mind = Mind(kb, model="smollm2")
-    mind.reply("Who is the mayor of Fredville?")                                  # and its words
+mind = Mind(kb)
+mind.ask("What is the currency of the country whose capital is Fredville?")   # an Answer
+mind = Mind(kb, model="smollm2")
+mind.reply("Who is the mayor of Fredville?")                                  # and its words
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ class Mind:
         else:
             yield Spoken(answer.text or answer.note, answer.text is not None)
 
-    def reply(
-        self, question: str, context: Sequence[str] = (), at: float | None = None
-    ) -> Reply:
+    def reply(self, question: str, context: Sequence[str] = (), at: float | None = None) -> Reply:
         """:meth:`ask` and :meth:`say` in one."""
         answer = self.ask(question, context, at)
         return Reply(answer, "".join(piece.text for piece in self.say(question, answer)).strip())

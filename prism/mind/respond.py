@@ -47,7 +47,7 @@ class Speaker:
     """A model with a working register.
 
     Args:
-        model: a causal language model, ``model(tokens, state=...)`` with ``.logits`` and ``.state``.
+        model: a causal language model; ``model(tokens, state=...)`` has ``.logits`` and ``.state``.
         tokenizer: its tokenizer.
         template: of the prompt, with ``{question}``; None = the chat template where the tokenizer
             has its marks, else plain.
@@ -72,7 +72,9 @@ class Speaker:
         """
         prompt = self.template.replace("{question}", question)
         if answer is None:
-            yield from self._spoken(prompt, None, 0, FREE if max_new_tokens is None else max_new_tokens)
+            yield from self._spoken(
+                prompt, None, 0, FREE if max_new_tokens is None else max_new_tokens
+            )
             return
         root = hash_keys([prompt])[0]
         tokens = self.tokenizer.encode(self._lead + answer)

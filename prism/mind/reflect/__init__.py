@@ -1,4 +1,4 @@
-"""Reflection: questions to a knowledge base, read in several ways and answered over several facts."""
+"""Reflection: questions to a knowledge base, read in several ways, answered over several facts."""
 
 from prism.mind.reflect.graph import DictMemory, Memory, TapeMemory
 from prism.mind.reflect.reflector import Reflector

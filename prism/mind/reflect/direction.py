@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from prism.mind.reflect.question import Question
 from prism.mind.reflect.relations import Mention, symmetric
-from prism.mind.reflect.words import BE
+from prism.mind.reflect.words import BE, word_set
 
-ASKING = frozenset("who whom what which where how what's who's that's name tell say".split())
-WHOLE = frozenset("the a an its their his her my our".split())
+ASKING = word_set("who whom what which where how what's who's that's name tell say")
+WHOLE = word_set("the a an its their his her my our")
 
 
 def ways(mention: Mention, question: Question) -> tuple[bool, bool]:
@@ -36,7 +36,11 @@ def points_back(mention: Mention, question: Question) -> bool:
     """True if a step back is the likelier one: "whose capital is", "as its capital"."""
     words = [w.lower for w in question.words]
     first = min(mention.places)
-    return _after(words, first, "whose") or _said_to_be(words, first, question) or _after(words, first, "as")
+    return (
+        _after(words, first, "whose")
+        or _said_to_be(words, first, question)
+        or _after(words, first, "as")
+    )
 
 
 def _after(words: list[str], place: int, what: str) -> bool:
@@ -68,4 +72,6 @@ def _said_to_be(words: list[str], first: int, question: Question) -> bool:
         at -= 1
     if at < 1 or words[at] not in BE:
         return False
-    return question.named(at - 1) or (at > 1 and words[at - 1] in ("that", "who", "it", "he", "she"))
+    return question.named(at - 1) or (
+        at > 1 and words[at - 1] in ("that", "who", "it", "he", "she")
+    )

@@ -56,8 +56,9 @@ class EncoderReading:
         more: list[Mention] = []
         for places in _phrases(question, found)[:MOST]:
             said = {m.relation for m in mentions if m.places & set(places)}
-            more += [m for m in self._mentions(question, places, vocabulary)
-                     if m.relation not in said]
+            more += [
+                m for m in self._mentions(question, places, vocabulary) if m.relation not in said
+            ]
         if not more:
             return found
         return search(question, [*mentions, *more], graph)
@@ -180,7 +181,6 @@ def _phrase(question: Question, places: list[int]) -> str:
     for _ in range(REACH):
         if first and not question.named(first - 1) and first - 1 not in required:
             first -= 1
-        if last + 1 < len(question.words) and not question.named(last + 1):
-            if last + 1 not in required:
-                last += 1
+        if last + 1 < len(question.words) and not question.named(last + 1) | (last + 1 in required):
+            last += 1
     return question.text[question.words[first].start : question.words[last].end].lower()

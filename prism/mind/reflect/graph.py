@@ -28,7 +28,8 @@ BACKWARD = f"""SELECT {COLUMNS}, subject_id, relation_id, object_id FROM facts
     WHERE tenant = ? AND object_id IN (SELECT value FROM json_each(?))
     AND relation_id IN (SELECT value FROM json_each(?)) AND """
 NAMED = """SELECT value FROM json_each(?) WHERE EXISTS (SELECT 1 FROM facts
-    WHERE tenant = ? AND {column} = value AND {when})"""
+    WHERE tenant = ? AND {where} AND {when})"""
+OWNER = "subject_id > value || '/' AND subject_id < value || '0'"  # "0" follows "/"
 CHILDREN = """SELECT DISTINCT subject_id FROM facts
     WHERE tenant = ? AND subject_id > ? AND subject_id < ? AND """
 WITHIN = "/"  # between a thing and what is its, in the name of a thing without a name
@@ -141,10 +142,14 @@ class Graph:
         self._ahead: dict[str, list[Edge]] = {}
 
     def named(self, names: Iterable[str], column: str) -> set[str]:
-        """Those identities that are a ``subject_id`` or an ``object_id`` (``column``)."""
-        sql = NAMED.format(column=column, when=self.when)
-        values = (json.dumps(list(names)), self.tenant, *self.times)
-        return {row[0] for row in self.ledger.query(sql, values)}
+        """Those identities that are a ``subject_id``, or begin one, or an ``object_id``."""
+        asked, when = json.dumps(list(names)), (self.tenant, *self.times)
+        sql = NAMED.format(where=f"{column} = value", when=self.when)
+        found = {row[0] for row in self.ledger.query(sql, (asked, *when))}
+        if column == "subject_id":
+            sql = NAMED.format(where=OWNER, when=self.when)
+            found |= {row[0] for row in self.ledger.query(sql, (asked, *when))}
+        return found
 
     def ahead(self, nodes: Iterable[str]) -> list[Edge]:
         """All facts about some nodes."""
@@ -155,7 +160,9 @@ class Graph:
             sql = f"{FORWARD} {self.when} ORDER BY slot LIMIT {ROWS}"
             values = (self.tenant, json.dumps(missing), *self.times)
             for row in self.ledger.query(sql, values):
-                edge = Edge(row["subject_id"], row["relation_id"], row["object_id"], False, fact_of(row))
+                edge = Edge(
+                    row["subject_id"], row["relation_id"], row["object_id"], False, fact_of(row)
+                )
                 found[edge.start].append(edge)
             for node in missing:
                 found[node] += self._within(node)

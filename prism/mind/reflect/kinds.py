@@ -48,4 +48,9 @@ def kind_of(relations: Iterable[str], came_by: Edge | None) -> str | None:
 
 def may_be(kind: str | None, asked: str) -> bool:
     """True if a node of a kind may be what a noun of the kind ``asked`` means."""
-    return kind is None or kind == asked or asked in WITHIN.get(kind, ()) or kind in WITHIN.get(asked, ())
+    return (
+        kind is None
+        or kind == asked
+        or asked in WITHIN.get(kind, ())
+        or kind in WITHIN.get(asked, ())
+    )

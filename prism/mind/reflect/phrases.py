@@ -69,10 +69,16 @@ class PhraseReading:
         shapes: dict[tuple, Path] = {}
         for path in found.paths:
             shapes.setdefault((path.start.node, path.shape), path)
-        judged = [(tree.turns(path), -found.scores[path], i, path)
-                  for i, path in enumerate(list(shapes.values())[:COMPARED])]
-        turns, _, _, best = min(judged, key=lambda row: row[:3])
-        return best if turns == 0 else None
+        judged = [
+            (tree.turns(path), -found.scores[path], i, path)
+            for i, path in enumerate(list(shapes.values())[:COMPARED])
+        ]
+        judged.sort(key=lambda row: row[:3])
+        (turns, score, _, best), *others = judged
+        level = [p for t, s, _, p in others if (t, s) == (turns, score)]
+        if turns or any(p.edges[-1].end != best.edges[-1].end for p in level):
+            return None
+        return best
 
 
 class _Tree:
@@ -92,8 +98,10 @@ class _Tree:
         if start is None:
             return 1
         far = [
-            min((self._distance(start, self._of_word[p]) for p in m.places if p in self._of_word),
-                default=0)
+            min(
+                (self._distance(start, self._of_word[p]) for p in m.places if p in self._of_word),
+                default=0,
+            )
             for m in path.mentions
             if m is not None
         ]

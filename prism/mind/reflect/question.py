@@ -69,9 +69,11 @@ class Question:
             lower = word.lower
             if self.named(i):
                 continue
-            if lower in SECOND_PERSON or self.turning(i):
-                found.add(i)
-            elif lower not in FUNCTION and not word.light and i not in polite:
+            if (
+                lower in SECOND_PERSON
+                or self.turning(i)
+                or (lower not in FUNCTION and not word.light and i not in polite)
+            ):
                 found.add(i)
         return found
 
@@ -156,7 +158,7 @@ def _names(text: str, words: list[Token], graph: Graph) -> list[Name]:
 
 
 def _spellings(text: str, words: list[Token], first: int, last: int) -> list[str]:
-    """Identities that a run of words may have: as it stands, with what touches it ("+44", ".fr")."""
+    """Identities that a run of words may have: as it stands, with what touches it (".fr")."""
     start, end = words[first].start, words[last].end
     found = [identity(text[start:end])]
     wide, far = start, end
@@ -198,7 +200,7 @@ def _a_name(words: list[Token], place: int, speaker: bool) -> bool:
 
 
 def _meant(words: list[Token], graph: Graph, context: Sequence[str]) -> list[Name]:
-    """What the first pronoun stands for: the latest thing spoken of about which anything is known."""
+    """What the first pronoun may stand for: things spoken of that are known, the latest first."""
     place = next(i for i, w in enumerate(words) if w.lower in PRONOUNS)
     nodes = [identity(name) for name in context]
     known, objects = graph.named(nodes, "subject_id"), graph.named(nodes, "object_id")

@@ -58,9 +58,7 @@ class Reflector:
         self.readings = default_readings() if readings is None else list(readings)
         self._seq = -1
 
-    def reflect(
-        self, text: str, context: Sequence[str] = (), at: float | None = None
-    ) -> Answer:
+    def reflect(self, text: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
         """The answer to a question.
 
         Args:
@@ -78,7 +76,7 @@ class Reflector:
         free = [i for i in range(len(question.words)) if not question.named(i)]
         mentions = self.vocabulary.mentions(question.words, free)
         found = search(question, mentions, graph, self.hops)
-        votes: dict[str, Path | None] = {"words": _best(found.paths)}
+        votes: dict[str, Path | None] = {"words": _best(found)}
         for reading in self.readings:
             found = reading.extend(question, mentions, found, graph, self.vocabulary)
         for reading in self.readings:
@@ -107,8 +105,7 @@ class Reflector:
         for path in votes.values():
             if path is not None:
                 counted[_ends(path)] = counted.get(_ends(path), 0) + 1
-        high = found.scores[found.paths[0]]
-        rivals = [p for p in found.paths if high - found.scores[p] < 1e-9]
+        rivals = _level(found)
         top = max(counted.values(), default=0)
         leading = [p for p in found.paths if counted.get(_ends(p), 0) == top] or found.paths
         best = leading[0]
@@ -118,8 +115,15 @@ class Reflector:
         if others and (tied or top == 0) and best in rivals:
             choices = tuple(_told(p) for p in _distinct([best, *rivals]))[:SHOWN]
             note = "it may mean: " + "; ".join(choices)
-            return Answer(None, 0.0, votes=_shown(votes), outcome="ambiguous", choices=choices,
-                          note=note, nodes=names)
+            return Answer(
+                None,
+                0.0,
+                votes=_shown(votes),
+                outcome="ambiguous",
+                choices=choices,
+                note=note,
+                nodes=names,
+            )
         hops = hops_of(best, [w.text for w in question.words])
         sure = confidence(best, votes, [r.name for r in self.readings])
         sources = tuple(dict.fromkeys(hop.source for hop in hops))
@@ -127,8 +131,21 @@ class Reflector:
         return Answer(text, sure, hops, sources, _shown(votes), "answer", nodes=(*ends, *names))
 
 
-def _best(paths: Sequence[Path]) -> Path | None:
-    return paths[0] if paths else None
+def _best(found: Found) -> Path | None:
+    """The path that explains the question best; None where two that end differently do."""
+    level = _level(found)
+    return level[0] if level and len({p.edges[-1].end for p in level}) == 1 else _many(level)
+
+
+def _many(level: Sequence[Path]) -> Path | None:
+    """The first of paths of one shape, which give the several objects of a relation."""
+    return level[0] if level and len({_ends(p) for p in level}) == 1 else None
+
+
+def _level(found: Found) -> list[Path]:
+    """The paths that score as well as the best."""
+    high = found.scores[found.paths[0]] if found.paths else 0.0
+    return [p for p in found.paths if high - found.scores[p] < 1e-9]
 
 
 def _ends(path: Path) -> tuple:

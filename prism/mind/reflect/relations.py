@@ -192,7 +192,9 @@ def leads_to(relation: str) -> str | None:
     own = content_stems(relation.replace("_", " "))
     if own[-1] in _stems(PERSON_RELATIONS):
         return "person"
-    return "place" if own[-1] in _stems(PLACE_RELATIONS) or own[0] in _stems(PLACE_RELATIONS) else None
+    return (
+        "place" if own[-1] in _stems(PLACE_RELATIONS) or own[0] in _stems(PLACE_RELATIONS) else None
+    )
 
 
 @lru_cache(maxsize=8)

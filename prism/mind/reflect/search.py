@@ -5,10 +5,11 @@
                   - CROSSED per step out of the order of the words
 
 A step needs a mention of its relation that no other step has used. Words that may stand for any
-thing of a kind ("country") weigh less than a step costs, so they add none that is not needed. A step that no word asks for is
-allowed where English leaves it out: from a place to what contains it ("the currency where she
-lives": home, *country*, currency), and from a thing to its name. A path is complete when every
-content word is part of a mention of one of its relations, and every name lies on it.
+thing of a kind ("country") weigh less than a step costs, so they add none that is not needed. A
+step that no word asks for is allowed where English leaves it out: from a place to what contains it
+("the currency where she lives": home, *country*, currency), and from a thing to its name. A path is
+complete when every content word is part of a mention of one of its relations, and every name lies
+on it.
 """
 
 from __future__ import annotations
@@ -88,8 +89,10 @@ def search(
     by_relation: dict[str, list[Mention]] = {}
     for mention in mentions:
         by_relation.setdefault(mention.relation, []).append(mention)
-    allowed = {m: {b for b, way in zip((False, True), ways(m, question), strict=True) if way}
-               for m in mentions}
+    allowed = {
+        m: {b for b, way in zip((False, True), ways(m, question), strict=True) if way}
+        for m in mentions
+    }
     likely = {m: points_back(m, question) for m in mentions}
     found = Found()
     frontier = [Path(name) for name in question.names]
@@ -204,7 +207,9 @@ def fits(path: Path, question: Question, graph: Graph) -> bool:
             return False
     asked = question.asked()
     if asked is not None and asked in path.used:
-        ends = [m for e, m in zip(path.edges, path.mentions, strict=True) if m and asked in m.places]
+        ends = [
+            m for e, m in zip(path.edges, path.mentions, strict=True) if m and asked in m.places
+        ]
         if path.mentions[-1] not in ends:
             return False
     kinds = [kind_of((e.relation for e in graph.ahead([path.start.node])), None)]
@@ -224,13 +229,16 @@ def _of_its_kind(
         asked = KIND_OF_NOUN.get(word)
         if asked is None or question.named(i):
             continue
-        if i and words[i - 1] in ("which", "what") or (i == 0 and word in ("who", "where", "whom")):
+        if (i and words[i - 1] in ("which", "what")) or (
+            i == 0 and word in ("who", "where", "whom")
+        ):
             loose = word in ("who", "where") and kinds[-1] == "organisation"  # "who ... work for"
             if not (may_be(kinds[-1], asked) or loose) or (word in has and i not in used):
                 return False
-        elif word not in ("who", "whom", "where") and i not in used:
-            if not any(may_be(kind, asked) for kind in kinds):
-                return False
+        elif word in ("who", "whom", "where") or i in used:
+            continue
+        elif not any(may_be(kind, asked) for kind in kinds):
+            return False
     return True
 
 

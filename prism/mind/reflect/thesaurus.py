@@ -8,14 +8,20 @@ vocabulary, from no set of questions; what it lacks, the sentence encoder has to
 
 from __future__ import annotations
 
+from prism.mind.reflect.words import word_set
+
 SENSES = """
-home, house, residence, address, live, lives in, reside, dwell, stay, settled, inhabit, home town, moved, ~where
-birthplace, place of birth, born, born in, birth, native, hometown, home town, grow up, come from, hail, originate, origin, raised, ~from, ~where
+home, house, residence, address, live, lives in, reside, dwell, stay, settled, inhabit, home \
+town, moved, ~where
+birthplace, place of birth, born, born in, birth, native, hometown, home town, grow up, come \
+from, hail, originate, origin, raised, ~from, ~where
 birthday, date of birth, born, birth, birthdate, ~when
 death, date of death, die, pass away, ~when
-employer, work, works for, works at, workplace, employ, company, job, hire, employee, payroll, earn, paycheck, workplace
+employer, work, works for, works at, workplace, employ, company, job, hire, employee, payroll, \
+earn, paycheck, workplace
 job, profession, occupation, work, trade, career, role, position, do for a living, works as
-spouse, husband, wife, partner, married, marry, married to, wed, wedded, better half, significant other, hitched, marriage
+spouse, husband, wife, partner, married, marry, married to, wed, wedded, better half, \
+significant other, hitched, marriage
 mother, parent
 father, parent
 parent, mother, father
@@ -28,12 +34,15 @@ sister, sibling
 friend, buddy, pal, mate
 boss, manager, supervisor, chief, superior, report
 neighbour, neighbor, next door
-hobby, pastime, pursuit, leisure, free time, spare time, favourite pastime, like to do, fun, enjoy, recreation, interest, relax, unwind, pass the time
-ceo, chief executive, chief executive officer, boss, head, leader, lead, run, helm, charge, manage, top executive, chief
+hobby, pastime, pursuit, leisure, free time, spare time, favourite pastime, like to do, fun, \
+enjoy, recreation, interest, relax, unwind, pass the time
+ceo, chief executive, chief executive officer, boss, head, leader, lead, run, helm, charge, \
+manage, top executive, chief
 president, head of state, leader, lead, head, govern, rule, preside, charge, presidency, run
 mayor, leader, lead, head, govern, run, charge, city hall, town hall, mayoral
 founder, found, founded, establish, start, create, set up, launch, begin, build
-headquarters, head office, main offices, base, based, based in, seat, hq, headquartered, office, home, ~where
+headquarters, head office, main offices, base, based, based in, seat, hq, headquartered, office, \
+home, ~where
 office, room, ~where
 product, make, makes, produce, manufacture, sell, goods, build, known for
 capital, capital city, seat of government
@@ -43,7 +52,8 @@ language, speak, tongue, talk, spoken
 country, nation, land, ~where
 city, town, ~where
 location, place, located, located in, lie, situated, ~where
-phone code, dialling code, dialing code, dialling prefix, calling code, country code, phone prefix, dial, telephone code, call, phone, telephone
+phone code, dialling code, dialing code, dialling prefix, calling code, country code, phone \
+prefix, dial, telephone code, call, phone, telephone
 phone, phone number, telephone, number, call
 email, mail, email address
 tld, top level domain, internet domain, domain, internet, web, website, url, online
@@ -78,17 +88,17 @@ parked, parked in, park, parking spot, ~where
 kept in, keep, kept, stored, store, ~where
 population, inhabitant, people
 """
-PERSON_RELATIONS = frozenset(
+PERSON_RELATIONS = word_set(
     """spouse mother father parent child son daughter sibling brother sister friend boss manager
     neighbour ceo president mayor founder discoverer owner author inventor teacher doctor husband
-    wife partner leader head director king queen coach""".split()
+    wife partner leader head director king queen coach"""
 )
-PLACE_RELATIONS = frozenset(
+PLACE_RELATIONS = word_set(
     """home birthplace headquarters capital country city location place office state region
-    continent address residence town school found lives based parked kept workplace""".split()
+    continent address residence town school found lives based parked kept workplace"""
 )
-CONTAINERS = frozenset("country city state region town province county location".split())
+CONTAINERS = word_set("country city state region town province county location")
 NAMING = frozenset({"name", "nickname", "alias", "also known as", "called"})
-SYMMETRIC = frozenset(
-    "spouse husband wife married partner sibling neighbour friend colleague cousin twin".split()
+SYMMETRIC = word_set(
+    "spouse husband wife married partner sibling neighbour friend colleague cousin twin"
 )

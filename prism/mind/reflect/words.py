@@ -12,57 +12,60 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a list that is written as text."""
+    return frozenset(text.split())
+
+
 TOKEN = re.compile(r"['’]s\b|[^\W_]+(?:['’](?!s\b)[^\W_]+)*")
-FUNCTION = frozenset(
-    """a an the this that these those some any each every all both such own same
-    i me my mine myself we us our ours you your yours he him his she her hers it its they them their
-    theirs one ones themselves himself herself itself there here
-    who whom whose which what when where why how whoever whatever whichever 's s
-    of in on at to for from by with about into onto over under as out up off down near within
-    across along via than upon around inside per during
-    and or but so if then because while not
-    is are was were be been being am do does did doing done have has had having can could will would
-    shall should may might must let ain't isn't what're who're where're who'd what'd where'd how'd
-    i'm i'd i've i'll we're he'd she'd they'd you'd it'd that'd
-    please hey hi hello ok okay oh um uh hmm well thanks thank cheers sorry pardon excuse sir yo dear
-    just actually really exactly precisely again also too even ever only still basically simply
-    currently current now today nowadays present presently right moment these days
-    quick quickly maybe perhaps possibly kindly btw yes no yeah
-    official officially proper properly correct correctly actual particular certain given
-    """.split()
+FUNCTION = word_set("""
+    a an the this that these those some any each every all both such own same i me my mine
+    myself we us our ours you your yours he him his she her hers it its they them their
+    theirs one ones themselves himself herself itself there here who whom whose which what
+    when where why how whoever whatever whichever 's s of in on at to for from by with about
+    into onto over under as out up off down near within across along via than upon around
+    inside per during and or but so if then because while not is are was were be been being
+    am do does did doing done have has had having can could will would shall should may
+    might must let ain't isn't what're who're where're who'd what'd where'd how'd i'm i'd
+    i've i'll we're he'd she'd they'd you'd it'd that'd please hey hi hello ok okay oh um uh
+    hmm well thanks thank cheers sorry pardon excuse sir yo dear just actually really
+    exactly precisely again also too even ever only still basically simply currently current
+    now today nowadays present presently right moment these days quick quickly maybe perhaps
+    possibly kindly btw yes no yeah official officially proper properly correct correctly
+    actual particular certain given
+    """)
+POLITE = word_set("""
+    tell know wonder wondering ask asking question answer remind say wanna want need curious
+    remember recall figure guess idea mean info information look looking find care learn
+    clue happen happens able forget forgot help hint detail details fact facts exact wanted
+    needed trying try interested hear state specify identify give show mention list sure
+    sort kind type
+    """)
+LIGHT = word_set("""
+    called call named name names known go goes went gone come comes came coming get gets got
+    use used uses using locate located lie lies lying situated situate find found hold holds
+    held held belong belongs take takes keep kept put places placed thing things stuff
+    people person somebody someone anyone anybody folk folks guy gal fellow man woman lady
+    gentleman individual place spot location nation country land city town state company
+    firm business organization organisation outfit employer element substance chemical metal
+    material area region part entity serve serves serving served act acts acting work works
+    """)
+PLACES = word_set("place country nation land city town state region area location spot")
+PERSONS = word_set(
+    "who whom person man woman guy lady gentleman somebody someone individual fellow"
 )
-POLITE = frozenset(
-    """tell know wonder wondering ask asking question answer remind say wanna want need curious
-    remember recall figure guess idea mean info information look looking find care learn clue happen
-    happens able forget forgot help hint detail details fact facts exact wanted needed trying try
-    interested hear state specify identify give show mention list sure sort kind type""".split()
-)
-LIGHT = frozenset(
-    """called call named name names known go goes went gone come comes came coming get gets got
-    use used uses using locate located lie lies lying situated situate find found hold holds held
-    held belong belongs take takes keep kept put places placed thing things stuff people person
-    somebody someone anyone anybody folk folks guy gal fellow man woman lady gentleman individual
-    place spot location nation country land city town state company firm business organization
-    organisation outfit employer element substance chemical metal material area region part entity
-    serve serves serving served act acts acting work works
-    """.split()
-)
-PLACES = frozenset("place country nation land city town state region area location spot".split())
-PERSONS = frozenset(
-    "who whom person man woman guy lady gentleman somebody someone individual fellow".split()
-)
-FIRST_PERSON = frozenset("i me my mine myself we us our ours i'm i'd i've i'll".split())
-PRONOUNS = frozenset("it its he him his she her hers they them their theirs there that".split())
-SECOND_PERSON = frozenset("your yours".split())
-TURNING = frozenset(
-    """former formerly previous previously ex old older past earlier once next before after ago future upcoming
-    newest original originally prior ancient historic historical late
-    deputy vice acting never no nobody not without second-largest except other another
-    """.split()
-)
-ORDINAL = frozenset("first last second third new old acting no not other".split())
-CONDITION = frozenset("if when whenever suppose supposing assuming imagine say".split())
-BE = frozenset("is was are were be being been as became becomes 's".split())
+FIRST_PERSON = word_set("i me my mine myself we us our ours i'm i'd i've i'll")
+PRONOUNS = word_set("it its he him his she her hers they them their theirs there that")
+SECOND_PERSON = word_set("your yours")
+TURNING = word_set("""
+    former formerly previous previously ex old older past earlier once next before after ago
+    future upcoming newest original originally prior ancient historic historical late deputy
+    vice acting never no nobody not without second-largest except other another
+    """)
+ORDINAL = word_set("first last second third new old acting no not other")
+CONDITION = word_set("if when whenever suppose supposing assuming imagine say")
+BE = word_set("is was are were be being been as became becomes 's")
 IRREGULAR = {
     w: base
     for base, forms in {
@@ -74,7 +77,8 @@ IRREGULAR = {
         "stand": "stood", "swim": "swam swum swimming", "take": "took taken", "bear": "bore",
         "think": "thought", "tell": "told", "wed": "wedded wedding", "begin": "began begun",
         "spend": "spent", "choose": "chose chosen", "fly": "flew flown", "draw": "drew drawn",
-        "give": "gave given", "drink": "drank drunk", "play": "plays", "die": "died dying dies dead",
+        "give": "gave given", "drink": "drank drunk", "play": "plays",
+        "die": "died dying dies dead",
         "mother": "mom mum mama mommy", "father": "dad daddy papa", "child": "children",
         "wife": "wives", "person": "people", "live": "lives living lived", "shine": "shone",
         "ride": "rode ridden", "bring": "brought", "catch": "caught", "know": "knew known",
@@ -122,22 +126,27 @@ def tokens(text: str) -> list[Token]:
 def stem(word: str) -> str:
     """What a word shares with its inflections and its derivations: "discover" of "discoverer".
 
-    One ending is taken off where at least four letters stay, then a final e, i or y and one of two
+    Endings are taken off while at least four letters stay, then a final e, i or y and one of two
     equal last letters.
     """
     word = IRREGULAR.get(word, word)
-    for ending in ENDINGS:
-        if word.endswith(ending) and len(word) - len(ending) >= 4 and not word.endswith("ss"):
-            word = word[: -len(ending)]
-            break
-    else:
-        if len(word) > 3 and word.endswith("s") and not word.endswith("ss"):
-            word = word[:-1]
+    while (shorter := _without_ending(word)) != word:
+        word = shorter
     if len(word) > 3 and word[-1] in "eiy":
         word = word[:-1]
     if len(word) > 4 and word[-1] == word[-2]:
         word = word[:-1]
     return word
+
+
+def _without_ending(word: str) -> str:
+    """A word without its longest ending, if it has one."""
+    if word.endswith("ss"):
+        return word
+    for ending in ENDINGS:
+        if word.endswith(ending) and len(word) - len(ending) >= 4:
+            return word[: -len(ending)]
+    return word[:-1] if len(word) > 3 and word.endswith("s") else word
 
 
 def content_stems(text: str) -> tuple[str, ...]:

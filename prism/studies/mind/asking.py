@@ -1,10 +1,10 @@
 """Questions over one fact and several: accuracy, silence, time; the tape beside its controls.
 
-    tape            the tenant's tape, its list behind it
-    tape alone      the same without the fallback to the list
-    dict            a plain dict in place of the tape, in the same loop
-    shuffled        a dict whose objects are exchanged: what is read, not what is asked, decides
-    single pass     paths of one step
+tape            the tenant's tape, its list behind it
+tape alone      the same without the fallback to the list
+dict            a plain dict in place of the tape, in the same loop
+shuffled        a dict whose objects are exchanged: what is read, not what is asked, decides
+single pass     paths of one step
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def measured(
             world.write(kb)
         rows = []
         for arm in arms:
-            reflector = Reflector(kb, memory_of(arm, kb, seed), hops=1 if arm == "single pass" else 6)
+            reflector = Reflector(
+                kb, memory_of(arm, kb, seed), hops=1 if arm == "single pass" else 6
+            )
             row = {"set": chosen.name, "facts": facts, "seed": seed, "arm": arm}
             row |= {"stored": len(world.facts)} | scored(questions, reflector.reflect)
             row["bytes"] = bytes_of(arm, kb, reflector.memory)
@@ -171,5 +173,3 @@ def _told(world: Any, question: Asked) -> list[str]:
         told.append(f"The {name.replace('_', ' ')} of {pair[0]} is {pair[1]}.")
         node = after
     return told
-
-

@@ -47,7 +47,13 @@ def judged(runs: Sequence[dict[str, Any]]) -> Table:
         for (name, size), values in groups.items():
             mean = fmean(values)
             met = mean >= limit if sign == ">=" else mean <= limit
-            cells = (f"{size:,}", metric, f"{mean:.4g}", f"{sign} {limit:g}", "yes" if met else "NO")
+            cells = (
+                f"{size:,}",
+                metric,
+                f"{mean:.4g}",
+                f"{sign} {limit:g}",
+                "yes" if met else "NO",
+            )
             shown.add_row(bar, name, *cells)
     return shown
 

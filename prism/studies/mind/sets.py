@@ -87,8 +87,13 @@ def _check(row: Any, where: str, has_path: bool) -> None:
         raise ValueError(f"{where}: must have {', '.join(fields)}")
     if row["start"] not in (*STARTS, STRANGER):
         raise ValueError(f"{where}: start {row['start']!r}: must be one of {', '.join(STARTS)}")
-    if "{%s}" % row["start"] not in row["text"]:
+    if _slot(row["start"]) not in row["text"]:
         raise ValueError(f"{where}: text {row['text']!r}: must hold {{{row['start']}}}")
+
+
+def _slot(start: str) -> str:
+    """The placeholder of a start in a template."""
+    return "{" + start + "}"
 
 
 def asked(world: World, chosen: SentenceSet, seed: int, each: int = 1) -> list[Asked]:
@@ -102,9 +107,11 @@ def asked(world: World, chosen: SentenceSet, seed: int, each: int = 1) -> list[A
     for row in chosen.part("questions"):
         starts = [s for s in sorted(world.starts(row["start"])) if world.walk(s, row["path"])]
         if not starts:
-            raise ValueError(f"set {chosen.name}: {row['text']!r}: path {row['path']} leads nowhere")
+            raise ValueError(
+                f"set {chosen.name}: {row['text']!r}: path {row['path']} leads nowhere"
+            )
         for start in draw.sample(starts, min(each, len(starts))):
-            text = row["text"].replace("{%s}" % row["start"], start)
+            text = row["text"].replace(_slot(row["start"]), start)
             found.append(Asked(text, world.walk(start, row["path"]), start, tuple(row["path"])))
     return found
 
@@ -121,7 +128,7 @@ def unanswerable(world: World, chosen: SentenceSet, seed: int, each: int = 1) ->
                 start = strangers.people(1)[0]
             else:
                 start = draw.choice(sorted(world.starts(row["start"])))
-            text = row["text"].replace("{%s}" % row["start"], start)
+            text = row["text"].replace(_slot(row["start"]), start)
             found.append(Asked(text, None, start))
     return found
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from prism.mind.oneshot import OneShot
+from prism.studies.mind.names import listed
 from prism.studies.mind.sets import SentenceSet, asked
 from prism.studies.mind.world import made
 
@@ -21,10 +22,14 @@ WAYS = (
     "how do I {v} the {n}", "what is the best way to {v} a {n}", "when should I {v} the {n}",
     "who can {v} my {n}", "is it safe to {v} the {n}", "where do you {v} {n}s",
 )  # fmt: skip
-VERBS = """clean repair replace paint store open close fold move sell weigh measure label pack ship
-return rent insure inspect polish""".split()
-NOUNS = """kettle bicycle ladder curtain drawer lamp piano mattress tent umbrella wardrobe toaster
-violin wheelbarrow microscope hammock candle bookshelf carpet fishing rod""".split()
+VERBS = listed("""
+    clean repair replace paint store open close fold move sell weigh measure label pack ship
+    return rent insure inspect polish
+    """)
+NOUNS = listed("""
+    kettle bicycle ladder curtain drawer lamp piano mattress tent umbrella wardrobe toaster
+    violin wheelbarrow microscope hammock candle bookshelf carpet fishing rod
+    """)
 
 
 def measured_pairs(
