@@ -14,9 +14,9 @@ from pathlib import Path
 
 from prism.command import STOPPED, Parser, command, output, say
 from prism.inject import second_opinion
-from prism.mind.reflect import phrases
+from prism.mind.reflect import confidence, phrases
 from prism.pretrained import smollm2
-from prism.record import ResultsFile, code_fingerprint, describe
+from prism.record import ResultsFile, code_fingerprint, describe, write_json
 from prism.studies.facts.tables import INSTALL, available
 from prism.studies.mind import asking, taught
 from prism.studies.mind.dated import measured_changes
@@ -43,6 +43,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--facts", default="1000,10000,100000", metavar="N,N", help="sizes of the world")
     p.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0..N-1; default 3")
     p.add_argument("--limit", type=int, default=40, metavar="N", help="questions to the bare model")
+    p.add_argument(
+        "--calibrate",
+        action="store_true",
+        help="write the shares of right answers by agreement into the package",
+    )
     p.add_argument("--out", type=Path, default=Path("runs/mind"), metavar="DIR")
     return p
 
@@ -73,6 +78,8 @@ def main(argv: list[str] | None = None) -> int:
     console = output()
     console.print(compared(file.runs))
     console.print(judged(file.runs))
+    if args.calibrate:
+        say(f"confidence: {_calibrate(file)}")
     say(f"results: {file.path}")
     return 0
 
@@ -129,6 +136,19 @@ def _model(file: ResultsFile, chosen: SentenceSet, facts: int, limit: int) -> No
             file.add(key | row)
 
 
+def _calibrate(file: ResultsFile) -> Path:
+    """Write right and all answers by number of agreeing readings; the file."""
+    answers: dict[str, list[int]] = {}
+    for run in file.runs:
+        if run.get("arm") == "tape":
+            for agree, (right, total) in run["by agreement"].items():
+                seen = answers.setdefault(agree, [0, 0])
+                answers[agree] = [seen[0] + right, seen[1] + total]
+    meta = {name: file.meta[name] for name in ("command", "commit", "started", "settings")}
+    write_json(confidence.FILE, {"meta": meta, "answers": dict(sorted(answers.items()))})
+    return confidence.FILE
+
+
 def _file(args: argparse.Namespace) -> ResultsFile:
     """The results file, which depends on the code and on what is installed."""
     settings = {
@@ -138,6 +158,7 @@ def _file(args: argparse.Namespace) -> ResultsFile:
     }
     flags = f"--sets {args.sets} --facts {args.facts} --seeds {args.seeds}"
     flags += f" --parts {args.parts}" if args.parts else ""
+    flags += " --calibrate" * args.calibrate
     meta = describe(f"python -m prism.eval_mind {flags}", "full")
     args.out.mkdir(parents=True, exist_ok=True)
     return ResultsFile(args.out / "mind.json", meta, settings, fields=("set", "seed"))

@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from prism.mind.knowledge import KnowledgeBase
-from prism.mind.reflect.confidence import confidence
+from prism.mind.reflect.confidence import agreeing, confidence
 from prism.mind.reflect.graph import WITHIN, Graph, Memory, TapeMemory
 from prism.mind.reflect.question import Question, read
 from prism.mind.reflect.readings import Reading, default_readings
@@ -125,7 +125,7 @@ class Reflector:
                 nodes=names,
             )
         hops = hops_of(best, [w.text for w in question.words])
-        sure = confidence(best, votes, [r.name for r in self.readings])
+        sure = confidence(agreeing(best, votes))
         sources = tuple(dict.fromkeys(hop.source for hop in hops))
         text = ", ".join(ends)
         return Answer(text, sure, hops, sources, _shown(votes), "answer", nodes=(*ends, *names))

@@ -83,9 +83,10 @@ def scored(questions: Sequence[Asked], ask: Callable[[str], Answer]) -> Row:
         count[1] += good
         count[2] += answer.text is not None and not good
         if answer.text is not None:
-            seen = agreement.setdefault(f"{answer.confidence:.2f}", [0, 0])
-            seen[0] += 1
-            seen[1] += good
+            agree = sum(vote == answer.text.split(", ")[0] for _, vote in answer.votes)
+            seen = agreement.setdefault(str(agree), [0, 0])
+            seen[0] += good
+            seen[1] += 1
         if not good:
             missed.append(_missed(question, answer))
     several = [counts[h] for h in counts if h > 0]
@@ -102,7 +103,7 @@ def scored(questions: Sequence[Asked], ask: Callable[[str], Answer]) -> Row:
         row[f"{hops} hops wrong"] = _share([counts[hops]], 2)
     row["counts"] = {str(h): c for h, c in sorted(counts.items())}
     row["ms p50"], row["ms p90"] = median(times), quantiles(times, n=10)[-1]
-    return row | {"by confidence": agreement, "missed": missed}
+    return row | {"by agreement": agreement, "missed": missed}
 
 
 def _share(counts: Sequence[Sequence[int]], which: int) -> float | None:
