@@ -14,14 +14,16 @@ WHOLE = word_set("the a an its their his her my our")
 
 def ways(mention: Mention, question: Question) -> tuple[bool, bool]:
     """Whether the words of a mention allow a step ahead, and one back."""
-    if mention.hint:
-        return True, False
+    if mention.hint:  # but "governed from X" is not about where X is from
+        return not question.named(min(mention.places) + 1), False
     if symmetric(mention.relation):
         return True, True
     words = [w.lower for w in question.words]
     first, last = min(mention.places), max(mention.places)
     # "which company" names what the relation leads to, never what it starts from
-    back = not all(question.words[p].light for p in mention.places) or _after(words, first, "whose")
+    back = not all(question.words[p].of_a_kind for p in mention.places) or _after(
+        words, first, "whose"
+    )
     if _owned(words, first, question):
         return True, False
     if _after(words, first, "whose") and not _named_before(words, first, question):

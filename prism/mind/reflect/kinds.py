@@ -10,15 +10,8 @@ from collections.abc import Iterable
 
 from prism.mind.reflect.graph import Edge
 from prism.mind.reflect.relations import leads_to
+from prism.mind.reflect.words import NOUNS
 
-NOUNS = {
-    "person": "person man woman guy lady gentleman somebody someone individual fellow who whom",
-    "organisation": "company firm business organization organisation outfit employer corporation",
-    "country": "country nation land state",
-    "city": "city town",
-    "place": "place spot location where area region",
-    "substance": "element substance chemical metal material",
-}
 HAS = {
     "person": "spouse birthplace birthday hobby employer job profession mother father age boss "
     "sibling brother sister home",
@@ -27,7 +20,13 @@ HAS = {
     "city": "mayor timezone river",
     "substance": "symbol discoverer series atomic_number found_in",
 }
-WITHIN = {"place": {"country", "city", "place"}, "country": {"country", "place"}}
+LEADS_TO = {"capital": "city", "city": "city", "country": "country", "continent": "continent"}
+LEADS_TO |= {"found_in": "country", "found in": "country"}
+WITHIN = {
+    "place": {"country", "city", "place"},
+    "continent": {"place"},
+    "country": {"country", "place"},
+}
 WITHIN |= {"city": {"city", "place"}}
 KIND_OF_NOUN = {noun: kind for kind, nouns in NOUNS.items() for noun in nouns.split()}
 KIND_OF_RELATION = {
@@ -43,7 +42,7 @@ def kind_of(relations: Iterable[str], came_by: Edge | None) -> str | None:
         return found.pop()
     if found or came_by is None or came_by.back:
         return None
-    return leads_to(came_by.relation)
+    return LEADS_TO.get(came_by.relation) or leads_to(came_by.relation)
 
 
 def may_be(kind: str | None, asked: str) -> bool:

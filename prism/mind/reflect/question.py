@@ -7,8 +7,10 @@ stands for what the conversation spoke of last.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from prism.mind.records import identity
 from prism.mind.reflect.graph import Graph
@@ -17,6 +19,7 @@ from prism.mind.reflect.words import (
     CONDITION,
     FIRST_PERSON,
     FUNCTION,
+    GREETING,
     LIGHT,
     ORDINAL,
     POLITE,
@@ -25,10 +28,14 @@ from prism.mind.reflect.words import (
     TURNING,
     Token,
     tokens,
+    word_set,
 )
 
 LONGEST_NAME, LONGEST_QUESTION = 7, 120  # words
 SPEAKER = "me"
+MEASURES = word_set("many much old tall high long far big large heavy often deep wide fast")
+CLAUSE_END = re.compile(r"[,;:.]\s|\s[-–—]\s")
+ASKING = word_set("which what who whom where how what's who's")
 
 
 @dataclass(frozen=True)
@@ -63,11 +70,11 @@ class Question:
 
     def required(self) -> set[int]:
         """Places of the words that something must explain."""
-        polite = self._polite()
+        polite, scene = self._polite(), self._scene()
         found = set()
         for i, word in enumerate(self.words):
             lower = word.lower
-            if self.named(i):
+            if self.named(i) or i in scene:
                 continue
             if (
                 lower in SECOND_PERSON
@@ -88,6 +95,14 @@ class Question:
                 return None
         return None
 
+    def wants_a_number(self) -> bool:
+        """True if it asks when, how many or how long."""
+        pairs = pairwise([*(w.lower for w in self.words), ""])
+        return any(
+            (i == 0 and word == "when") or (word == "how" and after in MEASURES)
+            for i, (word, after) in enumerate(pairs)
+        )
+
     def turning(self, i: int) -> bool:
         """True if a word may turn what it stands before into another thing."""
         word = self.words[i].lower
@@ -102,15 +117,21 @@ class Question:
         return self.words[place].lower if 0 <= place < len(self.words) else ""
 
     def _polite(self) -> set[int]:
-        """Words around the question: polite ones, and a leading clause that sets the scene ("If I
-        travel to X, ...")."""
-        found = {i for i, word in enumerate(self.words) if word.lower in POLITE}
-        if self.words and self.words[0].lower in CONDITION:
-            comma = self.text.find(",")
-            clause = [i for i, word in enumerate(self.words) if word.end <= comma]
-            if any(self.named(i) for i in clause):
-                found |= set(clause)
-        return found
+        """Polite words around the question ("do you know")."""
+        return {i for i, word in enumerate(self.words) if word.lower in POLITE}
+
+    def _scene(self) -> set[int]:
+        """A leading clause that only sets the scene: it speaks of the speaker or of a condition,
+        names something, and the question follows ("If I travel to X, what ...")."""
+        opening = next((w.lower for w in self.words if w.lower not in POLITE | GREETING), "")
+        if opening not in CONDITION:
+            return set()
+        for mark in CLAUSE_END.finditer(self.text):
+            after = next((w.lower for w in self.words if w.start >= mark.end()), "")
+            clause = {i for i, word in enumerate(self.words) if word.end <= mark.start()}
+            if after in ASKING and any(self.named(i) for i in clause):
+                return clause
+        return set()
 
 
 def read(text: str, graph: Graph, context: Sequence[str] = ()) -> Question:

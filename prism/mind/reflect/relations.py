@@ -151,7 +151,7 @@ class Vocabulary:
         for i in free:
             for stems, relation, weight in self._by_first.get(words[i].stem, ()):
                 places = _run(words, i, stems, allowed)
-                if places and all(words[p].light for p in places):
+                if places and all(words[p].of_a_kind for p in places):
                     weight = OF_A_KIND
                 if places:
                     found.append(Mention(relation, places, weight))

@@ -14,6 +14,7 @@ on it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -135,15 +136,27 @@ def _advance(
     longer = []
     for path in frontier:
         seen = {path.start.node, *(e.end for e in path.edges)}
-        for edge in steps.get(path.node, ()):
-            if edge.end in seen:
+        here = steps.get(path.node, ())
+        backs = Counter(e.relation for e in here if e.back)
+        for edge in here:
+            if edge.end in seen or _turns_round(path, edge):
                 continue
             for mention in by_relation.get(edge.relation, ()):
-                if edge.back in allowed[mention] and not mention.places & path.used:
+                vague = mention.guess and edge.back and backs[edge.relation] > 1
+                if edge.back in allowed[mention] and not (vague or mention.places & path.used):
                     longer.append(_longer(path, edge, mention))
             if _may_be_implied(edge) and _left_out(path, edge):
                 longer.append(_longer(path, edge, None))
     return longer
+
+
+def _turns_round(path: Path, edge: Edge) -> bool:
+    """True if a step walks back the relation that the last one walked: to what has the same."""
+    return (
+        bool(path.edges)
+        and path.edges[-1].relation == edge.relation
+        and (path.edges[-1].back != edge.back)
+    )
 
 
 def _longer(path: Path, edge: Edge, mention: Mention | None) -> Path:
@@ -197,6 +210,9 @@ def fits(path: Path, question: Question, graph: Graph) -> bool:
     if path.mentions[-1] is None and not naming(path.edges[-1].relation):
         return False
     if all(m is None for m in path.mentions):
+        return False
+    leads = None if path.edges[-1].back else leads_to(path.edges[-1].relation)
+    if leads is not None and question.wants_a_number():
         return False
     hints = [i for i, m in enumerate(path.mentions) if m is not None and m.hint]
     if any(e.relation not in CONTAINERS for i in hints for e in path.edges[i + 1 :]):

@@ -59,7 +59,7 @@ email, mail, email address
 tld, top level domain, internet domain, domain, internet, web, website, url, online
 timezone, time zone, clock, time
 river, waterway, flow, stream, water, run through, pass through, cross
-symbol, abbreviation, abbreviate, shorthand, letter, notation
+symbol, stand for, abbreviation, abbreviate, shorthand, letter, notation
 discoverer, discover, discovered by, find, isolate, discovery
 series, group, family, class, category, classify, classification
 found in, occur, mine, extract, deposit, source, come from, ~where

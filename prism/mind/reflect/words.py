@@ -48,7 +48,7 @@ LIGHT = word_set("""
     held held belong belongs take takes keep kept put places placed thing things stuff
     people person somebody someone anyone anybody folk folks guy gal fellow man woman lady
     gentleman individual place spot location nation country land city town state company
-    firm business organization organisation outfit employer element substance chemical metal
+    firm business organization organisation outfit element substance chemical metal
     material area region part entity serve serves serving served act acts acting work works
     """)
 PLACES = word_set("place country nation land city town state region area location spot")
@@ -64,7 +64,19 @@ TURNING = word_set("""
     vice acting never no nobody not without second-largest except other another
     """)
 ORDINAL = word_set("first last second third new old acting no not other")
-CONDITION = word_set("if when whenever suppose supposing assuming imagine say")
+CONDITION = word_set(
+    "if when whenever suppose supposing assuming imagine i i'm i've i'd i'll we we're to as for"
+)
+GREETING = word_set("hey hi hello so oh ok okay well um uh hmm now and but please")
+NOUNS = {
+    "person": "person man woman guy lady gentleman somebody someone individual fellow who whom",
+    "organisation": "company firm business organization organisation outfit corporation",
+    "country": "country nation land state",
+    "city": "city town",
+    "place": "place spot location where area region",
+    "substance": "element substance chemical metal material",
+}
+KIND_NOUNS = word_set(" ".join(NOUNS.values())) - word_set("who whom where")
 BE = word_set("is was are were be being been as became becomes 's")
 IRREGULAR = {
     w: base
@@ -110,6 +122,11 @@ class Token:
     def light(self) -> bool:
         """True for a word that may stand for any thing of a kind, or for any doing."""
         return self.lower in LIGHT or _singular(self.lower) in LIGHT
+
+    @property
+    def of_a_kind(self) -> bool:
+        """True for a noun that may stand for any thing of a kind."""
+        return any(w in KIND_NOUNS for w in (self.lower, _singular(self.lower)))
 
     @property
     def stem(self) -> str:
