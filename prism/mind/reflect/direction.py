@@ -21,9 +21,8 @@ def ways(mention: Mention, question: Question) -> tuple[bool, bool]:
     words = [w.lower for w in question.words]
     first, last = min(mention.places), max(mention.places)
     # "which company" names what the relation leads to, never what it starts from
-    back = not all(question.words[p].of_a_kind for p in mention.places) or _after(
-        words, first, "whose"
-    )
+    kind = all(question.words[p].of_a_kind for p in mention.places)
+    back = not kind or _after(words, first, "whose")
     if _owned(words, first, question):
         return True, False
     if _after(words, first, "whose") and not _named_before(words, first, question):

@@ -127,11 +127,19 @@ class Graph:
         at: seconds since 1970; None = now. The past is read in the ledger: a memory holds the
             present alone.
         now: the time against which intervals of validity are held.
+        nameless: there are things without a name (``me/sister``).
     """
 
     def __init__(
-        self, ledger: Ledger, tenant: str, memory: Memory, at: float | None, now: float
+        self,
+        ledger: Ledger,
+        tenant: str,
+        memory: Memory,
+        at: float | None,
+        now: float,
+        nameless: bool = True,
     ) -> None:
+        self.nameless = nameless
         self.ledger, self.tenant, self.memory, self.at = ledger, tenant, memory, at
         valid = "(valid_from IS NULL OR valid_from <= ?) AND (valid_to IS NULL OR valid_to > ?)"
         if at is None:
@@ -146,7 +154,7 @@ class Graph:
         asked, when = json.dumps(list(names)), (self.tenant, *self.times)
         sql = NAMED.format(where=f"{column} = value", when=self.when)
         found = {row[0] for row in self.ledger.query(sql, (asked, *when))}
-        if column == "subject_id":
+        if column == "subject_id" and self.nameless:
             sql = NAMED.format(where=OWNER, when=self.when)
             found |= {row[0] for row in self.ledger.query(sql, (asked, *when))}
         return found
@@ -164,7 +172,7 @@ class Graph:
                     row["subject_id"], row["relation_id"], row["object_id"], False, fact_of(row)
                 )
                 found[edge.start].append(edge)
-            for node in missing:
+            for node in missing if self.nameless else ():
                 found[node] += self._within(node)
             self._ahead |= found
         return [edge for node in nodes for edge in self._ahead[node]]

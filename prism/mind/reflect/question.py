@@ -99,7 +99,9 @@ class Question:
         """True if it asks when, how many or how long."""
         pairs = pairwise([*(w.lower for w in self.words), ""])
         return any(
-            (i == 0 and word == "when") or (word == "how" and after in MEASURES)
+            (i == 0 and word == "when")
+            or (word == "how" and after in MEASURES)
+            or (word == "number" and after == "of")
             for i, (word, after) in enumerate(pairs)
         )
 

@@ -56,7 +56,7 @@ class Reflector:
         self.memory = TapeMemory(kb.view) if memory is None else memory
         self.vocabulary = Vocabulary(wordings)
         self.readings = default_readings() if readings is None else list(readings)
-        self._seq = -1
+        self._seq, self._nameless = -1, False
 
     def reflect(self, text: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
         """The answer to a question.
@@ -67,7 +67,7 @@ class Reflector:
             at: as the base believed at that time, seconds since 1970; None = now.
         """
         self._learn()
-        graph = Graph(self.kb.ledger, self.kb.tenant, self.memory, at, time.time())
+        graph = Graph(self.kb.ledger, self.kb.tenant, self.memory, at, time.time(), self._nameless)
         question = read(text, graph, context)
         if not question.words:
             return Answer(None, 0.0, note="there is no question")
@@ -94,7 +94,9 @@ class Reflector:
         else:
             rows = self.kb.ledger.query(CHANGED, (tenant, self._seq, tenant, self._seq))
         for row in rows:  # "me/sister/cat" is a thing whose relations are its parts
-            self.vocabulary.add(row[0].split(WITHIN)[1:] or [row[0]])
+            parts = row[0].split(WITHIN)
+            self._nameless |= len(parts) > 1
+            self.vocabulary.add(parts[1:] or parts)
         self._seq = seq
 
     def _answer(self, question: Question, found: Found, votes: dict[str, Path | None]) -> Answer:

@@ -99,6 +99,7 @@ def search(
     frontier = [Path(name) for name in question.names]
     for _ in range(hops):
         frontier = _advance(frontier, by_relation, allowed, graph)
+        graph.ahead(path.node for path in frontier)  # all at once, for what follows
         for path in frontier:
             missing = _missing(path, question, required, by_relation)
             if not missing and fits(path, question, graph):
@@ -211,8 +212,8 @@ def fits(path: Path, question: Question, graph: Graph) -> bool:
         return False
     if all(m is None for m in path.mentions):
         return False
-    leads = None if path.edges[-1].back else leads_to(path.edges[-1].relation)
-    if leads is not None and question.wants_a_number():
+    last = path.edges[-1]
+    if question.wants_a_number() and (last.back or leads_to(last.relation) is not None):
         return False
     hints = [i for i, m in enumerate(path.mentions) if m is not None and m.hint]
     if any(e.relation not in CONTAINERS for i in hints for e in path.edges[i + 1 :]):

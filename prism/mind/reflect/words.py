@@ -42,15 +42,20 @@ POLITE = word_set("""
     needed trying try interested hear state specify identify give show mention list sure
     sort kind type
     """)
-LIGHT = word_set("""
+LIGHT = word_set(
+    """
     called call named name names known go goes went gone come comes came coming get gets got
     use used uses using locate located lie lies lying situated situate find found hold holds
-    held held belong belongs take takes keep kept put places placed thing things stuff
-    people person somebody someone anyone anybody folk folks guy gal fellow man woman lady
+    held belong belongs take takes keep kept put places placed thing things stuff people
+    person somebody someone anyone anybody folk folks guy gal fellow man woman lady
     gentleman individual place spot location nation country land city town state company
-    firm business organization organisation outfit element substance chemical metal
-    material area region part entity serve serves serving served act acts acting work works
-    """)
+    firm business organization organisation outfit element substance chemical metal material
+    area region part entity serve serves serving served act acts acting work works stand
+    stands stood apply applies circulate circulates pursue pursues carry carries carried
+    bear bears register registered exist exists elect elected front past cover covers
+    feature features set sets possess possesses practise practises practice practices number
+    """
+)
 PLACES = word_set("place country nation land city town state region area location spot")
 PERSONS = word_set(
     "who whom person man woman guy lady gentleman somebody someone individual fellow"
@@ -59,7 +64,7 @@ FIRST_PERSON = word_set("i me my mine myself we us our ours i'm i'd i've i'll")
 PRONOUNS = word_set("it its he him his she her hers they them their theirs there that")
 SECOND_PERSON = word_set("your yours")
 TURNING = word_set("""
-    former formerly previous previously ex old older past earlier once next before after ago
+    former formerly previous previously ex old older earlier once next before after ago
     future upcoming newest original originally prior ancient historic historical late deputy
     vice acting never no nobody not without second-largest except other another
     """)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -30,8 +30,8 @@ Row = dict[str, Any]
 
 def measured(
     chosen: SentenceSet, facts: int, seed: int, arms: Sequence[str], folder: Path, say: Say
-) -> list[Row]:
-    """Rows of the arms on one world, with every answer that was not right.
+) -> Iterator[Row]:
+    """Rows of the arms on one world, one by one, with every answer that was not right.
 
     Args:
         folder: where the knowledge base is written.
@@ -41,7 +41,6 @@ def measured(
     with KnowledgeBase(folder / f"world-{facts}-{seed}.db") as kb:
         if not len(kb):
             world.write(kb)
-        rows = []
         for arm in arms:
             reflector = Reflector(
                 kb, memory_of(arm, kb, seed), hops=1 if arm == "single pass" else 6
@@ -50,8 +49,7 @@ def measured(
             row |= {"stored": len(world.facts)} | scored(questions, reflector.reflect)
             row["bytes"] = bytes_of(arm, kb, reflector.memory)
             say(summary(row))
-            rows.append(row)
-    return rows
+            yield row
 
 
 def memory_of(arm: str, kb: KnowledgeBase, seed: int) -> Memory:

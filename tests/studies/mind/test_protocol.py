@@ -82,7 +82,8 @@ def test_questions_of_a_set_name_things_of_the_world(small):
 
 @needs_tables
 def test_the_arms_differ_where_they_should(small, tmp_path):
-    rows = measured(small, 300, 0, ["tape", "dict", "shuffled", "single pass"], tmp_path, print)
+    arms = ["tape", "dict", "shuffled", "single pass"]
+    rows = list(measured(small, 300, 0, arms, tmp_path, print))
     by_arm = {row["arm"]: row for row in rows}
     assert by_arm["tape"]["right"] == by_arm["dict"]["right"] == 1.0
     assert by_arm["tape"]["silent where there is none"] == 1.0
