@@ -25,6 +25,8 @@ def ways(mention: Mention, question: Question) -> tuple[bool, bool]:
     back = not kind or _after(words, first, "whose")
     if _owned(words, first, question):
         return True, False
+    if first > 1 and words[first - 1] in WHOLE and question.named(first - 2):
+        return False, back  # "X, its capital"
     if _after(words, first, "whose") and not _named_before(words, first, question):
         return False, back
     follows = words[last + 1 : last + 3]

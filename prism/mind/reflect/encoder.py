@@ -22,7 +22,7 @@ from prism.mind.reflect.question import Question
 from prism.mind.reflect.relations import Mention, Vocabulary, phrases_of, sense_heads
 from prism.mind.reflect.search import Found, Path, search
 
-NEAR, CLOSER, SAME = 0.42, 0.0, 0.62  # cosine of a phrase, lead before others, of one meaning
+NEAR, CLOSER, SAME = 0.46, 0.0, 0.62  # cosine of a phrase, lead before others, of one meaning
 WEIGHT, MOST, CLOSE_CALL = 0.6, 3, 0.35  # of a mention; phrases of a question; scores compared
 REACH = 2  # function words beside a phrase that belong to it
 

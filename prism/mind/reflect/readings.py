@@ -37,12 +37,12 @@ class Reading(Protocol):
 
 
 def default_readings() -> list[Reading]:
-    """Those whose packages are installed."""
+    """Those whose packages are installed, in the order in which they may add paths."""
     found: list[Reading] = []
-    if phrases.available():
-        found.append(phrases.PhraseReading())
     if second_opinion.available():
         from prism.mind.reflect.encoder import EncoderReading  # the weights are read here
 
         found.append(EncoderReading())
+    if phrases.available():
+        found.append(phrases.PhraseReading())
     return found

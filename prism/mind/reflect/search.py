@@ -25,6 +25,7 @@ from prism.mind.reflect.kinds import KIND_OF_NOUN, kind_of, may_be
 from prism.mind.reflect.question import Name, Question
 from prism.mind.reflect.relations import Mention, leads_to, naming
 from prism.mind.reflect.thesaurus import CONTAINERS
+from prism.mind.reflect.words import singular
 
 HOPS, BEAM = 6, 400  # steps of a path, paths of a frontier
 HOP, IMPLIED, AGAINST, CROSSED, FAR = 0.3, 0.3, 0.1, 0.15, 0.25
@@ -83,10 +84,15 @@ class Found:
 
 
 def search(
-    question: Question, mentions: Sequence[Mention], graph: Graph, hops: int = HOPS
+    question: Question,
+    mentions: Sequence[Mention],
+    graph: Graph,
+    hops: int = HOPS,
+    optional: frozenset[int] = frozenset(),
 ) -> Found:
-    """Complete paths of at most ``hops`` steps from any name of the question."""
-    required = question.required()
+    """Complete paths of at most ``hops`` steps from any name of the question; the words at the
+    places ``optional`` need no explanation."""
+    required = question.required() - optional
     by_relation: dict[str, list[Mention]] = {}
     for mention in mentions:
         by_relation.setdefault(mention.relation, []).append(mention)
@@ -183,9 +189,9 @@ def _missing(
 ) -> frozenset[int]:
     """Content words and names that a path leaves unexplained."""
     explained = set(path.used)
-    for edge in path.edges:
+    for edge, used in zip(path.edges, path.mentions, strict=True):
         for mention in by_relation.get(edge.relation, ()):
-            if mention.guess:
+            if mention.guess and not (used is not None and used.guess):
                 continue
             places = mention.places - path.used
             if not any(question.turning(p) or _again(p, path, question) for p in places):
@@ -233,22 +239,31 @@ def fits(path: Path, question: Question, graph: Graph) -> bool:
     for edge in path.edges:
         kinds.append(kind_of((e.relation for e in graph.ahead([edge.end])), edge))
     has = {e.relation for e in graph.ahead([path.node])}
-    return _of_its_kind(kinds, has, question, path.used)
+    guessed = path.mentions[-1] is not None and path.mentions[-1].guess
+    return _of_its_kind(kinds, has, question, path.used, guessed)
 
 
 def _of_its_kind(
-    kinds: list[str | None], has: set[str], question: Question, used: frozenset[int]
+    kinds: list[str | None],
+    has: set[str],
+    question: Question,
+    used: frozenset[int],
+    guessed: bool,
 ) -> bool:
-    """True if the last node is what "which city" or a leading "who" asks for (it is not if it has
-    such a thing itself), and every other noun of a kind has a node that it may mean."""
+    """True if the last node is what "which city" or a leading "who" asks for, and every other noun
+    of a kind has a node that it may mean. A node that has such a thing itself is not what is asked
+    for, and after a guess its kind must be known.
+    """
     words = [w.lower for w in question.words]
     for i, word in enumerate(words):
-        asked = KIND_OF_NOUN.get(word)
+        asked = KIND_OF_NOUN.get(word) or KIND_OF_NOUN.get(singular(word))
         if asked is None or question.named(i):
             continue
         if (i and words[i - 1] in ("which", "what")) or (
             i == 0 and word in ("who", "where", "whom")
         ):
+            if guessed and kinds[-1] is None:
+                return False
             loose = word in ("who", "where") and kinds[-1] == "organisation"  # "who ... work for"
             if not (may_be(kinds[-1], asked) or loose) or (word in has and i not in used):
                 return False

@@ -126,12 +126,12 @@ class Token:
     @property
     def light(self) -> bool:
         """True for a word that may stand for any thing of a kind, or for any doing."""
-        return self.lower in LIGHT or _singular(self.lower) in LIGHT
+        return self.lower in LIGHT or singular(self.lower) in LIGHT
 
     @property
     def of_a_kind(self) -> bool:
         """True for a noun that may stand for any thing of a kind."""
-        return any(w in KIND_NOUNS for w in (self.lower, _singular(self.lower)))
+        return any(w in KIND_NOUNS for w in (self.lower, singular(self.lower)))
 
     @property
     def stem(self) -> str:
@@ -178,6 +178,6 @@ def content_stems(text: str) -> tuple[str, ...]:
     return found or tuple(stem(w) for w in words)
 
 
-def _singular(word: str) -> str:
+def singular(word: str) -> str:
     """A noun without the ending of its plural."""
     return word[:-3] + "y" if word.endswith("ies") else word.removesuffix("s")

@@ -29,7 +29,7 @@ BARS: tuple[tuple[str, str, str, str, float, dict[str, Any]], ...] = (
 )  # fmt: skip
 SHOWN = (
     "right", "wrong", "multi-hop right", "multi-hop wrong", "1 hops right", "2 hops right",
-    "3 hops right", "4 hops right", "silent where there is none", "ms p50", "bytes",
+    "3 hops right", "4 hops right", "silent where there is none", "ms p50", "cpu ms p50", "bytes",
 )  # fmt: skip
 
 
