@@ -1,0 +1,185 @@
+"""Sentences with "be": which side is the relation, and what the other side is to it.
+
+    my sister's cat is Momo              (me/sister, cat, Momo)
+    Momo is my sister's cat              the same
+    Tom is a dentist; Rex is a poodle    (Tom, profession, dentist), (Rex, is a, poodle)
+    Ann is 34 years old, allergic to nuts, Finnish
+    the keys are in the drawer           (keys, located in, drawer)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from prism.mind.perceive import lexicon
+from prism.mind.perceive.grammar import conjuncts, is_time, phrase_of, prepositions
+from prism.mind.perceive.phrases import Phrases, Triple
+
+if TYPE_CHECKING:
+    from spacy.tokens import Token
+
+# Relations that a place or a time answers: "her office is in room 12", "my birthday is on 3 May".
+PLACES = frozenset("office house home desk headquarters seat room apartment flat workplace base "
+                   "locker parking shop studio lab classroom clinic hq birthplace hometown".split())
+QUALITIES = frozenset("colour color nationality religion type status size language sign mood".split())
+
+
+class Copula:
+    """Reading of clauses with "be", "become" and "remain", and of appositions.
+
+    Args:
+        phrases: reads the noun phrases of the sentence.
+    """
+
+    def __init__(self, phrases: Phrases) -> None:
+        self.phrases = phrases
+
+    def read(self, verb: Token, holder: Token) -> Iterator[Triple]:
+        """The facts of a clause about ``holder``."""
+        if holder.dep_ == "expl" or holder.lower_ == "there":
+            return
+        for child in verb.children:
+            if child.dep_ == "attr":
+                several = conjuncts(child)
+                for noun in several:
+                    for fact in self.same(holder, noun):
+                        many = fact.many or len(several) > 1
+                        yield Triple(fact.subject, fact.relation, fact.object, many)
+            elif child.dep_ in ("acomp", "oprd"):
+                for adjective in conjuncts(child):
+                    yield from self._adjective(holder, adjective)
+        for prep, noun in prepositions(verb):
+            yield from self._place(holder, prep, noun, verb)
+
+    def same(self, one: Token, other: Token) -> Iterator[Triple]:
+        """The facts in "one is other", or "one, other,"."""
+        left, right = self.phrases.relation(one), self.phrases.relation(other)
+        named = one.pos_ in ("PROPN", "PRON") or self.phrases.name(one) is not None
+        if right is not None and (named or left is None):
+            value = self.phrases.thing(one)
+            if value is not None and not is_time(one):
+                yield Triple(right[0], right[1], value, right[2])
+            return
+        if left is not None and not (named and one.pos_ == "PROPN"):
+            value = self.phrases.object(other)
+            if value is not None:
+                role = "age" if left[1] == "age" else left[1]
+                yield Triple(left[0], role, value, left[2] or one.tag_ == "NNS")
+            return
+        yield from self._kind(one, other)
+
+    def _kind(self, one: Token, other: Token) -> Iterator[Triple]:
+        """"Tom is a dentist", "The wifi password is hunter2"."""
+        holder = self.phrases.thing(one)
+        if holder is None or one.lower_ in lexicon.NOBODY:
+            return
+        if other.lemma_ in ("year", "month", "week") and "old" in [t.lower_ for t in other.subtree]:
+            yield from self._age(holder, other)
+            return
+        compound = [c for c in one.children if c.dep_ == "compound"]
+        article = next((c.lower_ for c in other.children if c.dep_ == "det"), None)
+        if one.pos_ == "NOUN" and compound and article is None and one.tag_ == "NN":
+            value = self.phrases.object(other)
+            if value is not None:
+                yield Triple(" ".join(c.text for c in compound), one.text, value)
+            return
+        if other.pos_ == "NUM" and holder == "me":
+            yield Triple(holder, "age", other.text)
+            return
+        if other.pos_ != "NOUN" or (article not in ("a", "an") and one.tag_ not in ("NNS", "NNPS")
+                                    and not _profession(other)):
+            return
+        if any(c.dep_ in ("relcl", "amod") and c.lemma_ in EVALUATIVE for c in other.children):
+            return
+        value = self.phrases.object(other)
+        if value is not None:
+            name = "profession" if _profession(other) else "is a"
+            yield Triple(holder, name, value, name == "is a")
+
+    def _age(self, holder: str, other: Token) -> Iterator[Triple]:
+        number = next((c for c in other.children if c.dep_ == "nummod"), None)
+        if number is not None:
+            yield Triple(holder, "age", number.text)
+
+    def _adjective(self, holder: Token, adjective: Token) -> Iterator[Triple]:
+        """"Ann is allergic to nuts", "the tower is 90 m tall", "my car is red"."""
+        relation = self.phrases.relation(holder)
+        word = adjective.lower_
+        if relation is not None and relation[1].split()[-1] in QUALITIES:
+            yield Triple(relation[0], relation[1], adjective.text)
+            return
+        if relation is not None and relation[1].startswith(("favourite", "favorite")):
+            yield Triple(relation[0], relation[1], phrase_of(adjective))
+            return
+        thing = self.phrases.holder(holder)
+        if thing is None:
+            return
+        amount = next((c for c in adjective.children if c.dep_ == "npadvmod"), None)
+        if word in lexicon.MEASURES and amount is not None:
+            number = next((c for c in amount.children if c.dep_ == "nummod"), None)
+            if word == "old" and number is not None:
+                yield Triple(thing, "age", number.text)
+            elif number is not None:
+                yield Triple(thing, lexicon.MEASURES[word], phrase_of(amount))
+        elif word in lexicon.COLOURS:
+            yield Triple(thing, "color", adjective.text)
+        elif adjective.pos_ == "NUM" and holder.pos_ in ("PROPN", "PRON"):
+            yield Triple(thing, "age", adjective.text)
+        elif adjective.ent_type_ == "NORP" or (adjective.tag_ == "JJ" and adjective.text.istitle()):
+            yield Triple(thing, "nationality", adjective.text)
+        else:
+            yield from self._complement(thing, adjective)
+
+    def _complement(self, thing: str, adjective: Token) -> Iterator[Triple]:
+        for prep, noun in prepositions(adjective):
+            if is_time(noun) or noun.tag_ == "VBG" or prep.lower_ not in ("to", "of", "in", "with"):
+                continue
+            if adjective.lemma_ in EVALUATIVE:
+                continue
+            several = conjuncts(noun)
+            for each in several:
+                value = self.phrases.object(each)
+                key = f"{adjective.lower_} {prep.lower_}"
+                name = lexicon.VERBS.get(key, "spouse" if key == "married to" else key)
+                if value is not None:
+                    yield Triple(thing, name, value, len(several) > 1)
+
+    def _place(self, holder: Token, prep: Token, noun: Token, verb: Token) -> Iterator[Triple]:
+        """"The keys are in the drawer", "her birthday is on 3 May", "Tom is from Porto"."""
+        if any(child.dep_ in ("attr", "acomp") for child in verb.children):
+            return
+        word, relation = prep.lower_, self.phrases.relation(holder)
+        if relation is not None and (is_time(noun) or relation[1].split()[-1] in PLACES):
+            if word in ("in", "on", "at"):
+                yield Triple(relation[0], relation[1], phrase_of(noun))
+            return
+        thing, value = self.phrases.holder(holder), self.phrases.object(noun)
+        if thing is None or value is None:
+            return
+        if is_time(noun):
+            if holder.pos_ == "NOUN" and word in ("in", "on", "at"):
+                yield Triple(thing, "date" if word != "at" else "time", value)
+        elif word in ("in", "at", "on", "from", "by", "under", "behind", "inside", "near"):
+            if word == "by" and noun.pos_ != "PROPN":
+                return
+            if word == "from" or holder.pos_ not in ("PRON",) or noun.pos_ == "PROPN":
+                names = {"by": "author", "from": "comes from"}
+                yield Triple(thing, names.get(word, "located in"), value)
+
+
+EVALUATIVE = frozenset("good bad great nice awful terrible best worst beautiful ugly boring amazing "
+                       "wonderful horrible overrated underrated nightmare fantastic lovely awesome "
+                       "stupid silly genius idiot saint angel legend joke disaster mess shame pity "
+                       "sure aware afraid proud tired sick happy sad glad sorry fed interested full "
+                       "capable worthy better worse".split())
+
+
+def _profession(noun: Token) -> bool:
+    """True for a noun that names what a person does."""
+    lemma = noun.lemma_.lower()
+    if lemma in lexicon.WORKERS:
+        return True
+    return lemma not in lexicon.NO_PROFESSION and len(lemma) > 4 and (
+        lemma.endswith(lexicon.PROFESSIONS)
+    )

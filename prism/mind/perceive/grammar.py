@@ -1,0 +1,64 @@
+"""Grammatical functions in a parse: the subject of a clause, its prepositions, coordination."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from prism.mind.perceive import lexicon
+from prism.mind.perceive.phrases import text
+
+if TYPE_CHECKING:
+    from spacy.tokens import Token
+
+SUBJECTS = ("nsubj", "nsubjpass")
+
+
+def subject_of(verb: Token) -> Token | None:
+    """The subject of a clause, its own or one that the grammar shares with it."""
+    for child in verb.children:
+        if child.dep_ in SUBJECTS:
+            return child
+    if verb.dep_ in ("conj", "xcomp") or (
+        verb.dep_ == "advcl" and verb.tag_ in ("VBN", "VBG")
+    ):
+        return subject_of(verb.head) if verb.head is not verb else None
+    if verb.dep_ == "acl" and verb.tag_ in ("VBN", "VBG"):
+        return verb.head
+    return None
+
+
+def conjuncts(noun: Token) -> list[Token]:
+    """A noun and those that "and" joins to it."""
+    return [noun, *(each for each in noun.conjuncts if each.i > noun.i and each.pos_ != "VERB")]
+
+
+def prepositions(head: Token) -> list[tuple[Token, Token]]:
+    """Prepositions of a verb or noun with their objects; "by" of a passive too."""
+    found = []
+    for child in head.children:
+        if child.dep_ in ("prep", "agent"):
+            for noun in child.children:
+                if noun.dep_ in ("pobj", "pcomp"):
+                    found.append((child, noun))
+                elif noun.dep_ == "prep":  # "from in", "out of"
+                    found += [(noun, inner) for inner in noun.children if inner.dep_ == "pobj"]
+    return found
+
+
+def attached(noun: Token, *deps: str) -> list[Token]:
+    """The children of a noun with one of some dependencies."""
+    return [child for child in noun.children if child.dep_ in deps]
+
+
+def is_time(noun: Token) -> bool:
+    """True for a date, a time or a span of it."""
+    if noun.ent_type_ in ("DATE", "TIME") and noun.pos_ != "PROPN":
+        return True
+    if noun.lemma_.lower() in lexicon.SPANS:
+        return True
+    return noun.ent_type_ in ("DATE", "TIME")
+
+
+def phrase_of(token: Token) -> str:
+    """The words of a phrase as they were typed."""
+    return text(token)

@@ -1,0 +1,222 @@
+"""Noun phrases of a parse as the things that facts are about.
+
+    I, my                      me
+    my sister's cat            me/sister/cat       a relation of a thing, walked from its owner
+    the capital of Freedonia   Freedonia/capital
+    my brother Tom             Tom                 and the fact (me, brother, Tom)
+    he, its, they              by working memory   None where it knows nobody who fits
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from prism.mind.perceive import lexicon
+
+if TYPE_CHECKING:
+    from spacy.tokens import Token
+
+INSIDE = frozenset({"compound", "amod", "nummod", "nmod", "poss", "case", "quantmod", "advmod",
+                    "hyph", "punct", "npadvmod", "meta", "dep"})
+LINKS = frozenset({"of"})
+# who is meant by a pronoun, given the things that its sentence has named before it
+Resolver = Callable[[str, tuple[str, ...]], str | None]
+
+
+@dataclass(frozen=True)
+class Triple:
+    """A fact as a sentence gives it.
+
+    Attributes:
+        subject: a name, or a path ``owner/relation`` of things that have none here.
+        many: the words say that there may be others beside it ("a sister", "two of them").
+    """
+
+    subject: str
+    relation: str
+    object: str
+    many: bool = False
+
+
+@dataclass
+class Phrases:
+    """Reading of the noun phrases of one sentence.
+
+    Attributes:
+        resolve: who is meant by a pronoun, in lower case; None = nobody is known.
+        named: facts that phrases state by the way ("my brother Tom").
+        before: what the sentence has been about, in order.
+    """
+
+    resolve: Resolver
+    named: list[Triple] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
+
+    def holder(self, noun: Token) -> str | None:
+        """The thing that a clause is about; pronouns after it may mean it."""
+        thing = self.thing(noun)
+        if thing is not None:
+            self.before.append(thing)
+        return thing
+
+    def thing(self, noun: Token) -> str | None:
+        """The thing that a noun phrase means; None where it cannot be said."""
+        word = noun.lower_
+        if word in lexicon.SPEAKER:
+            return "me"
+        if word in lexicon.PERSONAL | lexicon.NEUTER | lexicon.PLURAL and noun.pos_ in ("PRON", "DET"):
+            return self.resolve(word, tuple(self.before))
+        if noun.tag_ in ("WP", "WDT", "WP$"):
+            clause = next((t for t in noun.ancestors if t.dep_ == "relcl"), None)
+            return None if clause is None else self.thing(clause.head)
+        if word in lexicon.NOBODY or noun.pos_ in ("PRON", "DET", "ADV") or not any(map(str.isalnum, word)):
+            return None
+        relation, name = self.relation(noun), self.name(noun)
+        if relation is None:
+            return name or text(noun)
+        owner, what, many = relation
+        if name is None:
+            return f"{owner}/{what}"
+        self.named.append(Triple(owner, what, name, many))
+        return name
+
+    def name(self, noun: Token) -> str | None:
+        """The proper name that a phrase gives its common noun: "Tom" of "my brother Tom"."""
+        if noun.pos_ == "PROPN":
+            common = _titles(noun)
+            if common and _owner(noun) is not None:
+                return text(noun, without=[*common, _owner(noun)])
+            return None
+        for child in noun.children:
+            if child.dep_ == "appos" and child.pos_ == "PROPN" and child.i > noun.i:
+                return text(child)
+            if child.dep_ == "acl" and child.lemma_ in lexicon.NAMING:
+                for name in child.children:
+                    if name.dep_ in ("oprd", "dobj", "attr", "xcomp", "ccomp"):
+                        return text(name)
+        return None
+
+    def relation(self, noun: Token) -> tuple[str, str, bool] | None:
+        """Owner, relation and whether there may be others, of a noun that names a role; or None."""
+        poss = _owner(noun)
+        if poss is not None:
+            owner = self.thing(poss)
+            titles = _titles(noun)
+            if noun.pos_ == "PROPN" and not titles:
+                words = text(noun, without=[poss]) if poss.lower_ in lexicon.SPEAKER else None
+            else:
+                words = " ".join(t.text for t in titles) if titles else self.role(noun, [poss])
+            return None if owner is None or not words else (owner, words.lower(), False)
+        if noun.pos_ == "PROPN" and not _of(noun):
+            return None
+        for prep in noun.children:
+            if prep.dep_ == "prep" and (found := self._belonging(noun, prep)):
+                return found
+            if prep.dep_ == "acl" and prep.tag_ == "VBG" and _definite(noun):
+                for inner in prep.children:
+                    if inner.dep_ == "prep" and (found := self._belonging(noun, inner)):
+                        return found
+        return None
+
+    def _belonging(self, noun: Token, prep: Token) -> tuple[str, str, bool] | None:
+        """The relation in "the capital of Freedonia", "a friend of mine", "the mayor in Porto"."""
+        pobj = next((child for child in prep.children if child.dep_ == "pobj"), None)
+        if pobj is None or noun.lower_ in lexicon.NOBODY:
+            return None
+        word = pobj.lower_
+        if word in ("mine", "ours"):
+            return "me", self.role(noun, [prep]).lower(), not _definite(noun)
+        known = pobj.pos_ == "PROPN" or word in lexicon.SPEAKER | lexicon.NEUTER | lexicon.PERSONAL
+        known = known or _owner(pobj) is not None or _definite(pobj, explicit=True)
+        if not known or (prep.lower_ != "of" and not (_definite(noun, True) and pobj.pos_ == "PROPN")):
+            return None
+        if noun.pos_ == "PROPN" and not noun.text.isupper():  # "the University of Leeds" is a name
+            return None
+        owner = self.thing(pobj)
+        return None if owner is None else (owner, self.role(noun, [prep]).lower(), _indefinite(noun))
+
+    def role(self, noun: Token, without: list[Token]) -> str:
+        """The words of a relation: the noun and what classifies it, not what praises it."""
+        loose = [c for c in noun.children if c.dep_ == "amod" and c.lower_ in lexicon.LOOSE]
+        others = [c for c in noun.children if c.dep_ in ("prep", "nummod", "quantmod")]
+        words = text(noun, without=[*without, *loose, *others])
+        return words if noun.tag_ != "NNS" else lexicon.plural_noun(words)
+
+    def object(self, noun: Token) -> str | None:
+        """A noun phrase as the object of a fact."""
+        if noun.pos_ in ("NOUN", "PROPN") and _owner(noun) is None and self.name(noun) is None:
+            if noun.lower_ in lexicon.NOBODY:
+                return None
+            return text(noun)
+        return self.thing(noun)
+
+
+def _titles(noun: Token) -> list[Token]:
+    """Common nouns before a name that is their bearer's: "hamster" in "our hamster Nibbles"."""
+    return [
+        c for c in noun.children
+        if c.dep_ in ("compound", "nmod", "amod") and c.text.islower() and c.i < noun.i
+        and c.pos_ in ("NOUN", "ADJ", "PROPN")
+    ] if noun.pos_ == "PROPN" and noun.text[:1].isupper() else []
+
+
+def _owner(noun: Token) -> Token | None:
+    return next((child for child in noun.children if child.dep_ == "poss"), None)
+
+
+def _of(noun: Token) -> bool:
+    return any(child.dep_ == "prep" and child.lower_ == "of" for child in noun.children)
+
+
+def _definite(noun: Token, explicit: bool = False) -> bool:
+    dets = [child.lower_ for child in noun.children if child.dep_ == "det"]
+    return "the" in dets or (not explicit and not dets)
+
+
+def _indefinite(noun: Token) -> bool:
+    return any(child.dep_ == "det" and child.lower_ in ("a", "an", "another") for child in noun.children)
+
+
+def text(noun: Token, without: list[Token | None] | None = None) -> str:
+    """The words of a phrase, as they were typed: without article, clauses, asides and others."""
+    left_out = {token.i for token in without or [] if token is not None}
+    kept: set[int] = set()
+    _collect(noun, left_out, kept, top=True)
+    numbers = sorted(kept)
+    while numbers and noun.doc[numbers[-1]].pos_ == "PUNCT" and noun.doc[numbers[-1]].text not in ")":
+        numbers.pop()
+    while numbers and noun.doc[numbers[0]].pos_ == "PUNCT":
+        numbers.pop(0)
+    words = "".join(
+        noun.doc[i].text + (noun.doc[i].whitespace_ if j in kept or j == i + 1 else " ")
+        for i, j in zip(numbers, [*numbers[1:], -1], strict=True)
+    )
+    return words.strip(" \"'")
+
+
+def _collect(token: Token, left_out: set[int], kept: set[int], top: bool = False) -> None:
+    kept.add(token.i)
+    named = token.pos_ == "PROPN"
+    for child in token.children:
+        if child.i in left_out or child.lower_ in lexicon.NEGATIVE:
+            continue
+        if top and child.dep_ == "case":
+            continue
+        if child.dep_ == "det" and (top or child.lower_ in ("a", "an")):
+            continue
+        if child.dep_ == "punct" and child.text not in "-–/'.&":
+            continue
+        if child.dep_ == "advmod" and token.pos_ in ("NOUN", "PROPN", "PRON"):
+            continue
+        if child.dep_ == "prep":
+            pobj = next((c for c in child.children if c.dep_ == "pobj"), None)
+            keep = child.lower_ == "of" or (top and not named and not _definite(token, True))
+            if pobj is None or not keep or pobj.lemma_ in lexicon.SPANS:
+                continue
+            _collect(child, left_out, kept)
+        elif child.dep_ in INSIDE or child.dep_ in ("pobj", "det") or (
+            child.dep_ in ("cc", "conj") and named and not top
+        ):
+            _collect(child, left_out, kept)
