@@ -45,6 +45,7 @@ def facts(
         heard: called with each fact at once.
     """
     reader = Clauses(Phrases(resolve))
+    reader.describe(doc)
     found: dict[tuple[str, str, str], Triple] = {}
     for verb in doc:
         if verb.dep_ in CLAUSES and verb.pos_ in ("VERB", "AUX") and asserted(verb):
@@ -72,12 +73,28 @@ class Clauses:
         named, self.phrases.named = self.phrases.named, []
         return named
 
+    def describe(self, doc: Doc) -> None:
+        """Learn who described things are: "the woman who runs Brontex is called Ludmila"."""
+        if doc.text.startswith("As for ") and doc[1].n_rights:
+            self.phrases.holder(next(doc[1].rights))
+        for verb in doc:
+            if verb.lemma_ != "be" and verb.lemma_ not in lexicon.NAMING or not asserted(verb):
+                continue
+            subject = subject_of(verb)
+            values = [c for c in verb.children if c.dep_ in ("attr", "oprd", "acomp")]
+            if subject is None or not values:
+                continue
+            for noun, value in ((subject, values[0]), (values[0], subject)):
+                described = noun.lemma_ in lexicon.DESCRIBED or is_gapped(noun)
+                if described and has_clause(noun) and value.text[:1].isupper():
+                    self.phrases.alias[noun.i] = self.phrases.thing(value) or value.text
+
     def clause(self, verb: Token) -> Iterator[Triple]:
         """The facts of one clause."""
+        yield from self._asides(verb)
         subject = subject_of(verb)
         if subject is None:
             return
-        yield from self._asides(verb)
         if (place := self._of_a_place(verb, subject)) is not None:
             yield from place
             return
@@ -94,7 +111,7 @@ class Clauses:
     def _asides(self, verb: Token) -> Iterator[Triple]:
         """Appositions in a clause: "Maria, our accountant, ..."."""
         for child in verb.children:
-            if child.dep_ not in ("nsubj", "nsubjpass", "dobj", "attr", "prep", "agent"):
+            if child.dep_ not in ("nsubj", "nsubjpass", "dobj", "attr", "oprd", "prep", "agent"):
                 continue
             for noun in [child, *(c for c in child.children if c.dep_ == "pobj")]:
                 for aside in noun.children:
@@ -105,10 +122,11 @@ class Clauses:
         """"In Utopia people speak Dutch": the place is what the fact is about."""
         if subject.lower_ not in lexicon.GENERIC:
             return None
-        place = next(
-            (o for p, o in prepositions(verb) if p.lower_ == "in" and not is_time(o)), None
-        )
+        around = [*prepositions(verb), *prepositions(subject)]
+        place = next((o for p, o in around if p.lower_ == "in" and not is_time(o)), None)
         objects = [c for c in verb.children if c.dep_ == "dobj"]
+        if not objects and is_gapped(verb.head) and verb.dep_ == "relcl":
+            objects = [verb.head]
         if place is None and any(c.lower_ == "where" for c in verb.children):
             place = verb.head if verb.dep_ == "relcl" else None
         if place is None and objects:
@@ -156,17 +174,19 @@ class Clauses:
             return
         nouns = conjuncts(next(child for child in verb.children if child.dep_ == "dobj"))
         for noun in nouns:
-            name = self.phrases.name(noun)
+            names = self.phrases.names(noun)
             role = self.phrases.role(noun, [c for c in noun.children if c.dep_ == "appos"])
             number = next((c for c in noun.children if c.dep_ == "nummod"), None)
             part = next((o for p, o in prepositions(noun) if p.lower_ == "of"), None)
             colour = next((c for c in noun.children if c.lower_ in lexicon.COLOURS), None)
-            served = next((o for p, o in prepositions(verb) if p.lower_ == "as"), None)
+            around = [*prepositions(verb), *prepositions(noun)]
+            served = next((o for p, o in around if p.lower_ == "as"), None)
             if served is not None:
                 yield Triple(owner, self.phrases.role(served, attached(served, "poss")).lower(),
                              self.phrases.object(noun) or noun.text)
-            elif name is not None:
-                yield Triple(owner, role.lower(), name, len(nouns) > 1)
+            elif names:
+                for name in names:
+                    yield Triple(owner, role.lower(), name, len(names) > 1)
             elif number is not None and noun.tag_ == "NNS" and not is_time(noun):
                 yield Triple(owner, f"number of {noun.lower_}", number.text)
             elif part is not None and (part.pos_ in ("NUM", "PROPN") or number_in(part)):
@@ -188,7 +208,10 @@ class Clauses:
         objects = [] if passive else [
             c for c in verb.children if c.dep_ in ("dobj", "attr", "oprd") and not is_time(c)
         ]
-        preps = prepositions(verb)
+        preps = prepositions(verb) + [pair for o in objects for pair in prepositions(o)
+                                      if pair[0].lower_ in PLACED]
+        if verb.dep_ == "relcl" and verb.head.i in self.phrases.alias and not objects:
+            objects, preps = self._gap(verb, preps)
         if objects and (moved := self._moved(verb, objects[0], preps)) is not None:
             yield from moved
             return
@@ -196,11 +219,29 @@ class Clauses:
             several = conjuncts(first)
             for noun in several:
                 value = self.phrases.object(noun)
-                if value is not None:
+                if verb.lemma_ == "turn" and noun.pos_ == "NUM":
+                    yield Triple(owner, "age", noun.text)
+                elif value is not None and not value.startswith(f"{owner}/"):
                     yield self._named(owner, f"{verb.lemma_}{particle}", value, len(several) > 1)
+        if not objects:
+            yield from self._changed(verb, holder, preps)
         yield from self._activities(verb, owner)
         for prep, noun in preps:
             yield from self._prepositional(verb, owner, prep, noun, bool(objects), passive)
+
+    def _gap(
+        self, verb: Token, preps: list[tuple[Token, Token]]
+    ) -> tuple[list[Token], list[tuple[Token, Token]]]:
+        """The antecedent in the place that its clause leaves open: "the firm that Ann works for"."""
+        if any(child.dep_ in ("nsubj", "nsubjpass") and child.tag_ in ("WP", "WDT")
+               for child in verb.children):
+            return [], preps
+        for child in verb.children:
+            if child.dep_ == "prep" and not list(child.children):
+                return [], [*preps, (child, verb.head)]
+            if child.lower_ == "where":
+                return [], [*preps, (child, verb.head)]
+        return [verb.head], preps
 
     def _moved(
         self, verb: Token, noun: Token, preps: list[tuple[Token, Token]]
@@ -217,6 +258,17 @@ class Clauses:
             return [Triple(relation[0], relation[1], value)] if value else []
         return None
 
+    def _changed(
+        self, verb: Token, holder: Token, preps: list[tuple[Token, Token]]
+    ) -> Iterator[Triple]:
+        """"Our printer's password has changed to inkjet7"."""
+        relation = self.phrases.relation(holder)
+        if verb.lemma_ not in ("change", "switch") or relation is None:
+            return
+        for prep, noun in preps:
+            if prep.lower_ == "to" and (value := self.phrases.object(noun)):
+                yield Triple(relation[0], relation[1], value)
+
     def _activities(self, verb: Token, owner: str) -> Iterator[Triple]:
         """"Tom enjoys painting", "Ann loves to swim"."""
         if lexicon.VERBS.get(verb.lemma_) not in ("likes", "dislikes"):
@@ -232,7 +284,9 @@ class Clauses:
         self, verb: Token, owner: str, prep: Token, noun: Token, transitive: bool, passive: bool
     ) -> Iterator[Triple]:
         """The fact of a verb's preposition: "lives in Porto", "was found by Nim"."""
-        word = prep.lower_
+        word = "in" if prep.lower_ == "where" else prep.lower_
+        if word == "in" and verb.lemma_ == "work" and prep.lower_ == "where":
+            word = "at"
         if word == "as":
             yield from self._served(verb, owner, noun)
             return
@@ -243,6 +297,8 @@ class Clauses:
             return
         if word in ("since", "during", "before", "after", "until", "like", "than", "per", "despite",
                     "without", "because", "besides", "including"):
+            return
+        if verb.lemma_ in ("change", "switch"):
             return
         if transitive and not (word in PLACED and noun.pos_ == "PROPN"):
             return
@@ -268,6 +324,9 @@ class Clauses:
             value = self.phrases.object(noun)
             if value is not None:
                 yield Triple(owner, "profession", value)
+            for prep, place in prepositions(noun):
+                if prep.lower_ in ("at", "for") and (value := self.phrases.object(place)):
+                    yield Triple(owner, "works for", value)
 
     def _named(self, owner: str, key: str, value: str, several: bool) -> Triple:
         """The fact of a verb, under the relation's one name and the right way round."""
@@ -278,6 +337,20 @@ class Clauses:
         if name.startswith("<"):
             return Triple(value, name[1:], owner)
         return Triple(owner, name, value, several)
+
+
+def has_clause(noun: Token) -> bool:
+    """True for a noun that a relative clause describes."""
+    return any(child.dep_ == "relcl" for child in noun.children)
+
+
+def is_gapped(noun: Token) -> bool:
+    """True for a noun whose relative clause has a subject of its own: "the firm Ann works for"."""
+    return any(
+        inner.dep_ == "nsubj" and inner.tag_ not in ("WP", "WDT")
+        for child in noun.children if child.dep_ == "relcl"
+        for inner in child.children
+    )
 
 
 def head_form(verb: Token, passive: bool) -> str:

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
 # Relations that a place or a time answers: "her office is in room 12", "my birthday is on 3 May".
 PLACES = frozenset("office house home desk headquarters seat room apartment flat workplace base "
                    "locker parking shop studio lab classroom clinic hq birthplace hometown".split())
-QUALITIES = frozenset("colour color nationality religion type status size language sign mood".split())
+PERSONS = frozenset(
+    "brother sister mother father mum mom dad husband wife partner spouse son daughter child uncle aunt "
+    "cousin niece nephew grandmother grandfather grandma grandpa gran boss friend colleague coworker "
+    "neighbour neighbor flatmate roommate boyfriend girlfriend fiance fiancee teacher manager ceo mayor "
+    "president founder landlord doctor dentist tutor coach assistant parent twin".split()
+)
+QUALITIES = frozenset("hobby sport instrument job profession occupation diet food drink dish subject "
+                      "email password surname nickname colour color nationality religion type status size language sign mood".split())
 
 
 class Copula:
@@ -54,12 +61,15 @@ class Copula:
 
     def same(self, one: Token, other: Token) -> Iterator[Triple]:
         """The facts in "one is other", or "one, other,"."""
-        left, right = self.phrases.relation(one), self.phrases.relation(other)
+        left, right = self.phrases.relation(one, wide=True), self.phrases.relation(other, wide=True)
         named = one.pos_ in ("PROPN", "PRON") or self.phrases.name(one) is not None
         if right is not None and (named or left is None):
             value = self.phrases.thing(one)
             if value is not None and not is_time(one):
                 yield Triple(right[0], right[1], value, right[2])
+            return
+        if left is not None and _indefinite(other) and _person(left[1]):
+            yield from self._kind(one, other)  # "my husband is an engineer"
             return
         if left is not None and not (named and one.pos_ == "PROPN"):
             value = self.phrases.object(other)
@@ -96,6 +106,10 @@ class Copula:
         if value is not None:
             name = "profession" if _profession(other) else "is a"
             yield Triple(holder, name, value, name == "is a")
+            if name == "profession":
+                for prep, noun in prepositions(other):
+                    if prep.lower_ in ("at", "for") and noun.pos_ == "PROPN":
+                        yield Triple(holder, "works for", self.phrases.object(noun) or noun.text)
 
     def _age(self, holder: str, other: Token) -> Iterator[Triple]:
         number = next((c for c in other.children if c.dep_ == "nummod"), None)
@@ -104,12 +118,9 @@ class Copula:
 
     def _adjective(self, holder: Token, adjective: Token) -> Iterator[Triple]:
         """"Ann is allergic to nuts", "the tower is 90 m tall", "my car is red"."""
-        relation = self.phrases.relation(holder)
+        relation = self.phrases.relation(holder, wide=True)
         word = adjective.lower_
-        if relation is not None and relation[1].split()[-1] in QUALITIES:
-            yield Triple(relation[0], relation[1], adjective.text)
-            return
-        if relation is not None and relation[1].startswith(("favourite", "favorite")):
+        if relation is not None and _names_a_value(relation[1], adjective):
             yield Triple(relation[0], relation[1], phrase_of(adjective))
             return
         thing = self.phrases.holder(holder)
@@ -166,6 +177,29 @@ class Copula:
             if word == "from" or holder.pos_ not in ("PRON",) or noun.pos_ == "PROPN":
                 names = {"by": "author", "from": "comes from"}
                 yield Triple(thing, names.get(word, "located in"), value)
+
+
+def _names_a_value(relation: str, adjective: Token) -> bool:
+    """True where a word after "is" that the parser takes for an adjective is a value: a name, a
+    number, or any word after a relation that asks for one ("his hobby is falconry")."""
+    last = relation.split()[-1]
+    if last in QUALITIES or relation.startswith(("favourite", "favorite")):
+        return True
+    word = adjective.text
+    odd = any(map(str.isdigit, word)) or not word.replace("-", "").isalpha()
+    named = adjective.tag_.startswith("NN") or word[:1].isupper()
+    return (odd or named) and not _person(relation) and not any(
+        child.dep_ in ("prep", "npadvmod") for child in adjective.children
+    )
+
+
+def _person(relation: str) -> bool:
+    """True for a relation whose object is a person: "husband", "boss"."""
+    return relation.split()[-1].removesuffix("-in-law") in PERSONS
+
+
+def _indefinite(noun: Token) -> bool:
+    return any(child.dep_ == "det" and child.lower_ in ("a", "an") for child in noun.children)
 
 
 EVALUATIVE = frozenset("good bad great nice awful terrible best worst beautiful ugly boring amazing "

@@ -10,6 +10,7 @@ from prism.mind.perceive.phrases import text
 if TYPE_CHECKING:
     from spacy.tokens import Token
 
+TOWARDS = frozenset({"move", "relocate", "allergic", "married", "related", "close", "next"})
 SUBJECTS = ("nsubj", "nsubjpass")
 
 
@@ -29,17 +30,24 @@ def subject_of(verb: Token) -> Token | None:
 
 def conjuncts(noun: Token) -> list[Token]:
     """A noun and those that "and" joins to it."""
-    return [noun, *(each for each in noun.conjuncts if each.i > noun.i and each.pos_ != "VERB")]
+    return [noun, *(each for each in noun.conjuncts if each.i > noun.i and each.pos_ != "VERB" or noun.pos_ == "VERB")]
 
 
 def prepositions(head: Token) -> list[tuple[Token, Token]]:
     """Prepositions of a verb or noun with their objects; "by" of a passive too."""
     found = []
     for child in head.children:
+        if child.dep_ == "xcomp" and head.lemma_ in TOWARDS:
+            to = next((c for c in child.children if c.dep_ == "aux" and c.lower_ == "to"), None)
+            if to is not None and not any(c.dep_ == "dobj" for c in child.children):
+                found.append((to, child))  # "allergic to shellfish", which the parser takes for a verb
         if child.dep_ in ("prep", "agent"):
             for noun in child.children:
                 if noun.dep_ in ("pobj", "pcomp"):
                     found.append((child, noun))
+                    if is_time(noun):  # "on 4 March in Tarsk": the place is the verb's
+                        found += [pair for t in noun.subtree for pair in prepositions(t)
+                                  if t.dep_ != "prep" and pair[0].lower_ in ("in", "at", "for")]
                 elif noun.dep_ == "prep":  # "from in", "out of"
                     found += [(noun, inner) for inner in noun.children if inner.dep_ == "pobj"]
     return found

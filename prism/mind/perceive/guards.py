@@ -29,7 +29,7 @@ ASKING = re.compile(
     re.IGNORECASE,
 )
 JOKING = re.compile(
-    r"\b(?:just kidding|kidding|jk|joking|joke|lol|rofl|lmao|ha(?:ha)+|he(?:he)+|knock knock|"
+    r"\b(?:yeah,? right|sure,? and|dream on|just kidding|kidding|jk|joking|joke|lol|rofl|lmao|ha(?:ha)+|he(?:he)+|knock knock|"
     r"walks? into a bar|pun intended|sarcasm|so to speak)\b|(?:^|\s)(?:/s|;-?\)|:-?[PpD])(?=\W|$)"
     r"|[\U0001F600-\U0001F606\U0001F609\U0001F61C\U0001F61D\U0001F61B\U0001F602\U0001F923]",
     re.IGNORECASE,
@@ -45,7 +45,8 @@ UNREAL = re.compile(
     r"last)|as a (?:kid|child|boy|girl|teenager|student)|long ago|years ago (?:i|we|he|she|they|my)|"
     r"the other day|if memory serves|if i recall|if i remember|or something|or so|i forget|"
     r"roleplay|role-play|act as|quote|unquote|fake news|some day|one day|"
-    r"supposed to|meant to|scheduled|next (?:week|month|year|spring|summer|autumn|fall|winter|monday|"
+    r"^say (?:my|your|our|the|his|her|i|we|you|he|she|it)|when (?:i|we|he|she|they) (?:was|were|"
+    r"lived|had|worked)|supposed to|meant to|scheduled|next (?:week|month|year|spring|summer|autumn|fall|winter|monday|"
     r"tuesday|wednesday|thursday|friday|saturday|sunday|time)|tomorrow|soon)\b",
     re.IGNORECASE,
 )
@@ -85,10 +86,8 @@ def unreal(doc: Doc) -> str | None:
 
 
 def _sets_a_scene(token: Token) -> bool:
-    """True for "in the novel" as a setting of the sentence."""
-    if token.lemma_ not in lexicon.FICTION or token.dep_ != "pobj":
-        return False
-    return token.head.lower_ in ("in", "on") and token.head.head.pos_ in ("VERB", "AUX")
+    """True for "in the novel" as a setting."""
+    return token.lemma_ in lexicon.FICTION and token.dep_ == "pobj" and token.head.lower_ == "in"
 
 
 def asserted(verb: Token) -> bool:
@@ -172,6 +171,8 @@ def _negated_inside(verb: Token) -> bool:
 
 def result(verb: Token) -> bool:
     """True for a past tense that leaves a state."""
+    if verb.lemma_ in lexicon.NAMING and any(c.dep_ == "auxpass" for c in verb.children):
+        return False  # "was called" is a name of then
     if verb.lemma_ in lexicon.RESULTS:
         return True
     if any(child.dep_ == "agent" for child in verb.children):
@@ -228,6 +229,9 @@ def _vouches(verb: Token, dep: str) -> bool:
         return False
     subject = next((c for c in verb.children if c.dep_ in ("nsubj", "nsubjpass")), None)
     if verb.lemma_ == "be":
+        if any(c.tag_ == "WP" for child in verb.children if child.dep_ == "ccomp"
+               for c in child.children):
+            return True  # a cleft: "it was Ann who founded Acme"
         sides = [c for c in verb.children if c.dep_ in ("acomp", "attr")]
         return all(side.lemma_ in SURE for side in sides)
     return subject is None or subject.lower_ in ("i", "you", "we", "it", "let", "me")

@@ -116,7 +116,7 @@ VERBS = {
 # In a clause about people in general ("they speak Dutch in Utopia") the place is the subject.
 OF_PLACES = {"speak": "language", "use": "currency", "pay with": "currency", "pay in": "currency"}
 # The relation that a state's name has where its holder is an event's outcome.
-BECOMING = frozenset({"become", "turn", "change", "rename", "switch", "replace", "succeed", "upgrade"})
+BECOMING = frozenset({"move", "shift", "transfer", "relocate", "become", "turn", "change", "rename", "switch", "replace", "succeed", "upgrade"})
 NAMING = frozenset({"call", "name", "nickname", "christen", "dub", "entitle", "title", "baptize"})
 PUTTING = frozenset({"keep", "store", "park", "put", "leave", "hide", "hang", "place", "stash"})
 POSSESSING = frozenset({"have", "own", "get", "adopt", "possess"})
@@ -127,7 +127,7 @@ RESULTS = frozenset(
     "paint design direct build develop marry wed name call rename nickname christen become change "
     "switch join hire appoint elect adopt buy purchase get inherit open graduate retire divorce "
     "replace succeed win publish release promote upgrade transfer enrol enroll bake knit sculpt "
-    "die bury record launch construct erect install enter acquire shift title entitle dub".split()
+    "study attend major grow die bury record launch construct erect install enter acquire shift title entitle dub".split()
 )
 TIMED = frozenset(
     "bear found establish discover invent marry die open close start begin end meet leave arrive "
@@ -157,6 +157,9 @@ NOBODY = frozenset({"nobody", "none", "nothing", "neither", "somebody", "someone
                     "time", "reason", "point", "problem", "question", "truth", "rest", "all",
                     "some", "few", "many", "most", "each", "both", "other", "others", "you", "your",
                     "yours", "yourself", "part", "deal", "matter", "idea", "same", "such"})
+# Nouns that only stand for somebody or something, which a relative clause describes.
+DESCRIBED = frozenset("one woman man person guy girl boy lady company firm team city town country place "
+                      "restaurant school hospital book band people kid child gentleman".split())
 COLOURS = frozenset(
     "red blue green yellow orange purple pink brown black white grey gray turquoise violet beige "
     "golden silver crimson maroon navy teal ginger blond blonde".split()
@@ -194,14 +197,14 @@ HEDGES = frozenset("maybe perhaps possibly probably likely apparently supposedly
                    "purportedly seemingly conceivably potentially doubtless surely".split())
 PAST = frozenset("formerly previously once originally former ex-wife ex-husband ex-boss ex "
                  "back long-ago".split())
-NEGATIVE = frozenset("not n't no never neither nor nobody none nothing hardly barely scarcely without "
+NEGATIVE = frozenset("almost nearly not n't no never neither nor nobody none nothing hardly barely scarcely without "
                      "nowhere rarely seldom cannot".split())
 DOUBT = frozenset("if unless whether lest".split())
 SOON = frozenset("tomorrow soon tonight eventually someday later".split())
 WISHING = frozenset("want wish hope plan intend need try dream consider think aim expect prefer "
                     "decide promise mean hesitate refuse threaten long pretend seem appear tend "
                     "fail claim suppose imagine ask beg order".split())
-FICTION = frozenset("novel story film movie book game dream tale series episode comic play fairytale "
+FICTION = frozenset("campaign roleplay anime novel story film movie book game dream tale series episode comic play fairytale "
                     "myth legend show fantasy sitcom manga cartoon musical script screenplay joke "
                     "hypothetical scenario universe simulation chapter fable poem song".split())
 

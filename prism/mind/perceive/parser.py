@@ -25,7 +25,23 @@ OPENERS = re.compile(
     r"|in case you(?: a|')re wondering|in case you wondered|just fyi|fun fact|random fact|guess what"
     r"|you know(?: what)?|to be clear|quick update|update|small update|correction|small correction"
     r"|reminder|note|note to self|one more thing|another thing|let me tell you|i mean|yeah|yes|yep"
-    r"|please|actually|thanks|thank you|basically|honestly|since you ask(?:ed)?|now)\b[\s,:;.!–—-]*)+",
+    r"|please|actually|thanks|thank you|basically|honestly|since you ask(?:ed)?|now|for your records"
+    r"|(?:please |don't |do not |never |and |just |so )*(?:forget|remember|note|keep in mind|be aware|"
+    r"make a note|take note|jot down|write down|bear in mind|be advised)(?: that|(?= *[,:]))"
+    r"|i (?:should|forgot to|wanted to|want to|just wanted to|need to|have to|must|can) (?:mention|say|"
+    r"add|tell you|point out|let you know|confirm)(?: to you)?(?: that)?|you should know(?: that)?"
+    r"|did i mention(?: that)?|it turns out(?: that)?|turns out(?: that)?|i just (?:learned|found out)"
+    r"(?: that)?|have i told you that|i can (?:tell you|confirm)(?: that)?|i'd like you to know(?: that)?"
+    r")\b[\s,:;.!–—-]*)+",
+    re.IGNORECASE,
+)
+TITLES = re.compile(r"\b(dr|mr|mrs|ms|prof)\.? ([a-z])", re.IGNORECASE)
+INLAW = re.compile(r"-in-law\b")
+LABEL = re.compile(r"^((?:my|our|the|[A-Z][\w.-]*'s)\s[\w' -]{2,40}?):\s+(?=\S)", re.IGNORECASE)
+# "and" between two whole clauses, the second about something of the first's.
+JOINED = re.compile(
+    r",?\s+(?:and|but)\s+(?=(?:he|she|they|we|i|it)(?:'s|'m|'re|\s)|(?:his|her|its|their|my|our)\s"
+    r"(?:[\w-]+\s){1,3}?(?:is|are|has|lives|works|was)\b)",
     re.IGNORECASE,
 )
 # A comma between two whole clauses: the second opens with a pronoun in the nominative.
@@ -81,6 +97,8 @@ def spelt(text: str, names: tuple[str, ...] = ()) -> str:
     """
     for pattern, plain in SPELLINGS:
         text = pattern.sub(plain, text)
+    text = TITLES.sub(lambda found: f"{found[1].capitalize()}. {found[2].upper()}", text)
+    text = LABEL.sub(r"\1 is ", INLAW.sub("inlaw", text))
     if text.lower() == text or text.replace("I", "i").lower() == text.replace("I", "i"):
         for name in names:
             if name.lower() != name:
@@ -100,8 +118,18 @@ def unspliced(sentence: str) -> list[str]:
     if SUBORDINATE.match(sentence):
         return [sentence]
     parts, last = [], 0
-    for found in SPLICE.finditer(sentence):
-        if len(sentence[last : found.start()].split()) > 2:
-            parts.append(sentence[last : found.start()])
+    borders = [*SPLICE.finditer(sentence), *JOINED.finditer(sentence)]
+    for found in sorted(borders, key=lambda border: border.start()):
+        left = sentence[last : found.start()]
+        if found.start() >= last and len(left.split()) > 2 and _has_verb(left):
+            parts.append(left)
             last = found.end()
     return [*parts, sentence[last:]]
+
+
+def _has_verb(text: str) -> bool:
+    """True for a clause rather than a list of names ("Tom and I")."""
+    if not available():
+        return False
+    verbs = [t for t in parse(spelt(text)) if t.tag_ in ("VBZ", "VBP", "VBD", "MD")]
+    return any(child.dep_ in ("nsubj", "nsubjpass") for verb in verbs for child in verb.children)

@@ -48,11 +48,13 @@ class Phrases:
         resolve: who is meant by a pronoun, in lower case; None = nobody is known.
         named: facts that phrases state by the way ("my brother Tom").
         before: what the sentence has been about, in order.
+        alias: names of described things, by the place of their noun ("the woman who ... is Ann").
     """
 
     resolve: Resolver
     named: list[Triple] = field(default_factory=list)
     before: list[str] = field(default_factory=list)
+    alias: dict[int, str] = field(default_factory=dict)
 
     def holder(self, noun: Token) -> str | None:
         """The thing that a clause is about; pronouns after it may mean it."""
@@ -64,23 +66,34 @@ class Phrases:
     def thing(self, noun: Token) -> str | None:
         """The thing that a noun phrase means; None where it cannot be said."""
         word = noun.lower_
+        if noun.i in self.alias:
+            return self.alias[noun.i]
         if word in lexicon.SPEAKER:
             return "me"
         if word in lexicon.PERSONAL | lexicon.NEUTER | lexicon.PLURAL and noun.pos_ in ("PRON", "DET"):
             return self.resolve(word, tuple(self.before))
         if noun.tag_ in ("WP", "WDT", "WP$"):
-            clause = next((t for t in noun.ancestors if t.dep_ == "relcl"), None)
-            return None if clause is None else self.thing(clause.head)
+            antecedent = antecedent_of(noun)
+            return None if antecedent is None else self.thing(antecedent)
         if word in lexicon.NOBODY or noun.pos_ in ("PRON", "DET", "ADV") or not any(map(str.isalnum, word)):
             return None
         relation, name = self.relation(noun), self.name(noun)
         if relation is None:
-            return name or text(noun)
+            return name or text(noun, places=True)
         owner, what, many = relation
         if name is None:
             return f"{owner}/{what}"
         self.named.append(Triple(owner, what, name, many))
         return name
+
+    def names(self, noun: Token) -> list[str]:
+        """The proper names of several: "two brothers, Sven and Olaf"."""
+        asides = [c for c in noun.children if c.dep_ == "appos" and c.pos_ == "PROPN"]
+        several = [n for aside in asides for n in (aside, *aside.conjuncts) if n.i > noun.i]
+        if len(several) > 1:
+            return [text(each) for each in several]
+        one = self.name(noun)
+        return [] if one is None else [one]
 
     def name(self, noun: Token) -> str | None:
         """The proper name that a phrase gives its common noun: "Tom" of "my brother Tom"."""
@@ -98,8 +111,13 @@ class Phrases:
                         return text(name)
         return None
 
-    def relation(self, noun: Token) -> tuple[str, str, bool] | None:
-        """Owner, relation and whether there may be others, of a noun that names a role; or None."""
+    def relation(self, noun: Token, wide: bool = False) -> tuple[str, str, bool] | None:
+        """Owner, relation and whether there may be others, of a noun that names a role; or None.
+
+        Args:
+            wide: other prepositions than "of" relate too, "the password for the printer"; so they
+                do beside "is".
+        """
         poss = _owner(noun)
         if poss is not None:
             owner = self.thing(poss)
@@ -108,19 +126,21 @@ class Phrases:
                 words = text(noun, without=[poss]) if poss.lower_ in lexicon.SPEAKER else None
             else:
                 words = " ".join(t.text for t in titles) if titles else self.role(noun, [poss])
+            if owner is not None and "/" in owner and words == "name":  # "my wife's name is Helga"
+                owner, _, words = owner.rpartition("/")
             return None if owner is None or not words else (owner, words.lower(), False)
         if noun.pos_ == "PROPN" and not _of(noun):
             return None
         for prep in noun.children:
-            if prep.dep_ == "prep" and (found := self._belonging(noun, prep)):
+            if prep.dep_ == "prep" and (found := self._belonging(noun, prep, wide)):
                 return found
-            if prep.dep_ == "acl" and prep.tag_ == "VBG" and _definite(noun):
+            if wide and prep.dep_ in ("acl", "relcl") and _definite(noun):
                 for inner in prep.children:
-                    if inner.dep_ == "prep" and (found := self._belonging(noun, inner)):
+                    if inner.dep_ == "prep" and (found := self._belonging(noun, inner, wide)):
                         return found
         return None
 
-    def _belonging(self, noun: Token, prep: Token) -> tuple[str, str, bool] | None:
+    def _belonging(self, noun: Token, prep: Token, wide: bool) -> tuple[str, str, bool] | None:
         """The relation in "the capital of Freedonia", "a friend of mine", "the mayor in Porto"."""
         pobj = next((child for child in prep.children if child.dep_ == "pobj"), None)
         if pobj is None or noun.lower_ in lexicon.NOBODY:
@@ -130,7 +150,10 @@ class Phrases:
             return "me", self.role(noun, [prep]).lower(), not _definite(noun)
         known = pobj.pos_ == "PROPN" or word in lexicon.SPEAKER | lexicon.NEUTER | lexicon.PERSONAL
         known = known or _owner(pobj) is not None or _definite(pobj, explicit=True)
-        if not known or (prep.lower_ != "of" and not (_definite(noun, True) and pobj.pos_ == "PROPN")):
+        bare = prep.lower_ == "of" and pobj.tag_ == "NN" and _definite(noun, True)
+        if not (known or bare) or pobj.lemma_ in lexicon.SPANS:
+            return None
+        if prep.lower_ != "of" and not (wide and _definite(noun, True) and known):
             return None
         if noun.pos_ == "PROPN" and not noun.text.isupper():  # "the University of Leeds" is a name
             return None
@@ -166,6 +189,16 @@ def _owner(noun: Token) -> Token | None:
     return next((child for child in noun.children if child.dep_ == "poss"), None)
 
 
+def antecedent_of(pronoun: Token) -> Token | None:
+    """The noun that a relative pronoun stands for; of a cleft, "it was Ann who ...", its focus."""
+    for clause in pronoun.ancestors:
+        if clause.dep_ == "relcl":
+            return clause.head
+        if clause.dep_ == "ccomp" and clause.head.lemma_ == "be":
+            return next((c for c in clause.head.children if c.dep_ == "attr"), None)
+    return None
+
+
 def _of(noun: Token) -> bool:
     return any(child.dep_ == "prep" and child.lower_ == "of" for child in noun.children)
 
@@ -179,11 +212,18 @@ def _indefinite(noun: Token) -> bool:
     return any(child.dep_ == "det" and child.lower_ in ("a", "an", "another") for child in noun.children)
 
 
-def text(noun: Token, without: list[Token | None] | None = None) -> str:
-    """The words of a phrase, as they were typed: without article, clauses, asides and others."""
+def text(
+    noun: Token, without: list[Token | None] | None = None, places: bool = False
+) -> str:
+    """The words of a phrase, as they were typed: without article, clauses, asides and others.
+
+    Args:
+        without: tokens that are left out with all that hangs on them.
+        places: keep "on Bell Road" of "the pharmacy on Bell Road", which tells it from others.
+    """
     left_out = {token.i for token in without or [] if token is not None}
     kept: set[int] = set()
-    _collect(noun, left_out, kept, top=True)
+    _collect(noun, left_out, kept, top=True, places=places)
     numbers = sorted(kept)
     while numbers and noun.doc[numbers[-1]].pos_ == "PUNCT" and noun.doc[numbers[-1]].text not in ")":
         numbers.pop()
@@ -193,10 +233,12 @@ def text(noun: Token, without: list[Token | None] | None = None) -> str:
         noun.doc[i].text + (noun.doc[i].whitespace_ if j in kept or j == i + 1 else " ")
         for i, j in zip(numbers, [*numbers[1:], -1], strict=True)
     )
-    return words.strip(" \"'")
+    return words.strip(" \"'").replace("inlaw", "-in-law")
 
 
-def _collect(token: Token, left_out: set[int], kept: set[int], top: bool = False) -> None:
+def _collect(
+    token: Token, left_out: set[int], kept: set[int], top: bool = False, places: bool = False
+) -> None:
     kept.add(token.i)
     named = token.pos_ == "PROPN"
     for child in token.children:
@@ -212,7 +254,7 @@ def _collect(token: Token, left_out: set[int], kept: set[int], top: bool = False
             continue
         if child.dep_ == "prep":
             pobj = next((c for c in child.children if c.dep_ == "pobj"), None)
-            keep = child.lower_ == "of" or (top and not named and not _definite(token, True))
+            keep = child.lower_ == "of" or (places and not named)
             if pobj is None or not keep or pobj.lemma_ in lexicon.SPANS:
                 continue
             _collect(child, left_out, kept)
