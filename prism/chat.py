@@ -15,7 +15,7 @@ from pathlib import Path
 from prism.command import Parser, command, say
 from prism.mind import Busy, KnowledgeBase
 from prism.mind.perceive.parser import Missing, load
-from prism.mind.talk import Answered, Talk
+from prism.mind.talk import Asking, Talk
 from prism.whole_file import reason
 
 BUSY = 5
@@ -64,11 +64,21 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def answering(kb: KnowledgeBase, model: str) -> Callable[[str], Answered]:
-    """What answers questions: reflection over the knowledge base, spoken by a model or by none."""
-    from prism.mind.reflect import Mind  # loads the model, after the arguments were checked
+def answering(kb: KnowledgeBase, model: str) -> Asking:
+    """What answers questions: reflection over the knowledge base, spoken by a model or by none.
 
-    return Mind(kb, model=None if model == "none" else model).ask
+    Raises:
+        ValueError: no such model, or none with a tokenizer.
+    """
+    from prism.mind.mind import Mind  # loads the model, after the arguments were checked
+
+    if model == "none":
+        return Mind(kb)
+    if model == "smollm2":
+        return Mind(kb, model)
+    from prism.loading import load_with_tokenizer
+
+    return Mind(kb, load_with_tokenizer(model))
 
 
 def greet(kb: KnowledgeBase) -> None:

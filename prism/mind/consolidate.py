@@ -6,8 +6,8 @@
                waits in working memory until it is confirmed or said again
     trust      user > api > file, as :class:`prism.mind.KnowledgeBase` has it
     how many   a relation takes several objects where the words say so ("a sister", "French and
-               Dutch", "also"), where it is one of :data:`prism.mind.perceive.lexicon.MANY`, or where
-               the ledger has several already; any other takes one, and a new one supersedes it
+               Dutch", "also"), where it is one of ``lexicon.MANY``, or where the
+               ledger has several already; any other takes one, and a new one supersedes it
 
 A description is looked up ("the capital of Freedonia" is Fredville) if the ledger has one answer.
 """
@@ -63,9 +63,13 @@ class Consolidation:
     memory: WorkingMemory = field(default_factory=WorkingMemory)
 
     def __post_init__(self) -> None:
-        for fact in reversed(self.kb.ledger.rows(
-            "tenant = ? AND retired_at IS NULL", (self.kb.tenant,), f"facts.id DESC LIMIT {RECENT}"
-        )):
+        for fact in reversed(
+            self.kb.ledger.rows(
+                "tenant = ? AND retired_at IS NULL",
+                (self.kb.tenant,),
+                f"facts.id DESC LIMIT {RECENT}",
+            )
+        ):
             self.memory.heard(Triple(fact.subject, fact.relation, fact.object))
 
     def turn(self, text: str, role: str = "user") -> Outcome:
@@ -96,7 +100,7 @@ class Consolidation:
         statements = []
         for fact, words in said:
             subject, relation = self._walked(fact.subject, here), fact.relation
-            relation = self._slot(subject, relation, fact.object)
+            relation = self._kept_as(subject, self._slot(subject, relation, fact.object))
             many = self._many(fact, relation, words)
             thing = self._walked(fact.object, here) if "/" in fact.object else fact.object
             source = Source("user", self.speaker, None, words)
@@ -119,6 +123,16 @@ class Consolidation:
         name = relation.split()[-1].lower()
         known = relation in lexicon.MANY or name in lexicon.MANY
         return fact.many or known or ALSO.search(words) is not None
+
+    def _kept_as(self, subject: str, relation: str) -> str:
+        """The name under which the ledger keeps a relation of a subject already: its vocabulary is
+        its owner's, so "works for" is ``employer`` where a table has said so."""
+        if self.kb.get(subject, relation):
+            return relation
+        for name in lexicon.sense(relation):
+            if self.kb.get(subject, name):
+                return name
+        return relation
 
     def _slot(self, subject: str, relation: str, thing: str) -> str:
         """The relation whose value is changed by a move: "has moved to room 31" is about whatever

@@ -6,14 +6,15 @@ shown with the number that takes it back, what it asks is answered with how sure
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from prism.command import quoted
 from prism.mind.consolidate import Consolidation, Outcome
 from prism.mind.documents import export_table, import_table
 from prism.mind.knowledge import Added, KnowledgeBase
+from prism.mind.notes import SUFFIXES, read_notes
 from prism.mind.records import Fact, Source
 from prism.mind.schema import Busy
 from prism.whole_file import reason
@@ -36,12 +37,21 @@ SHOWN = 50  # facts in one answer to /facts
 
 
 class Answered(Protocol):
-    """An answer as the loop prints it (``prism.mind.reflect.Answer``)."""
+    """An answer as it is printed (``prism.mind.reflect.Answer``)."""
 
     text: str | None
     confidence: float
-    hops: tuple[object, ...]
-    sources: tuple[object, ...]
+    hops: tuple[Any, ...]
+    sources: tuple[Any, ...]
+    note: str
+
+
+class Asking(Protocol):
+    """What answers questions (``prism.mind.mind.Mind``)."""
+
+    def ask(self, question: str, context: Sequence[str] = ()) -> Any: ...
+
+    def say(self, question: str, answer: Any) -> Iterator[Any]: ...
 
 
 class Talk:
@@ -49,14 +59,12 @@ class Talk:
 
     Args:
         kb: the knowledge base.
-        ask: answers a question.
+        mind: answers questions.
         speaker: name of the user.
     """
 
-    def __init__(
-        self, kb: KnowledgeBase, ask: Callable[[str], Answered], speaker: str = "you"
-    ) -> None:
-        self.kb, self.ask = kb, ask
+    def __init__(self, kb: KnowledgeBase, mind: Asking, speaker: str = "you") -> None:
+        self.kb, self.mind = kb, mind
         self.consolidation = Consolidation(kb, speaker)
         self.answer: Answered | None = None
 
@@ -74,8 +82,12 @@ class Talk:
         outcome = self.consolidation.turn(text)
         yield from noted_lines(outcome)
         for question in outcome.questions:
-            self.answer = self.ask(question)
-            yield answer_line(self.answer)
+            context = self.consolidation.memory.recent()
+            answer = self.answer = self.mind.ask(question, context)
+            words = "".join(piece.text for piece in self.mind.say(question, answer)).strip()
+            yield f"mind> {words}"
+            if answer.text is not None:
+                yield "      " + sure_line(answer)
         if not (outcome.noted or outcome.unsure or outcome.questions):
             yield "- nothing noted: " + "; ".join(s.why for s in outcome.sentences if s.why)
 
@@ -90,7 +102,7 @@ class Talk:
         """The hops of the last answer, and where they stand."""
         if self.answer is None:
             raise ValueError("/why: nothing was asked yet")
-        yield answer_line(self.answer)
+        yield self.answer.note if self.answer.text is None else sure_line(self.answer)
         yield from (f"  {n} {hop}" for n, hop in enumerate(self.answer.hops, 1))
         yield from (f"  from {source}" for source in self.answer.sources)
 
@@ -164,13 +176,27 @@ class Talk:
         yield "dropped"
 
     def read(self, rest: str) -> Iterator[str]:
-        """Import a table."""
-        name, *columns = rest.split()
+        """Import a table, or notes."""
+        name, *columns = rest.split() or [""]
+        if not name:
+            raise ValueError("/import: needs a file")
         path = Path(name)
+        if path.suffix in SUFFIXES:
+            yield from self._notes(path)
+            return
         subject, relations = (columns[0], columns[1:]) if columns else (None, [])
         done = import_table(self.kb, path, subject, relations)
         counts = f"{done.added:,} added, {done.known:,} known, {done.superseded:,} superseded"
         yield f"{quoted(name)}: {counts}, {done.pending:,} waiting (/pending)"
+
+    def _notes(self, path: Path) -> Iterator[str]:
+        noted = read_notes(self.kb, path)
+        yield from (added_line(added) for added in noted.added)
+        if noted.data:
+            lines = ", ".join(str(line) for line, _ in noted.data[:10])
+            yield f"- lines {lines} speak to their reader or quote: data, nothing was read from them"
+        if not (noted.added or noted.data):
+            yield f"- {quoted(str(path))}: no statement was recognised"
 
     def export(self, rest: str) -> Iterator[str]:
         """Write all facts."""
@@ -210,12 +236,11 @@ def fact_line(fact: Fact) -> str:
     return f"{fact.id}  {fact.subject} · {fact.relation} = {fact.object}  ({fact.source}){gone}"
 
 
-def answer_line(answer: Answered) -> str:
-    """An answer in a line: what, how sure, from where."""
-    if answer.text is None:
-        return "mind> I don't know."
-    where = ", ".join(str(source) for source in answer.sources)
-    return f"mind> {answer.text}  ({answer.confidence:.2f}{'; ' + where if where else ''})"
+def sure_line(answer: Answered) -> str:
+    """How sure an answer is, by how many facts, and from where."""
+    where = ", ".join(dict.fromkeys(str(source) for source in answer.sources))
+    hops = len(answer.hops)
+    return f"{answer.text}: sure to {answer.confidence:.2f}, {hops} fact{'s'[: hops != 1]}; {where}"
 
 
 def _fields(text: str, number: int, usage: str) -> list[str]:

@@ -26,18 +26,13 @@ from prism.mind.records import identity
 THINGS, STATEMENTS = 32, 16  # budget
 DECAY = 0.7
 SUBJECT, OBJECT = 2.0, 1.0
-MALE = frozenset("brother husband father dad son uncle nephew grandfather grandson boyfriend king "
-                 "grandpa stepfather stepson fiance mr".split())
-FEMALE = frozenset("sister wife mother mum mom daughter aunt niece grandmother granddaughter girlfriend "
-                   "queen grandma stepmother fiancee mrs ms".split())
-PEOPLE = frozenset("friend boss colleague ceo founder mayor president teacher doctor neighbour neighbor "
-                   "cousin child parent partner spouse manager owner author creator inventor discoverer "
-                   "director composer painter coach student head profession birthday nationality "
-                   "accountant dentist lawyer".split())
-WORN_BY_PEOPLE = frozenset({"lives in", "works for", "profession", "birthplace", "spouse", "birthday",
-                            "speaks", "comes from", "allergic to", "plays", "likes", "teaches"})
-PLACES = frozenset({"lives in", "birthplace", "located in", "comes from", "capital", "headquarters",
-                    "based in", "works for"})
+MALE = lexicon.words("male")
+FEMALE = lexicon.words("female")
+PEOPLE = lexicon.words("people")
+WORN_BY_PEOPLE = lexicon.words("worn_by_people")
+PLACES = frozenset(
+    ("lives in", "birthplace", "located in", "comes from", "capital", "headquarters", "based in")
+)
 
 
 @dataclass
@@ -134,6 +129,11 @@ class WorkingMemory:
         """Names that were heard, for turns in lower case."""
         return tuple(thing.name for thing in self.things.values() if thing.name[:1].isupper())
 
+    def recent(self) -> tuple[str, ...]:
+        """Things by importance, the first first, for the pronouns of a question."""
+        ranked = sorted(self.things.values(), key=lambda t: (t.importance, t.turn), reverse=True)
+        return tuple(thing.name for thing in ranked)
+
     def doubt(self, facts: Iterable[Triple]) -> None:
         """Keep statements that the user was not sure of."""
         self.unconfirmed = [*self.unconfirmed, *facts][-self.budget[1] :]
@@ -148,7 +148,8 @@ class WorkingMemory:
         key = identity(name)
         self.things.pop(key, None)
         self.unconfirmed = [
-            fact for fact in self.unconfirmed
+            fact
+            for fact in self.unconfirmed
             if key not in (identity(fact.subject), identity(fact.object))
         ]
 

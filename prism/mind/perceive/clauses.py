@@ -20,22 +20,28 @@ from prism.mind.perceive.copula import Copula
 from prism.mind.perceive.grammar import (
     attached,
     conjuncts,
+    generic,
+    has_clause,
+    is_gapped,
     is_time,
+    number_in,
     phrase_of,
     prepositions,
     subject_of,
 )
 from prism.mind.perceive.guards import CLAUSES, asserted
 from prism.mind.perceive.phrases import Phrases, Resolver, Triple
+from prism.mind.perceive.verbs import Verbs
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
-PLACED = frozenset({"at", "for"})
-
 
 def facts(
-    doc: Doc, resolve: Resolver, heard: Callable[[Triple], None] = lambda fact: None
+    doc: Doc,
+    resolve: Resolver,
+    heard: Callable[[Triple], None] = lambda fact: None,
+    before: list[str] | None = None,
 ) -> list[Triple]:
     """The facts that a sentence asserts, in its order; none twice.
 
@@ -43,12 +49,19 @@ def facts(
         doc: the parse.
         resolve: who is meant by a pronoun.
         heard: called with each fact at once.
+        before: what the turn has been about; what this sentence is about is added to it.
     """
-    reader = Clauses(Phrases(resolve))
+    reader = Clauses(Phrases(resolve, before=[] if before is None else before))
     reader.describe(doc)
     found: dict[tuple[str, str, str], Triple] = {}
     for verb in doc:
-        if verb.dep_ in CLAUSES and verb.pos_ in ("VERB", "AUX") and asserted(verb):
+        if verb.dep_ not in CLAUSES or verb.pos_ not in ("VERB", "AUX"):
+            continue
+        if not asserted(verb):
+            subject = subject_of(verb)
+            if subject is not None and subject.pos_ == "PROPN":
+                reader.phrases.before.append(phrase_of(subject))  # "Ann has left; she ..."
+        else:
             for triple in [*reader.clause(verb), *reader.taken()]:
                 key = (triple.subject.lower(), triple.relation.lower(), triple.object.lower())
                 if all(key) and key[0] != key[2]:
@@ -67,6 +80,7 @@ class Clauses:
     def __init__(self, phrases: Phrases) -> None:
         self.phrases = phrases
         self.copula = Copula(phrases)
+        self.verbs = Verbs(phrases)
 
     def taken(self) -> list[Triple]:
         """The facts that phrases have stated by the way since the last call."""
@@ -78,7 +92,7 @@ class Clauses:
         if doc.text.startswith("As for ") and doc[1].n_rights:
             self.phrases.holder(next(doc[1].rights))
         for verb in doc:
-            if verb.lemma_ != "be" and verb.lemma_ not in lexicon.NAMING or not asserted(verb):
+            if (verb.lemma_ != "be" and verb.lemma_ not in lexicon.NAMING) or not asserted(verb):
                 continue
             subject = subject_of(verb)
             values = [c for c in verb.children if c.dep_ in ("attr", "oprd", "acomp")]
@@ -93,20 +107,25 @@ class Clauses:
         """The facts of one clause."""
         yield from self._asides(verb)
         subject = subject_of(verb)
-        if subject is None:
+        if subject is None and verb.lemma_ in lexicon.NAMING:
+            yield from self._naming(verb, verb)
             return
+        if subject is None or generic(subject) or any(c.dep_ == "expl" for c in verb.children):
+            return
+        if verb.dep_ == "acl" and verb.head.pos_ != "PROPN":
+            return  # "the currency used in Utopia" tells which one, and states nothing
         if (place := self._of_a_place(verb, subject)) is not None:
             yield from place
             return
         for holder in conjuncts(subject):
             if verb.lemma_ in ("be", "become", "remain"):
                 yield from self.copula.read(verb, holder)
-            elif verb.lemma_ in lexicon.NAMING:
+            elif verb.lemma_ in lexicon.NAMING or self._goes_by(verb):
                 yield from self._naming(verb, holder)
             elif verb.lemma_ in lexicon.POSSESSING and self._has(verb):
                 yield from self._possession(verb, holder)
             else:
-                yield from self._verb(verb, holder)
+                yield from self.verbs.read(verb, holder)
 
     def _asides(self, verb: Token) -> Iterator[Triple]:
         """Appositions in a clause: "Maria, our accountant, ..."."""
@@ -119,7 +138,7 @@ class Clauses:
                         yield from self.copula.same(noun, aside)
 
     def _of_a_place(self, verb: Token, subject: Token) -> list[Triple] | None:
-        """"In Utopia people speak Dutch": the place is what the fact is about."""
+        """ "In Utopia people speak Dutch": the place is what the fact is about."""
         if subject.lower_ not in lexicon.GENERIC:
             return None
         around = [*prepositions(verb), *prepositions(subject)]
@@ -149,26 +168,33 @@ class Clauses:
         return None if resolvable else []
 
     def _naming(self, verb: Token, holder: Token) -> Iterator[Triple]:
-        """"My sister's cat is called Momo", "we call our dog Rex"."""
+        """ "My sister's cat is called Momo", "we call our dog Rex"."""
         names = [c for c in verb.children if c.dep_ in ("oprd", "attr", "xcomp", "ccomp", "acomp")]
         named = next((c for c in verb.children if c.dep_ == "dobj"), None)
         passive = any(c.dep_ in ("auxpass", "nsubjpass") for c in verb.children)
+        names += [c for p, c in prepositions(verb) if verb.lemma_ == "go" and p.lower_ == "by"]
+        passive = passive or verb.lemma_ == "go"
         if passive or verb.dep_ == "acl":
             named, names = holder, names or [c for c in verb.children if c.dep_ == "dobj"]
         if named is None or not names:
             return
-        value = phrase_of(names[0])
+        inner = [o for p, o in prepositions(names[0]) if names[0].lemma_ == "name"]
+        value = phrase_of(inner[0] if inner else names[0])
         relation = self.phrases.relation(named)
         if relation is not None:
             yield Triple(relation[0], relation[1], value, relation[2])
         elif verb.dep_ != "acl" and (thing := self.phrases.thing(named)):
             yield Triple(thing, "name", value)
 
+    def _goes_by(self, verb: Token) -> bool:
+        """True for "goes by the name of"."""
+        return verb.lemma_ == "go" and any(p.lower_ == "by" for p, _ in prepositions(verb))
+
     def _has(self, verb: Token) -> bool:
         return any(child.dep_ == "dobj" for child in verb.children)
 
     def _possession(self, verb: Token, holder: Token) -> Iterator[Triple]:
-        """"Tom has a sister named Ann", "Gold has the symbol Au", "Oz has Nim as its capital"."""
+        """ "Tom has a sister named Ann", "Gold has the symbol Au", "Oz has Nim as its capital"."""
         owner = self.phrases.holder(holder)
         if owner is None:
             return
@@ -181,9 +207,17 @@ class Clauses:
             colour = next((c for c in noun.children if c.lower_ in lexicon.COLOURS), None)
             around = [*prepositions(verb), *prepositions(noun)]
             served = next((o for p, o in around if p.lower_ == "as"), None)
-            if served is not None:
-                yield Triple(owner, self.phrases.role(served, attached(served, "poss")).lower(),
-                             self.phrases.object(noun) or noun.text)
+            seat = next((o for p, o in around if p.lower_ in ("in", "at", "on")), None)
+            own = self.phrases.relation(noun)
+            if own is not None and own[0] == owner:
+                if seat is not None and not names:  # "has its headquarters in Gdansk"
+                    yield Triple(owner, own[1], phrase_of(seat))
+            elif served is not None:
+                yield Triple(
+                    owner,
+                    self.phrases.role(served, attached(served, "poss")).lower(),
+                    self.phrases.object(noun) or noun.text,
+                )
             elif names:
                 for name in names:
                     yield Triple(owner, role.lower(), name, len(names) > 1)
@@ -195,169 +229,3 @@ class Clauses:
                 yield Triple(owner, f"{noun.lemma_} color", colour.text)
             elif (value := self.phrases.object(noun)) and noun.pos_ != "PRON":
                 yield Triple(owner, "has", value, True)
-
-    def _verb(self, verb: Token, holder: Token) -> Iterator[Triple]:
-        """A verb with its objects and prepositions."""
-        owner = self.phrases.holder(holder)
-        if owner is None:
-            return
-        particle = next((f" {c.lower_}" for c in verb.children if c.dep_ == "prt"), "")
-        passive = any(c.dep_ in ("auxpass", "nsubjpass") for c in verb.children) or (
-            verb.dep_ in ("acl", "advcl") and verb.tag_ == "VBN"
-        )
-        objects = [] if passive else [
-            c for c in verb.children if c.dep_ in ("dobj", "attr", "oprd") and not is_time(c)
-        ]
-        preps = prepositions(verb) + [pair for o in objects for pair in prepositions(o)
-                                      if pair[0].lower_ in PLACED]
-        if verb.dep_ == "relcl" and verb.head.i in self.phrases.alias and not objects:
-            objects, preps = self._gap(verb, preps)
-        if objects and (moved := self._moved(verb, objects[0], preps)) is not None:
-            yield from moved
-            return
-        for first in objects:
-            several = conjuncts(first)
-            for noun in several:
-                value = self.phrases.object(noun)
-                if verb.lemma_ == "turn" and noun.pos_ == "NUM":
-                    yield Triple(owner, "age", noun.text)
-                elif value is not None and not value.startswith(f"{owner}/"):
-                    yield self._named(owner, f"{verb.lemma_}{particle}", value, len(several) > 1)
-        if not objects:
-            yield from self._changed(verb, holder, preps)
-        yield from self._activities(verb, owner)
-        for prep, noun in preps:
-            yield from self._prepositional(verb, owner, prep, noun, bool(objects), passive)
-
-    def _gap(
-        self, verb: Token, preps: list[tuple[Token, Token]]
-    ) -> tuple[list[Token], list[tuple[Token, Token]]]:
-        """The antecedent in the place that its clause leaves open: "the firm that Ann works for"."""
-        if any(child.dep_ in ("nsubj", "nsubjpass") and child.tag_ in ("WP", "WDT")
-               for child in verb.children):
-            return [], preps
-        for child in verb.children:
-            if child.dep_ == "prep" and not list(child.children):
-                return [], [*preps, (child, verb.head)]
-            if child.lower_ == "where":
-                return [], [*preps, (child, verb.head)]
-        return [verb.head], preps
-
-    def _moved(
-        self, verb: Token, noun: Token, preps: list[tuple[Token, Token]]
-    ) -> list[Triple] | None:
-        """"I keep my keys in the drawer", "Acme changed its name to Apex"; None for another verb."""
-        if verb.lemma_ in lexicon.PUTTING and self.phrases.relation(noun):
-            thing = self.phrases.thing(noun)
-            places = [(p, o) for p, o in preps if not is_time(o)]
-            return [Triple(thing, "located in", phrase_of(o)) for _, o in places[:1] if thing]
-        relation = self.phrases.relation(noun)
-        to = next((o for p, o in preps if p.lower_ in ("to", "with", "by")), None)
-        if verb.lemma_ in lexicon.BECOMING and relation is not None and to is not None:
-            value = self.phrases.object(to)
-            return [Triple(relation[0], relation[1], value)] if value else []
-        return None
-
-    def _changed(
-        self, verb: Token, holder: Token, preps: list[tuple[Token, Token]]
-    ) -> Iterator[Triple]:
-        """"Our printer's password has changed to inkjet7"."""
-        relation = self.phrases.relation(holder)
-        if verb.lemma_ not in ("change", "switch") or relation is None:
-            return
-        for prep, noun in preps:
-            if prep.lower_ == "to" and (value := self.phrases.object(noun)):
-                yield Triple(relation[0], relation[1], value)
-
-    def _activities(self, verb: Token, owner: str) -> Iterator[Triple]:
-        """"Tom enjoys painting", "Ann loves to swim"."""
-        if lexicon.VERBS.get(verb.lemma_) not in ("likes", "dislikes"):
-            return
-        for child in verb.children:
-            if child.dep_ in ("xcomp", "ccomp") and child.tag_ in ("VBG", "VB"):
-                if not any(c.dep_ == "nsubj" for c in child.children):
-                    words = [t for t in child.subtree if t.dep_ != "aux" and t.pos_ != "PUNCT"]
-                    value = " ".join(t.text for t in words)
-                    yield Triple(owner, lexicon.VERBS[verb.lemma_], value, True)
-
-    def _prepositional(
-        self, verb: Token, owner: str, prep: Token, noun: Token, transitive: bool, passive: bool
-    ) -> Iterator[Triple]:
-        """The fact of a verb's preposition: "lives in Porto", "was found by Nim"."""
-        word = "in" if prep.lower_ == "where" else prep.lower_
-        if word == "in" and verb.lemma_ == "work" and prep.lower_ == "where":
-            word = "at"
-        if word == "as":
-            yield from self._served(verb, owner, noun)
-            return
-        if is_time(noun):
-            if verb.lemma_ in lexicon.TIMED and word in ("in", "on", "at"):
-                name = "birthday" if verb.lemma_ == "bear" else f"{head_form(verb, passive)} {word}"
-                yield Triple(owner, name, phrase_of(noun))
-            return
-        if word in ("since", "during", "before", "after", "until", "like", "than", "per", "despite",
-                    "without", "because", "besides", "including"):
-            return
-        if verb.lemma_ in ("change", "switch"):
-            return
-        if transitive and not (word in PLACED and noun.pos_ == "PROPN"):
-            return
-        if word == "from" and verb.lemma_ in ("move", "relocate", "switch", "change"):
-            return
-        several = conjuncts(noun)
-        for each in several:
-            value = self.phrases.object(each)
-            if value is None:
-                continue
-            key = f"{verb.lemma_} {word}"
-            if key in lexicon.VERBS and not transitive:
-                yield self._named(owner, key, value, len(several) > 1)
-            else:
-                yield Triple(owner, f"{head_form(verb, passive)} {word}", value, len(several) > 1)
-
-    def _served(self, verb: Token, owner: str, noun: Token) -> Iterator[Triple]:
-        """"Ann works as a nurse", "Tom serves as mayor of Porto"."""
-        relation = self.phrases.relation(noun)
-        if relation is not None:
-            yield Triple(relation[0], relation[1], owner)
-        elif verb.lemma_ in ("work", "serve", "train", "employ", "act"):
-            value = self.phrases.object(noun)
-            if value is not None:
-                yield Triple(owner, "profession", value)
-            for prep, place in prepositions(noun):
-                if prep.lower_ in ("at", "for") and (value := self.phrases.object(place)):
-                    yield Triple(owner, "works for", value)
-
-    def _named(self, owner: str, key: str, value: str, several: bool) -> Triple:
-        """The fact of a verb, under the relation's one name and the right way round."""
-        name = lexicon.VERBS.get(key)
-        if name is None:
-            head, _, rest = key.partition(" ")
-            name = lexicon.third_person(head) + (f" {rest}" if rest else "")
-        if name.startswith("<"):
-            return Triple(value, name[1:], owner)
-        return Triple(owner, name, value, several)
-
-
-def has_clause(noun: Token) -> bool:
-    """True for a noun that a relative clause describes."""
-    return any(child.dep_ == "relcl" for child in noun.children)
-
-
-def is_gapped(noun: Token) -> bool:
-    """True for a noun whose relative clause has a subject of its own: "the firm Ann works for"."""
-    return any(
-        inner.dep_ == "nsubj" and inner.tag_ not in ("WP", "WDT")
-        for child in noun.children if child.dep_ == "relcl"
-        for inner in child.children
-    )
-
-
-def head_form(verb: Token, passive: bool) -> str:
-    """A verb as its relation is spelt: "lives", or "made" of "is made of"."""
-    return verb.lower_ if passive else lexicon.third_person(verb.lemma_)
-
-
-def number_in(noun: Token) -> bool:
-    """True for "five million people"."""
-    return any(child.dep_ == "nummod" for child in noun.children)

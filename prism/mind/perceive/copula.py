@@ -1,10 +1,10 @@
 """Sentences with "be": which side is the relation, and what the other side is to it.
 
-    my sister's cat is Momo              (me/sister, cat, Momo)
-    Momo is my sister's cat              the same
-    Tom is a dentist; Rex is a poodle    (Tom, profession, dentist), (Rex, is a, poodle)
-    Ann is 34 years old, allergic to nuts, Finnish
-    the keys are in the drawer           (keys, located in, drawer)
+my sister's cat is Momo              (me/sister, cat, Momo)
+Momo is my sister's cat              the same
+Tom is a dentist; Rex is a poodle    (Tom, profession, dentist), (Rex, is a, poodle)
+Ann is 34 years old, allergic to nuts, Finnish
+the keys are in the drawer           (keys, located in, drawer)
 """
 
 from __future__ import annotations
@@ -20,16 +20,9 @@ if TYPE_CHECKING:
     from spacy.tokens import Token
 
 # Relations that a place or a time answers: "her office is in room 12", "my birthday is on 3 May".
-PLACES = frozenset("office house home desk headquarters seat room apartment flat workplace base "
-                   "locker parking shop studio lab classroom clinic hq birthplace hometown".split())
-PERSONS = frozenset(
-    "brother sister mother father mum mom dad husband wife partner spouse son daughter child uncle aunt "
-    "cousin niece nephew grandmother grandfather grandma grandpa gran boss friend colleague coworker "
-    "neighbour neighbor flatmate roommate boyfriend girlfriend fiance fiancee teacher manager ceo mayor "
-    "president founder landlord doctor dentist tutor coach assistant parent twin".split()
-)
-QUALITIES = frozenset("hobby sport instrument job profession occupation diet food drink dish subject "
-                      "email password surname nickname colour color nationality religion type status size language sign mood".split())
+PLACES = lexicon.words("places")
+PERSONS = lexicon.words("persons")
+QUALITIES = lexicon.words("qualities")
 
 
 class Copula:
@@ -54,9 +47,15 @@ class Copula:
                         many = fact.many or len(several) > 1
                         yield Triple(fact.subject, fact.relation, fact.object, many)
             elif child.dep_ in ("acomp", "oprd"):
-                for adjective in conjuncts(child):
+                several = conjuncts(child)
+                if all(each.lower_ in lexicon.COLOURS for each in several):
+                    yield from self._coloured(holder, several)
+                    continue
+                for adjective in several:
                     yield from self._adjective(holder, adjective)
         for prep, noun in prepositions(verb):
+            if noun.pos_ == "NUM" and not is_time(noun):
+                continue
             yield from self._place(holder, prep, noun, verb)
 
     def same(self, one: Token, other: Token) -> Iterator[Triple]:
@@ -68,7 +67,12 @@ class Copula:
             if value is not None and not is_time(one):
                 yield Triple(right[0], right[1], value, right[2])
             return
-        if left is not None and _indefinite(other) and _person(left[1]):
+        if (
+            left is not None
+            and _indefinite(other)
+            and _person(left[1])
+            and (self.phrases.name(other) is None)
+        ):
             yield from self._kind(one, other)  # "my husband is an engineer"
             return
         if left is not None and not (named and one.pos_ == "PROPN"):
@@ -80,7 +84,7 @@ class Copula:
         yield from self._kind(one, other)
 
     def _kind(self, one: Token, other: Token) -> Iterator[Triple]:
-        """"Tom is a dentist", "The wifi password is hunter2"."""
+        """ "Tom is a dentist", "The wifi password is hunter2"."""
         holder = self.phrases.thing(one)
         if holder is None or one.lower_ in lexicon.NOBODY:
             return
@@ -94,11 +98,18 @@ class Copula:
             if value is not None:
                 yield Triple(" ".join(c.text for c in compound), one.text, value)
             return
-        if other.pos_ == "NUM" and holder == "me":
+        if (
+            other.lower_ != "one"
+            and other.pos_ == "NUM"
+            and (holder == "me" or one.pos_ in ("PROPN", "PRON"))
+        ):
             yield Triple(holder, "age", other.text)
             return
-        if other.pos_ != "NOUN" or (article not in ("a", "an") and one.tag_ not in ("NNS", "NNPS")
-                                    and not _profession(other)):
+        if other.pos_ != "NOUN" or (
+            article not in ("a", "an")
+            and one.tag_ not in ("NNS", "NNPS")
+            and not _profession(other)
+        ):
             return
         if any(c.dep_ in ("relcl", "amod") and c.lemma_ in EVALUATIVE for c in other.children):
             return
@@ -106,6 +117,10 @@ class Copula:
         if value is not None:
             name = "profession" if _profession(other) else "is a"
             yield Triple(holder, name, value, name == "is a")
+            if name == "is a":
+                for prep, noun in prepositions(other):
+                    if prep.lower_ == "in" and noun.pos_ == "PROPN":
+                        yield Triple(holder, "located in", phrase_of(noun))
             if name == "profession":
                 for prep, noun in prepositions(other):
                     if prep.lower_ in ("at", "for") and noun.pos_ == "PROPN":
@@ -117,7 +132,7 @@ class Copula:
             yield Triple(holder, "age", number.text)
 
     def _adjective(self, holder: Token, adjective: Token) -> Iterator[Triple]:
-        """"Ann is allergic to nuts", "the tower is 90 m tall", "my car is red"."""
+        """ "Ann is allergic to nuts", "the tower is 90 m tall", "my car is red"."""
         relation = self.phrases.relation(holder, wide=True)
         word = adjective.lower_
         if relation is not None and _names_a_value(relation[1], adjective):
@@ -133,14 +148,21 @@ class Copula:
                 yield Triple(thing, "age", number.text)
             elif number is not None:
                 yield Triple(thing, lexicon.MEASURES[word], phrase_of(amount))
-        elif word in lexicon.COLOURS:
-            yield Triple(thing, "color", adjective.text)
         elif adjective.pos_ == "NUM" and holder.pos_ in ("PROPN", "PRON"):
             yield Triple(thing, "age", adjective.text)
         elif adjective.ent_type_ == "NORP" or (adjective.tag_ == "JJ" and adjective.text.istitle()):
             yield Triple(thing, "nationality", adjective.text)
         else:
             yield from self._complement(thing, adjective)
+
+    def _coloured(self, holder: Token, colours: list[Token]) -> Iterator[Triple]:
+        """ "She is black and white", "my favourite colour is blue"."""
+        value = colours[0].doc[colours[0].i : colours[-1].i + 1].text
+        relation = self.phrases.relation(holder, wide=True)
+        if relation is not None and _names_a_value(relation[1], colours[0]):
+            yield Triple(relation[0], relation[1], value)
+        elif (thing := self.phrases.holder(holder)) is not None:
+            yield Triple(thing, "color", value)
 
     def _complement(self, thing: str, adjective: Token) -> Iterator[Triple]:
         for prep, noun in prepositions(adjective):
@@ -157,7 +179,7 @@ class Copula:
                     yield Triple(thing, name, value, len(several) > 1)
 
     def _place(self, holder: Token, prep: Token, noun: Token, verb: Token) -> Iterator[Triple]:
-        """"The keys are in the drawer", "her birthday is on 3 May", "Tom is from Porto"."""
+        """ "The keys are in the drawer", "her birthday is on 3 May", "Tom is from Porto"."""
         if any(child.dep_ in ("attr", "acomp") for child in verb.children):
             return
         word, relation = prep.lower_, self.phrases.relation(holder)
@@ -172,8 +194,11 @@ class Copula:
             if holder.pos_ == "NOUN" and word in ("in", "on", "at"):
                 yield Triple(thing, "date" if word != "at" else "time", value)
         elif word in ("in", "at", "on", "from", "by", "under", "behind", "inside", "near"):
-            if word == "by" and noun.pos_ != "PROPN":
-                return
+            marked = noun.pos_ == "PROPN" or any(
+                c.dep_ in ("det", "poss", "nummod") for c in noun.children
+            )
+            if not marked or (word == "by" and noun.pos_ != "PROPN"):
+                return  # "in third grade", "on fire": a state, not a place
             if word == "from" or holder.pos_ not in ("PRON",) or noun.pos_ == "PROPN":
                 names = {"by": "author", "from": "comes from"}
                 yield Triple(thing, names.get(word, "located in"), value)
@@ -188,8 +213,10 @@ def _names_a_value(relation: str, adjective: Token) -> bool:
     word = adjective.text
     odd = any(map(str.isdigit, word)) or not word.replace("-", "").isalpha()
     named = adjective.tag_.startswith("NN") or word[:1].isupper()
-    return (odd or named) and not _person(relation) and not any(
-        child.dep_ in ("prep", "npadvmod") for child in adjective.children
+    return (
+        (odd or named)
+        and not _person(relation)
+        and not any(child.dep_ in ("prep", "npadvmod") for child in adjective.children)
     )
 
 
@@ -202,11 +229,7 @@ def _indefinite(noun: Token) -> bool:
     return any(child.dep_ == "det" and child.lower_ in ("a", "an") for child in noun.children)
 
 
-EVALUATIVE = frozenset("good bad great nice awful terrible best worst beautiful ugly boring amazing "
-                       "wonderful horrible overrated underrated nightmare fantastic lovely awesome "
-                       "stupid silly genius idiot saint angel legend joke disaster mess shame pity "
-                       "sure aware afraid proud tired sick happy sad glad sorry fed interested full "
-                       "capable worthy better worse".split())
+EVALUATIVE = lexicon.words("evaluative")
 
 
 def _profession(noun: Token) -> bool:
@@ -214,6 +237,8 @@ def _profession(noun: Token) -> bool:
     lemma = noun.lemma_.lower()
     if lemma in lexicon.WORKERS:
         return True
-    return lemma not in lexicon.NO_PROFESSION and len(lemma) > 4 and (
-        lemma.endswith(lexicon.PROFESSIONS)
+    return (
+        lemma not in lexicon.NO_PROFESSION
+        and len(lemma) > 4
+        and (lemma.endswith(lexicon.PROFESSIONS))
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from prism.mind.perceive import lexicon
-from prism.mind.perceive.phrases import text
+from prism.mind.perceive.span import firm, text
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
@@ -19,9 +19,7 @@ def subject_of(verb: Token) -> Token | None:
     for child in verb.children:
         if child.dep_ in SUBJECTS:
             return child
-    if verb.dep_ in ("conj", "xcomp") or (
-        verb.dep_ == "advcl" and verb.tag_ in ("VBN", "VBG")
-    ):
+    if verb.dep_ in ("conj", "xcomp") or (verb.dep_ == "advcl" and verb.tag_ in ("VBN", "VBG")):
         return subject_of(verb.head) if verb.head is not verb else None
     if verb.dep_ == "acl" and verb.tag_ in ("VBN", "VBG"):
         return verb.head
@@ -30,7 +28,16 @@ def subject_of(verb: Token) -> Token | None:
 
 def conjuncts(noun: Token) -> list[Token]:
     """A noun and those that "and" joins to it."""
-    return [noun, *(each for each in noun.conjuncts if each.i > noun.i and each.pos_ != "VERB" or noun.pos_ == "VERB")]
+    if firm(noun):
+        return [noun]
+    return [
+        noun,
+        *(
+            each
+            for each in noun.conjuncts
+            if (each.i > noun.i and each.pos_ != "VERB") or noun.pos_ == "VERB"
+        ),
+    ]
 
 
 def prepositions(head: Token) -> list[tuple[Token, Token]]:
@@ -40,14 +47,20 @@ def prepositions(head: Token) -> list[tuple[Token, Token]]:
         if child.dep_ == "xcomp" and head.lemma_ in TOWARDS:
             to = next((c for c in child.children if c.dep_ == "aux" and c.lower_ == "to"), None)
             if to is not None and not any(c.dep_ == "dobj" for c in child.children):
-                found.append((to, child))  # "allergic to shellfish", which the parser takes for a verb
+                found.append(
+                    (to, child)
+                )  # "allergic to shellfish", which the parser takes for a verb
         if child.dep_ in ("prep", "agent"):
             for noun in child.children:
                 if noun.dep_ in ("pobj", "pcomp"):
                     found.append((child, noun))
                     if is_time(noun):  # "on 4 March in Tarsk": the place is the verb's
-                        found += [pair for t in noun.subtree for pair in prepositions(t)
-                                  if t.dep_ != "prep" and pair[0].lower_ in ("in", "at", "for")]
+                        found += [
+                            pair
+                            for t in noun.subtree
+                            for pair in prepositions(t)
+                            if t.dep_ != "prep" and pair[0].lower_ in ("in", "at", "for")
+                        ]
                 elif noun.dep_ == "prep":  # "from in", "out of"
                     found += [(noun, inner) for inner in noun.children if inner.dep_ == "pobj"]
     return found
@@ -70,3 +83,33 @@ def is_time(noun: Token) -> bool:
 def phrase_of(token: Token) -> str:
     """The words of a phrase as they were typed."""
     return text(token)
+
+
+def generic(noun: Token) -> bool:
+    """True for a subject that is nobody in particular: "all dogs", "an apple", "chemists"."""
+    if noun.pos_ != "NOUN" or noun.lower_ in lexicon.GENERIC:
+        return False
+    dets = [child.lower_ for child in noun.children if child.dep_ in ("det", "poss", "predet")]
+    if not dets:
+        return noun.tag_ == "NNS"
+    return dets[0] in ("a", "an", "all", "every", "some", "most", "many", "no", "any", "each")
+
+
+def has_clause(noun: Token) -> bool:
+    """True for a noun that a relative clause describes."""
+    return any(child.dep_ == "relcl" for child in noun.children)
+
+
+def is_gapped(noun: Token) -> bool:
+    """True for a noun whose relative clause has a subject of its own: "the firm Ann works for"."""
+    return any(
+        inner.dep_ == "nsubj" and inner.tag_ not in ("WP", "WDT")
+        for child in noun.children
+        if child.dep_ == "relcl"
+        for inner in child.children
+    )
+
+
+def number_in(noun: Token) -> bool:
+    """True for "five million people"."""
+    return any(child.dep_ == "nummod" for child in noun.children)

@@ -17,52 +17,21 @@ from prism.mind.perceive import lexicon
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
-ASKING = re.compile(
-    r"^\W*(?:what|who|whom|whose|where|which|how|why|is|are|was|were|am|do|does|did|can|could|would"
-    r"|will|shall|should|has|have|had|isn't|aren't|don't|doesn't|didn't|what's|who's|where's|how's"
-    r"|when(?:'s| is| are| was| were| did| does| do| will)|tell me|remind me (?:what|who|where|when|"
-    r"which|how|of)|show me|give me|list|name (?:the|a|all)|any idea|do you|i wonder|i'm wondering|"
-    r"i was wondering|i'd like to know|i want to know|i need to know|do we|and (?:what|who|where)|"
-    r"in (?:what|which)|on (?:what|which)|at (?:what|which)|of (?:what|which)|from (?:what|which)|"
-    r"for (?:what|which|whom)|to (?:what|which|whom)|by (?:what|which|whom)|with (?:what|which|whom)|"
-    r"under (?:what|which))\b",
-    re.IGNORECASE,
-)
-JOKING = re.compile(
-    r"\b(?:yeah,? right|sure,? and|dream on|just kidding|kidding|jk|joking|joke|lol|rofl|lmao|ha(?:ha)+|he(?:he)+|knock knock|"
-    r"walks? into a bar|pun intended|sarcasm|so to speak)\b|(?:^|\s)(?:/s|;-?\)|:-?[PpD])(?=\W|$)"
-    r"|[\U0001F600-\U0001F606\U0001F609\U0001F61C\U0001F61D\U0001F61B\U0001F602\U0001F923]",
-    re.IGNORECASE,
-)
-UNREAL = re.compile(
-    r"\b(?:once upon a time|let's say|let's pretend|let's imagine|let's assume|say that|imagine|pretend|"
-    r"suppose|supposing|what if|if only|as if|as though|in theory|in my dreams?|i dream(?:ed|t)|"
-    r"hypothetically|for example|for instance|for the sake of argument|in a parallel|"
-    r"in an alternate|make[- ]believe|according to|rumou?rs? (?:has|have|is|says|say|are)|rumou?r|"
-    r"word is|word has it|gossip|legend has it|they say|people say|some say|some people|i heard|"
-    r"i've heard|i hear|i read|not sure|no idea|i'm unsure|i doubt|who knows|your guess|"
-    r"used to|no longer|any ?more|at the time|back then|back when|in those days|until (?:recently|"
-    r"last)|as a (?:kid|child|boy|girl|teenager|student)|long ago|years ago (?:i|we|he|she|they|my)|"
-    r"the other day|if memory serves|if i recall|if i remember|or something|or so|i forget|"
-    r"roleplay|role-play|act as|quote|unquote|fake news|some day|one day|"
-    r"^say (?:my|your|our|the|his|her|i|we|you|he|she|it)|when (?:i|we|he|she|they) (?:was|were|"
-    r"lived|had|worked)|supposed to|meant to|scheduled|next (?:week|month|year|spring|summer|autumn|fall|winter|monday|"
-    r"tuesday|wednesday|thursday|friday|saturday|sunday|time)|tomorrow|soon)\b",
-    re.IGNORECASE,
-)
+ASKING = lexicon.pattern("asking")
+JOKING = lexicon.pattern("joking")
+UNREAL = lexicon.pattern("unreal")
 QUOTED = re.compile(r'"[^"]*\b(?:is|are|was|am|has|have|lives?|works?|will|\'s|\'m|\'re)\b[^"]*"')
-PROGRESSIVE = frozenset("live work study stay teach learn write train rent use date run manage "
-                        "major specialize specialise lead sit lie stand play head volunteer".split())
-CREATORS = frozenset("founder inventor discoverer author composer painter designer architect creator "
-                     "builder winner writer director maker cofounder".split())
-SURE = frozenset({"true", "clear", "certain", "official", "fact", "case", "worth", "important"})
-CLAUSES = frozenset({"ROOT", "conj", "ccomp", "relcl", "advcl", "acl", "parataxis", "xcomp", "pcomp",
-                     "csubj"})
+PROGRESSIVE = lexicon.words("progressive")
+CREATORS = lexicon.words("creators")
+SURE = lexicon.words("sure")
+CLAUSES = frozenset(
+    {"ROOT", "conj", "ccomp", "relcl", "advcl", "acl", "parataxis", "xcomp", "pcomp", "csubj"}
+)
 
 
 def asks(text: str) -> bool:
     """True for a question, or an order to answer one."""
-    return text.rstrip().rstrip('"\')').endswith("?") or ASKING.match(text) is not None
+    return text.rstrip().rstrip("\"')").endswith("?") or ASKING.match(text) is not None
 
 
 def unreal(doc: Doc) -> str | None:
@@ -97,10 +66,10 @@ def asserted(verb: Token) -> bool:
     token = verb
     while token.dep_ != "ROOT":
         token = _governor(token)
-        if token.dep_ in ("advcl", "ROOT", "conj", "ccomp", "relcl") and _negated(token):
-            # "I don't think that ...", "It's not true that ..."; beside it, a clause is its own.
-            if not _beside(verb, token) and token.lemma_ != "forget":
-                return False
+        # "I don't think that ...", "It's not true that ..."; beside it, a clause is its own.
+        above = token.dep_ in ("advcl", "ROOT", "conj", "ccomp", "relcl") and _negated(token)
+        if above and not _beside(verb, token) and token.lemma_ != "forget":
+            return False
     return _vouched(verb)
 
 
@@ -121,7 +90,8 @@ def _beside(verb: Token, above: Token) -> bool:
 
 def _negated(verb: Token) -> bool:
     return any(
-        child.dep_ == "neg" or child.lower_ in lexicon.NEGATIVE
+        child.dep_ == "neg"
+        or child.lower_ in lexicon.NEGATIVE
         or (child.dep_ in ("nsubj", "nsubjpass", "dobj", "attr") and _none(child))
         for child in verb.children
     )
@@ -129,7 +99,8 @@ def _negated(verb: Token) -> bool:
 
 def _none(noun: Token) -> bool:
     return noun.lower_ in lexicon.NEGATIVE or any(
-        child.dep_ in ("det", "neg") and child.lower_ in ("no", "neither") for child in noun.children
+        child.dep_ in ("det", "neg") and child.lower_ in ("no", "neither")
+        for child in noun.children
     )
 
 
@@ -164,8 +135,10 @@ def _negated_inside(verb: Token) -> bool:
     """True for "lives in no town"."""
     return any(
         _none(noun)
-        for child in verb.children if child.dep_ in ("prep", "agent")
-        for noun in child.children if noun.dep_ == "pobj"
+        for child in verb.children
+        if child.dep_ in ("prep", "agent")
+        for noun in child.children
+        if noun.dep_ == "pobj"
     )
 
 
@@ -193,27 +166,33 @@ def _vouched(verb: Token) -> bool:
         if dep == "advcl" and not _attached(token):
             return False
         token = above
+    if verb.lemma_ in lexicon.NAMING and any(c.lower_ == "me" for c in verb.children):
+        return True  # "call me Max"
     order = verb.dep_ in ("ROOT", "conj") and verb.tag_ == "VB" and not _has_subject(verb)
     return not order and not any(
-        child.dep_ in ("parataxis", "ccomp") and child.lemma_ in ("think", "guess", "believe",
-                                                                    "suppose", "hear", "reckon")
+        child.dep_ in ("parataxis", "ccomp")
+        and child.lemma_ in ("think", "guess", "believe", "suppose", "hear", "reckon")
         for child in verb.children
     )
 
 
 def _attached(clause: Token) -> bool:
     """True for an adverbial clause that states a fact of its own ("born in Lagos, she ...")."""
-    return clause.tag_ in ("VBN", "VBG") or any(
-        child.dep_ == "mark" and child.lower_ in ("because", "since", "as", "although", "though",
-                                                  "while", "whereas")
-        for child in clause.children
-    ) or any(child.dep_ == "advmod" and child.lower_ == "where" for child in clause.children)
+    return (
+        clause.tag_ in ("VBN", "VBG")
+        or any(
+            child.dep_ == "mark"
+            and child.lower_ in ("because", "since", "as", "although", "though", "while", "whereas")
+            for child in clause.children
+        )
+        or any(child.dep_ == "advmod" and child.lower_ == "where" for child in clause.children)
+    )
 
 
 def _has_subject(verb: Token) -> bool:
-    return any(child.dep_ in ("nsubj", "nsubjpass", "expl", "csubj") for child in verb.children) or (
-        verb.dep_ == "conj" and verb.head is not verb and _has_subject(verb.head)
-    )
+    return any(
+        child.dep_ in ("nsubj", "nsubjpass", "expl", "csubj") for child in verb.children
+    ) or (verb.dep_ == "conj" and verb.head is not verb and _has_subject(verb.head))
 
 
 def _vouches(verb: Token, dep: str) -> bool:
@@ -223,15 +202,29 @@ def _vouches(verb: Token, dep: str) -> bool:
     if verb.lemma_ not in lexicon.VOUCHING:
         return False
     negated = any(child.dep_ == "neg" for child in verb.children)
-    if verb.lemma_ == "forget" and not negated and not any(
-        child.lower_ in ("i", "to") for child in verb.children
+    if (
+        verb.lemma_ == "forget"
+        and not negated
+        and not any(child.lower_ in ("i", "to") for child in verb.children)
     ):
         return False
     subject = next((c for c in verb.children if c.dep_ in ("nsubj", "nsubjpass")), None)
     if verb.lemma_ == "be":
-        if any(c.tag_ == "WP" for child in verb.children if child.dep_ == "ccomp"
-               for c in child.children):
+        if any(
+            c.tag_ == "WP"
+            for child in verb.children
+            if child.dep_ == "ccomp"
+            for c in child.children
+        ):
             return True  # a cleft: "it was Ann who founded Acme"
         sides = [c for c in verb.children if c.dep_ in ("acomp", "attr")]
-        return all(side.lemma_ in SURE for side in sides)
+        held = subject is None or subject.lower_ in (
+            "it",
+            "thing",
+            "fact",
+            "point",
+            "truth",
+            "news",
+        )
+        return held and all(side.lemma_ in SURE for side in sides)
     return subject is None or subject.lower_ in ("i", "you", "we", "it", "let", "me")

@@ -11,6 +11,8 @@ import functools
 import re
 from typing import TYPE_CHECKING, Any
 
+from prism.mind.perceive import lexicon
+
 if TYPE_CHECKING:
     from spacy.tokens import Doc
 
@@ -19,39 +21,31 @@ INSTALL = (
     "-r requirements/mind-models.txt"
 )
 # Words before a statement that say nothing about the world; the parser attaches them anywhere.
-OPENERS = re.compile(
-    r"^\W*(?:(?:oh+|ah+|hey+|hi|hello|well|so|ok(?:ay)?|um+|uh+|hmm+|right|anyway|also|and|but|btw|fyi"
-    r"|listen|look|by the way|just so you know|for your information|for the record|as you know"
-    r"|in case you(?: a|')re wondering|in case you wondered|just fyi|fun fact|random fact|guess what"
-    r"|you know(?: what)?|to be clear|quick update|update|small update|correction|small correction"
-    r"|reminder|note|note to self|one more thing|another thing|let me tell you|i mean|yeah|yes|yep"
-    r"|please|actually|thanks|thank you|basically|honestly|since you ask(?:ed)?|now|for your records"
-    r"|(?:please |don't |do not |never |and |just |so )*(?:forget|remember|note|keep in mind|be aware|"
-    r"make a note|take note|jot down|write down|bear in mind|be advised)(?: that|(?= *[,:]))"
-    r"|i (?:should|forgot to|wanted to|want to|just wanted to|need to|have to|must|can) (?:mention|say|"
-    r"add|tell you|point out|let you know|confirm)(?: to you)?(?: that)?|you should know(?: that)?"
-    r"|did i mention(?: that)?|it turns out(?: that)?|turns out(?: that)?|i just (?:learned|found out)"
-    r"(?: that)?|have i told you that|i can (?:tell you|confirm)(?: that)?|i'd like you to know(?: that)?"
-    r")\b[\s,:;.!–—-]*)+",
-    re.IGNORECASE,
-)
+OPENERS = lexicon.pattern("openers")
 TITLES = re.compile(r"\b(dr|mr|mrs|ms|prof)\.? ([a-z])", re.IGNORECASE)
 INLAW = re.compile(r"-in-law\b")
 LABEL = re.compile(r"^((?:my|our|the|[A-Z][\w.-]*'s)\s[\w' -]{2,40}?):\s+(?=\S)", re.IGNORECASE)
+LISTED = re.compile(r"^([A-Z][a-z]+(?: [a-z]+){0,2}):\s+(?=\S)")
+SHORT_IS = re.compile(r"\b(name|number|birthday|age|address|job|hobby|email|password)'s (?=\w)")
+IS = re.compile(r"(?<=[a-z])'s (?=(?:an?|the|my|our|from|called|named|married|allergic|been)\b)")
 # "and" between two whole clauses, the second about something of the first's.
 JOINED = re.compile(
     r",?\s+(?:and|but)\s+(?=(?:he|she|they|we|i|it)(?:'s|'m|'re|\s)|(?:his|her|its|their|my|our)\s"
-    r"(?:[\w-]+\s){1,3}?(?:is|are|has|lives|works|was)\b)",
+    r"(?:[\w-]+\s){1,3}?(?:is|are|has|was|[a-z]+s)\b)",
     re.IGNORECASE,
 )
 # A comma between two whole clauses: the second opens with a pronoun in the nominative.
-SPLICE = re.compile(r",\s+(?:and\s+|but\s+)?(?=(?:he|she|they|we|i|i'm|he's|she's|it|it's)\s)", re.I)
-SUBORDINATE = re.compile(
-    r"^\W*(?:if|when|whenever|because|although|though|since|while|unless|before|after|once|as|"
-    r"suppose|supposing|imagine|wherever|until|whether|provided|assuming|according|in)\b",
+SPLICE = re.compile(
+    r",\s+(?:and\s+|but\s+)?(?=(?:he|she|they|we|i|i'm|he's|she's|it|it's)\s|"
+    r"(?:his|her|its|their|my|our)\s[\w-]+(?:'s|\sis)\s)",
     re.IGNORECASE,
 )
-SPELLINGS = ((re.compile(r"\bi\b(?!\.)"), "I"), (re.compile(r"[’`]"), "'"), (re.compile(r"[“”]"), '"'))
+SUBORDINATE = lexicon.pattern("subordinate")
+SPELLINGS = (
+    (re.compile(r"\bi\b(?!\.)"), "I"),
+    (re.compile(r"[’`]"), "'"),
+    (re.compile(r"[“”]"), '"'),
+)
 CLOSED = re.compile(r"[.!?…\"')\]]\s*$")
 
 
@@ -98,7 +92,9 @@ def spelt(text: str, names: tuple[str, ...] = ()) -> str:
     for pattern, plain in SPELLINGS:
         text = pattern.sub(plain, text)
     text = TITLES.sub(lambda found: f"{found[1].capitalize()}. {found[2].upper()}", text)
-    text = LABEL.sub(r"\1 is ", INLAW.sub("inlaw", text))
+    text = SHORT_IS.sub(r"\1 is ", text)
+    text = LABEL.sub(r"\1 is ", IS.sub(" is ", INLAW.sub("inlaw", text)))
+    text = LISTED.sub(lambda found: f"My {found[1].lower()} is ", text)
     if text.lower() == text or text.replace("I", "i").lower() == text.replace("I", "i"):
         for name in names:
             if name.lower() != name:
@@ -121,7 +117,9 @@ def unspliced(sentence: str) -> list[str]:
     borders = [*SPLICE.finditer(sentence), *JOINED.finditer(sentence)]
     for found in sorted(borders, key=lambda border: border.start()):
         left = sentence[last : found.start()]
-        if found.start() >= last and len(left.split()) > 2 and _has_verb(left):
+        right = sentence[found.end() :]
+        whole = len(left.split()) > 2 and _has_verb(left) and _has_verb(right)
+        if found.start() >= last and whole:
             parts.append(left)
             last = found.end()
     return [*parts, sentence[last:]]

@@ -1,10 +1,10 @@
 """Noun phrases of a parse as the things that facts are about.
 
-    I, my                      me
-    my sister's cat            me/sister/cat       a relation of a thing, walked from its owner
-    the capital of Freedonia   Freedonia/capital
-    my brother Tom             Tom                 and the fact (me, brother, Tom)
-    he, its, they              by working memory   None where it knows nobody who fits
+I, my                      me
+my sister's cat            me/sister/cat       a relation of a thing, walked from its owner
+the capital of Freedonia   Freedonia/capital
+my brother Tom             Tom                 and the fact (me, brother, Tom)
+he, its, they              by working memory   None where it knows nobody who fits
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from prism.mind.perceive import lexicon
+from prism.mind.perceive.span import text
 
 if TYPE_CHECKING:
     from spacy.tokens import Token
 
-INSIDE = frozenset({"compound", "amod", "nummod", "nmod", "poss", "case", "quantmod", "advmod",
-                    "hyph", "punct", "npadvmod", "meta", "dep"})
-LINKS = frozenset({"of"})
+PARTS = lexicon.words("parts")
+PRAISE = lexicon.words("praise")
 # who is meant by a pronoun, given the things that its sentence has named before it
 Resolver = Callable[[str, tuple[str, ...]], str | None]
 
@@ -70,12 +70,19 @@ class Phrases:
             return self.alias[noun.i]
         if word in lexicon.SPEAKER:
             return "me"
-        if word in lexicon.PERSONAL | lexicon.NEUTER | lexicon.PLURAL and noun.pos_ in ("PRON", "DET"):
+        if word in lexicon.PERSONAL | lexicon.NEUTER | lexicon.PLURAL and noun.pos_ in (
+            "PRON",
+            "DET",
+        ):
             return self.resolve(word, tuple(self.before))
         if noun.tag_ in ("WP", "WDT", "WP$"):
             antecedent = antecedent_of(noun)
             return None if antecedent is None else self.thing(antecedent)
-        if word in lexicon.NOBODY or noun.pos_ in ("PRON", "DET", "ADV") or not any(map(str.isalnum, word)):
+        if (
+            word in lexicon.NOBODY
+            or noun.pos_ in ("PRON", "DET", "ADV")
+            or not any(map(str.isalnum, word))
+        ):
             return None
         relation, name = self.relation(noun), self.name(noun)
         if relation is None:
@@ -145,6 +152,13 @@ class Phrases:
         pobj = next((child for child in prep.children if child.dep_ == "pobj"), None)
         if pobj is None or noun.lower_ in lexicon.NOBODY:
             return None
+        if prep.lower_ != "of" and noun.lemma_ in lexicon.DESCRIBED:
+            return None  # "the man behind Acme"
+        if any(
+            c.dep_ == "amod" and (c.lower_ in PRAISE or any(g.lower_ in PRAISE for g in c.children))
+            for c in noun.children
+        ):
+            return None  # an opinion
         word = pobj.lower_
         if word in ("mine", "ours"):
             return "me", self.role(noun, [prep]).lower(), not _definite(noun)
@@ -158,7 +172,9 @@ class Phrases:
         if noun.pos_ == "PROPN" and not noun.text.isupper():  # "the University of Leeds" is a name
             return None
         owner = self.thing(pobj)
-        return None if owner is None else (owner, self.role(noun, [prep]).lower(), _indefinite(noun))
+        return (
+            None if owner is None else (owner, self.role(noun, [prep]).lower(), _indefinite(noun))
+        )
 
     def role(self, noun: Token, without: list[Token]) -> str:
         """The words of a relation: the noun and what classifies it, not what praises it."""
@@ -169,6 +185,14 @@ class Phrases:
 
     def object(self, noun: Token) -> str | None:
         """A noun phrase as the object of a fact."""
+        if noun.i in self.alias:
+            return self.alias[noun.i]
+        if noun.ent_type_ in ("DATE", "TIME"):
+            return text(noun)
+        if noun.lower_ in PARTS:  # "a bit of German"
+            whole = [c for p in noun.children if p.lower_ == "of" for c in p.children]
+            if whole:
+                return self.object(whole[0])
         if noun.pos_ in ("NOUN", "PROPN") and _owner(noun) is None and self.name(noun) is None:
             if noun.lower_ in lexicon.NOBODY:
                 return None
@@ -178,15 +202,29 @@ class Phrases:
 
 def _titles(noun: Token) -> list[Token]:
     """Common nouns before a name that is their bearer's: "hamster" in "our hamster Nibbles"."""
-    return [
-        c for c in noun.children
-        if c.dep_ in ("compound", "nmod", "amod") and c.text.islower() and c.i < noun.i
-        and c.pos_ in ("NOUN", "ADJ", "PROPN")
-    ] if noun.pos_ == "PROPN" and noun.text[:1].isupper() else []
+    return (
+        [
+            c
+            for c in noun.children
+            if c.dep_ in ("compound", "nmod", "amod")
+            and c.text.islower()
+            and c.i < noun.i
+            and c.pos_ in ("NOUN", "ADJ", "PROPN")
+        ]
+        if noun.pos_ == "PROPN" and noun.text[:1].isupper()
+        else []
+    )
 
 
 def _owner(noun: Token) -> Token | None:
-    return next((child for child in noun.children if child.dep_ == "poss"), None)
+    for child in noun.children:
+        if child.dep_ == "poss":
+            return child
+        if noun.pos_ == "PROPN" and child.dep_ == "compound":  # "my partner Jo"
+            for inner in child.children:
+                if inner.dep_ == "poss":
+                    return inner
+    return None
 
 
 def antecedent_of(pronoun: Token) -> Token | None:
@@ -209,56 +247,6 @@ def _definite(noun: Token, explicit: bool = False) -> bool:
 
 
 def _indefinite(noun: Token) -> bool:
-    return any(child.dep_ == "det" and child.lower_ in ("a", "an", "another") for child in noun.children)
-
-
-def text(
-    noun: Token, without: list[Token | None] | None = None, places: bool = False
-) -> str:
-    """The words of a phrase, as they were typed: without article, clauses, asides and others.
-
-    Args:
-        without: tokens that are left out with all that hangs on them.
-        places: keep "on Bell Road" of "the pharmacy on Bell Road", which tells it from others.
-    """
-    left_out = {token.i for token in without or [] if token is not None}
-    kept: set[int] = set()
-    _collect(noun, left_out, kept, top=True, places=places)
-    numbers = sorted(kept)
-    while numbers and noun.doc[numbers[-1]].pos_ == "PUNCT" and noun.doc[numbers[-1]].text not in ")":
-        numbers.pop()
-    while numbers and noun.doc[numbers[0]].pos_ == "PUNCT":
-        numbers.pop(0)
-    words = "".join(
-        noun.doc[i].text + (noun.doc[i].whitespace_ if j in kept or j == i + 1 else " ")
-        for i, j in zip(numbers, [*numbers[1:], -1], strict=True)
+    return any(
+        child.dep_ == "det" and child.lower_ in ("a", "an", "another") for child in noun.children
     )
-    return words.strip(" \"'").replace("inlaw", "-in-law")
-
-
-def _collect(
-    token: Token, left_out: set[int], kept: set[int], top: bool = False, places: bool = False
-) -> None:
-    kept.add(token.i)
-    named = token.pos_ == "PROPN"
-    for child in token.children:
-        if child.i in left_out or child.lower_ in lexicon.NEGATIVE:
-            continue
-        if top and child.dep_ == "case":
-            continue
-        if child.dep_ == "det" and (top or child.lower_ in ("a", "an")):
-            continue
-        if child.dep_ == "punct" and child.text not in "-–/'.&":
-            continue
-        if child.dep_ == "advmod" and token.pos_ in ("NOUN", "PROPN", "PRON"):
-            continue
-        if child.dep_ == "prep":
-            pobj = next((c for c in child.children if c.dep_ == "pobj"), None)
-            keep = child.lower_ == "of" or (places and not named)
-            if pobj is None or not keep or pobj.lemma_ in lexicon.SPANS:
-                continue
-            _collect(child, left_out, kept)
-        elif child.dep_ in INSIDE or child.dep_ in ("pobj", "det") or (
-            child.dep_ in ("cc", "conj") and named and not top
-        ):
-            _collect(child, left_out, kept)

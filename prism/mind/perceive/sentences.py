@@ -1,8 +1,8 @@
-"""Perception of a turn: its sentences as assertions, questions and the rest, with the facts in them.
+"""Perception of a turn: its sentences as assertions, questions and the rest, with their facts.
 
-    turn -> sentences -> question      asked, stores nothing
-                      -> assertion     one fact or several that the speaker vouches for
-                      -> other         greetings, orders, opinions, what is not vouched for; with why
+turn -> sentences -> question      asked, stores nothing
+                  -> assertion     one fact or several that the speaker vouches for
+                  -> other         greetings, orders, opinions, what is not vouched for; and why
 """
 
 from __future__ import annotations
@@ -11,28 +11,21 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from prism.mind.perceive import guards, parser, plain
+from prism.mind.perceive import guards, instructions, lexicon, parser, plain
 from prism.mind.perceive.phrases import Resolver, Triple
 
 LINE = re.compile(r"\n+")
 ENDS = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=[\"'(\[]?[A-Za-z0-9])|;\s+")
 # A full stop after these ends no sentence.
-SHORT = re.compile(r"\b(?:dr|mr|mrs|ms|prof|st|jr|sr|vs|etc|e\.g|i\.e|no|inc|ltd|co|gen|rev|[a-z])\.$",
-                   re.IGNORECASE)
-
-
-YES = re.compile(
-    r"^\W*(?:yes|yep|yeah|yup|right|correct|exactly|sure|indeed|that's (?:right|correct|true)|"
-    r"i'm sure|confirmed|true)\b",
+SHORT = re.compile(
+    r"\b(?:dr|mr|mrs|ms|prof|st|jr|sr|vs|etc|e\.g|i\.e|no|inc|ltd|co|gen|rev|[a-z])\.$",
     re.IGNORECASE,
 )
+
+
+YES = lexicon.pattern("yes")
 # Words by which a speaker withholds part of their word; the statement without them is what waits.
-DOUBT = re.compile(
-    r"\b(?:(?:i|we) (?:think|believe|guess|suppose|reckon|assume|suspect)(?: that)?|if i remember "
-    r"(?:right|rightly|correctly)|if i recall(?: correctly)?|i'm not sure,? but|not sure,? but|maybe|"
-    r"perhaps|probably|possibly|presumably|apparently)\b,?",
-    re.IGNORECASE,
-)
+DOUBT = lexicon.pattern("doubt")
 
 
 @dataclass(frozen=True)
@@ -81,11 +74,8 @@ def perceive(
         names: known names, by which a turn in lower case is read.
         heard: called with every fact at once, so that the next sentence's pronouns may mean it.
     """
-    found = []
-    for text in split(turn):
-        sentence = _sentence(text, resolve, names, heard)
-        found.append(sentence)
-    return found
+    before: list[str] = []
+    return [_sentence(text, resolve, names, heard, before) for text in split(turn)]
 
 
 def _sentence(
@@ -93,7 +83,12 @@ def _sentence(
     resolve: Resolver,
     names: tuple[str, ...],
     heard: Callable[[Triple], None],
+    before: list[str],
 ) -> Sentence:
+    if (joke := guards.JOKING.search(text)) is not None:
+        return Sentence(text, "other", why=f"joke: {joke[0].strip()}")
+    if instructions.pasted(text):
+        return Sentence(text, "other", why="quoted or pasted text is data")
     bare = parser.without_opener(text)
     if guards.asks(bare):
         return Sentence(text, "question")
@@ -102,7 +97,7 @@ def _sentence(
     for clause in parser.unspliced(bare):
         spelt = parser.spelt(clause, names)
         if parser.available():
-            new, why = _parsed(spelt, resolve, heard)
+            new, why = _parsed(spelt, resolve, heard, before)
         else:
             new, why = plain.facts(spelt)
         if why is not None:
@@ -114,13 +109,13 @@ def _sentence(
 
 
 def _parsed(
-    spelt: str, resolve: Resolver, heard: Callable[[Triple], None]
+    spelt: str, resolve: Resolver, heard: Callable[[Triple], None], before: list[str]
 ) -> tuple[list[Triple], str | None]:
     from prism.mind.perceive import clauses  # spaCy's types only where it is there
 
     doc = parser.parse(spelt)
     why = guards.unreal(doc)
-    return ([], why) if why is not None else (clauses.facts(doc, resolve, heard), None)
+    return ([], why) if why is not None else (clauses.facts(doc, resolve, heard, before), None)
 
 
 def confirms(turn: str) -> bool:
@@ -133,4 +128,6 @@ def doubted(sentence: Sentence, resolve: Resolver) -> list[Triple]:
     if sentence.kind != "other" or not DOUBT.search(sentence.text):
         return []
     certain = re.sub(r"\s+", " ", DOUBT.sub(" ", sentence.text)).strip(" ,")
-    return list(_sentence(certain, resolve, (), lambda fact: None).facts) if certain else []
+    if not certain:
+        return []
+    return list(_sentence(certain, resolve, (), lambda fact: None, []).facts)
