@@ -1,5 +1,5 @@
-"""``python -m prism.kb``: add, ask, correct, erase, import and export facts of a knowledge base; save
-what a model has read of a document, and generate from it.
+"""``python -m prism.kb``: add, ask, correct, erase, import and export facts of a knowledge base;
+save what a model has read of a document, and generate from it.
 
 Exit codes: 0 done, 2 bad input, 3 an audit that found a tape other than its ledger, 4 no such fact,
 5 another program holds the file, 130 stopped, 141 the output cannot be written.

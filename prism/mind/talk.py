@@ -31,7 +31,7 @@ say it        a statement is noted and shown; a question is answered
 /pending, /accept N, /reject N       what waits, as somebody trusted more says otherwise
 /import FILE [SUBJECT-COLUMN RELATION-COLUMN ...]   a table, or notes in .md or .txt
 /export FILE  all facts that hold, as JSON lines
-/quit         end; Ctrl-D too"""
+/help, /quit  this list; the end (Ctrl-D too)"""
 SIGNS = {"added": "+", "superseded": "~", "known": "=", "pending": "?"}
 SHOWN = 50  # facts in one answer to /facts
 
@@ -194,7 +194,7 @@ class Talk:
         yield from (added_line(added) for added in noted.added)
         if noted.data:
             lines = ", ".join(str(line) for line, _ in noted.data[:10])
-            yield f"- lines {lines} speak to their reader or quote: data, nothing was read from them"
+            yield f"- lines {lines} speak to their reader or quote: data; nothing is read from them"
         if not (noted.added or noted.data):
             yield f"- {quoted(str(path))}: no statement was recognised"
 

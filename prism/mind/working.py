@@ -26,6 +26,7 @@ from prism.mind.records import identity
 THINGS, STATEMENTS = 32, 16  # budget
 DECAY = 0.7
 SUBJECT, OBJECT = 2.0, 1.0
+MATCH = 4.0  # factor of a thing that is known to be of the pronoun's sort
 MALE = lexicon.words("male")
 FEMALE = lexicon.words("female")
 PEOPLE = lexicon.words("people")
@@ -110,7 +111,9 @@ class WorkingMemory:
         fitting = [t for key, t in self.things.items() if self._fits(key, t.name, wanted)]
         if not fitting:
             return None
-        found = max(fitting, key=lambda thing: (thing.importance, thing.turn))
+        found = max(
+            fitting, key=lambda t: (t.importance * (MATCH if t.sort == wanted else 1.0), t.turn)
+        )
         if wanted in ("he", "she"):
             found.sort = wanted
         return found.name

@@ -80,7 +80,7 @@ def test_tables_and_notes_are_imported_and_all_is_exported(talk, tmp_path):
     assert "1 added" in said(talk, f"/import {table}")[0]
     assert said(talk, f"/import {notes}") == [
         f"+ Freedonia · capital = Fredville  ({notes}:1; /undo 2)",
-        "- lines 3 speak to their reader or quote: data, nothing was read from them",
+        "- lines 3 speak to their reader or quote: data; nothing is read from them",
     ]
     assert said(talk, f"/export {out}") == [f"{out}: 2 facts"]
     assert [json.loads(line)["object"] for line in out.read_text().splitlines()] == [

@@ -29,8 +29,8 @@ def instructs(text: str) -> str | None:
 
 
 def pasted(line: str) -> bool:
-    """True for a line of a user's turn that is quoted or pasted: "> ...", a label of a role, markup.
-    It is data as in a document, and states nothing."""
+    """True for a line of a user's turn that is quoted or pasted, "> ...", a label of a role or
+    markup: it is data as in a document, and states nothing."""
     return (
         PASTED.match(line) is not None
         or ROLE.match(line) is not None

@@ -109,6 +109,8 @@ class Phrases:
             if common and _owner(noun) is not None:
                 return text(noun, without=[*common, _owner(noun)])
             return None
+        if (before := _named_before(noun)) is not None:
+            return text(before)
         for child in noun.children:
             if child.dep_ == "appos" and child.pos_ == "PROPN" and child.i > noun.i:
                 return text(child)
@@ -138,7 +140,8 @@ class Phrases:
             return None if owner is None or not words else (owner, words.lower(), False)
         if noun.pos_ == "PROPN" and not _of(noun):
             return None
-        for prep in noun.children:
+        shared = [c for other in noun.conjuncts for c in other.children if c.dep_ == "prep"]
+        for prep in [*noun.children, *shared]:  # "the founder and CEO of Acme"
             if prep.dep_ == "prep" and (found := self._belonging(noun, prep, wide)):
                 return found
             if wide and prep.dep_ in ("acl", "relcl") and _definite(noun):
@@ -235,6 +238,19 @@ def antecedent_of(pronoun: Token) -> Token | None:
         if clause.dep_ == "ccomp" and clause.head.lemma_ == "be":
             return next((c for c in clause.head.children if c.dep_ == "attr"), None)
     return None
+
+
+def _named_before(noun: Token) -> Token | None:
+    """The name in "Tom, my dentist, ...", where the parser takes the role for the head."""
+    doc, first = noun.doc, noun.left_edge.i
+    owner = next((c for c in noun.children if c.dep_ == "poss"), None)
+    if owner is None or first > owner.i:
+        return None
+    at = owner.left_edge.i
+    closed = noun.i + 1 < len(doc) and doc[noun.i + 1].text == ","
+    if at < 2 or not closed or doc[at - 1].text != "," or doc[at - 2].pos_ != "PROPN":
+        return None
+    return doc[at - 2] if doc[at - 2].dep_ not in ("pobj", "dobj") else None
 
 
 def _of(noun: Token) -> bool:

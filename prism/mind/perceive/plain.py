@@ -16,8 +16,8 @@ from prism.mind.perceive.phrases import Triple
 WORDS = r"[\w'&.+-]+(?: [\w'&.+-]+){0,4}?"
 FORMS = (
     re.compile(rf"^the (?P<r>{WORDS}) of (?P<s>{WORDS}) is (?:the )?(?P<o>[^,;]+)$", re.I),
-    re.compile(rf"^my (?P<r>{WORDS}) is (?:called |named )?(?P<o>[^,;]+)$", re.I),
     re.compile(rf"^(?P<s>{WORDS})'s (?P<r>{WORDS}) is (?:called |named )?(?P<o>[^,;]+)$", re.I),
+    re.compile(rf"^my (?P<r>{WORDS}) is (?:called |named )?(?P<o>[^,;]+)$", re.I),
     re.compile(rf"^(?P<o>{WORDS}) is the (?P<r>{WORDS}) of (?P<s>{WORDS})$", re.I),
 )
 OPEN = lexicon.NEGATIVE | lexicon.MODALS | lexicon.HEDGES | lexicon.DOUBT | lexicon.PAST

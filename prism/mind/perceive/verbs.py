@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 PLACED = frozenset({"at", "for"})
 LEARNING = frozenset({"study", "teach", "learn", "read"})
 UNTAKEN = lexicon.words("untaken")
+UNSTATED = lexicon.words("unstated")
+APPOINTING = frozenset({"elect", "appoint", "name", "make", "choose", "have", "hire", "pick"})
 
 
 class Verbs:
@@ -34,7 +36,7 @@ class Verbs:
     def read(self, verb: Token, holder: Token) -> Iterator[Triple]:
         """A verb with its objects and prepositions."""
         owner = self.phrases.holder(holder)
-        if owner is None:
+        if owner is None or verb.lemma_ in UNSTATED:
             return
         particle = next((f" {c.lower_}" for c in verb.children if c.dep_ == "prt"), "")
         passive = any(c.dep_ in ("auxpass", "nsubjpass") for c in verb.children) or (
@@ -60,6 +62,7 @@ class Verbs:
         if objects and (moved := self._moved(verb, objects[0], preps)) is not None:
             yield from moved
             return
+        yield from self._appointed(verb, owner, objects, preps)
         for first in objects:
             several = conjuncts(first)
             for noun in several:
@@ -77,6 +80,18 @@ class Verbs:
         yield from self._activities(verb, owner)
         for prep, noun in preps:
             yield from self._prepositional(verb, owner, prep, noun, bool(objects), passive)
+
+    def _appointed(
+        self, verb: Token, owner: str, objects: list[Token], preps: list[tuple[Token, Token]]
+    ) -> Iterator[Triple]:
+        """ "Ann was elected mayor of Porto", "Porto elected Ann as its mayor"."""
+        held = [c for c in verb.children if c.dep_ == "oprd"]
+        named = owner if not objects else self.phrases.object(objects[0])
+        served = [o for p, o in preps if p.lower_ == "as" and objects]
+        for role in [*held, *served] if verb.lemma_ in APPOINTING else []:
+            relation = self.phrases.relation(role)
+            if relation is not None and named is not None:
+                yield Triple(relation[0], relation[1], named)
 
     def _gap(
         self, verb: Token, preps: list[tuple[Token, Token]]
@@ -138,6 +153,8 @@ class Verbs:
         word = "in" if prep.lower_ == "where" else prep.lower_
         if word == "in" and verb.lemma_ == "work" and prep.lower_ == "where":
             word = "at"
+        if word == "as" and transitive:
+            return
         if word == "as":
             yield from self._served(verb, owner, noun)
             return

@@ -61,7 +61,7 @@ def test_a_question_needs_no_question_mark(question):
         ("I'm allergic to nuts and eggs.", {("me", "allergic to", o) for o in ("nuts", "eggs")}),
         ("In Utopia people speak Dutch.", {("Utopia", "language", "Dutch")}),
         ("My wife's name is Ann.", {("me", "wife", "Ann")}),
-        ("The firm Ann works for is Acme.", {("Ann", "works for", "Acme")}),
+        ("The company Anna works for is Acme.", {("Anna", "works for", "Acme")}),
         (
             "Tom, my dentist, was born in Cork.",
             {("me", "dentist", "Tom"), ("Tom", "birthplace", "Cork")},
