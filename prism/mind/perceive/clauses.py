@@ -228,4 +228,5 @@ class Clauses:
             elif colour is not None and noun.lemma_ in ("eye", "hair", "fur"):
                 yield Triple(owner, f"{noun.lemma_} color", colour.text)
             elif (value := self.phrases.object(noun)) and noun.pos_ != "PRON":
-                yield Triple(owner, "has", value, True)
+                kept = "owns" if verb.lemma_ in ("own", "possess") else "has"
+                yield Triple(owner, kept, value, True)

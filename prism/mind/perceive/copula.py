@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from prism.mind.perceive import lexicon
-from prism.mind.perceive.grammar import conjuncts, is_time, phrase_of, prepositions
+from prism.mind.perceive.grammar import conjuncts, is_time, phrase_of, prepositions, proper
 from prism.mind.perceive.phrases import Phrases, Triple
 
 if TYPE_CHECKING:
@@ -61,27 +61,34 @@ class Copula:
     def same(self, one: Token, other: Token) -> Iterator[Triple]:
         """The facts in "one is other", or "one, other,"."""
         left, right = self.phrases.relation(one, wide=True), self.phrases.relation(other, wide=True)
-        named = one.pos_ in ("PROPN", "PRON") or self.phrases.name(one) is not None
+        named = proper(one) or one.pos_ == "PRON" or self.phrases.name(one) is not None
         if right is not None and (named or left is None):
             value = self.phrases.thing(one)
             if value is not None and not is_time(one):
                 yield Triple(right[0], right[1], value, right[2])
             return
-        if (
-            left is not None
-            and _indefinite(other)
-            and _person(left[1])
-            and (self.phrases.name(other) is None)
-        ):
+        a_kind = _indefinite(other) or (other.tag_ == "NNS" and other.pos_ == "NOUN")
+        if left is not None and a_kind and _person(left[1]) and not self.phrases.names(other):
             yield from self._kind(one, other)  # "my husband is an engineer"
             return
         if left is not None and not (named and one.pos_ == "PROPN"):
             value = self.phrases.object(other)
             if value is not None:
-                role = "age" if left[1] == "age" else left[1]
-                yield Triple(left[0], role, value, left[2] or one.tag_ == "NNS")
+                yield Triple(left[0], left[1], value, left[2] or one.tag_ == "NNS")
             return
+        yield from self._there(one, other)
         yield from self._kind(one, other)
+
+    def _there(self, one: Token, other: Token) -> Iterator[Triple]:
+        """ "In Utopia, the currency is the florin"."""
+        definite = any(c.dep_ == "det" and c.lower_ == "the" for c in one.children)
+        if one.pos_ != "NOUN" or not definite or one.dep_ != "nsubj":
+            return
+        for prep, noun in prepositions(one.head):
+            if prep.lower_ in ("in", "at") and noun.pos_ == "PROPN" and prep.i < one.i:
+                value, holder = self.phrases.object(other), self.phrases.holder(noun)
+                if value is not None and holder is not None:
+                    yield Triple(holder, self.phrases.role(one, []).lower(), value)
 
     def _kind(self, one: Token, other: Token) -> Iterator[Triple]:
         """ "Tom is a dentist", "The wifi password is hunter2"."""
@@ -101,7 +108,7 @@ class Copula:
         if (
             other.lower_ != "one"
             and other.pos_ == "NUM"
-            and (holder == "me" or one.pos_ in ("PROPN", "PRON"))
+            and (holder == "me" or proper(one) or one.pos_ == "PRON")
         ):
             yield Triple(holder, "age", other.text)
             return

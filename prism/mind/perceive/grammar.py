@@ -50,7 +50,7 @@ def prepositions(head: Token) -> list[tuple[Token, Token]]:
                 found.append(
                     (to, child)
                 )  # "allergic to shellfish", which the parser takes for a verb
-        if child.dep_ in ("prep", "agent"):
+        if child.dep_ in ("prep", "agent") or (child.dep_ == "oprd" and child.tag_ == "IN"):
             for noun in child.children:
                 if noun.dep_ in ("pobj", "pcomp"):
                     found.append((child, noun))
@@ -85,9 +85,20 @@ def phrase_of(token: Token) -> str:
     return text(token)
 
 
+def proper(noun: Token) -> bool:
+    """True for a name, also for one that the tagger takes for a common noun: capitalised, without
+    an article, and with a verb in the singular."""
+    if noun.pos_ == "PROPN":
+        return True
+    bare = not any(child.dep_ in ("det", "poss", "amod") for child in noun.children)
+    return bare and noun.text[:1].isupper() and noun.head.tag_ == "VBZ"
+
+
 def generic(noun: Token) -> bool:
     """True for a subject that is nobody in particular: "all dogs", "an apple", "chemists"."""
     if noun.pos_ != "NOUN" or noun.lower_ in lexicon.GENERIC:
+        return False
+    if proper(noun):
         return False
     dets = [child.lower_ for child in noun.children if child.dep_ in ("det", "poss", "predet")]
     if not dets:

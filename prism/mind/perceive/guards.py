@@ -112,8 +112,8 @@ def _indicative(verb: Token) -> bool:
     words = {child.lower_ for child in helpers}
     if words & lexicon.MODALS:
         return False
-    if "can" in words:
-        return False
+    if "can" in words:  # an ability; but "can be found in" says where it is
+        return any(child.dep_ == "auxpass" for child in helpers)
     if verb.tag_ == "VBG" and helpers:
         return verb.lemma_ in PROGRESSIVE
     if words & {"had"} or ("did" in words):
@@ -161,6 +161,8 @@ def _vouched(verb: Token) -> bool:
     token = verb
     while token.dep_ != "ROOT":
         above, dep = _governor(token), token.dep_
+        if dep == "ccomp" and any(c.lower_ in lexicon.MODALS for c in above.children):
+            return False  # "it could be that ..."
         if dep in ("ccomp", "csubj", "pcomp", "xcomp") and not _vouches(above, dep):
             return False
         if dep == "advcl" and not _attached(token):

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import functools
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from prism.mind.perceive import lexicon
@@ -46,7 +49,14 @@ SPELLINGS = (
     (re.compile(r"[’`]"), "'"),
     (re.compile(r"[“”]"), '"'),
 )
+CLOSERS = re.compile(
+    r"[\s,]+(?:thanks|thank you|thx|cheers|please|pls|btw|by the way|fyi|ok)\W*$", re.I
+)
 CLOSED = re.compile(r"[.!?…\"')\]]\s*$")
+
+
+_LOCK = threading.RLock()
+_OPEN: list[bool] = []  # holds one item while a zone is open
 
 
 class Missing(ImportError):
@@ -76,10 +86,28 @@ def available() -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=64)
 def parse(sentence: str) -> Doc:
-    """The parse of a sentence."""
+    """The parse of a sentence; to be used inside :func:`zone`."""
     return load()(sentence)
+
+
+@contextmanager
+def zone() -> Iterator[None]:
+    """A stretch of reading, after which no word of it is left in the parser: neither its parses nor
+    its table of strings. One thread reads at a time."""
+    with _LOCK:
+        if _OPEN or not available():
+            yield
+            return
+        _OPEN.append(True)
+        try:
+            with load().memory_zone():
+                yield
+                parse.cache_clear()
+        finally:
+            parse.cache_clear()
+            _OPEN.clear()
 
 
 def spelt(text: str, names: tuple[str, ...] = ()) -> str:
@@ -104,8 +132,8 @@ def spelt(text: str, names: tuple[str, ...] = ()) -> str:
 
 
 def without_opener(text: str) -> str:
-    """A sentence without the words before it that say nothing."""
-    rest = OPENERS.sub("", text)
+    """A sentence without the words before it, and after it, that say nothing."""
+    rest = CLOSERS.sub("", OPENERS.sub("", text))
     return rest if len(rest.split()) > 1 else text
 
 

@@ -111,6 +111,8 @@ class Phrases:
             return None
         if (before := _named_before(noun)) is not None:
             return text(before)
+        if (after := _named_after(noun)) is not None:
+            return after
         for child in noun.children:
             if child.dep_ == "appos" and child.pos_ == "PROPN" and child.i > noun.i:
                 return text(child)
@@ -172,6 +174,11 @@ class Phrases:
             return None
         if prep.lower_ != "of" and not (wide and _definite(noun, True) and known):
             return None
+        nested = [c for p in pobj.children if p.lower_ == "of" for c in p.children]
+        if bare and nested and nested[0].pos_ == "PROPN":  # "the seat of government of Utopia"
+            owner = self.thing(nested[0])
+            role = f"{self.role(noun, [prep])} of {pobj.text}".lower()
+            return None if owner is None else (owner, role, False)
         if noun.pos_ == "PROPN" and not noun.text.isupper():  # "the University of Leeds" is a name
             return None
         owner = self.thing(pobj)
@@ -251,6 +258,21 @@ def _named_before(noun: Token) -> Token | None:
     if at < 2 or not closed or doc[at - 1].text != "," or doc[at - 2].pos_ != "PROPN":
         return None
     return doc[at - 2] if doc[at - 2].dep_ not in ("pobj", "dobj") else None
+
+
+def _named_after(noun: Token) -> str | None:
+    """The name in "my aunt Rosa" and "the river Sill", where the parser hangs it on the verb."""
+    doc, first = noun.doc, noun.i + 1
+    if noun.pos_ != "NOUN" or first >= len(doc) or doc[first].pos_ != "PROPN":
+        return None
+    if doc[first].dep_ not in ("nsubj", "nsubjpass", "compound", "dep", "nmod", "punct"):
+        return None
+    if doc[first].head not in (noun, noun.head):
+        return None
+    last = first
+    while last < len(doc) and doc[last].pos_ == "PROPN":
+        last += 1
+    return doc[first:last].text
 
 
 def _of(noun: Token) -> bool:

@@ -75,7 +75,8 @@ def perceive(
         heard: called with every fact at once, so that the next sentence's pronouns may mean it.
     """
     before: list[str] = []
-    return [_sentence(text, resolve, names, heard, before) for text in split(turn)]
+    with parser.zone():
+        return [_sentence(text, resolve, names, heard, before) for text in split(turn)]
 
 
 def _sentence(
@@ -130,4 +131,5 @@ def doubted(sentence: Sentence, resolve: Resolver) -> list[Triple]:
     certain = re.sub(r"\s+", " ", DOUBT.sub(" ", sentence.text)).strip(" ,")
     if not certain:
         return []
-    return list(_sentence(certain, resolve, (), lambda fact: None, []).facts)
+    with parser.zone():
+        return list(_sentence(certain, resolve, (), lambda fact: None, []).facts)

@@ -62,7 +62,9 @@ class Verbs:
         if objects and (moved := self._moved(verb, objects[0], preps)) is not None:
             yield from moved
             return
-        yield from self._appointed(verb, owner, objects, preps)
+        if appointed := list(self._appointed(verb, owner, objects, preps)):
+            yield from appointed
+            return
         for first in objects:
             several = conjuncts(first)
             for noun in several:
@@ -113,9 +115,12 @@ class Verbs:
         self, verb: Token, noun: Token, preps: list[tuple[Token, Token]]
     ) -> list[Triple] | None:
         """ "I keep my keys in the drawer", "Acme changed its name to Apex"; None otherwise."""
-        if verb.lemma_ in lexicon.PUTTING and self.phrases.relation(noun):
+        places = [(p, o) for p, o in preps if not is_time(o)]
+        definite = any(
+            c.dep_ in ("det", "poss") and c.lower_ not in ("a", "an") for c in noun.children
+        )
+        if verb.lemma_ in lexicon.PUTTING and definite and places:
             thing = self.phrases.thing(noun)
-            places = [(p, o) for p, o in preps if not is_time(o)]
             return [Triple(thing, "located in", phrase_of(o)) for _, o in places[:1] if thing]
         relation = self.phrases.relation(noun)
         to = next((o for p, o in preps if p.lower_ in ("to", "with", "by")), None)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.mind.perceive import perceive
+from prism.mind.perceive import parser, perceive
 from prism.mind.perceive import sentences as reading
 from prism.mind.working import WorkingMemory
 from tests.mind.parsed import needs_parser
@@ -112,3 +112,9 @@ def test_a_hedged_statement_is_kept_as_what_it_would_state():
     assert sentence.kind == "other"
     doubted = reading.doubted(sentence, lambda word, before: None)
     assert [(f.subject, f.relation, f.object) for f in doubted] == [("Boris", "plays", "chess")]
+
+
+@needs_parser
+def test_no_word_of_a_turn_stays_in_the_parser():
+    perceive("My sister's cat is called Zyxomma.")
+    assert "Zyxomma" not in parser.load().vocab.strings and parser.parse.cache_info().currsize == 0
