@@ -110,7 +110,12 @@ class Clauses:
         if subject is None and verb.lemma_ in lexicon.NAMING:
             yield from self._naming(verb, verb)
             return
-        if subject is None or generic(subject) or any(c.dep_ == "expl" for c in verb.children):
+        unnamed = subject is not None and self.phrases.name(subject) is None
+        if (
+            subject is None
+            or (unnamed and generic(subject))
+            or any(c.dep_ == "expl" for c in verb.children)
+        ):
             return
         if verb.dep_ == "acl" and verb.head.pos_ != "PROPN":
             return  # "the currency used in Utopia" tells which one, and states nothing

@@ -67,7 +67,7 @@ class Copula:
             if value is not None and not is_time(one):
                 yield Triple(right[0], right[1], value, right[2])
             return
-        a_kind = _indefinite(other) or (other.tag_ == "NNS" and other.pos_ == "NOUN")
+        a_kind = _indefinite(other) or (other.tag_ == "NNS" and other.text.islower())
         if left is not None and a_kind and _person(left[1]) and not self.phrases.names(other):
             yield from self._kind(one, other)  # "my husband is an engineer"
             return

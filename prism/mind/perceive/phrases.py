@@ -113,7 +113,8 @@ class Phrases:
             return text(before)
         if (after := _named_after(noun)) is not None:
             return after
-        for child in noun.children:
+        of = [c for p in noun.children if p.lower_ == "of" for c in p.children if c.pos_ == "PROPN"]
+        for child in [*noun.children, *(c for o in of for c in o.children)]:
             if child.dep_ == "appos" and child.pos_ == "PROPN" and child.i > noun.i:
                 return text(child)
             if child.dep_ == "acl" and child.lemma_ in lexicon.NAMING:
@@ -182,6 +183,9 @@ class Phrases:
         if noun.pos_ == "PROPN" and not noun.text.isupper():  # "the University of Leeds" is a name
             return None
         owner = self.thing(pobj)
+        if owner is not None and "/" in owner and noun.lower_ == "name":
+            above, _, last = owner.rpartition("/")  # "the name of my goldfish"
+            return above, last, False
         return (
             None if owner is None else (owner, self.role(noun, [prep]).lower(), _indefinite(noun))
         )
@@ -219,7 +223,7 @@ def _titles(noun: Token) -> list[Token]:
             if c.dep_ in ("compound", "nmod", "amod")
             and c.text.islower()
             and c.i < noun.i
-            and c.pos_ in ("NOUN", "ADJ", "PROPN")
+            and c.pos_ in ("NOUN", "PROPN")
         ]
         if noun.pos_ == "PROPN" and noun.text[:1].isupper()
         else []
@@ -251,9 +255,10 @@ def _named_before(noun: Token) -> Token | None:
     """The name in "Tom, my dentist, ...", where the parser takes the role for the head."""
     doc, first = noun.doc, noun.left_edge.i
     owner = next((c for c in noun.children if c.dep_ == "poss"), None)
-    if owner is None or first > owner.i:
+    mine = any(c.lower_ in ("mine", "ours") for p in noun.children for c in p.children)
+    if owner is None and not mine:
         return None
-    at = owner.left_edge.i
+    at = first
     closed = noun.i + 1 < len(doc) and doc[noun.i + 1].text == ","
     if at < 2 or not closed or doc[at - 1].text != "," or doc[at - 2].pos_ != "PROPN":
         return None

@@ -20,7 +20,10 @@ PLACED = frozenset({"at", "for"})
 LEARNING = frozenset({"study", "teach", "learn", "read"})
 UNTAKEN = lexicon.words("untaken")
 UNSTATED = lexicon.words("unstated")
-APPOINTING = frozenset({"elect", "appoint", "name", "make", "choose", "have", "hire", "pick"})
+APPOINTING = frozenset(
+    {"elect", "appoint", "name", "make", "choose", "have", "hire", "pick", "use"}
+)
+SITES = lexicon.words("places")
 
 
 class Verbs:
@@ -55,7 +58,10 @@ class Verbs:
             ]
         )
         preps = prepositions(verb) + [
-            pair for o in objects for pair in prepositions(o) if pair[0].lower_ in PLACED
+            pair
+            for o in objects
+            for pair in prepositions(o)
+            if pair[0].lower_ in PLACED or pair[0].lower_ == "as"
         ]
         if verb.dep_ == "relcl" and verb.head.i in self.phrases.alias and not objects:
             objects, preps = self._gap(verb, preps)
@@ -69,16 +75,20 @@ class Verbs:
             several = conjuncts(first)
             for noun in several:
                 value = self.phrases.object(noun)
-                if verb.lemma_ == "turn" and noun.pos_ == "NUM":
-                    yield Triple(owner, "age", noun.text)
+                if verb.lemma_ == "turn":
+                    if noun.pos_ == "NUM" and verb.tag_ in ("VBD", "VBN"):
+                        yield Triple(owner, "age", noun.text)
+                elif value is not None and "/" in value and verb.lemma_ not in lexicon.VERBS:
+                    yield from self._dated(verb, noun, preps)
                 elif verb.lemma_ in ("live", "work", "go") or (
                     verb.lemma_ == "start" and noun.pos_ != "PROPN"
                 ):
                     continue
                 elif value is not None and not value.startswith(f"{owner}/"):
                     yield self._named(owner, f"{verb.lemma_}{particle}", value, len(several) > 1)
-        if not objects:
-            yield from self._changed(verb, holder, preps)
+        if not objects and (changed := list(self._changed(verb, holder, preps))):
+            yield from changed
+            return
         yield from self._activities(verb, owner)
         for prep, noun in preps:
             yield from self._prepositional(verb, owner, prep, noun, bool(objects), passive)
@@ -134,11 +144,24 @@ class Verbs:
     ) -> Iterator[Triple]:
         """ "Our printer's password has changed to inkjet7"."""
         relation = self.phrases.relation(holder)
-        if verb.lemma_ not in ("change", "switch") or relation is None:
+        if relation is None or not (
+            verb.lemma_ in ("change", "switch")
+            or (verb.lemma_ in ("move", "relocate") and relation[1].split()[-1] in SITES)
+        ):
             return
         for prep, noun in preps:
             if prep.lower_ == "to" and (value := self.phrases.object(noun)):
                 yield Triple(relation[0], relation[1], value)
+
+    def _dated(
+        self, verb: Token, noun: Token, preps: list[tuple[Token, Token]]
+    ) -> Iterator[Triple]:
+        """ "We celebrate Leo's birthday on 2 August"; other deeds to somebody's things state no
+        relation of their own."""
+        relation = self.phrases.relation(noun)
+        for _, time in preps:
+            if verb.lemma_ in ("celebrate", "hold", "have") and relation and is_time(time):
+                yield Triple(relation[0], relation[1], phrase_of(time))
 
     def _activities(self, verb: Token, owner: str) -> Iterator[Triple]:
         """ "Tom enjoys painting", "Ann loves to swim"."""
@@ -164,6 +187,8 @@ class Verbs:
             yield from self._served(verb, owner, noun)
             return
         if is_time(noun):
+            if transitive:
+                return
             if verb.lemma_ in lexicon.TIMED and word in ("in", "on", "at"):
                 name = "birthday" if verb.lemma_ == "bear" else f"{head_form(verb, passive)} {word}"
                 yield Triple(owner, name, phrase_of(noun))
@@ -181,6 +206,9 @@ class Verbs:
         for each in several:
             value = self.phrases.object(each)
             if value is None or value.startswith(f"{owner}/"):
+                continue
+            if passive and word == "in" and verb.lemma_ in lexicon.OF_PLACES:
+                yield Triple(value, lexicon.OF_PLACES[verb.lemma_], owner)  # "is spoken in"
                 continue
             particle = next((f" {c.lower_}" for c in verb.children if c.dep_ == "prt"), "")
             key = f"{verb.lemma_}{particle} {word}"
