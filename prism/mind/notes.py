@@ -5,7 +5,7 @@
                  code, quotations and front matter: nothing is read from them
     trust        the source is ``file``: what contradicts a user or a program waits
 
-A sentence in the first person is about the file's writer, whom nobody knows, and is left out.
+The first person is the file's writer, whom nobody knows: what is said in it is left out.
 """
 
 from __future__ import annotations

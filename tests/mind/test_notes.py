@@ -35,7 +35,7 @@ def test_statements_with_their_lines_and_nothing_else(kb, tmp_path):
     noted = read_notes(kb, path)
     fact = kb.get("Freedonia", "capital")[0]
     assert (fact.object, fact.source.kind, fact.source.line) == ("Fredville", "file", 3)
-    assert len(kb) == 1 and [line for line, _ in noted.data] == [5, 11]
+    assert len(kb) == 1 and [line for line, _ in noted.data] == [5, 11, 13]
 
 
 def test_a_file_never_overrides_a_user(kb, tmp_path):
