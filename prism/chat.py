@@ -54,14 +54,25 @@ def main(argv: list[str] | None = None) -> int:
             for line in lines():
                 if line.strip() in ("/quit", "/exit"):
                     break
-                for answer in talk.line(line):
-                    say(answer)
+                converse(talk, line)
     except Busy as error:
         say(f"prism.chat: {error}", "stderr")
         return BUSY
     except (ValueError, OSError, ImportError) as error:
         p.error(reason(error))
     return 0
+
+
+def converse(talk: Talk, line: str) -> None:
+    """Print what answers a line. Ctrl-C ends the answer, and on a pipe the command; what was shown
+    as noted is in the file, and a turn that was cut off has written all of its facts or none."""
+    try:
+        for answer in talk.line(line):
+            say(answer)
+    except KeyboardInterrupt:
+        if not sys.stdin.isatty():
+            raise
+        say("! stopped; /facts shows what was noted")
 
 
 def answering(kb: KnowledgeBase, model: str) -> Asking:

@@ -58,8 +58,27 @@ def test_bad_arguments_are_one_line(typed, capsys, arguments, error):
     assert end.value.code == 2 and capsys.readouterr().err.strip().splitlines()[-1] == error
 
 
+@pytest.mark.parametrize("terminal", [True, False])
+def test_ctrl_c_ends_the_answer_and_on_a_pipe_the_command(
+    typed, tmp_path, capsys, monkeypatch, terminal
+):
+    class Cut(Silent):
+        def ask(self, question, context=()):
+            raise KeyboardInterrupt
+
+    typed("My cat is Momo. What is my cat?", "/undo")
+    monkeypatch.setattr(chat, "answering", lambda kb, model: Cut())
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: terminal)
+    monkeypatch.setattr(chat, "lines", lambda: iter(["My cat is Momo. What is my cat?", "/undo"]))
+    code = chat.main(["--kb", str(tmp_path / "mind.db")])
+    out = capsys.readouterr().out.splitlines()
+    noted = [line for line in out if line.startswith("+")]
+    assert code == (0 if terminal else 130) and noted == ["+ me · cat = Momo  (you; /undo 1)"]
+    assert out[-1] == ("undone" if terminal else noted[0])
+
+
 @pytest.mark.long
 def test_help_loads_no_model():
     code = "import sys; from prism.chat import parser; parser(); print('spacy' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
     assert done.stdout == "False\n"
