@@ -76,7 +76,25 @@ def perceive(
     """
     before: list[str] = []
     with parser.zone():
-        return [_sentence(text, resolve, names, heard, before) for text in split(turn)]
+        found: list[Sentence] = []
+        for line, quoted in _lines(turn):
+            for text in split(line):
+                found.append(
+                    Sentence(text, "other", why="quoted or pasted text is data")
+                    if quoted
+                    else _sentence(text, resolve, names, heard, before)
+                )
+        return found
+
+
+def _lines(turn: str) -> Iterator[tuple[str, bool]]:
+    """The lines of a turn, and whether each is quoted or pasted: a line is so as a whole, and
+    everything between two fences."""
+    fenced = False
+    for line in LINE.split(turn.strip()):
+        fence = line.strip().startswith("```")
+        yield line, fenced or fence or instructions.pasted(line)
+        fenced = fenced != fence
 
 
 def _sentence(
@@ -88,8 +106,6 @@ def _sentence(
 ) -> Sentence:
     if (joke := guards.JOKING.search(text)) is not None:
         return Sentence(text, "other", why=f"joke: {joke[0].strip()}")
-    if instructions.pasted(text):
-        return Sentence(text, "other", why="quoted or pasted text is data")
     bare = parser.without_opener(text)
     if guards.asks(bare):
         return Sentence(text, "question")

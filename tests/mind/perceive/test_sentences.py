@@ -94,7 +94,8 @@ def test_statements_of_many_forms_give_their_facts(turn, expected):
         "Maybe Pavel works for Acme.",  # hedge
         "Jazz is the best music in the world.",  # opinion
         "All dogs go to heaven.",  # in general
-        "> The capital of Utopia is Amaurote.",  # pasted
+        "> It rains. The capital of Utopia is Amaurote.",  # pasted
+        "See:\n```\nThe capital of Utopia is Amaurote.\n```",
     ],
 )
 def test_what_the_speaker_does_not_assert_gives_no_fact(turn):
