@@ -76,7 +76,7 @@ def converse(talk: Talk, line: str) -> None:
 
 
 def answering(kb: KnowledgeBase, model: str) -> Asking:
-    """What answers questions: reflection over the knowledge base, spoken by a model or by none.
+    """Reflection over the knowledge base, spoken by a model or by none.
 
     Raises:
         ValueError: no such model, or none with a tokenizer.

@@ -1,7 +1,8 @@
-"""``python -m prism.eval_mind``: the protocol of the talking knowledge base, its reading side.
+"""``python -m prism.eval_mind``: the protocol of the talking knowledge base.
 
-Questions of one to four hops and without an answer, changes, and pairs taught once, over sets of
-sentences that were written without sight of the rules. Every part is kept as soon as it is
+Statements and what is none, dialogues over a restart, changes, poisoned text, conversations,
+questions of one to four hops and without an answer, pairs taught once: over sets of sentences that
+were written without sight of the rules. Every part is kept as soon as it is
 measured; the same command continues after a stop.
 """
 
@@ -14,17 +15,28 @@ from pathlib import Path
 
 from prism.command import STOPPED, Parser, command, output, say
 from prism.inject import second_opinion
-from prism.mind.reflect import confidence, phrases
+from prism.mind import Mind
+from prism.mind.perceive import parser as parsing
+from prism.mind.reflect import confidence
 from prism.pretrained import smollm2
-from prism.record import ResultsFile, code_fingerprint, describe, write_json
+from prism.record import ResultsFile, Run, code_fingerprint, describe, write_json
 from prism.studies.facts.tables import INSTALL, available
-from prism.studies.mind import asking, taught
+from prism.studies.mind import asking, consolidating, perceiving, poisoning, taught, told
 from prism.studies.mind.dated import measured_changes
 from prism.studies.mind.report import compared, judged
 from prism.studies.mind.sets import SentenceSet, load_set
 
 CODE = ("prism/mind", "prism/holo", "prism/inject/second_opinion.py", "prism/studies/mind")
-PARTS = ("questions", "changes", "pairs", "model")
+PARTS = (
+    *("statements", "told", "poison", "conversations"),
+    *("questions", "changes", "pairs", "model"),
+)
+NEEDED = {  # parts of a set
+    "statements": ("statements", "distractors"),
+    "told": ("dialogues", "updates"),
+    "poison": ("statements", "poison"),
+    "conversations": ("statements", "distractors"),
+}
 EXAMPLES = """\
 examples:
   python -m prism.eval_mind --sets one --facts 1000 --seeds 1       minutes
@@ -93,7 +105,12 @@ def _measure(
 ) -> None:
     """Measure what the file does not have yet."""
     for chosen in sets:
+        for part in ("statements", "told", "poison"):
+            if part in parts:
+                _said(file, chosen, part, 0)
         for seed in range(args.seeds):
+            if "conversations" in parts:
+                _said(file, chosen, "conversations", seed)
             for facts in sizes:
                 say(f"set {chosen.name}, {facts:,} facts, seed {seed}")
                 if "questions" in parts:
@@ -105,6 +122,31 @@ def _measure(
                     _pairs(file, chosen, size, seed)
         if "model" in parts and smollm2.available():
             _model(file, chosen, sizes[0], args.limit)
+
+
+def _said(file: ResultsFile, chosen: SentenceSet, part: str, seed: int) -> None:
+    """Measure a part of the writing side."""
+    if not all(chosen.parts.get(name) for name in NEEDED[part]):
+        say(f"set {chosen.name}: has not all of {', '.join(NEEDED[part])}; {part} left out")
+        return
+
+    def measured() -> Run:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            if part == "statements":
+                return perceiving.measure(chosen.parts)
+            if part == "told":
+                return told.measure(chosen.parts, folder, lambda kb: Mind(kb).ask)
+            if part == "poison":
+                return poisoning.measure(chosen.parts, folder)
+            return consolidating.measure(chosen.parts, folder, seed)
+
+    key = {"part": part, "set": chosen.name, "seed": seed}
+    if file.find(key) is None:
+        row = measured()
+        file.add(key | row)
+        shown = {k: v for k, v in row.items() if isinstance(v, int | float)}
+        say(f"set {chosen.name}, {part}: " + ", ".join(f"{k} {v:.4g}" for k, v in shown.items()))
 
 
 def _questions(file: ResultsFile, chosen: SentenceSet, facts: int, seed: int) -> None:
@@ -154,7 +196,7 @@ def _file(args: argparse.Namespace) -> ResultsFile:
     settings = {
         "code": code_fingerprint(CODE),
         "encoder": second_opinion.available(),
-        "phrases": phrases.available(),
+        "parser": parsing.available(),
     }
     flags = f"--sets {args.sets} --facts {args.facts} --seeds {args.seeds}"
     flags += f" --parts {args.parts}" if args.parts else ""

@@ -35,6 +35,16 @@ def available() -> bool:
     return importlib.util.find_spec(PACKAGE) is not None
 
 
+@lru_cache(maxsize=1)
+def shared() -> SentenceEncoder:
+    """The encoder, read once in a process.
+
+    Raises:
+        ImportError: the package with the weights is missing.
+    """
+    return SentenceEncoder()
+
+
 class SentenceEncoder:
     """all-MiniLM-L6-v2: texts to unit vectors of 384 numbers.
 

@@ -31,7 +31,7 @@ RECENT = 8  # facts from which working memory is filled at a start
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a turn.
+    """Outcome of a turn.
 
     Attributes:
         sentences: as they were perceived.

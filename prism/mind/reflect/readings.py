@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from prism.inject import second_opinion
-from prism.mind.reflect import phrases
+from prism.mind.perceive import parser
 from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.question import Question
 from prism.mind.reflect.relations import Mention, Vocabulary
@@ -35,6 +35,9 @@ class Reading(Protocol):
     def choose(self, question: Question, found: Found) -> Path | None:
         """The path that it votes for; None = it has no opinion."""
 
+    def forget(self) -> None:
+        """Keep nothing of the questions that were read: text was erased."""
+
 
 def default_readings() -> list[Reading]:
     """Those whose packages are installed, in the order in which they may add paths."""
@@ -43,6 +46,8 @@ def default_readings() -> list[Reading]:
         from prism.mind.reflect.encoder import EncoderReading  # the weights are read here
 
         found.append(EncoderReading())
-    if phrases.available():
-        found.append(phrases.PhraseReading())
+    if parser.available():
+        from prism.mind.reflect.phrases import PhraseReading
+
+        found.append(PhraseReading())
     return found

@@ -17,11 +17,12 @@ from collections.abc import Mapping, Sequence
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.reflect.confidence import agreeing, confidence
 from prism.mind.reflect.graph import WITHIN, Graph, Memory, TapeMemory
-from prism.mind.reflect.question import Question, read
+from prism.mind.reflect.question import Question, meant, read
 from prism.mind.reflect.readings import Reading, default_readings
 from prism.mind.reflect.relations import Vocabulary
 from prism.mind.reflect.search import HOPS, Found, Path, search
 from prism.mind.reflect.trace import Answer, hops_of
+from prism.mind.reflect.words import stem
 
 RELATIONS = """SELECT DISTINCT relation_id FROM facts WHERE tenant = ? AND retired_at IS NULL
     UNION SELECT DISTINCT subject_id FROM facts
@@ -68,11 +69,28 @@ class Reflector:
         """
         self._learn()
         graph = Graph(self.kb.ledger, self.kb.tenant, self.memory, at, time.time(), self._nameless)
-        question = read(text, graph, context)
+        question = read(text, graph)
         if not question.words:
             return Answer(None, 0.0, note="there is no question")
+        if not question.names and question.pronoun:
+            return self._meant(question, graph, context)
         if not question.names:
             return Answer(None, 0.0, note="it names nothing that is known here")
+        return self._found(question, graph)
+
+    def _meant(self, question: Question, graph: Graph, context: Sequence[str]) -> Answer:
+        """The answer about what a pronoun means: the latest thing spoken of that has one."""
+        first: Answer | None = None
+        for name in meant(question, graph, context):
+            question.names = [name]
+            answer = self._found(question, graph)
+            if answer.outcome == "answer":
+                return answer
+            first = first or answer
+        return first or Answer(None, 0.0, note="it names nothing that is known here")
+
+    def _found(self, question: Question, graph: Graph) -> Answer:
+        """The answer to a question whose names are known."""
         free = [i for i in range(len(question.words)) if not question.named(i)]
         mentions = self.vocabulary.mentions(question.words, free)
         found = search(question, mentions, graph, self.hops)
@@ -89,6 +107,8 @@ class Reflector:
         if seq == self._seq:
             return
         tenant = self.kb.tenant
+        if self._erased():
+            self.forget()
         if self._seq < 0:
             rows = self.kb.ledger.query(RELATIONS, (tenant, tenant))
         else:
@@ -98,6 +118,18 @@ class Reflector:
             self._nameless |= len(parts) > 1
             self.vocabulary.add(parts[1:] or parts)
         self._seq = seq
+
+    def forget(self) -> None:
+        """Keep no word of the questions and relations that were read: text was erased."""
+        self.vocabulary, self._seq = Vocabulary(self.vocabulary.wordings), -1
+        stem.cache_clear()
+        for reading in self.readings:
+            reading.forget()
+
+    def _erased(self) -> bool:
+        """True if text was erased since the last question."""
+        sql = "SELECT 1 FROM changes WHERE tenant = ? AND seq > ? AND op = 'rebuild' LIMIT 1"
+        return bool(self.kb.ledger.query(sql, (self.kb.tenant, self._seq)))
 
     def _answer(self, question: Question, found: Found, votes: dict[str, Path | None]) -> Answer:
         names = tuple(dict.fromkeys(n.said for n in question.names))
@@ -151,7 +183,7 @@ def _level(found: Found) -> list[Path]:
 
 
 def _ends(path: Path) -> tuple:
-    """What makes two paths one answer: for steps backwards and many-valued ones, the shape."""
+    """Key by which two paths are one answer: a many-valued relation has several."""
     return (path.start.node, path.shape)
 
 

@@ -188,7 +188,7 @@ def _widest(found: list[Mention]) -> list[Mention]:
 
 @lru_cache(maxsize=8192)
 def leads_to(relation: str) -> str | None:
-    """What the objects of a relation are: ``"person"``, ``"place"`` or None = not known."""
+    """Kind of the objects of a relation: ``"person"``, ``"place"`` or None = not known."""
     own = content_stems(relation.replace("_", " "))
     if own[-1] in _stems(PERSON_RELATIONS):
         return "person"

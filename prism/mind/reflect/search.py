@@ -41,7 +41,7 @@ class Path:
 
     @property
     def node(self) -> str:
-        """Where it ends."""
+        """Node at which it ends."""
         return self.edges[-1].end if self.edges else self.start.node
 
     @property

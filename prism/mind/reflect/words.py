@@ -146,7 +146,7 @@ def tokens(text: str) -> list[Token]:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """What a word shares with its inflections and its derivations: "discover" of "discoverer".
+    """Part that a word shares with its inflections and its derivations: "discover" of "discoverer".
 
     Endings are taken off while at least four letters stay, then a final e, i or y and one of two
     equal last letters.

@@ -47,13 +47,15 @@ def measured(
             )
             row = {"set": chosen.name, "facts": facts, "seed": seed, "arm": arm}
             row |= {"stored": len(world.facts)} | scored(questions, reflector.reflect)
-            row["bytes"] = bytes_of(arm, kb, reflector.memory)
+            row["bytes"] = bytes_of(kb, reflector.memory)
+            if not isinstance(reflector.memory, DictMemory):
+                row["register bytes"] = kb.view.tape.nbytes
             say(summary(row))
             yield row
 
 
 def memory_of(arm: str, kb: KnowledgeBase, seed: int) -> Memory:
-    """What an arm reads."""
+    """Memory that an arm reads."""
     if arm in ("tape", "single pass"):
         return TapeMemory(kb.view)
     if arm == "tape alone":
@@ -117,15 +119,16 @@ def _missed(question: Asked, answer: Answer) -> Row:
     return told | {"path": list(question.path), "walked": path, "note": answer.note}
 
 
-def bytes_of(arm: str, kb: KnowledgeBase, memory: Memory) -> int:
-    """Bytes of what an arm reads: the tape with its list and vocabulary, or the dict with its
-    keys and values."""
+def bytes_of(kb: KnowledgeBase, memory: Memory) -> int:
+    """Bytes of what is read: the tape's register with its list of facts and its vocabulary (codes,
+    texts and their index), or the dict with its keys and values."""
     if isinstance(memory, DictMemory):
         parts: list[Any] = [memory.facts]
         for key, values in memory.facts.items():
             parts += [key, *key, values, *values]
         return sum(sys.getsizeof(part) for part in {id(p): p for p in parts}.values())
-    return int(kb.view.tape.nbytes)
+    tape = kb.view.tape
+    return tape.nbytes + (tape.ledger.nbytes if tape.ledger else 0) + tape.vocabulary.nbytes
 
 
 def summary(row: Row) -> str:

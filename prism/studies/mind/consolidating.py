@@ -57,7 +57,7 @@ def _session(folder: Path, number: int, turns: list[str], counts: dict[str, int]
 
 
 def _undo_leaves(kb: KnowledgeBase) -> int:
-    """How many facts of the last operation are live after it was undone."""
+    """Number of facts of the last operation that are live after it was undone."""
     last = kb.ledger.query(
         "SELECT max(added_by) AS n FROM facts WHERE tenant = ? AND retired_at IS NULL", (kb.tenant,)
     )[0]["n"]

@@ -72,7 +72,7 @@ def _pasted(folder: Path, number: int, line: str) -> bool:
 
 
 def _overridden(chosen: Mapping[str, Any], folder: Path) -> int:
-    """How many facts of a user a file changed, of all in the set that it contradicts."""
+    """Number of facts of a user that a file changed, of all in the set that it contradicts."""
     facts = {(f[0], f[1][0]): f[2] for row in chosen["statements"] for f in row["facts"]}
     with KnowledgeBase(folder / "trust.db") as kb:
         kb.add_many(Statement(s, r, o, Source("user", "you")) for (s, r), o in facts.items())

@@ -52,7 +52,7 @@ class World:
     back: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def walk(self, start: str, path: Sequence[str]) -> str | None:
-        """Where a path of relations leads; ``X_of`` is walked backwards; None = nowhere."""
+        """End of a path of relations; ``X_of`` is walked backwards; None = nowhere."""
         node: str | None = start
         for step in path:
             name = step.removesuffix("_of")
@@ -68,7 +68,7 @@ class World:
         return node
 
     def starts(self, kind: str) -> list[str]:
-        """What a template may begin with: things of a kind, or the objects of a bijection."""
+        """Names that a template may begin with: things of a kind, or the objects of a bijection."""
         if kind in self.things:
             return self.things[kind]
         return [node for node, relation in self.back if relation == kind]
