@@ -24,6 +24,7 @@ from prism.mind.reflect.search import Found, Path, search
 
 NEAR, CLOSER, SAME = 0.46, 0.0, 0.62  # cosine of a phrase, lead before others, of one meaning
 WEIGHT, MOST, CLOSE_CALL = 0.6, 3, 0.35  # of a mention; phrases of a question; scores compared
+LEAD = 0.05  # cosine by which a path is nearer to the question than its rivals
 REACH = 2  # function words beside a phrase that belong to it
 
 
@@ -65,7 +66,7 @@ class EncoderReading:
 
     def choose(self, question: Question, found: Found) -> Path | None:
         """The path whose plain wording is nearest to the question, of those that score nearly as
-        well as the best; without a rival there is nothing to choose."""
+        well as the best; without a rival, or without a lead, there is nothing to choose."""
         if not found.paths:
             return None
         high = found.scores[found.paths[0]]
@@ -78,7 +79,9 @@ class EncoderReading:
             return None
         asked = self._encoder.one(_masked(question))
         told = torch.stack([self._shape(path) for path in paths])
-        return paths[int((told @ asked).argmax())]
+        near = told @ asked
+        first, second = near.topk(2).values.tolist()
+        return paths[int(near.argmax())] if first - second >= LEAD else None
 
     def forget(self) -> None:
         """Keep nothing of the questions that were read."""
