@@ -70,6 +70,10 @@ class Mind:
         else:
             yield Spoken(answer.text or answer.note, answer.text is not None)
 
+    def forget(self) -> None:
+        """Keep no word of the questions that were read; to be called when text was erased."""
+        self.reflector.forget()
+
     def reply(self, question: str, context: Sequence[str] = (), at: float | None = None) -> Reply:
         """:meth:`ask` and :meth:`say` in one."""
         answer = self.ask(question, context, at)

@@ -6,6 +6,7 @@ shown with the number that takes it back, what it asks is answered with how sure
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,6 +34,7 @@ say it        a statement is noted and shown; a question is answered
 /export FILE  all facts that hold, as JSON lines
 /help, /quit  this list; the end (Ctrl-D too)"""
 SIGNS = {"added": "+", "superseded": "~", "known": "=", "pending": "?"}
+PRONOUN = re.compile(r"\b(?:he|she|him|his|her|hers|it|its|they|them|their)\b", re.IGNORECASE)
 SHOWN = 50  # facts in one answer to /facts
 
 
@@ -44,6 +46,7 @@ class Answered(Protocol):
     hops: tuple[Any, ...]
     sources: tuple[Any, ...]
     note: str
+    nodes: tuple[str, ...]
 
 
 class Asking(Protocol):
@@ -52,6 +55,8 @@ class Asking(Protocol):
     def ask(self, question: str, context: Sequence[str] = ()) -> Any: ...
 
     def say(self, question: str, answer: Any) -> Iterator[Any]: ...
+
+    def forget(self) -> None: ...
 
 
 class Talk:
@@ -82,8 +87,10 @@ class Talk:
         outcome = self.consolidation.turn(text)
         yield from noted_lines(outcome)
         for question in outcome.questions:
-            context = self.consolidation.memory.recent()
+            memory = self.consolidation.memory
+            context = memory.latest(meant_by(question, memory.resolve))
             answer = self.answer = self.mind.ask(question, context)
+            memory.spoken_of(answer.nodes)
             words = "".join(piece.text for piece in self.mind.say(question, answer)).strip()
             yield f"mind> {words}"
             if answer.text is not None:
@@ -156,6 +163,7 @@ class Talk:
         removed = self.kb.erase(subject=rest)
         self.consolidation.memory.forget(rest)
         self.answer = None
+        self.mind.forget()
         yield f"{removed:,} rows erased"
 
     def pending(self, rest: str) -> Iterator[str]:
@@ -207,6 +215,12 @@ class Talk:
     def help(self, rest: str) -> Iterator[str]:
         """The commands."""
         yield from HELP.split("\n")
+
+
+def meant_by(question: str, resolve: Callable[[str], str | None]) -> str | None:
+    """Thing that the first pronoun of a question means by its sort, "she" a woman; None = none."""
+    words = (word.lower() for word in PRONOUN.findall(question))
+    return next(map(resolve, words), None)
 
 
 def noted_lines(outcome: Outcome) -> Iterator[str]:

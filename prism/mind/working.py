@@ -132,10 +132,18 @@ class WorkingMemory:
         """Names that were heard, for turns in lower case."""
         return tuple(thing.name for thing in self.things.values() if thing.name[:1].isupper())
 
-    def recent(self) -> tuple[str, ...]:
-        """Things by importance, the first first, for the pronouns of a question."""
-        ranked = sorted(self.things.values(), key=lambda t: (t.importance, t.turn), reverse=True)
-        return tuple(thing.name for thing in ranked)
+    def latest(self, first: str | None = None) -> tuple[str, ...]:
+        """Things for the pronouns of a question: ``first``, then by turn, the latest first, and
+        within a turn by importance."""
+        ranked = sorted(self.things.values(), key=lambda t: (t.turn, t.importance), reverse=True)
+        names = [thing.name for thing in ranked]
+        return tuple(dict.fromkeys(names if first is None else [first, *names]))
+
+    def spoken_of(self, names: Iterable[str]) -> None:
+        """Take in the things of a question and its answer."""
+        for name in names:
+            self._mention(name, OBJECT, None)
+        self._evict()
 
     def doubt(self, facts: Iterable[Triple]) -> None:
         """Keep statements that the user was not sure of."""

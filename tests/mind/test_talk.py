@@ -7,7 +7,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from prism.mind import KnowledgeBase
+from prism.mind import KnowledgeBase, Mind
+from prism.mind.reflect.words import stem
 from prism.mind.talk import COMMANDS, HELP, Talk
 
 
@@ -21,11 +22,21 @@ class LookUp:
         name = question.rstrip("?").split()[-1]
         found = self.kb.get(name, "capital")
         if not found:
-            return SimpleNamespace(text=None, confidence=0.0, hops=(), sources=(), note="unknown")
+            return SimpleNamespace(
+                text=None, confidence=0.0, hops=(), sources=(), note="unknown", nodes=()
+            )
         hops, sources = (found[0],), (found[0].source,)
         return SimpleNamespace(
-            text=found[0].object, confidence=0.99, hops=hops, sources=sources, note=""
+            text=found[0].object,
+            confidence=0.99,
+            hops=hops,
+            sources=sources,
+            note="",
+            nodes=(),
         )
+
+    def forget(self):
+        pass
 
     def say(self, question, answer):
         yield SimpleNamespace(text=answer.text or answer.note)
@@ -108,3 +119,31 @@ def test_bad_input_is_one_line_and_changes_nothing(talk, line, error):
 
 def test_help_names_every_command():
     assert all(f"/{name}" in HELP for name in COMMANDS)
+
+
+def test_a_pronoun_of_a_question_means_the_latest_thing_that_has_an_answer(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        talk = Talk(kb, Mind(kb))
+        for line in (
+            "The capital of Utopia is Amaurote.",
+            "The capital of Freedonia is Fredville.",
+            "The mayor of Fredville is Nim Vole.",
+        ):
+            list(talk.line(line))
+        assert next(iter(talk.line("What is the capital of Utopia?"))) == "mind> Amaurote"
+        # Amaurote came last but has no capital
+        assert next(iter(talk.line("What is its capital?"))) == "mind> Amaurote"
+        assert next(iter(talk.line("Who is the mayor of Fredville?"))) == "mind> Nim Vole"
+        assert next(iter(talk.line("Who is its mayor?"))) == "mind> Nim Vole"
+
+
+def test_erased_words_are_in_no_cache_of_questions(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        mind = Mind(kb)
+        talk = Talk(kb, mind)
+        list(talk.line("The capital of Utopia is Amaurote."))
+        list(talk.line("What is the capital of Utopia, Xanthippe?"))
+        before = stem.cache_info().currsize
+        list(talk.line("/erase Utopia"))
+        assert before > 0 and stem.cache_info().currsize == 0
+        assert mind.reflector.vocabulary.relations == set()

@@ -9,6 +9,7 @@ from prism.mind.reflect.relations import Mention, symmetric
 from prism.mind.reflect.words import BE, word_set
 
 ASKING = word_set("who whom what which where how what's who's that's name tell say")
+OWNING = word_set("its their his her my our")
 WHOLE = word_set("the a an its their his her my our")
 
 
@@ -53,10 +54,13 @@ def _after(words: list[str], place: int, what: str) -> bool:
 
 
 def _owned(words: list[str], first: int, question: Question) -> bool:
-    """True if a possessive owns the relation: "X's (beautiful) capital"."""
+    """True if a possessive owns the relation: "X's (beautiful) capital", "its capital" where "its"
+    stands for a thing spoken of."""
     at = first - 1
     while at >= max(0, first - 2):
         if words[at] == "'s" and at > 0 and words[at - 1] not in ASKING:
+            return True
+        if words[at] in OWNING and question.named(at):
             return True
         at -= 1
     return False
