@@ -54,6 +54,11 @@ def facts(
     reader = Clauses(Phrases(resolve, before=[] if before is None else before))
     reader.describe(doc)
     found: dict[tuple[str, str, str], Triple] = {}
+    for triple in reader.asides(doc):
+        found.setdefault(
+            (triple.subject.lower(), triple.relation.lower(), triple.object.lower()), triple
+        )
+        heard(triple)
     for verb in doc:
         if verb.dep_ not in CLAUSES or verb.pos_ not in ("VERB", "AUX"):
             continue
@@ -102,6 +107,21 @@ class Clauses:
                 described = noun.lemma_ in lexicon.DESCRIBED or is_gapped(noun)
                 if described and has_clause(noun) and value.text[:1].isupper():
                     self.phrases.alias[noun.i] = self.phrases.thing(value) or value.text
+
+    def asides(self, doc: Doc) -> Iterator[Triple]:
+        """Roles beside names, taken for granted whatever is asserted: "you can reach our landlord,
+        Mr Pettigrew, at ..."; the role means the name from then on."""
+        for noun in doc:
+            for aside in noun.children:
+                if aside.dep_ != "appos" or aside.pos_ not in ("PROPN", "NOUN"):
+                    continue
+                role, name = (noun, aside) if aside.pos_ == "PROPN" else (aside, noun)
+                if name.pos_ != "PROPN" or not any(c.dep_ == "poss" for c in role.children):
+                    continue
+                relation = self.phrases.relation(role)
+                if relation is not None:
+                    self.phrases.alias[role.i] = phrase_of(name)
+                    yield Triple(relation[0], relation[1], phrase_of(name), relation[2])
 
     def clause(self, verb: Token) -> Iterator[Triple]:
         """The facts of one clause."""

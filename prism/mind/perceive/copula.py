@@ -95,11 +95,14 @@ class Copula:
         holder = self.phrases.thing(one)
         if holder is None or one.lower_ in lexicon.NOBODY:
             return
+        if holder == "me" and one.lower_ == "i" and other.pos_ == "PROPN" and not _article(other):
+            yield Triple(holder, "name", phrase_of(other))  # "I'm Rasmus"
+            return
         if other.lemma_ in ("year", "month", "week") and "old" in [t.lower_ for t in other.subtree]:
             yield from self._age(holder, other)
             return
         compound = [c for c in one.children if c.dep_ == "compound"]
-        article = next((c.lower_ for c in other.children if c.dep_ == "det"), None)
+        article = _article(other)
         if one.pos_ == "NOUN" and compound and article is None and one.tag_ == "NN":
             value = self.phrases.object(other)
             if value is not None:
@@ -144,6 +147,10 @@ class Copula:
         word = adjective.lower_
         if relation is not None and _names_a_value(relation[1], adjective):
             yield Triple(relation[0], relation[1], phrase_of(adjective))
+            return
+        compound = [c for c in holder.children if c.dep_ == "compound"]
+        if compound and holder.tag_ == "NN" and _coined(adjective):
+            yield Triple(" ".join(c.text for c in compound), holder.text, phrase_of(adjective))
             return
         thing = self.phrases.holder(holder)
         if thing is None:
@@ -249,3 +256,13 @@ def _profession(noun: Token) -> bool:
         and len(lemma) > 4
         and (lemma.endswith(lexicon.PROFESSIONS))
     )
+
+
+def _article(noun: Token) -> str | None:
+    """The article or demonstrative of a noun."""
+    return next((c.lower_ for c in noun.children if c.dep_ == "det"), None)
+
+
+def _coined(word: Token) -> bool:
+    """True for what is no word of English, as passwords and codes are: "tulip12"."""
+    return any(map(str.isdigit, word.text)) or (word.is_oov and not word.text.islower())

@@ -77,7 +77,9 @@ def is_time(noun: Token) -> bool:
         return True
     if noun.lemma_.lower() in lexicon.SPANS:
         return True
-    return noun.ent_type_ in ("DATE", "TIME")
+    return noun.ent_type_ in ("DATE", "TIME") and not (
+        noun.pos_ == "PROPN" and noun.lower_ in lexicon.SPANS | {"time"}
+    )
 
 
 def phrase_of(token: Token) -> str:

@@ -27,6 +27,8 @@ INSTALL = (
 OPENERS = lexicon.pattern("openers")
 TITLES = re.compile(r"\b(dr|mr|mrs|ms|prof)\.? ([a-z])", re.IGNORECASE)
 INLAW = re.compile(r"-in-law\b")
+# A word of kinship without an article is the speaker's: "Grandad was born", "Mum's birthday".
+KIN = lexicon.pattern("kin")
 LABEL = re.compile(r"^((?:my|our|the|[A-Z][\w.-]*'s)\s[\w' -]{2,40}?):\s+(?=\S)", re.IGNORECASE)
 LISTED = re.compile(r"^([A-Z][a-z]+(?: [a-z]+){0,2}):\s+(?=\S)")
 SHORT_IS = re.compile(r"\b(name|number|birthday|age|address|job|hobby|email|password)'s (?=\w)")
@@ -44,6 +46,16 @@ SPLICE = re.compile(
     re.IGNORECASE,
 )
 SUBORDINATE = lexicon.pattern("subordinate")
+CONTRACTED = re.compile(
+    r"\b(i|you|he|she|they|that|there|who)(m|ve|re|s)(?= )"
+    r"|\b(is|are|was|were|does|do|did|has|have|ca|wo|could|would|should)(nt)\b",
+    re.IGNORECASE,
+)
+REAL = frozenset({"hes", "shes", "im", "ive", "youre", "youve", "theyre", "theyve", "thats",
+    "theres", "whos"})  # fmt: skip
+ITS = re.compile(
+    r"\bits (?=(?:a|an|the|my|our|not|called|named|made|been|got|in|at|on|from)\b)", re.I
+)
 SPELLINGS = (
     (re.compile(r"\bi\b(?!\.)"), "I"),
     (re.compile(r"[’`]"), "'"),
@@ -117,6 +129,8 @@ def spelt(text: str, names: tuple[str, ...] = ()) -> str:
     Args:
         names: names that were heard before, by which a turn in lower case is read.
     """
+    text = ITS.sub("it's ", CONTRACTED.sub(_contracted, text))
+    text = KIN.sub(lambda found: f"{found[1]}my {found[2].lower()}", text)
     for pattern, plain in SPELLINGS:
         text = pattern.sub(plain, text)
     text = TITLES.sub(lambda found: f"{found[1].capitalize()}. {found[2].upper()}", text)
@@ -129,6 +143,13 @@ def spelt(text: str, names: tuple[str, ...] = ()) -> str:
                 text = re.sub(rf"\b{re.escape(name.lower())}\b", name, text)
     text = text[:1].upper() + text[1:]
     return text if CLOSED.search(text) else f"{text}."
+
+
+def _contracted(found: re.Match[str]) -> str:
+    """A contraction with its apostrophe."""
+    if found[3] is not None:
+        return f"{found[3]}n't"
+    return f"{found[1]}'{found[2]}" if found[0].lower() in REAL else found[0]
 
 
 def without_opener(text: str) -> str:

@@ -38,7 +38,7 @@ def text(noun: Token, without: list[Token | None] | None = None, places: bool = 
     left_out = {token.i for token in without or [] if token is not None}
     kept: set[int] = set()
     _collect(noun, left_out, kept, top=True, places=places)
-    numbers = _undivided(sorted(kept), noun)
+    numbers = _named_only(_whole(_undivided(sorted(kept), noun), noun), noun)
     while (
         numbers and noun.doc[numbers[-1]].pos_ == "PUNCT" and noun.doc[numbers[-1]].text not in ")"
     ):
@@ -50,6 +50,34 @@ def text(noun: Token, without: list[Token | None] | None = None, places: bool = 
         for i, j in zip(numbers, [*numbers[1:], -1], strict=True)
     )
     return words.strip(" \"'").replace("inlaw", "-in-law")
+
+
+def _whole(numbers: list[int], noun: Token) -> list[int]:
+    """The places with what is written on to the last one: "31-8-22", "555-0192"."""
+    doc, last = noun.doc, numbers[-1]
+    if not doc[last].text[-1:].isdigit() and doc[last].text not in "-–/":
+        return numbers
+    while last + 1 < len(doc) and not doc[last].whitespace_:
+        follows = doc[last + 1]
+        on = follows.text in "-–/:." and last + 2 < len(doc) and not follows.whitespace_
+        if not on and not follows.text[:1].isalnum():
+            break
+        last += 1
+    return [*numbers, *range(numbers[-1] + 1, last + 1)]
+
+
+def _named_only(numbers: list[int], noun: Token) -> list[int]:
+    """The places of a name without adjectives before it: "Volvo 240" of "old Volvo 240"."""
+    if noun.pos_ != "PROPN":
+        return numbers
+    at = 0
+    while (
+        at < len(numbers) - 1
+        and noun.doc[numbers[at]].pos_ == "ADJ"
+        and noun.doc[numbers[at]].text.islower()
+    ):
+        at += 1
+    return numbers[at:]
 
 
 def _undivided(numbers: list[int], noun: Token) -> list[int]:

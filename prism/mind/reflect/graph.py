@@ -159,6 +159,11 @@ class Graph:
             found |= {row[0] for row in self.ledger.query(sql, (asked, *when))}
         return found
 
+    def subjects(self) -> list[str]:
+        """Identities of the things that facts are about, :data:`ROWS` at most."""
+        sql = f"SELECT DISTINCT subject_id FROM facts WHERE tenant = ? AND {self.when} LIMIT {ROWS}"
+        return [row[0] for row in self.ledger.query(sql, (self.tenant, *self.times))]
+
     def ahead(self, nodes: Iterable[str]) -> list[Edge]:
         """All facts about some nodes."""
         nodes = list(dict.fromkeys(nodes))

@@ -71,10 +71,11 @@ class Question:
     def required(self) -> set[int]:
         """Places of the words that something must explain."""
         polite, scene = self._polite(), self._scene()
+        own = {w for name in self.names for w in name.node.replace("/", " ").split()}
         found = set()
         for i, word in enumerate(self.words):
             lower = word.lower
-            if self.named(i) or i in scene:
+            if self.named(i) or i in scene or (lower in own and not self.turning(i)):
                 continue
             if (
                 lower in SECOND_PERSON
@@ -146,6 +147,8 @@ def read(text: str, graph: Graph) -> Question:
     words = tokens(text)[:LONGEST_QUESTION]
     question = Question(text, words)
     question.names = _names(text, words, graph)
+    if all(name.node == SPEAKER for name in question.names):
+        question.names += _shortened(question, graph)
     question.pronoun = any(w.lower in PRONOUNS for w in words)
     return question
 
@@ -175,6 +178,28 @@ def _names(text: str, words: list[Token], graph: Graph) -> list[Name]:
                 found.append(Name(name, first, last, name in subjects, name in objects, said))
                 break
     return sorted(found, key=lambda n: n.first)
+
+
+def _shortened(question: Question, graph: Graph) -> list[Name]:
+    """Things called by the end of their name, where one thing alone has it: "the choir" is
+    ``me/choir``, "Grumbold" is "wizard Grumbold"."""
+    ends: dict[str, set[str]] = {}
+    for node in graph.subjects():
+        own = node.rpartition("/")[2].split()
+        for first in range(len(own)):
+            ends.setdefault(" ".join(own[first:]), set()).add(node)
+    found: list[Name] = []
+    words = question.words
+    for length in range(min(LONGEST_NAME, len(words)), 0, -1):
+        for first in range(len(words) - length + 1):
+            last = first + length - 1
+            text = question.text[words[first].start : words[last].end]
+            nodes = ends.get(identity(text), set())
+            if len(nodes) != 1 or any(n.first <= last and first <= n.last for n in found):
+                continue
+            if length > 1 or _a_name(words, first, False):
+                found.append(Name(next(iter(nodes)), first, last, True, False, text))
+    return sorted(found, key=lambda name: name.first)
 
 
 def _spellings(text: str, words: list[Token], first: int, last: int) -> list[str]:

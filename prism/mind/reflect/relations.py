@@ -21,7 +21,7 @@ from prism.mind.reflect.thesaurus import (
 )
 from prism.mind.reflect.words import FUNCTION, LIGHT, Token, content_stems, stem
 
-OWN, PART, SYNONYM, OF_A_KIND, HINT = 1.0, 0.7, 0.8, 0.25, 0.04
+OWN, PART, SYNONYM, OF_A_KIND, HINT, SAID = 1.0, 0.7, 0.8, 0.25, 0.04, 0.45
 PREFIXES = ("has ", "is ", "was ", "have ")
 Stems = tuple[str, ...]
 
@@ -35,6 +35,7 @@ class Mention:
         weight: how surely they do.
         hint: they may point to it, but do not name it ("where").
         guess: the encoder takes them for it; they explain nothing but the step that uses them.
+        said: they stand in the sentence in which a user stated the fact.
     """
 
     relation: str
@@ -42,6 +43,7 @@ class Mention:
     weight: float
     hint: bool = False
     guess: bool = False
+    said: bool = False
 
 
 @lru_cache(maxsize=1)

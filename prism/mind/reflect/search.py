@@ -22,10 +22,10 @@ from itertools import pairwise
 from prism.mind.reflect.direction import points_back, ways
 from prism.mind.reflect.graph import Edge, Graph
 from prism.mind.reflect.kinds import KIND_OF_NOUN, kind_of, may_be
-from prism.mind.reflect.question import Name, Question
-from prism.mind.reflect.relations import Mention, leads_to, naming
+from prism.mind.reflect.question import SPEAKER, Name, Question
+from prism.mind.reflect.relations import SAID, Mention, leads_to, naming
 from prism.mind.reflect.thesaurus import CONTAINERS
-from prism.mind.reflect.words import singular
+from prism.mind.reflect.words import singular, tokens
 
 HOPS, BEAM = 6, 400  # steps of a path, paths of a frontier
 HOP, IMPLIED, AGAINST, CROSSED, FAR = 0.3, 0.3, 0.1, 0.15, 0.25
@@ -83,6 +83,30 @@ class Found:
     near: list[tuple[Path, frozenset[int]]] = field(default_factory=list)
 
 
+class Said:
+    """Words of a question that stand in the sentence in which a user stated a fact: they explain it
+    as its relation's words do, with less weight ("which day" beside "rehearses on Fridays").
+
+    Args:
+        question: its words.
+        required: places of those that something must explain.
+    """
+
+    def __init__(self, question: Question, required: set[int]) -> None:
+        self._stems = {p: question.words[p].stem for p in required if not question.turning(p)}
+        self._places: dict[int, frozenset[int]] = {}
+
+    def places(self, edge: Edge) -> frozenset[int]:
+        """Places of the words that a fact's own sentence explains; none for a step back."""
+        fact = edge.fact
+        if fact is None or edge.back or fact.source.kind != "user" or not fact.source.text:
+            return frozenset()
+        if fact.id not in self._places:
+            stems = {word.stem for word in tokens(fact.source.text)}
+            self._places[fact.id] = frozenset(p for p, s in self._stems.items() if s in stems)
+        return self._places[fact.id]
+
+
 def search(
     question: Question,
     mentions: Sequence[Mention],
@@ -102,12 +126,13 @@ def search(
     }
     likely = {m: points_back(m, question) for m in mentions}
     found = Found()
+    said = Said(question, required)
     frontier = [Path(name) for name in question.names]
     for _ in range(hops):
-        frontier = _advance(frontier, by_relation, allowed, graph)
+        frontier = _advance(frontier, by_relation, allowed, graph, said)
         graph.ahead(path.node for path in frontier)  # all at once, for what follows
         for path in frontier:
-            missing = _missing(path, question, required, by_relation)
+            missing = _missing(path, question, required, by_relation, said)
             if not missing and fits(path, question, graph):
                 found.paths.append(path)
             else:
@@ -126,6 +151,7 @@ def _advance(
     by_relation: dict[str, list[Mention]],
     allowed: Mapping[Mention, set[bool]],
     graph: Graph,
+    said: Said,
 ) -> list[Path]:
     """The paths that are one step longer; the facts of all of them are read at once."""
     if not frontier:
@@ -134,7 +160,7 @@ def _advance(
     steps: dict[str, list[Edge]] = {}
     wanted = [*by_relation, *(r for r in ("name", "nickname", "alias", "also known as"))]
     for edge in [*graph.ahead(nodes), *graph.behind(nodes, wanted)]:
-        if edge.relation in by_relation or _may_be_implied(edge):
+        if edge.relation in by_relation or _may_be_implied(edge) or said.places(edge):
             steps.setdefault(edge.start, []).append(edge)
     candidates = [edge for edges in steps.values() for edge in edges]
     steps = {}
@@ -152,6 +178,8 @@ def _advance(
                 vague = mention.guess and edge.back and backs[edge.relation] > 1
                 if edge.back in allowed[mention] and not (vague or mention.places & path.used):
                     longer.append(_longer(path, edge, mention))
+            if places := said.places(edge) - path.used:
+                longer.append(_longer(path, edge, Mention(edge.relation, places, SAID, said=True)))
             if _may_be_implied(edge) and _left_out(path, edge):
                 longer.append(_longer(path, edge, None))
     return longer
@@ -185,11 +213,16 @@ def _left_out(path: Path, edge: Edge) -> bool:
 
 
 def _missing(
-    path: Path, question: Question, required: set[int], by_relation: dict[str, list[Mention]]
+    path: Path,
+    question: Question,
+    required: set[int],
+    by_relation: dict[str, list[Mention]],
+    said: Said,
 ) -> frozenset[int]:
     """Content words and names that a path leaves unexplained."""
     explained = set(path.used)
     for edge, used in zip(path.edges, path.mentions, strict=True):
+        explained |= said.places(edge)
         for mention in by_relation.get(edge.relation, ()):
             if mention.guess and not (used is not None and used.guess):
                 continue
@@ -198,6 +231,8 @@ def _missing(
                 explained |= mention.places
     nodes = {path.start.node, *(e.end for e in path.edges)}
     for name in question.names:
+        if name.node == SPEAKER and question.words[name.first].lower not in ("my", "our"):
+            continue  # "tell me", "where would I find": who asks need not be asked about
         if name.node not in nodes and name.first != path.start.first:
             explained -= set(range(name.first, name.last + 1))
             required = required | set(range(name.first, name.last + 1))
@@ -280,7 +315,8 @@ def score(
     """See the module."""
     weights: dict[int, float] = {}
     for edge, used in zip(path.edges, path.mentions, strict=True):
-        for mention in by_relation.get(edge.relation, ()):
+        own = by_relation.get(edge.relation, ())
+        for mention in [*own, used] if used is not None and used.said else own:
             if mention.guess and mention is not used:
                 continue
             near = used is None or mention is used or not _between(mention, used, path)
@@ -288,7 +324,7 @@ def score(
                 weight = mention.weight if near else FAR * mention.weight
                 weights[place] = max(weights.get(place, 0.0), weight)
     pairs = list(zip(path.edges, path.mentions, strict=True))
-    against = sum(m is not None and likely[m] != e.back for e, m in pairs)
+    against = sum(m is not None and likely.get(m, False) != e.back for e, m in pairs)
     cost = HOP * len(pairs) + IMPLIED * path.implied + AGAINST * against
     return sum(weights.values()) - cost - CROSSED * crossings(path)
 

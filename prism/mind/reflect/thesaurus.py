@@ -87,6 +87,17 @@ name, called, call
 parked, parked in, park, parking spot, ~where
 kept in, keep, kept, stored, store, ~where
 population, inhabitant, people
+surname, last name, family name
+fiance, fiancee, engaged to, betrothed
+afraid of, scared of, fear, frighten, scare
+obsessed with, crazy about, keen on, fond of
+assisted by, assistant, assist, help
+director, head, in charge, run, lead, manage
+grandmother, grandma, granny, nan, gran, nana
+grandfather, grandpa, grandad, granddad
+ruler, rule, reign, regent, monarch, king, queen
+instrument, plays
+orbits, go round, circle, revolve
 """
 PERSON_RELATIONS = word_set(
     """spouse mother father parent child son daughter sibling brother sister friend boss manager
