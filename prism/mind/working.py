@@ -26,10 +26,11 @@ from prism.mind.records import identity
 THINGS, STATEMENTS = 32, 16  # budget
 DECAY = 0.7
 SUBJECT, OBJECT = 2.0, 1.0
-MATCH = 4.0  # factor of a thing that is known to be of the pronoun's sort
+MATCH = 1.5  # factor of a thing that is known to be of the pronoun's sort
 MALE = lexicon.words("male")
 FEMALE = lexicon.words("female")
 PEOPLE = lexicon.words("people")
+PERSONS = lexicon.words("persons")
 WORN_BY_PEOPLE = lexicon.words("worn_by_people")
 PLACES = frozenset(
     ("lives in", "birthplace", "located in", "comes from", "capital", "headquarters", "based in")
@@ -126,6 +127,8 @@ class WorkingMemory:
             return sort in (None, "it")
         if wanted == "they":
             return True
+        if role and sort is None:
+            return role in PEOPLE or role in PERSONS
         return sort in (None, "person", wanted) and (name[:1].isupper() or "/" in name)
 
     def names(self) -> tuple[str, ...]:

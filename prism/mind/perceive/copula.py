@@ -54,6 +54,10 @@ class Copula:
                 for adjective in several:
                     yield from self._adjective(holder, adjective)
         for prep, noun in prepositions(verb):
+            if noun.pos_ == "NUM" and prep.lower_ == "at" and holder.pos_ == "NOUN":
+                if (thing := self.phrases.thing(holder)) is not None:  # "the meeting is at nine"
+                    yield Triple(thing, "time", phrase_of(noun))
+                continue
             if noun.pos_ == "NUM" and not is_time(noun):
                 continue
             yield from self._place(holder, prep, noun, verb)
@@ -111,7 +115,9 @@ class Copula:
         if (
             other.lower_ != "one"
             and other.pos_ == "NUM"
-            and (holder == "me" or proper(one) or one.pos_ == "PRON")
+            and other.text.isdigit()
+            and phrase_of(other) == other.text
+            and (holder == "me" or proper(one) or one.lower_ in lexicon.PERSONAL)
         ):
             yield Triple(holder, "age", other.text)
             return

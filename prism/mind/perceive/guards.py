@@ -55,12 +55,30 @@ def unreal(doc: Doc) -> str | None:
 
 
 def _sets_a_scene(token: Token) -> bool:
-    """True for "in the novel" as a setting."""
+    """True for "in the novel" as a setting, and for "the film's plot:"."""
+    colon = token.i + 1 < len(token.doc) and token.nbor().text == ":"
+    if token.lemma_ in lexicon.FICTION and colon:
+        return True
     return token.lemma_ in lexicon.FICTION and token.dep_ == "pobj" and token.head.lower_ == "in"
+
+
+def _told(verb: Token) -> bool:
+    """True for a clause that tells a work of fiction, or stands under an order: "a story where
+    ...", "write a poem about a woman whose ...", "the film's plot: ..."."""
+    above = list(verb.ancestors)
+    for token in above:
+        if token.lemma_ in lexicon.FICTION and verb.dep_ in ("relcl", "acl", "conj", "pcomp"):
+            return True
+        ordered = token.tag_ == "VB" and token.dep_ == "ROOT" and not _has_subject(token)
+        if ordered and token.lemma_ not in lexicon.VOUCHING and token.i < verb.i:
+            return True
+    return False
 
 
 def asserted(verb: Token) -> bool:
     """True if the clause of ``verb`` is asserted as true now."""
+    if _told(verb):
+        return False
     if not _indicative(verb):
         return False
     token = verb

@@ -60,7 +60,7 @@ class Phrases:
         """The thing that a clause is about; pronouns after it may mean it."""
         thing = self.thing(noun)
         if thing is not None:
-            self.before.append(thing)
+            self.before += [thing] if "/" not in thing else [thing.rpartition("/")[0], thing]
         return thing
 
     def thing(self, noun: Token) -> str | None:
@@ -254,6 +254,13 @@ def antecedent_of(pronoun: Token) -> Token | None:
 def _named_before(noun: Token) -> Token | None:
     """The name in "Tom, my dentist, ...", where the parser takes the role for the head."""
     doc, first = noun.doc, noun.left_edge.i
+    if (
+        first
+        and doc[first].lower_ == "the"
+        and doc[first - 1].pos_ == "PROPN"
+        and noun.pos_ == "NOUN"
+    ):
+        return doc[first - 1] if doc[first - 1].dep_ not in ("pobj", "dobj") else None
     owner = next((c for c in noun.children if c.dep_ == "poss"), None)
     mine = any(c.lower_ in ("mine", "ours") for p in noun.children for c in p.children)
     if owner is None and not mine:

@@ -100,6 +100,11 @@ class Verbs:
         held = [c for c in verb.children if c.dep_ == "oprd"]
         named = owner if not objects else self.phrases.object(objects[0])
         served = [o for p, o in preps if p.lower_ == "as" and objects]
+        if objects and not held and not served and verb.lemma_ in ("elect", "appoint", "name"):
+            names = [c for c in objects[0].children if c.dep_ == "compound" and c.pos_ == "PROPN"]
+            if names and objects[0].pos_ == "NOUN":  # "Porto elected Ann Lee mayor"
+                name = phrase_of(objects[0]).removesuffix(objects[0].text).strip()
+                yield Triple(owner, objects[0].text, name)
         for role in [*held, *served] if verb.lemma_ in APPOINTING else []:
             relation = self.phrases.relation(role)
             if relation is not None and named is not None:
@@ -134,10 +139,15 @@ class Verbs:
             return [Triple(thing, "located in", phrase_of(o)) for _, o in places[:1] if thing]
         relation = self.phrases.relation(noun)
         to = next((o for p, o in preps if p.lower_ in ("to", "with", "by")), None)
-        if verb.lemma_ in lexicon.BECOMING and relation is not None and to is not None:
-            value = self.phrases.object(to)
-            return [Triple(relation[0], relation[1], value)] if value else []
-        return None
+        if verb.lemma_ not in lexicon.BECOMING or not definite or verb.lemma_ == "turn":
+            return None
+        kinds = [c.text for c in noun.children if c.dep_ == "compound"]
+        if relation is None and kinds and noun.pos_ == "NOUN":  # "the wifi password"
+            relation = (" ".join(kinds), noun.text, False)
+        value = None if to is None else self.phrases.object(to)
+        if relation is None and value is not None:
+            return None
+        return [Triple(relation[0], relation[1], value)] if relation and value else []
 
     def _changed(
         self, verb: Token, holder: Token, preps: list[tuple[Token, Token]]
@@ -239,8 +249,10 @@ class Verbs:
             name = lexicon.third_person(head) + (f" {rest}" if rest else "")
         if name == "owner" and not (value[:1].isupper() or value.startswith("me")):
             name = "belongs to"  # to a class, not to a person
+        if name.startswith("<?") and not value[:1].isupper():  # of names alone: "runs a bakery"
+            name = lexicon.third_person(key.split()[0])
         if name.startswith("<"):
-            return Triple(value, name[1:], owner)
+            return Triple(value, name.lstrip("<?"), owner)
         return Triple(owner, name, value, several)
 
 

@@ -28,6 +28,8 @@ def ways(mention: Mention, question: Question) -> tuple[bool, bool]:
         return True, False
     if first > 1 and words[first - 1] in WHOLE and question.named(first - 2):
         return False, back  # "X, its capital"
+    if _after(words, first, "whose") and _asked_after(words, last):
+        return True, False  # "a country whose capital is what"
     if _after(words, first, "whose") and not _named_before(words, first, question):
         return False, back
     follows = words[last + 1 : last + 3]
@@ -39,9 +41,9 @@ def ways(mention: Mention, question: Question) -> tuple[bool, bool]:
 def points_back(mention: Mention, question: Question) -> bool:
     """True if a step back is the likelier one: "whose capital is", "as its capital"."""
     words = [w.lower for w in question.words]
-    first = min(mention.places)
+    first, last = min(mention.places), max(mention.places)
     return (
-        _after(words, first, "whose")
+        (_after(words, first, "whose") and not _asked_after(words, last))
         or _said_to_be(words, first, question)
         or _after(words, first, "as")
     )
@@ -51,6 +53,12 @@ def _after(words: list[str], place: int, what: str) -> bool:
     """True if ``what`` stands before a noun phrase that holds ``place``."""
     before = [w for w in words[max(0, place - 3) : place] if w not in WHOLE]
     return before[-1:] == [what]
+
+
+def _asked_after(words: list[str], last: int) -> bool:
+    """True if "is what", "is who" follows."""
+    follows = words[last + 1 : last + 4]
+    return len(follows) == 2 and follows[0] in BE and follows[1] in ("what", "who", "which")
 
 
 def _owned(words: list[str], first: int, question: Question) -> bool:

@@ -18,6 +18,7 @@ from prism.mind.reflect.relations import PART, Mention, Vocabulary
 from prism.mind.reflect.search import Found, Path, search
 
 COMPARED = 12  # paths
+LOOSE_TAGS = ("RB", "RP", "IN", "UH")
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,15 @@ class Parsed:
     Attributes:
         start, end: of its characters.
         head: number of the token it hangs on; its own at the root.
-        verb: it is one.
+        tag: part of speech, of the Penn treebank.
+        text: in small letters.
     """
 
     start: int
     end: int
     head: int
-    verb: bool
+    tag: str
+    text: str
 
 
 class PhraseReading:
@@ -53,7 +56,7 @@ class PhraseReading:
         if self._last[0] != question.text:
             with parser.zone():
                 rows = [
-                    Parsed(t.idx, t.idx + len(t), t.head.i, t.tag_.startswith("VB"))
+                    Parsed(t.idx, t.idx + len(t), t.head.i, t.tag_, t.lower_)
                     for t in parser.load()(question.text)
                 ]
             self._last = (question.text, rows)
@@ -71,12 +74,13 @@ class PhraseReading:
         graph: Graph,
         vocabulary: Vocabulary,
     ) -> Found:
-        """Paths that leave only verbs unexplained, where none is complete, if the last step is
-        named by a word of its own: "the currency that *circulates* in X"."""
+        """Paths that leave only verbs, adverbs and adjuncts unexplained, where none is complete, if
+        the last step is named by a word of its own: "the currency that *circulates* in X", "what
+        money do I need *in my wallet* in X"."""
         if found.paths or not found.near:
             return found
         parsed = self._parse(question)
-        verbs = _verbs(question, parsed)
+        verbs = _loose(question, parsed)
         if not any(missing <= verbs for _, missing in found.near):
             return found
         more = search(question, mentions, graph, optional=verbs)
@@ -103,14 +107,34 @@ class PhraseReading:
         return best
 
 
-def _verbs(question: Question, parsed: Sequence[Parsed]) -> frozenset[int]:
-    """Places of the verbs that turn nothing into another thing."""
-    starts = {token.start for token in parsed if token.verb}
+def _loose(question: Question, parsed: Sequence[Parsed]) -> frozenset[int]:
+    """Places of the words that say how, when or where: verbs, adverbs, particles, and noun phrases
+    under a preposition other than "of" without a name; none that turns a thing into another."""
+    names = {
+        question.words[p].start for name in question.names for p in range(name.first, name.last + 1)
+    }
+    starts = {token.start for token in parsed if token.tag in LOOSE_TAGS or token.tag[:2] == "VB"}
+    for i, token in enumerate(parsed):
+        if token.tag != "IN" or token.text == "of":
+            continue
+        below = [t for j, t in enumerate(parsed) if j != i and _under(j, i, parsed)]
+        if any(t.start in names or t.tag in ("WDT", "WP", "WP$") for t in below):
+            continue
+        starts |= {t.start for t in below if t.tag[:2] in ("NN", "JJ", "VB")}
     return frozenset(
         i
         for i, word in enumerate(question.words)
         if word.start in starts and not question.turning(i)
     )
+
+
+def _under(token: int, above: int, parsed: Sequence[Parsed]) -> bool:
+    """True if a token hangs on another, through any number of others."""
+    while parsed[token].head != token:
+        token = parsed[token].head
+        if token == above:
+            return True
+    return False
 
 
 def _named(path: Path, question: Question) -> bool:

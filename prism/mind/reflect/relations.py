@@ -146,6 +146,15 @@ class Vocabulary:
             for word in hints:
                 self._by_hint[word].append(relation)
 
+    def _shortened(self, word: str) -> list[str]:
+        """Relations that are the beginning of a word, and half of it at least."""
+        if len(word) < 8:
+            return []
+        sizes = range(max(5, len(word) // 3), len(word) - 3)
+        return [
+            word[:n] for n in sizes if word[:n] in self.relations and word[:n] in self._by_first
+        ]
+
     def mentions(self, words: Sequence[Token], free: Sequence[int]) -> list[Mention]:
         """All mentions of relations among the words at the places ``free``."""
         found: list[Mention] = []
@@ -157,6 +166,10 @@ class Vocabulary:
                     weight = OF_A_KIND
                 if places:
                     found.append(Mention(relation, places, weight))
+            for head in self._shortened(words[i].lower):  # "physiotherapist" beside "physio"
+                for stems, relation, _ in self._by_first[head]:
+                    if len(stems) == 1:
+                        found.append(Mention(relation, frozenset([i]), PART))
             for relation in self._by_hint.get(words[i].lower, ()):
                 found.append(Mention(relation, frozenset([i]), HINT, hint=True))
         return _widest(found)

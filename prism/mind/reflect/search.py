@@ -261,7 +261,9 @@ def fits(path: Path, question: Question, graph: Graph) -> bool:
         return False  # "where" and "from" ask, they do not lead on
     if path.mentions[0] is None and not naming(path.edges[0].relation):
         before = question.words[path.start.first - 1].lower if path.start.first else ""
-        if before not in ("in", "at", "from", "to", "into", "visit", "visiting"):
+        places = ("in", "at", "from", "to", "into", "visit", "visiting")
+        stranded = question.words[-1].lower in ("in", "on", "at", "from")
+        if before not in places and not stranded:
             return False
     asked = question.asked()
     if asked is not None and asked in path.used:

@@ -33,7 +33,8 @@ FUNCTION = word_set("""
     exactly precisely again also too even ever only still basically simply currently current
     now today nowadays present presently right moment these days quick quickly maybe perhaps
     possibly kindly btw yes no yeah official officially proper properly correct correctly
-    actual particular certain given
+    actual particular certain given whats wheres whos hows whens thats theres theyre im ive id
+    dont doesnt isnt arent wasnt didnt cant whose
     """)
 POLITE = word_set("""
     tell know wonder wondering ask asking question answer remind say wanna want need curious
@@ -87,7 +88,7 @@ IRREGULAR = {
     w: base
     for base, forms in {
         "speak": "spoke spoken", "make": "made", "run": "ran running runs", "lead": "led",
-        "write": "wrote written", "win": "won", "pay": "paid", "sell": "sold", "build": "built",
+        "write": "wrote written", "find": "found", "win": "won", "pay": "paid", "sell": "sold", "build": "built",
         "buy": "bought", "teach": "taught", "eat": "ate eaten", "drive": "drove driven",
         "sit": "sat sitting", "wear": "wore worn", "grow": "grew grown", "hold": "held",
         "lose": "lost", "meet": "met", "send": "sent", "sing": "sang sung", "sleep": "slept",
