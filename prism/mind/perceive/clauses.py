@@ -130,6 +130,10 @@ class Clauses:
         if subject is None and verb.lemma_ in lexicon.NAMING:
             yield from self._naming(verb, verb)
             return
+        called = next((c for c in verb.children if c.dep_ == "dobj"), None)
+        if verb.lemma_ in lexicon.NAMING and called is not None and called.lower_ in ("me", "us"):
+            yield from self._naming(verb, called)  # "everyone calls me Biscuit"
+            return
         unnamed = subject is not None and self.phrases.name(subject) is None
         if (
             subject is None

@@ -9,6 +9,7 @@ the keys are in the drawer           (keys, located in, drawer)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 # Relations that a place or a time answers: "her office is in room 12", "my birthday is on 3 May".
 PLACES = lexicon.words("places")
+AGE = re.compile(r"\d{1,3}|[a-z]+(?:-[a-z]+)?")
 PERSONS = lexicon.words("persons")
 QUALITIES = lexicon.words("qualities")
 
@@ -39,8 +41,10 @@ class Copula:
         """The facts of a clause about ``holder``."""
         if holder.dep_ == "expl" or holder.lower_ == "there":
             return
+        dangling = not any(c.dep_ in ("attr", "acomp", "oprd", "prep") for c in verb.children)
         for child in verb.children:
-            if child.dep_ == "attr":
+            lost = dangling and child.i > verb.i and child.pos_ == "PROPN"
+            if child.dep_ == "attr" or (lost and child.dep_ in ("punct", "npadvmod", "dep")):
                 several = conjuncts(child)
                 for noun in several:
                     for fact in self.same(holder, noun):
@@ -115,11 +119,10 @@ class Copula:
         if (
             other.lower_ != "one"
             and other.pos_ == "NUM"
-            and other.text.isdigit()
-            and phrase_of(other) == other.text
+            and AGE.fullmatch(phrase_of(other))
             and (holder == "me" or proper(one) or one.lower_ in lexicon.PERSONAL)
         ):
-            yield Triple(holder, "age", other.text)
+            yield Triple(holder, "age", phrase_of(other))
             return
         if other.pos_ != "NOUN" or (
             article not in ("a", "an")

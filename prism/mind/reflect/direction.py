@@ -30,6 +30,8 @@ def ways(mention: Mention, question: Question) -> tuple[bool, bool]:
         return False, back  # "X, its capital"
     if _after(words, first, "whose") and _asked_after(words, last):
         return True, False  # "a country whose capital is what"
+    if _after(words, first, "whose") and "whose" in words[:2]:
+        return True, back  # "whose payroll is X on", "whose capital is X"
     if _after(words, first, "whose") and not _named_before(words, first, question):
         return False, back
     follows = words[last + 1 : last + 3]

@@ -29,6 +29,7 @@ from prism.mind.reflect.words import singular, tokens
 
 HOPS, BEAM = 6, 400  # steps of a path, paths of a frontier
 HOP, IMPLIED, AGAINST, CROSSED, FAR = 0.3, 0.3, 0.1, 0.15, 0.25
+AHEAD = ("to", "by", "for", "from", "with", "and", "so", "in")  # of a question word
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,7 @@ def _of_its_kind(
         if asked is None or question.named(i):
             continue
         if (i and words[i - 1] in ("which", "what")) or (
-            i == 0 and word in ("who", "where", "whom")
+            word in ("who", "where", "whom") and (i == 0 or (i == 1 and words[0] in AHEAD))
         ):
             if guessed and kinds[-1] is None:
                 return False

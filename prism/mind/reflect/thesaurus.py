@@ -14,14 +14,15 @@ SENSES = """
 home, house, residence, address, live, lives in, reside, dwell, stay, settled, inhabit, home \
 town, moved, ~where
 birthplace, place of birth, born, born in, birth, native, hometown, home town, grow up, come \
-from, hail, originate, origin, raised, ~from, ~where
+from, hail, originate, origin, raised, come into the world, see the light of day, delivered, \
+~from, ~where
 birthday, date of birth, born, birth, birthdate, ~when
 death, date of death, die, pass away, ~when
 employer, work, works for, works at, workplace, employ, company, job, hire, employee, payroll, \
-earn, paycheck, workplace
+earn, paycheck, workplace, wage, salary, staff, on the books
 job, profession, occupation, work, trade, career, role, position, do for a living, works as
 spouse, husband, wife, partner, married, marry, married to, wed, wedded, better half, \
-significant other, hitched, marriage
+significant other, other half, hitched, marriage, tie the knot
 mother, parent
 father, parent
 parent, mother, father
@@ -45,7 +46,7 @@ headquarters, head office, main offices, base, based, based in, seat, hq, headqu
 home, ~where
 office, room, ~where
 product, make, makes, produce, manufacture, sell, goods, build, known for
-capital, capital city, seat of government
+capital, capital city, seat of government, governed from, ruled from, seat of power
 currency, money, coin, pay, cash, banknote, bill, spend, tender, coinage
 continent, landmass, part of the world
 language, speak, tongue, talk, spoken
@@ -56,13 +57,15 @@ phone code, dialling code, dialing code, dialling prefix, calling code, country 
 prefix, dial, telephone code, call, phone, telephone
 phone, phone number, telephone, number, call
 email, mail, email address
-tld, top level domain, internet domain, domain, internet, web, website, url, online
+tld, top level domain, internet domain, domain, internet, web, website, url, online, web \
+address, end in, suffix
 timezone, time zone, clock, time
 river, waterway, flow, stream, water, run through, pass through, cross
-symbol, stand for, abbreviation, abbreviate, shorthand, letter, notation
+symbol, stand for, abbreviation, abbreviate, shorthand, letter, notation, formula, written, \
+spell, periodic table
 discoverer, discover, discovered by, find, isolate, discovery
 series, group, family, class, category, classify, classification
-found in, occur, mine, extract, deposit, source, come from, ~where
+found in, occur, mine, extract, deposit, source, come from, supply, dig, quarry, ore, ~where
 age, old
 height, tall, high
 weight, weigh, heavy

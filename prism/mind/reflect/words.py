@@ -71,7 +71,10 @@ TURNING = word_set("""
     """)
 ORDINAL = word_set("first last second third new old acting no not other")
 CONDITION = word_set(
-    "if when whenever suppose supposing assuming imagine i i'm i've i'd i'll we we're to as for"
+    """
+    if when whenever suppose supposing assuming imagine my our i i'm i've i'd i'll we we're to as
+    for
+    """
 )
 GREETING = word_set("hey hi hello so oh ok okay well um uh hmm now and but please")
 NOUNS = {
@@ -87,8 +90,10 @@ BE = word_set("is was are were be being been as became becomes 's")
 IRREGULAR = {
     w: base
     for base, forms in {
-        "speak": "spoke spoken", "make": "made", "run": "ran running runs", "lead": "led",
-        "write": "wrote written", "find": "found", "win": "won", "pay": "paid", "sell": "sold", "build": "built",
+        "speak": "spoke spoken", "make": "made", "run": "ran running runs",
+        "lead": "led",
+        "write": "wrote written", "find": "found", "win": "won",
+        "pay": "paid", "sell": "sold", "build": "built",
         "buy": "bought", "teach": "taught", "eat": "ate eaten", "drive": "drove driven",
         "sit": "sat sitting", "wear": "wore worn", "grow": "grew grown", "hold": "held",
         "lose": "lost", "meet": "met", "send": "sent", "sing": "sang sung", "sleep": "slept",
