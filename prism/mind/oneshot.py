@@ -2,7 +2,8 @@
 
     key      an input's identity; an exact input is found by it, with certainty
     vector   e(input) of the sentence encoder, or its words weighted by how rare they are (idf)
-    match    cos(e(x), e(input)) >= level, and ahead of every input with another output by a margin
+    match    cos(e(x), e(input)) >= level, ahead of every input with another output by a margin, and
+             of plain questions about facts ("Which city has the mayor?"), which no pair is about
 
 An input that matches is answered with the output as it was taught; with a model, the output is put
 into the model's reply by a working register (:mod:`prism.mind.respond`). Nothing is put into the
@@ -23,10 +24,11 @@ from torch import Tensor
 from prism.holo import HoloTape
 from prism.inject import second_opinion
 from prism.mind.records import identity
+from prism.mind.reflect.relations import sense_heads
 from prism.mind.reflect.words import FUNCTION, stem, tokens
 from prism.mind.respond import Speaker, Spoken
 
-LEVEL, MARGIN = 0.5, 0.03  # of the encoder's cosine
+LEVEL, MARGIN = 0.35, 0.04  # of the encoder's cosine
 WORDS_LEVEL, WORDS_MARGIN = 0.4, 0.05  # of the words' cosine
 ROOM = 1024  # pairs that a new tape has room for; it grows
 
@@ -96,6 +98,8 @@ class OneShot:
         score = float(scores[best])
         if score < self._space.level or score - rival < self._space.margin:
             return None
+        if score < self._space.floor(text):
+            return None
         return Match(self._inputs[keys[best]], output, score, False)
 
     def say(self, text: str) -> Iterator[Spoken]:
@@ -119,6 +123,7 @@ class EncoderSpace:
     def __init__(self, encoder: Any) -> None:
         self._encoder, self._vectors = encoder, []
         self._stacked: Tensor | None = None
+        self._plain: Tensor | None = None
 
     def add(self, text: str) -> None:
         """One more input."""
@@ -130,6 +135,21 @@ class EncoderSpace:
         if self._stacked is None:
             self._stacked = torch.stack(self._vectors)
         return self._stacked @ self._encoder.one(text)
+
+    def floor(self, text: str) -> float:
+        """Cosine of a text with the nearest plain question about facts."""
+        if self._plain is None:
+            self._plain = self._encoder.batch(plain_questions())
+        return float((self._plain @ self._encoder.one(text)).max())
+
+
+def plain_questions() -> list[str]:
+    """Questions about facts of any sort, from the relations of the thesaurus."""
+    forms = (
+        "What is the {} of this?", "Whose {} is that, and where?", "Which country has the {}?",
+        "Which city has the {}?", "Which person has the {}?", "Which company has the {}?",
+    )  # fmt: skip
+    return [form.format(relation) for form in forms for relation in sense_heads()]
 
 
 class WordSpace:
@@ -151,6 +171,10 @@ class WordSpace:
         """Cosines ``[N]`` of a text with the inputs."""
         bag = _bag(text)
         return torch.tensor([self._cosine(bag, other) for other in self._bags])
+
+    def floor(self, text: str) -> float:
+        """As :meth:`EncoderSpace.floor`; words that no pair shares bring nothing near."""
+        return 0.0
 
     def _cosine(self, one: frozenset[str], other: frozenset[str]) -> float:
         shared = self._weight(one & other)

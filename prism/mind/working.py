@@ -26,7 +26,7 @@ from prism.mind.records import identity
 THINGS, STATEMENTS = 32, 16  # budget
 DECAY = 0.7
 SUBJECT, OBJECT = 2.0, 1.0
-MATCH = 1.5  # factor of a thing that is known to be of the pronoun's sort
+MATCH, MATCH_IT = 4.0, 1.5  # factor of a thing that is known to be of the pronoun's sort
 MALE = lexicon.words("male")
 FEMALE = lexicon.words("female")
 PEOPLE = lexicon.words("people")
@@ -112,8 +112,9 @@ class WorkingMemory:
         fitting = [t for key, t in self.things.items() if self._fits(key, t.name, wanted)]
         if not fitting:
             return None
+        match = MATCH_IT if wanted == "it" else MATCH
         found = max(
-            fitting, key=lambda t: (t.importance * (MATCH if t.sort == wanted else 1.0), t.turn)
+            fitting, key=lambda t: (t.importance * (match if t.sort == wanted else 1.0), t.turn)
         )
         if wanted in ("he", "she"):
             found.sort = wanted

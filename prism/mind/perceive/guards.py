@@ -24,6 +24,7 @@ QUOTED = re.compile(r'"[^"]*\b(?:is|are|was|am|has|have|lives?|works?|will|\'s|\
 PROGRESSIVE = lexicon.words("progressive")
 CREATORS = lexicon.words("creators")
 SURE = lexicon.words("sure")
+TELLING = re.compile(rf"\b(?:{'|'.join(sorted(lexicon.FICTION))})(?:'s \w+)?(?: idea)?:", re.I)
 ATTITUDES = lexicon.words("attitudes")
 CLAUSES = frozenset(
     {"ROOT", "conj", "ccomp", "relcl", "advcl", "acl", "parataxis", "xcomp", "pcomp", "csubj"}

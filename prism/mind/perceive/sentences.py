@@ -106,6 +106,8 @@ def _sentence(
 ) -> Sentence:
     if (joke := guards.JOKING.search(text)) is not None:
         return Sentence(text, "other", why=f"joke: {joke[0].strip()}")
+    if (story := guards.TELLING.search(text)) is not None:
+        return Sentence(text, "other", why=f"fiction: {story[0]}")
     bare = parser.without_opener(text)
     if guards.asks(bare):
         return Sentence(text, "question")
