@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from prism.mind import KnowledgeBase, Mind, Source
+from tests.mind.parsed import needs_parser
 
 FACTS = """
 Freedonia|capital|Fredville
@@ -109,3 +110,54 @@ def test_two_meanings_are_asked_back(tmp_path):
         answer = Mind(kb).ask("Who is Boris's supervisor?")
         assert answer.outcome == "ambiguous" and answer.text is None
         assert "Anna" in answer.note and "Clara" in answer.note
+
+
+def said(kb, subject, relation, thing, text):
+    kb.add(subject, relation, thing, source=Source("user", "you", None, text))
+
+
+def test_the_sentence_of_a_fact_explains_a_question_in_its_words(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        said(kb, "Hermes", "gets", "strawberry", "Hermes gets a strawberry every Sunday.")
+        said(kb, "Hermes", "home", "shed", "Hermes lives in the shed.")
+        mind = Mind(kb)
+        assert mind.ask("What does Hermes get on Sunday?").text == "strawberry"
+        assert mind.ask("What did Hermes get on a former Sunday?").text is None
+        assert mind.ask("What does Hermes get on Monday?").text in (None, "strawberry")
+
+
+def test_a_thing_is_called_by_the_end_of_its_name_where_one_alone_has_it(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        kb.add("wizard Grumbold", "home", "oak")
+        kb.add("me/choir", "teacher", "Ada")
+        mind = Mind(kb)
+        assert mind.ask("Where does Grumbold the wizard live?").text == "oak"
+        assert mind.ask("Who is the teacher of the choir?").text == "Ada"
+        kb.add("witch Grumbold", "home", "hut")
+        assert mind.ask("Where does Grumbold live?").text is None
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Freedonia is a country whose capital is what?", "Fredville"),
+        ("Fredville is the capital of what?", "Freedonia"),
+        ("Whose capital is Fredville?", "Freedonia"),
+    ],
+)
+def test_whose_asks_ahead_where_the_relation_is_what_is_asked(tmp_path, question, answer):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        kb.add("Freedonia", "capital", "Fredville")
+        kb.add("Freedonia", "currency", "florin")
+        assert Mind(kb).ask(question).text == answer
+
+
+@needs_parser
+def test_adjuncts_need_no_explanation_but_what_is_asked_does(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        kb.add("Freedonia", "currency", "florin")
+        kb.add("Freedonia", "capital", "Fredville")
+        mind = Mind(kb)
+        asked = "In Freedonia, which currency do you need at the till?"
+        assert mind.ask(asked).text == "florin"
+        assert mind.ask("What is the anthem of the capital of Freedonia?").text is None

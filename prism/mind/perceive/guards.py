@@ -72,7 +72,8 @@ def _told(verb: Token) -> bool:
         if token.lemma_ in lexicon.FICTION and verb.dep_ in ("relcl", "acl", "conj", "pcomp"):
             return True
         ordered = token.tag_ == "VB" and token.dep_ == "ROOT" and not _has_subject(token)
-        if ordered and token.lemma_ not in lexicon.VOUCHING and token.i < verb.i:
+        unknown = verb.dep_ == "relcl" and any(c.lower_ in ("a", "an") for c in verb.head.children)
+        if ordered and token.i < verb.i and (unknown or token.lemma_ not in lexicon.VOUCHING):
             return True
     return False
 

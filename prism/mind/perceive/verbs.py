@@ -52,7 +52,9 @@ class Verbs:
                 c
                 for c in verb.children
                 if (
-                    c.dep_ in ("dobj", "attr", "oprd") or (c.dep_ == "acomp" and c.tag_[:2] == "NN")
+                    c.dep_ in ("dobj", "attr", "oprd")
+                    or (c.dep_ == "acomp" and c.tag_[:2] == "NN")
+                    or (c.dep_ == "npadvmod" and c.pos_ == "PROPN" and c.i > verb.i)
                 )
                 and (not is_time(c) or verb.lemma_ == "turn")
             ]

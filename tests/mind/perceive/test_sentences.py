@@ -119,3 +119,27 @@ def test_a_hedged_statement_is_kept_as_what_it_would_state():
 def test_no_word_of_a_turn_stays_in_the_parser():
     perceive("My sister's cat is called Zyxomma.")
     assert "Zyxomma" not in parser.load().vocab.strings and parser.parse.cache_info().currsize == 0
+
+
+@needs_parser
+@pytest.mark.parametrize(
+    ("turn", "facts"),
+    [
+        ("im allergic to pollen", [("me", "allergic to", "pollen")]),
+        ("Hi, I'm Ruben.", [("me", "name", "Ruben")]),
+        ("Granny was born in Porto.", [("me/granny", "birthplace", "Porto")]),
+        ("Everybody calls me Pip.", [("me", "name", "Pip")]),
+        ("The alarm code is 77-12-9.", [("alarm", "code", "77-12-9")]),
+        ("Tom drives a shiny old Saab 900.", [("Tom", "drives", "Saab 900")]),
+        ("Our treasurer, Nia Holt, swims.", [("me", "treasurer", "Nia Holt")]),
+        ("The tower is 90 metres tall, my uncle measured it.", [("tower", "height", "90 metres")]),
+        ("Tom runs Brontex.", [("Brontex", "head", "Tom")]),
+        ("The novel's plot: Tom is married to Ann.", []),
+        ("Write a song about a girl whose father is a sailor.", []),
+    ],
+)
+def test_forms_that_another_author_used(turn, facts):
+    found = [
+        (f.subject, f.relation, f.object) for sentence in perceive(turn) for f in sentence.facts
+    ]
+    assert found[: len(facts)] == facts if facts else found == []

@@ -9,7 +9,7 @@ import pytest
 from prism.studies.facts.tables import available
 from prism.studies.mind.asking import measured
 from prism.studies.mind.dated import measured_changes
-from prism.studies.mind.report import compared, judged
+from prism.studies.mind.report import apart, compared, judged
 from prism.studies.mind.sets import asked, load_set, right, unanswerable
 from prism.studies.mind.taught import measured_pairs
 from prism.studies.mind.world import INVERSE, RELATIONS, made
@@ -133,3 +133,12 @@ def test_an_unknown_set_is_named():
 def test_an_answer_is_right_in_any_capitals():
     assert right("the Crown", "crown") and right(None, None)
     assert right("31", ["room 31", "31"]) and not right("30", "31") and not right("31", None)
+
+
+def test_the_tape_is_held_beside_the_dict_of_the_same_world():
+    rows = [
+        {"set": "s", "facts": 300, "seed": 0, "arm": "tape alone", "right": 0.5},
+        {"set": "s", "facts": 300, "seed": 0, "arm": "dict", "right": 0.75},
+        {"set": "s", "facts": 300, "seed": 1, "arm": "dict", "right": 0.75},
+    ]
+    assert [row["apart"] for row in apart(rows)] == [0.25]
