@@ -24,8 +24,9 @@ from prism.mind.reflect.graph import Edge, Graph
 from prism.mind.reflect.kinds import KIND_OF_NOUN, kind_of, may_be
 from prism.mind.reflect.question import SPEAKER, Name, Question
 from prism.mind.reflect.relations import SAID, Mention, leads_to, naming
+from prism.mind.reflect.said import Said
 from prism.mind.reflect.thesaurus import CONTAINERS
-from prism.mind.reflect.words import singular, tokens
+from prism.mind.reflect.words import singular
 
 HOPS, BEAM = 6, 400  # steps of a path, paths of a frontier
 HOP, IMPLIED, AGAINST, CROSSED, FAR = 0.3, 0.3, 0.1, 0.15, 0.25
@@ -82,30 +83,6 @@ class Found:
     paths: list[Path] = field(default_factory=list)
     scores: dict[Path, float] = field(default_factory=dict)
     near: list[tuple[Path, frozenset[int]]] = field(default_factory=list)
-
-
-class Said:
-    """Words of a question that stand in the sentence in which a user stated a fact: they explain it
-    as its relation's words do, with less weight ("which day" beside "rehearses on Fridays").
-
-    Args:
-        question: its words.
-        required: places of those that something must explain.
-    """
-
-    def __init__(self, question: Question, required: set[int]) -> None:
-        self._stems = {p: question.words[p].stem for p in required if not question.turning(p)}
-        self._places: dict[int, frozenset[int]] = {}
-
-    def places(self, edge: Edge) -> frozenset[int]:
-        """Places of the words that a fact's own sentence explains; none for a step back."""
-        fact = edge.fact
-        if fact is None or edge.back or fact.source.kind != "user" or not fact.source.text:
-            return frozenset()
-        if fact.id not in self._places:
-            stems = {word.stem for word in tokens(fact.source.text)}
-            self._places[fact.id] = frozenset(p for p, s in self._stems.items() if s in stems)
-        return self._places[fact.id]
 
 
 def search(
