@@ -51,6 +51,9 @@ def application(
     Raises:
         ValueError, OSError: a knowledge base or keys that cannot be read.
     """
+    if parser.available():  # loaded now, so that no first turn waits for it
+        parser.load()
+    weights()
     traffic = Traffic(parallel)
     rooms = Rooms(kb, traffic)
     chat, facts = Chat(rooms, traffic, model, name), Facts(rooms, traffic)
@@ -85,9 +88,6 @@ def application(
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
-        if parser.available():
-            parser.load()
-        weights()
         yield
         rooms.close()
 
