@@ -141,12 +141,13 @@ def test_a_wrong_key_is_an_authentication_error(keyed):
 def test_twenty_streams_at_once_each_get_their_own_answer(keyed):
     def one(number: int) -> str:
         key = list(keyed.keys.values())[number % 2]
-        say(keyed, f"The capital of Land{number}x is Town{number}x.", key=key)
-        stream = say(keyed, f"What is the capital of Land{number}x?", key=key, stream=True)
+        fact = {"subject": f"Land{number}", "relation": "capital", "object": f"Town{number}"}
+        assert keyed.call("POST", "/v1/facts", fact, key=key).status == 201
+        stream = say(keyed, f"What is the capital of Land{number}?", key=key, stream=True)
         return "".join(c.choices[0].delta.content or "" for c in stream)
 
     with ThreadPoolExecutor(20) as pool:
-        assert list(pool.map(one, range(20))) == [f"Town{number}x" for number in range(20)]
+        assert list(pool.map(one, range(20))) == [f"Town{number}" for number in range(20)]
 
 
 class Slow:
