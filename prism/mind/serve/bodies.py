@@ -124,6 +124,8 @@ def field(body: dict[str, Any], name: str, kind: type, default: Any = None) -> A
         return default
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         invalid(name, value, NAMES[kind])
+    if kind is int and abs(value) >= 2**63:
+        invalid(name, value, "an integer of 64 bits")
     return value
 
 

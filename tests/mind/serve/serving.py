@@ -62,7 +62,8 @@ class Served:
             text = answer.read()
         finally:
             line.close()
-        shown = json.loads(text) if "json" in answer.headers.get("content-type", "") else text
+        kind = answer.headers.get("content-type", "")
+        shown = json.loads(text) if text and "json" in kind else text
         return SimpleNamespace(status=answer.status, headers=answer.headers, json=shown)
 
     def turns(self) -> int:
