@@ -128,7 +128,7 @@ def test_facts_are_text_and_never_html(driver, served):
     page.say(f"Acme's owner is {bad}.")
     page.say("What is the capital of <b>Acme</b>?")
     assert not page.all("img") and driver.title == "PRISM · knowledge base"
-    assert bad in page.one("tr.row").text
+    assert any(bad in row for row in page.rows())
 
 
 def test_a_key_is_asked_for_and_opens_its_tenant(driver, keyed):
