@@ -8,6 +8,7 @@ import sys
 import torch
 
 from prism.command import STOPPED, Parser, outlive_the_terminal
+from prism.distill.extension import DISTILLATION
 from prism.engine.builders import BUILT_IN
 from prism.engine.extension import Extension
 from prism.engine.flags import add_flags, given, refuse_former
@@ -17,7 +18,7 @@ from prism.engine.settings import RENAMED, Settings
 from prism.whole_file import reason
 
 # Losses, observers and data of the packages that build on the engine, which imports none of them.
-EXTENSIONS: list[Extension] = [*BUILT_IN]
+EXTENSIONS: list[Extension] = [*BUILT_IN, DISTILLATION]
 
 EXAMPLES = """\
 examples:

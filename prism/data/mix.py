@@ -6,6 +6,7 @@
     hub:owner/name/config:split             a data set on the Hugging Face hub
     mix:pretrain                            a named mix: a file in ``prism/data/mixes``
     mix:my.json                             a mix of one's own, with a format per source
+    store:DIR                               the text of a teacher's store (prism.distill)
     notes=file:essays.txt:3                 a source with a name of its own
 
 Real English without a hub, here from Debian's packages (no root needed), is one folder each:
@@ -42,11 +43,13 @@ from prism.data.formats import format_from
 from prism.data.hub import HubDataset
 from prism.data.order import Source, stored
 from prism.data.passages import PythonManual
+from prism.data.teacher_store import StoreSource
 
 HELD_OUT = 0.01
 SMALL_HELD_OUT = 0.0625  # where HELD_OUT would leave a few documents, or none
 SMALL = 4 * 1024 * 1024  # bytes of all sources
-KINDS = ("pydoc", "file", "folder", "hub")
+KINDS = ("pydoc", "file", "folder", "hub", "store")
+LOCAL = ("file", "folder", "store")  # whose paths are of this machine
 NEXT = re.compile(rf",(?=\s*(?:[^,:=]+=)?(?:(?:{'|'.join(KINDS)}|mix):|pydoc\s*(?:,|$)))")
 OWN_NAME = re.compile(rf"([^:=]+)=((?:{'|'.join(KINDS)})(?::.*)?)", re.DOTALL)
 NAMED = ("pretrain", "instruct", "retrieval")  # files of MIXES
@@ -58,6 +61,7 @@ OPTIONS = {  # of a source in a mix, by kind
     "file": FILES_OPTIONS,
     "folder": FILES_OPTIONS,
     "hub": (*FILES_OPTIONS, "config", "split", "revision"),
+    "store": ("kind", "path", "weight", "name"),
 }
 
 
@@ -208,8 +212,8 @@ def parse_mix(text: str, base: Path | None = None) -> Mix:
     entries = [_entry(part, base) for part in NEXT.split(text)]
     mix = mix_from({"sources": entries}, base)
     sources = [weighted.source for weighted in mix.sources]
-    local = all(isinstance(source, Files | PythonManual) for source in sources)
-    size = sum(source.size for source in sources if isinstance(source, Files))
+    local = all(isinstance(source, Files | PythonManual | StoreSource) for source in sources)
+    size = sum(source.size for source in sources if isinstance(source, Files | StoreSource))
     return replace(mix, held_out=SMALL_HELD_OUT) if local and size < SMALL else mix
 
 
@@ -224,7 +228,7 @@ def absolute(text: str, base: Path) -> str:
         entry = _entry(part, base)
         path, name = entry.get("path", ""), entry.get("name", entry.get("path", ""))
         there = placed(path, base)
-        if entry["kind"] in ("file", "folder") and there != Path(path).expanduser():
+        if entry["kind"] in LOCAL and there != Path(path).expanduser():
             own = f"{name}=" if not re.search("[:=]", name) else ""
             weight = f":{entry['weight']:g}" if "weight" in entry else ""
             part = f"{own}{entry['kind']}:{there}{weight}"
@@ -273,7 +277,7 @@ def _entry(text: str, base: Path | None) -> dict[str, Any]:
     if kind not in KINDS:
         raise ValueError(f"data {text!r}: must begin with one of {', '.join(KINDS)}, mix")
     entry: dict[str, Any] = {"kind": kind} | ({"name": named[1].strip()} if named else {})
-    whole = kind in ("file", "folder") and placed(":".join(rest), base).exists()
+    whole = kind in LOCAL and placed(":".join(rest), base).exists()
     if rest and (kind == "pydoc" or len(rest) > 1) and not whole:
         with suppress(ValueError):  # of float: then it is no weight, but part of the path
             entry["weight"] = float(rest[-1])
@@ -310,6 +314,8 @@ def _open(entry: Mapping[str, Any], base: Path | None) -> Weighted:
     if not isinstance(path, str) or not path:
         raise ValueError(f"data {kind}: needs a path: {kind}:PATH")
     name = str(entry.get("name", path))
+    if kind == "store":
+        return Weighted(StoreSource(name, placed(path, base)), weight)
     format = format_from({k: v for k, v in entry.items() if k in FORMAT_OPTIONS})
     if kind == "hub":
         place = {key: entry.get(key) for key in ("config", "revision")}

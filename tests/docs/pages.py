@@ -13,6 +13,8 @@ import warnings
 from functools import cache
 from pathlib import Path
 
+from prism.distill.commands import DEEDS
+
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("prism", "tests", "tasks", "docs", "benchmarks", "renders", "examples")
 PROGRAM = re.compile(r"(python|torchrun|make|pip|apt-get|for|rm) ")
@@ -101,8 +103,9 @@ def every_flag() -> frozenset[str]:
     packages = [path.parent for path in ROOT.glob("benchmarks/*/__main__.py")]
     single = [p for p in ROOT.glob("[pbr]*/*.py") if '__name__ == "__main__"' in p.read_text()]
     modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in [*packages, *single]]
-    train = flags("prism.tokenizer", ("train",))
-    return train.union(*(flags(module) for module in modules if module != "benchmarks"))
+    deeds = {"prism.tokenizer": ("train", "cut"), "prism.distill": tuple(DEEDS)}
+    theirs = [flags(module, (deed,)) for module, names in deeds.items() for deed in names]
+    return frozenset().union(*theirs, *(flags(x) for x in modules if x != "benchmarks"))
 
 
 def is_module(name: str) -> bool:
