@@ -40,14 +40,9 @@ NOTES = {
         "train, run_scale, generate, ingest, ask, kb, chat, serve, tokenizer, report, eval_*, demos",
         GREY,
     ),
-<<<<<<< HEAD
-    "hf": ("Hugging Face: transformers classes, export, an adapter for lm_eval", GREY),
-    "studies": ("evaluation protocols: facts, retrieval, modular, mind", GREY),
-=======
     "hf": ("Hugging Face: transformers\nclasses, export, lm_eval", GREY),
     "distill": ("a teacher's distribution: stores,\ntargets, losses", NEURAL),
-    "studies": ("evaluation protocols: facts, retrieval, modular", GREY),
->>>>>>> main
+    "studies": ("evaluation protocols: facts, retrieval, modular, mind", GREY),
     "loading": ("prism.load: a model from disk", GREY),
     "compare": ("models on tasks:\nplan, runs, table", NEURAL),
     "engine": ("training at scale: loop,\nparallel, store, levers", NEURAL),
