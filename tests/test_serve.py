@@ -46,6 +46,7 @@ def test_what_cannot_be_served_is_one_line(capsys, tmp_path):
     assert line(capsys, *kb, "--keys", str(keys)).startswith(f"{keys}:1: must be")
     keys.write_text("\n", "utf-8")
     assert "holds no key; --new-key" in line(capsys, *kb, "--keys", str(keys))
+    keys.write_text("no database\n" * 100, "utf-8")
     assert line(capsys, "--kb", str(keys)).endswith(
         "is not a knowledge base (file is not a database)"
     )
