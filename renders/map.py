@@ -37,7 +37,7 @@ COMMANDS = "commands"
 # the words under a name, and its colour
 NOTES = {
     COMMANDS: (
-        "train, run_scale, generate, ingest, ask, kb, chat, tokenizer, report, eval_*, demos",
+        "train, run_scale, generate, ingest, ask, kb, chat, serve, report, eval_*, demos",
         GREY,
     ),
     "hf": ("Hugging Face: transformers\nclasses, export, lm_eval", GREY),

