@@ -14,10 +14,11 @@ from prism.engine.flags import add_flags, given, refuse_former
 from prism.engine.parallel.world import ElsewhereError, is_lost_rank
 from prism.engine.run import LOST_RANK, run
 from prism.engine.settings import RENAMED, Settings
+from prism.probe.extension import EXTENSION as PROBE
 from prism.whole_file import reason
 
 # Losses, observers and data of the packages that build on the engine, which imports none of them.
-EXTENSIONS: list[Extension] = [*BUILT_IN]
+EXTENSIONS: list[Extension] = [*BUILT_IN, PROBE]
 
 EXAMPLES = """\
 examples:

@@ -41,6 +41,7 @@ NOTES = {
         GREY,
     ),
     "hf": ("Hugging Face: transformers classes, export, an adapter for lm_eval", GREY),
+    "probe": ("training dynamics: every step of a matrix, exactly", GREY),
     "studies": ("evaluation protocols: facts, retrieval, modular", GREY),
     "loading": ("prism.load: a model from disk", GREY),
     "compare": ("models on tasks:\nplan, runs, table", NEURAL),

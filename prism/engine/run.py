@@ -29,7 +29,7 @@ from prism.engine.cost.tables import (
     weights_table,
 )
 from prism.engine.extension import Extension, flag_fields, renewed_flags
-from prism.engine.flags import as_flags, check_not_empty, flag_name
+from prism.engine.flags import as_flags, check_not_empty, spelled_flag
 from prism.engine.levers.modular import BACKBONE, modular_flags, starting_checkpoint
 from prism.engine.levers.progressive import Stage, grown_checkpoint, stage_of, stages
 from prism.engine.levers.token_weights import open_reference
@@ -291,7 +291,7 @@ class _Run:
                 trainer.notes["wandb"] = sink.id
         write_json(self.folder / "settings.json", s.saved())
         origin.record(self.folder, trainer.spec)
-        theirs = [f"{flag_name(name)} {value}" for name, value in self.flags.items()]
+        theirs = [spelled_flag(name, value) for name, value in self.flags.items()]
         flags = as_flags(s, {WHAT}, s.show_settings) + theirs
         terminal.settings(flags, s.show_settings)
         size = trainer.model.num_parameters()
