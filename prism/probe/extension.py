@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-
 from prism.engine.extension import Extension, Parts
 from prism.engine.flags import flag
 from prism.engine.loop.trainer import TrainSpec
