@@ -20,6 +20,8 @@ PHASES = ("pretrain", "instruct")
 SCHEDULES = ("cosine", "wsd")
 OPTIMIZERS = ("adamw", "muon")
 DTYPES = ("fp32", "tf32", "bf16", "fp64")
+KEPT = ("fp32", "bf16")
+ROUNDINGS = ("nearest", "stochastic", "kahan")
 DEVICES = ("auto", "cpu", "cuda")
 GPUS = ("a100", "h100", "h200")
 MODULAR_PHASES = ("backbone", "neural", "memory", "symbolic", "assemble")
@@ -150,6 +152,13 @@ class Settings:
     token_recycling: bool = flag(
         False, LEVERS, "weigh targets by how hard they are for their token"
     )
+    weights: str = flag("fp32", LEVERS, "weights are kept in fp32, or in bf16 alone", choices=KEPT)
+    moments: str | None = flag(
+        None, LEVERS, "AdamW's moments beside bf16 weights; default bf16", choices=KEPT
+    )
+    rounding: str = flag(
+        "nearest", LEVERS, "of updates to bf16: nearest, stochastic or kahan", choices=ROUNDINGS
+    )
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
@@ -167,6 +176,8 @@ class Settings:
             raise ValueError(f"--export {self.export}: needs --resume RUN, whose weights it writes")
         if self.lr == 0:
             raise ValueError("--lr 0: must be > 0")
+        if self.weights == "bf16" and (self.dtype != "bf16" or self.optimizer != "adamw"):
+            raise ValueError("--weights bf16: needs --dtype bf16 and --optimizer adamw")
         self._check_token_weights()
 
     def _check_token_weights(self) -> None:
@@ -259,6 +270,11 @@ EFFECTS = (
         _explores,
         "needs a router that chooses: --set router_topk=K below the number of kinds, or "
         'router_gates="independent"',
+    ),
+    Effect(
+        ("moments", "rounding"),
+        lambda s, _: s.weights == "bf16",
+        "needs --weights bf16; fp32 weights have fp32 moments, and are rounded to nearest",
     ),
     Effect(
         ("preset",),

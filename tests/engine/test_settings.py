@@ -27,7 +27,8 @@ weight-decay
 
 LEVER_FLAGS = """
 curriculum modular-memory-ckpt modular-neural-ckpt modular-phase modular-shared
-modular-symbolic-ckpt modular-backbone-ckpt progressive reference token-recycling token-selection
+modular-symbolic-ckpt modular-backbone-ckpt moments progressive reference rounding token-recycling
+token-selection weights
 """
 
 
@@ -136,6 +137,8 @@ NO_EFFECT: list[tuple[str, str]] = [
     ("--exploration 0.2", "--exploration 0.2: needs a router that chooses"),
     ("--exploration 0.2 --model gdn --set router_topk=2", "--exploration 0.2: needs a router"),
     ("--preset 350m --progressive seed", "--preset 350m: --progressive names the presets itself"),
+    ("--rounding kahan", "--rounding kahan: needs --weights bf16"),
+    ("--moments bf16 --dtype bf16", "--moments bf16: needs --weights bf16"),
     ("--smoke --steps 5", "--steps 5: has no effect, --smoke has settings of its own"),
     ("--resume RUN --export x --steps 9", "--steps 9: has no effect, --export writes the weights"),
     (
