@@ -28,6 +28,7 @@ from prism.engine.cost.tables import (
     validation_remark,
     weights_table,
 )
+from prism.engine.effects import check_effects
 from prism.engine.extension import Extension, flag_fields, renewed_flags
 from prism.engine.flags import as_flags, check_not_empty, spelled_flag
 from prism.engine.levers.modular import BACKBONE, modular_flags, starting_checkpoint
@@ -44,7 +45,7 @@ from prism.engine.loop.trainer import Trainer
 from prism.engine.models import model_config
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.parallel.world import World, world
-from prism.engine.settings import WHAT, Settings, check_effects, renewed
+from prism.engine.settings import WHAT, Settings, renewed
 from prism.engine.smoke import smoke
 from prism.engine.store import checkpoint, folder, room
 from prism.engine.store.export import export

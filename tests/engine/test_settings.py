@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from prism.engine.effects import EFFECTS, FIELD_EFFECTS
 from prism.engine.flags import add_flags, flag_name, given
 from prism.engine.run import settings_of
-from prism.engine.settings import EFFECTS, FIELD_EFFECTS, LEVERS, Settings, renewed
+from prism.engine.settings import LEVERS, Settings, renewed
 from prism.engine.store import checkpoint, folder
 from prism.record import write_json
 from prism.run_scale import main
