@@ -15,6 +15,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +25,11 @@ import torch
 from torch import Tensor
 
 END = "<|end|>"
+BYTE_PIECE = re.compile("<0x([0-9A-F]{2})>")
+OVER_CHARACTERS = {
+    "type": "Sequence",
+    "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}],
+}
 END_NAMES = (END, "<|endoftext|>", "</s>", "<|im_end|>")
 
 
@@ -76,11 +83,12 @@ class ByteTokenizer:
 
 
 class FileTokenizer:
-    """A byte-level ``tokenizer.json`` of the tokenizers library.
+    """A ``tokenizer.json`` of the tokenizers library, over bytes, or over characters with bytes for
+    those that it does not know.
 
     Raises:
-        ValueError: the file is missing or broken, the library is not installed, the tokenizer is
-            not byte-level (then ids stand for no fixed bytes), or it has no end token, one of
+        ValueError: the file is missing or broken, the library is not installed, the tokenizer is of
+            another kind (then ids stand for no fixed bytes), or it has no end token, one of
             ``END_NAMES``.
     """
 
@@ -101,7 +109,12 @@ class FileTokenizer:
         if not ends:
             raise ValueError(f"tokenizer {self.path}: has no end token; must have one: {END_NAMES}")
         self.end = ends[0]
-        self.byte_lengths = self._byte_lengths(library)
+        self._over_bytes = type(self._inner.decoder) is library.decoders.ByteLevel
+        if not self._over_bytes and json.loads(raw).get("decoder") != OVER_CHARACTERS:
+            raise ValueError(
+                f"tokenizer {self.path}: decoder must be ByteLevel, or ByteFallback and Fuse"
+            )
+        self.byte_lengths = self._byte_lengths()
 
     def encode(self, text: str) -> list[int]:
         return self._inner.encode(well_formed(text), add_special_tokens=False).ids
@@ -110,21 +123,26 @@ class FileTokenizer:
         return self._inner.decode(ids, skip_special_tokens=True)
 
     def piece(self, token: int) -> bytes:
-        return bytes_of_piece(self._inner.id_to_token(token))
+        text = self.piece_text(token)
+        return bytes_of_piece(text) if self._over_bytes else bytes_of_characters(text)
+
+    def piece_text(self, token: int) -> str:
+        """The entry of one id as it stands in the vocabulary."""
+        return self._inner.id_to_token(token)
 
     def fingerprint(self) -> str:
         return self._digest
 
-    def _byte_lengths(self, library: Any) -> Tensor:
-        if type(self._inner.decoder) is not library.decoders.ByteLevel:
-            raise ValueError(f"tokenizer {self.path}: decoder must be ByteLevel")
+    def _byte_lengths(self) -> Tensor:
         special = self._inner.get_added_tokens_decoder()
         lengths = torch.zeros(self.vocab_size, dtype=torch.int64)
         for token, i in self._inner.get_vocab().items():
             if i in special:
                 lengths[i] = 0 if special[i].special else len(token.encode())
-            else:
+            elif self._over_bytes:
                 lengths[i] = len(token)  # one printable character per byte
+            else:
+                lengths[i] = len(bytes_of_characters(token))
         return lengths
 
 
@@ -137,6 +155,12 @@ def bytes_of_piece(piece: str) -> bytes:
     """The bytes of one entry of a byte-level vocabulary; a special one is its own text."""
     table = byte_of_character()
     return bytes(table[c] for c in piece) if all(c in table for c in piece) else piece.encode()
+
+
+def bytes_of_characters(piece: str) -> bytes:
+    """The bytes of one entry of a vocabulary of characters: ``<0xE0>`` is a byte."""
+    byte = BYTE_PIECE.fullmatch(piece)
+    return bytes([int(byte[1], 16)]) if byte else piece.encode()
 
 
 @cache

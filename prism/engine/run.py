@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from prism import presets
 from prism.data import open_tokenizer
 from prism.engine import origin
 from prism.engine.builders import BUILT_IN, build_spec
@@ -100,7 +101,7 @@ def settings_of(flags: Mapping[str, Any]) -> Settings:
         s = origin.from_anywhere(s, saved, flags)
         s = Settings.from_dict({**s.to_dict(), "out_dir": str(where)})
     else:
-        values = dict(flags)
+        values = {**presets.RECIPES.get(flags.get("preset", ""), {}), **flags}
         if "init_from" in flags:
             values = {**_model_of(folder.newest(Path(flags["init_from"]), tensors=False)), **flags}
         s = Settings.from_dict(modular_flags(values))

@@ -52,7 +52,7 @@ class Settings:
         None, WHAT, "write the weights of --resume to one file", metavar="FILE", renew=True
     )
     model: str = flag("prism", MODEL, "prism, transformer, ssm, gdn or a variant", metavar="NAME")
-    preset: str = flag("tiny", MODEL, "tiny, 300m, 350m, 700m or 1b", metavar="NAME")
+    preset: str = flag("tiny", MODEL, "tiny, 300m, 350m, 700m, 1b or flannel", metavar="NAME")
     set: tuple[str, ...] = flag(
         (), MODEL, "override fields of the preset, e.g. d_model=96 tape.d_mem=16", metavar="KEY=V"
     )
