@@ -22,7 +22,14 @@ from typing import Any
 from prism import whole_file
 from prism.data.bpe import MEASURED, as_data, texts
 from prism.data.mix import Mix, parse_mix
-from prism.data.tokens import BYTE_PIECE, END, OVER_CHARACTERS, FileTokenizer, tokenizers_library
+from prism.data.tokens import (
+    BYTE_PIECE,
+    END,
+    OVER_CHARACTERS,
+    FileTokenizer,
+    Tokenizer,
+    tokenizers_library,
+)
 
 BYTES = [f"<0x{b:02X}>" for b in range(256)]
 SMALLEST = 258  # the end of a document, the bytes, one character
@@ -138,7 +145,7 @@ def _measures(
     yield from use_by_script(tokenizer, used_ids(tokenizer, mixes[0]), files[0])
 
 
-def used_ids(tokenizer: FileTokenizer, mix: Mix) -> set[int]:
+def used_ids(tokenizer: Tokenizer, mix: Mix) -> set[int]:
     """The ids that occur in a mix, held-out documents too."""
     used = {tokenizer.end}
     for part in (False, True):
