@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import AdamW
 
-from prism.engine.loop.rounding import ROUNDINGS, Bf16AdamW, rounded
+from prism.engine.loop.rounding import ROUNDINGS, RoundedAdamW, rounded
 from prism.engine.settings import Settings
 from prism.engine.store import checkpoint
 from tests.engine.fakes import fit, small, small_trainer, whole
@@ -23,7 +23,7 @@ def test_on_fp32_it_is_the_adamw_of_torch_to_the_bit() -> None:
     g = torch.Generator().manual_seed(0)
     start = torch.randn(33, 7, generator=g)
     ours, theirs = nn.Parameter(start.clone()), nn.Parameter(start.clone())
-    mine = Bf16AdamW([ours], 1e-2, (0.9, 0.99), "nearest", torch.float32, weight_decay=0.1)
+    mine = RoundedAdamW([ours], 1e-2, (0.9, 0.99), "nearest", torch.float32, weight_decay=0.1)
     reference = AdamW([theirs], lr=1e-2, betas=(0.9, 0.99), weight_decay=0.1, foreach=False)
     for _ in range(100):
         ours.grad = torch.randn(33, 7, generator=g)
@@ -54,7 +54,7 @@ def test_what_is_not_finite_stays_what_it_is() -> None:
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_small_updates_are_lost_to_nearest_rounding_only(rounding: str) -> None:
     p = nn.Parameter(torch.ones(1000, dtype=torch.bfloat16))
-    optimizer = Bf16AdamW([p], 1e-4, (0.9, 0.999), rounding, torch.float32, seed=3)
+    optimizer = RoundedAdamW([p], 1e-4, (0.9, 0.999), rounding, torch.float32, seed=3)
     for _ in range(200):  # each update is 1e-4, a fortieth of the distance to the number below 1
         p.grad = torch.ones_like(p)
         optimizer.step()
@@ -68,7 +68,7 @@ def test_small_updates_are_lost_to_nearest_rounding_only(rounding: str) -> None:
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_second_moments_in_bf16_fall_again_with_stochastic_rounding_only(rounding: str) -> None:
     p = nn.Parameter(torch.zeros(500, dtype=torch.bfloat16))
-    optimizer = Bf16AdamW([p], 1e-3, (0.9, 0.999), rounding, torch.bfloat16)
+    optimizer = RoundedAdamW([p], 1e-3, (0.9, 0.999), rounding, torch.bfloat16)
     for step in range(700):
         p.grad = torch.full_like(p, 1.0 if step < 50 else 0.0)
         optimizer.step()

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from prism import recipe
-from prism.engine.loop.rounding import Bf16AdamW
+from prism.engine.loop.rounding import RoundedAdamW
 from prism.engine.parallel.fsdp import (
     from_local_shard,
     local_shards,
@@ -101,7 +101,7 @@ class Optimizers:
         if s.rounding == "nearest" and moments == DTYPES[s.weights]:
             return AdamW(groups, lr=s.lr, betas=betas, fused=True)
         shard = shard_number(self.parameters.values())
-        return Bf16AdamW(groups, s.lr, betas, s.rounding, moments, s.seed, shard)
+        return RoundedAdamW(groups, s.lr, betas, s.rounding, moments, s.seed, shard)
 
     def _group(self, names: Sequence[str], weight_decay: float) -> dict[str, object]:
         return {"params": [self.updated[n] for n in names], "weight_decay": weight_decay}

@@ -31,7 +31,7 @@ EPS = 1e-8
 ROUNDINGS = ("nearest", "stochastic", "kahan")
 
 
-class Bf16AdamW(Optimizer):
+class RoundedAdamW(Optimizer):
     """AdamW on bf16 weights.
 
     Args:
