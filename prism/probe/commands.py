@@ -21,9 +21,11 @@ from prism.data.char_bpe import used_ids
 from prism.data.mix import parse_mix
 from prism.probe.census import census
 from prism.probe.crystal import crystal
+from prism.probe.dead import add_dead
 from prism.probe.history import sightings, unseen
 from prism.probe.log import Log
 from prism.probe.motion import comoving, lattice, phases
+from prism.probe.report import write_report
 from prism.probe.survival import lifetimes, summary
 from prism.probe.texts import write_text
 from prism.whole_file import reason
@@ -37,6 +39,8 @@ examples:
   python -m prism.probe crystal LOG --step 1000           identical rows, rows one step apart
   python -m prism.probe comoving LOG                      motion against the cloud's own drift
   python -m prism.probe lattice LOG                       single steps apart from larger ones
+  python -m prism.probe report LOG                        a page, its figures, a film
+  python -m prism.probe dead runs/scale --top 50          tokens that were never trained
 """
 
 
@@ -57,13 +61,16 @@ def parser() -> Parser:
         ("crystal", _crystal, "identical rows and lattice neighbours"),
         ("comoving", _comoving, "motion against the cloud's own drift"),
         ("lattice", _lattice, "moves of one lattice step apart from larger ones"),
+        ("report", _report, "a page, its figures as JSON, and a film of the cloud"),
     ):
         part = commands.add_parser(name, help=what)
         part.add_argument("log", type=Path, metavar="LOG", help="NAME.probe in the run's folder")
-        if name != "survival":
+        if name not in ("survival", "report"):
             part.add_argument("--step", type=int, help="steps done; default the last of the log")
         if name == "replay":
             part.add_argument("--out", type=Path, metavar="FILE", help="bits as a .npy file")
+        elif name == "report":
+            part.add_argument("--out", type=Path, metavar="DIR", help="default the log's folder")
         elif name == "census":
             part.add_argument("--tokenizer", metavar="FILE", help="that the ids are of")
             part.add_argument("--text", metavar="MIX", help="text that may have them")
@@ -72,6 +79,7 @@ def parser() -> Parser:
                 "--rows", choices=("unseen", "all"), default="unseen", help="default unseen"
             )
         part.set_defaults(run=run)
+    add_dead(commands)
     return p
 
 
@@ -144,6 +152,12 @@ def _lattice(args: argparse.Namespace) -> None:
     series = lattice(log, _rows(args, log, step), step)
     _table(series)
     say_json(phases(series))
+
+
+def _report(args: argparse.Namespace) -> None:
+    log, _ = _opened(args)
+    for path in write_report(log, args.out or args.log.parent):
+        say(str(path))
 
 
 def _table(series: dict[str, NDArray[np.float64]]) -> None:

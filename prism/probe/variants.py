@@ -116,7 +116,6 @@ def names_of(plan: str) -> list[str]:
                  for r in ("near", "stoch") if w == "w16" or r == "near"]  # fmt: skip
         rest = itertools.product(("b2=.999", "b2=.99"), ("lr=1", "lr=.3"), ("wd=0", "wd=.1"))
         found = [f"{form} {' '.join(more)}" for form, more in itertools.product(forms, rest)]
-        plain = [f"{form} plain {' '.join(more)}" for form in ("w16 m16 near", "w32 m32 near")
-                 for more in itertools.product(("b2=.999",), ("lr=1",), ("wd=0", "wd=.1"))]  # fmt: skip
-        return found + plain
-    raise ValueError(f"--tracer-plan {plan}: must be causes, ablation or starts")
+        plain = itertools.product(("w16 m16 near", "w32 m32 near"), ("wd=0", "wd=.1"))
+        return found + [f"{form} plain b2=.999 lr=1 {decay}" for form, decay in plain]
+    raise ValueError(f"tracers {plan}: must be causes, ablation or starts")
