@@ -37,7 +37,8 @@ def _dead(args: argparse.Namespace) -> None:
     if args.top < 1:
         raise ValueError(f"--top {args.top}: must be >= 1")
     model, tokenizer = opened(args.model, args.tokenizer)
-    weights = getattr(model, args.matrix).weight
+    part = getattr(model, args.matrix, model.embedding)  # SmolLM2's head is its embedding
+    weights = part.weight
     kind = kinds(tokenizer)
     if len(kind) > len(weights):
         raise ValueError(f"--tokenizer: has {len(kind):,} ids; the model knows {len(weights):,}")
