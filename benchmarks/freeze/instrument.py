@@ -15,6 +15,7 @@ import shutil
 import time
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ from torch.optim import AdamW
 
 from benchmarks.freeze.runs import Checks, Timed, tracers_of, trained
 from prism.probe.crystal import crystal
+from prism.probe.events import applied
 from prism.probe.extension import dead_ids
 from prism.probe.glass import Glass, torch_adamw
 from prism.probe.log import Log
@@ -33,7 +35,8 @@ MATRIX = "embedding.weight"
 BF16 = ("--dtype", "bf16", "--weights", "bf16")
 SMALL = ("--data", "pydoc", "--model", "transformer", "--set", "d_model=16", "num_layers=1",
          "--seq-len", "32", "--global-batch-size", "1", "--eval-every", "0", "--eval-tokens", "64",
-         "--device", "cpu", "--log-every", "1000", "--no-async-save", "--beta2", "0.999")  # fmt: skip
+         "--device", "cpu", "--log-every", "1000", "--no-async-save",
+         "--beta2", "0.999")  # fmt: skip
 SIZES = (814, 704, 306, 228, 11, 10, 6, 5, 4, 4, 3, 3, 2)  # rows of the planted classes
 SINGLES, WIDTH = 112, 64
 
@@ -51,9 +54,7 @@ def replay(scratch: Path, steps: int) -> dict[str, Any]:
     trained(where, [], resume=True)
     log = Log(scratch / "one" / f"{MATRIX}.probe")
     exact, bits = 0, log.start()
-    from zlib import crc32
 
-    from prism.probe.events import applied  # beside the reader it is checked with
 
     for step, movement in log.movements():
         applied(bits.reshape(-1), movement)

