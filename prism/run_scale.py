@@ -11,6 +11,7 @@ from prism.command import STOPPED, Parser, outlive_the_terminal
 from prism.engine.builders import BUILT_IN
 from prism.engine.extension import Extension
 from prism.engine.flags import add_flags, given, refuse_former
+from prism.engine.loop.observer import ObserverError
 from prism.engine.parallel.world import ElsewhereError, is_lost_rank
 from prism.engine.run import LOST_RANK, run
 from prism.engine.settings import RENAMED, Settings
@@ -55,6 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2  # the rank that failed says it
     except (ValueError, OSError) as error:
         p.error(reason(error))
+    except ObserverError as error:  # at a resume; while training the run says it
+        p.error(str(error))
     except KeyboardInterrupt:
         print("prism.run_scale: stopped at once; the last checkpoint is whole", file=sys.stderr)
         return STOPPED

@@ -25,14 +25,14 @@ LOG = {"ids": 10_000, "live": 6301, "dead": 3699}  # the log book's tokenizer
 IDS = 10_000
 
 
-def prepared(scratch: Path, ids: int = IDS) -> tuple[Path, Path, Path]:
+def prepared(scratch: Path) -> tuple[Path, Path, Path]:
     """English, Thai and the tokenizer, made if they are not there."""
     english, thai, tokenizer = (scratch / n for n in ("english.txt", "thai.txt", "flannel.json"))
     for path, language in ((english, "english"), (thai, "thai")):
         if not path.exists():
             write_text(path, None, language, None)
     if not tokenizer.exists():
-        train_char_tokenizer([str(english), str(thai)], ids, tokenizer, SHARES)
+        train_char_tokenizer([str(english), str(thai)], IDS, tokenizer, SHARES)
     return english, thai, tokenizer
 
 

@@ -102,7 +102,8 @@ def every_flag() -> frozenset[str]:
     single = [p for p in ROOT.glob("[pbr]*/*.py") if '__name__ == "__main__"' in p.read_text()]
     modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in [*packages, *single]]
     train = flags("prism.tokenizer", ("train",))
-    return train.union(*(flags(module) for module in modules if module != "benchmarks"))
+    probe = (flags("prism.probe", (part,)) for part in ("text", "replay", "census", "dead"))
+    return train.union(*probe, *(flags(module) for module in modules if module != "benchmarks"))
 
 
 def is_module(name: str) -> bool:

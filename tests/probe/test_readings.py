@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import torch
 from prism.data import ByteTokenizer
 from prism.probe.census import census, kinds
 from prism.probe.detector import separation, suspicion
-from prism.probe.events import Movements
+from prism.probe.events import Movements, deflated
 from prism.probe.history import Sightings, unseen
 from prism.probe.labels import changed
 from prism.probe.log import Log, Writer
@@ -27,12 +28,10 @@ HEADER = {"seed": 0, "settings": {}, "matrix": "m", "shape": [6, 4], "format": "
 
 def written(path: Path, places: list[np.ndarray], seen: dict[int, int] | None = None) -> Log:
     """A log of ordinals step by step; ``seen``: id to the step of its first batch."""
-    from prism.probe.events import deflated
-
     bits = [bits_of_ordinals(p.astype(np.int16)) for p in places]
     writer, movements = Writer(path), Movements(4, bits[0].size)
     writer.begin(HEADER, 0, bits[0], None)
-    for before, after in zip(bits, bits[1:], strict=False):
+    for before, after in pairwise(bits):
         movements.add(before.ravel(), after.ravel(), BF16.steps)
     count = len(movements)
     streams = movements.encoded()
@@ -163,8 +162,8 @@ def test_separation_counts_ties_half() -> None:
 
 
 def test_orchid_is_read_without_its_tags(tmp_path: Path) -> None:
-    corpus = ["%TTitle: x", "%Year: 1", "#P1", "#1", "การประชุม//", "การ/FIXN", "//", "#2", "สอง\\\\",
-              "สาม//", "สอง/X", "//", "#P2", "#1", "สี่//", "%TTitle: y", "#P1", "#1", "ห้า//"]  # fmt: skip
+    first = "%TTitle: x|%Year: 1|#P1|#1|การประชุม//|การ/FIXN|//|#2|สอง\\\\|สาม//|สอง/X|//"
+    corpus = f"{first}|#P2|#1|สี่//|%TTitle: y|#P1|#1|ห้า//".split("|")
     assert list(orchid(corpus)) == ["การประชุม สองสาม\nสี่", "ห้า"]
     source = tmp_path / "a.txt"
     source.write_text("one\n<|endoftext|>\ntwo\n<|endoftext|>\nthree\n", "utf-8")

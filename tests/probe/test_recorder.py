@@ -1,4 +1,4 @@
-"""The log of a run: exact at every step, the same bytes again, whole after a resume or up to a cut."""
+"""The log of a run: exact at every step, the same bytes again, whole up to a cut."""
 
 from __future__ import annotations
 

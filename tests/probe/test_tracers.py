@@ -1,4 +1,4 @@
-"""Tracers: the copy of the run equals it to the bit, others go their own way, commands read it all."""
+"""Tracers: the copy of the run equals it to the bit, others go their own way."""
 
 from __future__ import annotations
 
