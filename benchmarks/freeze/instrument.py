@@ -23,13 +23,13 @@ from torch import nn
 from torch.optim import AdamW
 
 from benchmarks.freeze.runs import Checks, Timed, tracers_of, trained
-from prism.probe.crystal import crystal
-from prism.probe.events import applied
 from prism.probe.extension import dead_ids
 from prism.probe.glass import Glass, torch_adamw
-from prism.probe.log import Log
-from prism.probe.ordinal import Bits, bits_of, bits_of_ordinals, ordinals
-from prism.probe.recorder import Recorder
+from prism.probe.readings.crystal import crystal
+from prism.probe.store.events import applied
+from prism.probe.store.log import Log
+from prism.probe.store.ordinal import Bits, bits_of, bits_of_ordinals, ordinals
+from prism.probe.store.recorder import Recorder
 
 MATRIX = "embedding.weight"
 BF16 = ("--dtype", "bf16", "--weights", "bf16")
@@ -54,7 +54,6 @@ def replay(scratch: Path, steps: int) -> dict[str, Any]:
     trained(where, [], resume=True)
     log = Log(scratch / "one" / f"{MATRIX}.probe")
     exact, bits = 0, log.start()
-
 
     for step, movement in log.movements():
         applied(bits.reshape(-1), movement)

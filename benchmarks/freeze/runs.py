@@ -14,7 +14,7 @@ from prism.engine.flags import given
 from prism.engine.logs.log import read
 from prism.engine.loop.observer import Observer
 from prism.engine.run import run
-from prism.probe.ordinal import bits_of
+from prism.probe.store.ordinal import bits_of
 from prism.run_scale import EXTENSIONS, parser
 
 

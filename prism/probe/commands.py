@@ -19,14 +19,14 @@ from prism.data import open_tokenizer
 from prism.data.bpe import as_data
 from prism.data.char_bpe import used_ids
 from prism.data.mix import parse_mix
-from prism.probe.census import census
-from prism.probe.crystal import crystal
 from prism.probe.dead import add_dead
-from prism.probe.history import sightings, unseen
-from prism.probe.log import Log
-from prism.probe.motion import comoving, lattice, phases
-from prism.probe.report import write_report
-from prism.probe.survival import lifetimes, summary
+from prism.probe.pages.report import write_report
+from prism.probe.readings.census import census
+from prism.probe.readings.crystal import crystal
+from prism.probe.readings.history import sightings, unseen
+from prism.probe.readings.motion import comoving, lattice, phases
+from prism.probe.readings.survival import lifetimes, summary
+from prism.probe.store.log import Log
 from prism.probe.texts import write_text
 from prism.whole_file import reason
 

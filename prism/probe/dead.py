@@ -14,8 +14,8 @@ from prism.data.bpe import as_data
 from prism.data.char_bpe import used_ids
 from prism.data.mix import parse_mix
 from prism.engine.store.export import load_trained, tokenizer_of
-from prism.probe.census import kinds
 from prism.probe.detector import separation, suspicion
+from prism.probe.readings.census import kinds
 
 SMOLLM2 = "smollm2"
 MATRICES = ("head", "embedding")

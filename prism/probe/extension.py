@@ -23,7 +23,7 @@ from prism.engine.loop.trainer import TrainSpec
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.parallel.world import World
 from prism.probe.labels import LABELS, ChangedLabels
-from prism.probe.recorder import Recorder
+from prism.probe.store.recorder import Recorder
 from prism.probe.tracers import LIVE, Tracers
 from prism.probe.variants import Variant, names_of, parsed
 

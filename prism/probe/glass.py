@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
-from prism.probe.ordinal import bits_of, format_of, spacing
+from prism.probe.store.ordinal import bits_of, format_of, spacing
 
 CAUSES = ("moved", "no_gradient", "below_half", "other")
 

@@ -30,10 +30,10 @@ from torch import Tensor
 from prism.data import IGNORE, RowBatch
 from prism.engine.loop.observer import Observer
 from prism.engine.loop.step import Gradients
-from prism.probe.crystal import crystal
 from prism.probe.glass import Glass
-from prism.probe.ordinal import bits_of
-from prism.probe.survival import SHARE, censored, summary
+from prism.probe.readings.crystal import crystal
+from prism.probe.readings.survival import SHARE, censored, summary
+from prism.probe.store.ordinal import bits_of
 from prism.probe.variants import Variant
 from prism.record import write_json
 

@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from prism.probe.crystal import crystal
-from prism.probe.ordinal import Bits, bits_of, bits_of_ordinals, ordinals
+from prism.probe.readings.crystal import crystal
+from prism.probe.store.ordinal import Bits, bits_of, bits_of_ordinals, ordinals
 
 WIDTH, CLASSES, SHARED, SINGLES = 64, 13, 2100, 112
 SIZES = (814, 704, 306, 228, 11, 10, 6, 5, 4, 4, 3, 3, 2)

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.probe.events import Movements, applied, decoded
-from prism.probe.ordinal import (
+from prism.probe.store.events import Movements, applied, decoded
+from prism.probe.store.ordinal import (
     FORMATS,
     bits_of,
     bits_of_ordinals,

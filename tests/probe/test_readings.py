@@ -10,15 +10,15 @@ import pytest
 import torch
 
 from prism.data import ByteTokenizer
-from prism.probe.census import census, kinds
 from prism.probe.detector import separation, suspicion
-from prism.probe.events import Movements, deflated
-from prism.probe.history import Sightings, unseen
 from prism.probe.labels import changed
-from prism.probe.log import Log, Writer
-from prism.probe.motion import comoving, lattice, phases
-from prism.probe.ordinal import FORMATS, bits_of, bits_of_ordinals, ordinals
-from prism.probe.survival import censored, curve, lifetimes, median, summary
+from prism.probe.readings.census import census, kinds
+from prism.probe.readings.history import Sightings, unseen
+from prism.probe.readings.motion import comoving, lattice, phases
+from prism.probe.readings.survival import censored, curve, lifetimes, median, summary
+from prism.probe.store.events import Movements, deflated
+from prism.probe.store.log import Log, Writer
+from prism.probe.store.ordinal import FORMATS, bits_of, bits_of_ordinals, ordinals
 from prism.probe.texts import orchid, write_text
 
 BF16 = FORMATS["bf16"]

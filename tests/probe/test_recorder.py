@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from prism.engine.loop.observer import Observer, ObserverError
-from prism.probe.history import sightings, unseen
-from prism.probe.log import Log
-from prism.probe.ordinal import bits_of
-from prism.probe.recorder import Recorder
+from prism.probe.readings.history import sightings, unseen
+from prism.probe.store.log import Log
+from prism.probe.store.ordinal import bits_of
+from prism.probe.store.recorder import Recorder
 from tests.engine.fakes import VOCAB, fit, ragged_row, small, small_trainer, whole
 
 MATRIX = "embedding.weight"

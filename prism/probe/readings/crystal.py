@@ -1,6 +1,6 @@
 """Structure of a cloud of rows on its lattice: identical rows, and rows one step apart.
 
-Rows are compared by ordinals (:mod:`prism.probe.ordinal`), so the two zeros are one number, and a
+Rows are compared by ordinals (:mod:`prism.probe.store.ordinal`), so the two zeros are one number, and a
 distance is right across binades and across zero. *Classes* are sets of identical rows. Distinct
 rows are *neighbours* if no coordinate differs by more than one lattice step; *components* are what
 neighbours join (union-find). The search for neighbours is exact: rows are sorted by the coordinate
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.probe.ordinal import Bits, ordinals
+from prism.probe.store.ordinal import Bits, ordinals
 
 PAIRS = 2_000_000  # compared at once
 TOGETHER = 8  # coordinates

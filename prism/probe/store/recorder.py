@@ -1,7 +1,7 @@
 """Observer that records every step of a matrix, exactly, while a run trains.
 
 After each step the bits of the weights are compared with those before; what moved, and by how many
-lattice steps, goes to the log (:mod:`prism.probe.log`) in blocks of at most 50 steps. Beside it the
+lattice steps, goes to the log (:mod:`prism.probe.store.log`) in blocks of at most 50 steps. Beside it the
 recorder notes of each step the loss, the rate, the gradient norm, the mean hidden state before the
 head and its variance, and how often each id was read and was to be predicted in the batch that was
 really read. It changes nothing: a run with it is the run without it, to the bit.
@@ -24,9 +24,9 @@ from prism.data import IGNORE, RowBatch
 from prism.engine.loop.observer import Observer
 from prism.engine.loop.optimizer import learning_rate
 from prism.engine.loop.step import Gradients
-from prism.probe.events import Movements, Streams, deflated
-from prism.probe.log import Writer
-from prism.probe.ordinal import Bits, bits_of, format_of
+from prism.probe.store.events import Movements, Streams, deflated
+from prism.probe.store.log import Writer
+from prism.probe.store.ordinal import Bits, bits_of, format_of
 
 if TYPE_CHECKING:
     from prism.engine.loop.trainer import Trainer

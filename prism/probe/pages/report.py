@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 
 from prism import whole_file
 from prism.page import page
-from prism.probe.crystal import crystal
-from prism.probe.film import write_film
-from prism.probe.history import unseen
-from prism.probe.log import Log
-from prism.probe.motion import comoving, lattice, phases
-from prism.probe.sections import sections
-from prism.probe.survival import curve, lifetimes, summary
+from prism.probe.pages.film import write_film
+from prism.probe.pages.sections import sections
+from prism.probe.readings.crystal import crystal
+from prism.probe.readings.history import unseen
+from prism.probe.readings.motion import comoving, lattice, phases
+from prism.probe.readings.survival import curve, lifetimes, summary
+from prism.probe.store.log import Log
 from prism.record import write_json
 
 POINTS = 160  # of a curve

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from prism import whole_file
 from prism.page import plot_style
-from prism.probe.events import applied
-from prism.probe.history import numbers
-from prism.probe.log import Log
+from prism.probe.readings.history import numbers
+from prism.probe.store.events import applied
+from prism.probe.store.log import Log
 
 FRAMES, SIZE, DOTS, PAUSE = 72, (9.0, 4.4), 88, 90  # inches, dots an inch, milliseconds
 DEAD, LIVE, MORE = "#c2410c", "#b8b8b0", "#3b6ea5"
@@ -35,7 +35,7 @@ def write_film(
 
     Args:
         dead: indices of the unseen rows among those recorded.
-        series: :func:`prism.probe.motion.lattice` of the unseen rows.
+        series: :func:`prism.probe.readings.motion.lattice` of the unseen rows.
     """
     from PIL import Image
 

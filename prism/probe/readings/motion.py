@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.probe.history import moments, numbers
-from prism.probe.log import Log
+from prism.probe.readings.history import moments, numbers
+from prism.probe.store.log import Log
 
 Series = dict[str, NDArray[np.float64]]
 GAITS = ("frozen", "hop", "adjacent", "local", "jump")

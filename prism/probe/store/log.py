@@ -25,8 +25,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.probe.events import Step, Streams, applied, decoded, deflated, inflated
-from prism.probe.ordinal import FORMATS, Bits, Format
+from prism.probe.store.events import Step, Streams, applied, decoded, deflated, inflated
+from prism.probe.store.ordinal import FORMATS, Bits, Format
 
 MAGIC, FORMAT = b"PRSM", 1
 HEADER = struct.Struct("<4s4sQIQ")
@@ -205,7 +205,7 @@ class Log:
 
     def movements(self, until: int | None = None) -> Iterator[tuple[int, Step]]:
         """``(step, movement)`` of each step up to ``until``, steps counted when done; see
-        :func:`prism.probe.events.decoded`."""
+        :func:`prism.probe.store.events.decoded`."""
         size = len(self.rows) * self.width
         for b in self.steps:
             if until is not None and b.first >= until:

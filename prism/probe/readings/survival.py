@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.probe.history import moments, sightings
-from prism.probe.log import Log
+from prism.probe.readings.history import moments, sightings
+from prism.probe.store.log import Log
 
 SHARE = 0.1  # of the log: the window
 RESAMPLES = 200

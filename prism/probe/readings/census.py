@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from prism.data import Tokenizer
-from prism.probe.history import Sightings
+from prism.probe.readings.history import Sightings
 
 
 def kinds(tokenizer: Tokenizer) -> list[str]:

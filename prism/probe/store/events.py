@@ -1,7 +1,7 @@
 """Movements of the numbers of a matrix, several steps at a time, as compressed bytes.
 
 A step is the set of numbers that moved and how far each went on its lattice
-(:mod:`prism.probe.ordinal`). Bits of streams that compress alike are kept together:
+(:mod:`prism.probe.store.ordinal`). Bits of streams that compress alike are kept together:
 
     moved    one bit per number and step
     signs    one bit per movement: other than that of the majority of its column in its step
@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.probe.ordinal import Bits, bits_of_ordinals, ordinals
+from prism.probe.store.ordinal import Bits, bits_of_ordinals, ordinals
 
 NAMES = ("moved", "signs", "columns", "far", "zero_counts", "zeros")  # and plane0, plane1, ...
 Streams = dict[str, bytes]

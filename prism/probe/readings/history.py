@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.probe.events import applied
-from prism.probe.log import Log
-from prism.probe.ordinal import Bits, values
+from prism.probe.store.events import applied
+from prism.probe.store.log import Log
+from prism.probe.store.ordinal import Bits, values
 
 
 @dataclass(frozen=True)
