@@ -1,1 +1,1 @@
-"""The log of a matrix: its numbers as integers, their movements as bytes, the file, the recorder."""
+"""Log of a matrix: numbers as integers, movements as bytes, the file, the recorder."""

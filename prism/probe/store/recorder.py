@@ -1,10 +1,10 @@
 """Observer that records every step of a matrix, exactly, while a run trains.
 
 After each step the bits of the weights are compared with those before; what moved, and by how many
-lattice steps, goes to the log (:mod:`prism.probe.store.log`) in blocks of at most 50 steps. Beside it the
-recorder notes of each step the loss, the rate, the gradient norm, the mean hidden state before the
-head and its variance, and how often each id was read and was to be predicted in the batch that was
-really read. It changes nothing: a run with it is the run without it, to the bit.
+lattice steps, goes to the log (:mod:`prism.probe.store.log`) in blocks of at most 50 steps. Beside
+it the recorder notes of each step the loss, the rate, the gradient norm, the mean hidden state
+before the head and its variance, and how often each id was read and was to be predicted in the
+batch that was really read. It changes nothing: a run with it is the run without it, to the bit.
 
 A checkpoint ends a block, and a resume cuts the log back to what the checkpoint knows.
 """
