@@ -1,11 +1,11 @@
 """Structure of a cloud of rows on its lattice: identical rows, and rows one step apart.
 
 Rows are compared by ordinals (:mod:`prism.probe.store.ordinal`), so the two zeros are one number,
-and a distance is right across binades and across zero. *Classes* are sets of identical rows. Distinct
-rows are *neighbours* if no coordinate differs by more than one lattice step; *components* are what
-neighbours join (union-find). The search for neighbours is exact: rows are sorted by the coordinate
-with most values, only those within one step of it are compared, and pairs are dropped coordinate by
-coordinate.
+and a distance is right across binades and across zero. *Classes* are sets of identical rows.
+Distinct rows are *neighbours* if no coordinate differs by more than one lattice step; *components*
+are what neighbours join (union-find). The search for neighbours is exact: rows are sorted by the
+coordinate with most values, only those within one step of it are compared, and pairs are dropped
+coordinate by coordinate.
 """
 
 from __future__ import annotations
