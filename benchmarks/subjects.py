@@ -130,6 +130,14 @@ SUBJECTS = (
         command="python -m benchmarks.real_text --data MIX",
         figure=text_figure,
     ),
+    Subject(
+        "real_text_prose",
+        "Real text: prose",
+        text_sections,
+        command="python -m benchmarks.real_text --data mix:prose.json --dropout --out "
+        "benchmarks/results/real_text_prose.json",
+        figure=text_figure,
+    ),
     Subject("trainer", "The trainer", trainer_sections, trainer_criteria),
     FREEZE(
         "instrument",

@@ -9,6 +9,10 @@ final share r of the peak:
     cosine    p (r + (1 - r) (1 + cos(pi x)) / 2)               x from 0 to 1 after W
     wsd       p, then p (1 - (1 - r) x)                         x from 0 to 1 over the last steps
 
+Where the data repeats, a share of every branch's output is dropped while training
+(``config.dropout``), drawn from torch's global generator: whoever trains seeds it, and saves it
+with the run.
+
 WSD (warm-up, stable, decay: arXiv 2404.06395) lets a run be extended: its long middle does not
 depend on the number of steps.
 """
@@ -87,11 +91,16 @@ def cosine(
     Args:
         warm_up: steps; None = a tenth of all, at least one.
     """
-    warm_up = max(1, round(WARM_UP * steps)) if warm_up is None else warm_up
+    warm_up = warm_up_steps(steps, WARM_UP) if warm_up is None else warm_up
     if step < warm_up:
         return peak * (step + 1) / warm_up
     progress = min((step + 1 - warm_up) / max(1, steps - warm_up), 1.0)
     return peak * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def warm_up_steps(steps: int, share: float) -> int:
+    """Steps of warm-up of a run of ``steps``, at least one."""
+    return max(1, round(share * steps))
 
 
 def wsd(

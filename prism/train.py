@@ -13,14 +13,14 @@ from rich.console import Console
 from prism.baselines import MODELS as ALL_MODELS
 from prism.command import STOPPED, Parser, outlive_the_terminal, output
 from prism.compare.comparison import Comparison
+from prism.compare.flags import FULL_MODELS, plan_of
 from prism.compare.protocol import (
     BATCH_SIZE,
     FULL_SEEDS,
-    LEARNING_RATES,
     MODELS,
-    SWEEP_SEEDS,
+    SEARCH_SEEDS,
+    SEARCH_SHARE,
     ComparisonPlan,
-    plan_of,
 )
 from prism.compare.report import write_report
 from prism.compare.results import Results
@@ -51,11 +51,11 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument(
         "--sweep",
         action="store_true",
-        help=f"learning rates {', '.join(f'{r:g}' for r in LEARNING_RATES)} on {SWEEP_SEEDS} "
-        "seeds; the best on validation go to DIR/learning_rates.json",
+        help="search rate, warm-up and dropout of each model until all neighbours are worse, at "
+        f"1/{SEARCH_SHARE} of the steps; the best on validation go to DIR/recipes.json",
     )
     what.add_argument(
-        "--full", action="store_true", help=f"the sweep, then {FULL_SEEDS} seeds at the best rate"
+        "--full", action="store_true", help=f"the sweep, then {FULL_SEEDS} seeds at the best recipe"
     )
     what.add_argument("--model", metavar="NAME", help=f"one model: {', '.join(ALL_MODELS)}")
     what.add_argument("--report", metavar="DIR", type=Path, help="table and report.html again")
@@ -67,11 +67,21 @@ def parser() -> argparse.ArgumentParser:
         choices=tuple(SUITES),
         help="a group of tasks; default core, or mini_lm alone with --corpus",
     )
-    how.add_argument("--models", metavar="A,B", default=",".join(MODELS), help="models to compare")
+    how.add_argument(
+        "--models",
+        metavar="A,B",
+        help=f"default {','.join(MODELS)}; with --sweep and --full {','.join(FULL_MODELS)}",
+    )
     how.add_argument("--steps", type=int, help="steps of every run; default depends on the task")
     how.add_argument("--seeds", type=int, metavar="N", help="number of seeds")
     how.add_argument("--seed", type=int, default=0, help="the first seed")
+    how.add_argument(
+        "--search-seeds", type=int, metavar="N", help=f"seeds of a search; default {SEARCH_SEEDS}"
+    )
     how.add_argument("--lr", type=float, help="one learning rate for all; default as swept")
+    how.add_argument("--warm-up", type=float, metavar="S", help="share of the steps; as swept")
+    how.add_argument("--dropout", type=float, metavar="P", help="one for all; default as swept")
+    how.add_argument("--all-arms", action="store_true", help="show every arm, not the better one")
     how.add_argument("--batch-size", type=int, default=BATCH_SIZE, help="sequences per step")
     how.add_argument("--corpus", metavar="FILE", help="text for mini_lm, may be .gz")
     how.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -95,7 +105,7 @@ def main(argv: list[str] | None = None) -> int:
                 raise ValueError(
                     f"--report {args.report}: must be a folder that holds a results.json"
                 )
-            _show(Results(args.report), console)
+            _show(Results(args.report), console, args.all_arms)
             return 0
         plan, mode = plan_of(args)
         device = _device(args.device)
@@ -107,37 +117,41 @@ def main(argv: list[str] | None = None) -> int:
     command = shlex.join(["python", "-m", "prism.train", *argv])
     try:
         results.resume(describe(command, mode, device, workers, threads_per_worker=1))
-        return _run(Comparison(results, console, workers, device), plan, mode)
+        comparison = Comparison(results, console, workers, device)
+        return _run(comparison, plan, mode, args.all_arms)
     except OSError as error:  # the disk is full, the folder cannot be written
         p.error(f"{reason(error)}; {len(results.runs)} runs are in {results.path}")
 
 
-def _run(comparison: Comparison, plan: ComparisonPlan, mode: str) -> int:
-    results, console = comparison.results, comparison.console
+def _run(comparison: Comparison, plan: ComparisonPlan, mode: str, all_arms: bool) -> int:
+    results, console = comparison.final, comparison.console
     console.print(f"results go to {results.folder}", markup=False, highlight=False)
     try:
         if mode == "full":
             comparison.full(plan)
         elif mode == "sweep":
-            comparison.sweep(plan)
+            for line in comparison.search_lines(comparison.search(plan)):
+                console.print(line, markup=False, highlight=False)
+            return 0
         else:
             comparison.run(plan.jobs(phase=mode))
     except KeyboardInterrupt:
-        results.write()
-        say = f"stopped; {len(results.runs)} runs are in {results.path}; the same command continues"
+        now = comparison.results
+        now.write()
+        say = f"stopped; {len(now.runs)} runs are in {now.path}; the same command continues"
         print(say, file=sys.stderr)
         return STOPPED
     results.write()
-    _show(results, console)
+    _show(results, console, all_arms)
     return 0
 
 
-def _show(results: Results, console: Console) -> None:
-    summaries = summarise(results.runs)
+def _show(results: Results, console: Console, all_arms: bool) -> None:
+    summaries = summarise(results.runs, all_arms)
     console.print(terminal_table(results.meta, summaries))
     for line in remarks(summaries):
         console.print(f"  {line}", markup=False, highlight=False)
-    report = write_report(results)
+    report = write_report(results, all_arms)
     console.print(f"results: {results.path}\nreport:  {report}", markup=False, highlight=False)
 
 

@@ -59,6 +59,7 @@ class MiniLM(Task):
     chance = 8.0
     train_length = 128
     test_lengths = (128, LONGEST)
+    repeats = True
 
     def __init__(self, corpus: Path | None = None) -> None:
         self._given = None if corpus is None else corpus_from_file(corpus)

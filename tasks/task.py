@@ -54,6 +54,7 @@ class Task(ABC):
         test_lengths: lengths to report, the training length first.
         read_at_the_end: True where every target is asked of the features at the last position,
             through a readout, instead of the logits at its own position.
+        repeats: True where training reads the same data again, so that models can overfit.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Task(ABC):
     train_length: int
     test_lengths: tuple[int, ...]
     read_at_the_end: bool = False
+    repeats: bool = False
 
     @property
     @abstractmethod

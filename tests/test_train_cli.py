@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from prism.compare.protocol import open_task, plan_of
+from prism.compare.flags import plan_of
+from prism.compare.protocol import open_task
 from prism.train import main, parser
 from tasks import SUITES
 
@@ -36,7 +37,11 @@ from tasks import SUITES
         (["--compare", "--task", "copy", "--corpus", "x"], "only mini_lm reads it"),
         (["--model", "prism", "--corpus", ""], "--corpus '': must not be empty"),
         (["--full", "--lr", "0.1"], "--full chooses the learning rate itself"),
-        (["--sweep", "--seeds", "3"], "--sweep always takes 2 seeds"),
+        (["--full", "--dropout", "0.1"], "--full chooses the dropout itself"),
+        (["--sweep", "--seeds", "3"], "--sweep takes the seeds of --search-seeds"),
+        (["--compare", "--search-seeds", "3"], "only --sweep and --full search"),
+        (["--model", "prism", "--warm-up", "1.5"], "--warm-up 1.5: must be in 0..1"),
+        (["--model", "prism", "--dropout", "1"], "--dropout 1: must be >= 0 and below 1"),
         (["--report", "no/such/folder"], "must be a folder that holds a results.json"),
     ],
 )

@@ -11,6 +11,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator
 
+from prism.baselines import family
 from prism.compare.plots import COLOURS, DASHES
 from prism.page import plot_style
 
@@ -38,7 +39,7 @@ def model_line(ax: Axes, model: str, x: Sequence[float], y: Sequence[float]) -> 
     ax.plot(
         x,
         y,
-        color=COLOURS.get(model, "#333333"),
+        color=COLOURS.get(model) or COLOURS.get(family(model), "#333333"),
         linestyle=DASHES.get(model, "-"),
         linewidth=2.0 if model == "prism" else 1.5,
         marker="o",

@@ -6,7 +6,6 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.page.markdown import NONE, listed, table
-from prism.compare.protocol import LEARNING_RATES, SWEEP_SEEDS
 from prism.compare.summary import (
     OURS,
     TaskSummary,
@@ -15,6 +14,7 @@ from prism.compare.summary import (
     markdown_table,
     model_names,
     number,
+    recipe_text,
     remarks,
     summarise,
     unit,
@@ -50,27 +50,38 @@ def headline(content: dict[str, Any]) -> str:
 
 def protocol(runs: list[dict[str, Any]], summaries: list[TaskSummary]) -> str:
     """Description of the training, as far as it differs between comparisons from the runs."""
-    rates: dict[tuple[str, str], set[float]] = {}
-    for run in runs:
-        rates.setdefault((run["task"], run["model"]), set()).add(run["lr"])
-    grids = sorted({tuple(sorted(tried)) for tried in rates.values()})
     batches = sorted({s.run["batch_size"] for s in summaries})
     tested = sorted({s.run["evaluation"] for s in summaries})
-    tried = " or ".join("{" + listed(grid, "{:g}") + "}" for grid in grids)
-    swept = tuple(sorted(LEARNING_RATES)) in grids
-    chosen = f" The best on validation over {SWEEP_SEEDS} seeds is the one shown." if swept else ""
-    if swept and len(grids) > 1:
-        chosen += " A sweep is short where a rate answered all of validation right on every seed."
     return (
         "Every model has the same number of parameters (within 2%, by the width of its MLP), reads "
         "the same batches in the same order and takes the same number of steps: AdamW, linear "
         "warm-up, cosine decay, weight decay 0.1 on matrices, gradients clipped at norm 1.\n\n"
-        f"- learning rates tried: {tried}.{chosen}\n"
+        f"- {recipes(runs)}\n"
         f"- sequences per step: {listed(batches, '{:,}')}; test sequences at the training length: "
         f"{listed(tested, '{:,}')}\n"
         "- ± is half of a 95% t interval over seeds; a score is bold where its interval touches "
         "no other and it is the better one; failed runs are listed, not dropped"
     )
+
+
+def recipes(runs: list[dict[str, Any]]) -> str:
+    """How the recipe of each model was chosen: by a search, or on a grid of rates."""
+    if all(run["phase"] == "final" for run in runs):
+        return (
+            "learning rate, warm-up and, where the training data repeats, dropout: searched for "
+            "each model and task at a third of the steps, until every neighbour was worse on "
+            "validation"
+        )
+    rates: dict[tuple[str, str], set[float]] = {}
+    for run in runs:
+        rates.setdefault((run["task"], run["model"]), set()).add(run["lr"])
+    grids = sorted({tuple(sorted(tried)) for tried in rates.values()})
+    tried = " or ".join("{" + listed(grid, "{:g}") + "}" for grid in grids)
+    seeds = {run["seed"] for run in runs if run["phase"] == "sweep"}
+    chosen = f" The best on validation over {len(seeds)} seeds is the one shown." if seeds else ""
+    if seeds and len(grids) > 1:
+        chosen += " A sweep is short where a rate answered all of validation right on every seed."
+    return f"learning rates tried: {tried}.{chosen}"
 
 
 def differences(summaries: list[TaskSummary]) -> str:
@@ -101,7 +112,7 @@ def details(summaries: list[TaskSummary]) -> str:
     """Seeds, steps, learning rate, size, state and speed of every model on every task."""
     rows = []
     for summary in summaries:
-        for i, (name, model) in enumerate(summary.models.items()):
+        for i, model in enumerate(summary.models.values()):
             run = model.first
             if run["parameters"] is None:
                 size = [NONE] * 3
@@ -111,6 +122,7 @@ def details(summaries: list[TaskSummary]) -> str:
                 size += [f"{fmean(speeds):,.0f}"]
             seeds = f"{len(model.good)} of {len(model.runs)}"
             title = summary.title if i == 0 else ""
-            rows.append([title, name, seeds, f"{run['steps']:,}", f"{run['lr']:g}", *size])
+            row = [title, model.model, seeds, f"{run['steps']:,}", recipe_text(run)]
+            rows.append([*row, *size])
     head = ["task", "model", "seeds", "steps", "learning rate", "parameters", "state bytes"]
     return table([*head, "training tokens/s"], rows, left=2)

@@ -1,20 +1,26 @@
-"""Models by name, matched in size by the width of their MLP.
+"""Models by name, matched in size by one width.
 
 Every mixer keeps the size its paper gives it; the width of the SwiGLU MLP is then the integer that
-brings the number of parameters nearest to the model it is compared with.
+brings the number of parameters nearest to the model it is compared with. A stack without MLPs first
+takes as many layers as come nearest at its paper's width of a head, and then the head's width; its
+config says that depth. :mod:`prism.baselines.arms` says what the arms differ in. ``ssm`` is Mamba-2
+with MLPs and the initialisation of GPT-2, an arm of earlier results that is no longer compared.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from prism.baselines.arms import BARE, BARE_STRONG, PLAIN, STRONG, STRONG_ATTENTION, Arm
 from prism.baselines.gated_deltanet import GatedDeltaMixer
-from prism.baselines.mamba2 import Mamba2Mixer
+from prism.baselines.mamba2 import Mamba2Mixer, usual_head_dim
 from prism.baselines.stack import ResidualStack
 from prism.baselines.transformer import Transformer
 from prism.config import PrismConfig
@@ -23,15 +29,25 @@ from prism.model.prism import Prism
 from prism.model.protocol import LanguageModel
 
 TOLERANCE = 0.02
+Maker = Callable[[PrismConfig, int], LanguageModel]
 
-BASELINES: dict[str, Callable[[PrismConfig, int], LanguageModel]] = {
+
+def _stack(kind: str, mixer: Callable[..., nn.Module], arm: Arm) -> Maker:
+    return partial(ResidualStack, make_mixer=mixer, kind=kind, arm=arm)
+
+
+BASELINES: dict[str, Maker] = {
     "transformer": Transformer,
-    "ssm": partial(ResidualStack, make_mixer=Mamba2Mixer, kind="ssm"),
-    "gdn": partial(ResidualStack, make_mixer=GatedDeltaMixer, kind="gdn"),
-    "gdn-neg": partial(
-        ResidualStack, make_mixer=partial(GatedDeltaMixer, max_beta=2.0), kind="gdn-neg"
-    ),
+    "transformer-strong": partial(Transformer, kind="transformer-strong", arm=STRONG_ATTENTION),
+    "ssm": _stack("ssm", Mamba2Mixer, PLAIN),
+    "ssm-plain": _stack("ssm-plain", Mamba2Mixer, BARE),
+    "ssm-strong": _stack("ssm-strong", Mamba2Mixer, BARE_STRONG),
+    "ssm-mlp-strong": _stack("ssm-mlp-strong", Mamba2Mixer, STRONG),
+    "gdn": _stack("gdn", GatedDeltaMixer, PLAIN),
+    "gdn-strong": _stack("gdn-strong", GatedDeltaMixer, STRONG),
+    "gdn-neg": _stack("gdn-neg", partial(GatedDeltaMixer, max_beta=2.0), PLAIN),
 }
+BARE_KINDS = ("ssm-plain", "ssm-strong")  # without an MLP
 # PRISM and its variants, of the same size: what each changes in the config. ``prism-top2`` lets two
 # of the three kinds run per token, most often the neural and the memory kind.
 PRISMS: dict[str, dict[str, Any]] = {
@@ -52,7 +68,7 @@ def build(name: str, config: PrismConfig, **overrides: Any) -> LanguageModel:
         **overrides: fields of ``config`` to replace first.
 
     Raises:
-        ValueError: an unknown name, a bad override, or a size that no MLP width reaches to 2%.
+        ValueError: an unknown name, a bad override, or a size that no width reaches to 2%.
     """
     if name not in MODELS:
         raise ValueError(f"model = {name!r}: must be one of {MODELS}")
@@ -80,7 +96,7 @@ def load_saved(directory: str | Path, device: str | torch.device = "cpu") -> Lan
 
 
 def build_with_budget(name: str, config: PrismConfig, parameters: int) -> LanguageModel:
-    """The baseline ``name`` with as nearly ``parameters`` parameters as its MLP width allows.
+    """The baseline ``name`` with as nearly ``parameters`` parameters as its width allows.
 
     Args:
         name: one of ``BASELINES``.
@@ -93,6 +109,8 @@ def build_with_budget(name: str, config: PrismConfig, parameters: int) -> Langua
     if name not in BASELINES:
         raise ValueError(f"baseline = {name!r}: must be one of {tuple(BASELINES)}")
     make = BASELINES[name]
+    if name in BARE_KINDS:
+        config = _deepened(make, config, parameters)
     with torch.device("meta"):
         smallest, second = (make(config, hidden).num_parameters() for hidden in (1, 2))
     hidden = max(1, 1 + round((parameters - smallest) / (second - smallest)))
@@ -103,3 +121,17 @@ def build_with_budget(name: str, config: PrismConfig, parameters: int) -> Langua
             f"{config.num_layers} layers has at least {smallest} and comes no nearer than {nearest}"
         )
     return make(config, hidden)
+
+
+def _deepened(make: Maker, config: PrismConfig, parameters: int) -> PrismConfig:
+    """``config`` with the depth, at least its own, that comes nearest to ``parameters`` with heads
+    of the usual width."""
+    usual = usual_head_dim(config.d_model)
+
+    def of_depth(layers: int) -> PrismConfig:
+        return dataclasses.replace(config, num_layers=layers, memory_layers=None)
+
+    with torch.device("meta"):
+        one, two = (make(of_depth(n), usual).num_parameters() for n in (1, 2))
+    depth = 1 + round((parameters - one) / (two - one))
+    return of_depth(max(config.num_layers, depth))

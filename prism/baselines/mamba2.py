@@ -5,10 +5,11 @@ convolution of width 4 and SiLU. With ``dt = softplus(. + dt_bias)`` and ``A = -
 ``S_t = exp(dt A) S_{t-1} + B_t (dt x_t)^T`` and ``y_t = S_t^T C_t + D x_t``, then
 ``out_proj(RMSNorm(y * silu(z)))``.
 
-The mixer has the paper's size whatever the budget: expansion 2, one group, state size 128 (64 up
-to ``d_model`` 128), heads of width 64 (half of ``d_model`` where that is less). Mamba-2 is usually
-stacked without an MLP; here every block has one, and its width takes up what is left of the
-parameter budget. This keeps depth equal over the models that are compared.
+Expansion 2, one group, state size 128 (64 up to ``d_model`` 128), heads of width 64 (half of
+``d_model`` where that is less). The reference stacks the mixer alone: in the arms without an MLP
+the budget sets the number of layers, and the width of a head is moved to what meets it exactly, so
+the expansion is near 2. In the arms with an MLP the mixer has the paper's size, and depth is that
+of the model compared with.
 """
 
 from __future__ import annotations
@@ -34,15 +35,21 @@ EXPANSION = 2
 
 
 class Mamba2Mixer(nn.Module):
-    """One Mamba-2 layer."""
+    """One Mamba-2 layer.
 
-    def __init__(self, config: PrismConfig) -> None:
+    Args:
+        config: sizes.
+        head_dim: width of a head; None = the paper's, :func:`usual_head_dim`.
+    """
+
+    def __init__(self, config: PrismConfig, head_dim: int | None = None) -> None:
         super().__init__()
         width = config.d_model
-        inner, state_size = EXPANSION * width, 64 if width <= 128 else 128
-        self.head_dim = divisor_near(inner, max(1, min(64, width // 2)))
+        usual = usual_head_dim(width)
+        self.head_dim = usual if head_dim is None else head_dim
         self.chunk_size = config.chunk_size
-        heads = inner // self.head_dim
+        heads = EXPANSION * width // usual
+        inner, state_size = heads * self.head_dim, 64 if width <= 128 else 128
         self.widths = (inner, inner + 2 * state_size, heads)
         self.conv_widths = (inner, state_size, state_size)
         self.in_proj = nn.Linear(width, sum(self.widths), bias=False)
@@ -78,6 +85,11 @@ class Mamba2Mixer(nn.Module):
         )
         y = (y + values * self.D[:, None]).flatten(2).to(z.dtype)
         return self.out_proj(self.norm(y * F.silu(z))), RecurrentState(conv, memory)
+
+
+def usual_head_dim(d_model: int) -> int:
+    """Width of a head at expansion 2: 64, or half of ``d_model`` where that is less."""
+    return divisor_near(EXPANSION * d_model, max(1, min(64, d_model // 2)))
 
 
 def initial_step_bias(heads: int, low: float = 1e-3, high: float = 1e-1) -> Tensor:

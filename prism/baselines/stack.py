@@ -1,9 +1,12 @@
-"""Residual stack of all baselines: pre-norm blocks with SwiGLU, and a tied head.
+"""Residual stack of all baselines: pre-norm blocks, with or without SwiGLU, and a tied head.
 
-``x = x + mixer(norm(x)); x = x + mlp(norm(x))`` per block, ``logits = E norm(x)`` with the
-embedding E. A baseline is this stack with its own mixer, so two baselines differ in how tokens
-are mixed and in the width of the MLP that makes their sizes equal, and in nothing else. Weights
-start at N(0, 0.02) and what writes to the residual stream at N(0, 0.02 / sqrt(2 L)), as in GPT-2.
+``x = x + mixer(norm(x)); x = x + mlp(norm(x))`` per block, ``logits = tau E norm(x)`` with the
+embedding E. A baseline is this stack with its own mixer, so two baselines of one arm differ in how
+tokens are mixed and in the width that makes their sizes equal, and in nothing else. How weights
+start, tau and the options of a block are those of :class:`prism.baselines.arms.Arm`.
+
+``config.dropout`` is the share of a branch's output, and of the embedded tokens, that is set to
+zero while training (Srivastava et al. 2014), drawn from torch's global generator.
 """
 
 from __future__ import annotations
@@ -17,14 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from prism.baselines.arms import PLAIN, Arm, initialise, temper
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, PrismOutput, own_state
 from prism.model.state import Leaf, State
-from prism.ops.documents import RowEnds, Rows, last_window
+from prism.ops.documents import RowEnds, Rows, last_real, last_window, shift_right
 from prism.ops.seeded import seeded
-
-INIT_STD = 0.02
 
 
 @dataclass
@@ -43,36 +45,91 @@ class StackState(State):
     shared: Any = None
 
 
-class SwiGLU(nn.Module):
-    """``down(silu(gate(x)) * up(x))`` (Shazeer 2020), gate and up in one matrix."""
+@dataclass
+class ShiftedState(State):
+    """State of a block whose MLP reads the token before.
 
-    def __init__(self, d_model: int, hidden: int) -> None:
+    Attributes:
+        mixer: as the mixer defines it.
+        last: ``[B, D]`` input of the MLP at the last real token.
+    """
+
+    mixer: Any
+    last: Tensor
+
+
+class SwiGLU(nn.Module):
+    """``down(silu(gate(x)) * up(x))`` (Shazeer 2020), gate and up in one matrix.
+
+    With ``shift``, up reads ``(1 - m) x(t) + m x(t-1)``, m per channel, spread over [0, 1] at the
+    start (RWKV, arXiv 2305.13048).
+    """
+
+    def __init__(self, d_model: int, hidden: int, shift: bool = False) -> None:
         super().__init__()
         self.in_proj = nn.Linear(d_model, 2 * hidden, bias=False)
         self.out_proj = nn.Linear(hidden, d_model, bias=False)
+        self.shift = nn.Parameter(torch.rand(d_model)) if shift else None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """``[B, T, D]`` to ``[B, T, D]``."""
-        gate, up = self.in_proj(x).chunk(2, dim=-1)
+    def forward(self, x: Tensor, before: Tensor | None = None) -> Tensor:
+        """``[B, T, D]`` to ``[B, T, D]``; ``before``: the token before each, with a shift."""
+        if self.shift is None or before is None:
+            gate, up = self.in_proj(x).chunk(2, dim=-1)
+        else:
+            to_gate, to_up = self.in_proj.weight.chunk(2)
+            gate = F.linear(x, to_gate)
+            up = F.linear(torch.lerp(x, before, self.shift.to(x.dtype)), to_up)
         return self.out_proj(F.silu(gate) * up)
 
 
 class Block(nn.Module):
-    """One mixer and one MLP, each behind its norm."""
+    """One mixer and, unless the arm leaves it out, one MLP, each behind its norm.
 
-    def __init__(self, d_model: int, hidden: int, mixer: nn.Module) -> None:
+    Args:
+        config: d_model and dropout are used.
+        hidden: width of the MLP.
+        mixer: with its last matrix as ``out_proj`` and the shapes of its state as ``like``.
+        arm: parametrisation.
+    """
+
+    def __init__(self, config: PrismConfig, hidden: int, mixer: nn.Module, arm: Arm) -> None:
         super().__init__()
-        self.mixer_norm = RMSNorm(d_model)
+        self.mixer_norm = RMSNorm(config.d_model)
         self.mixer = mixer
-        self.mlp_norm = RMSNorm(d_model)
-        self.mlp = SwiGLU(d_model, hidden)
+        self.like = mixer.like
+        self.mlp: SwiGLU | None = None
+        if arm.mlp:
+            self.mlp_norm = RMSNorm(config.d_model)
+            self.mlp = SwiGLU(config.d_model, hidden, arm.shift)
+            if arm.shift:
+                self.like = ShiftedState(mixer.like, Leaf((config.d_model,), "narrow"))
+        self.dropout = nn.Dropout(dropout_of(config))
 
-    def forward(self, x: Tensor, state: Any, view: Any) -> tuple[Tensor, Any]:
+    def branches(self) -> list[nn.Module]:
+        """What is added to the residual stream."""
+        return [self.mixer] if self.mlp is None else [self.mixer, self.mlp]
+
+    def forward(self, x: Tensor, state: Any, view: Any, rows: Rows) -> tuple[Tensor, Any]:
         """``x [B, T, D]`` in the residual's dtype; the branches run in the weights' dtype."""
-        dtype = self.mlp.in_proj.weight.dtype
+        dtype = self.mixer.out_proj.weight.dtype
+        shifted = self.mlp is not None and self.mlp.shift is not None
+        last = None
+        if shifted and state is not None:
+            state, last = state.mixer, state.last
         mixed, state = self.mixer(self.mixer_norm(x).to(dtype), state, view)
-        x = x + mixed
-        return x + self.mlp(self.mlp_norm(x).to(dtype)), state
+        x = x + self.dropout(mixed)
+        if self.mlp is None:
+            return x, state
+        inner, before = self.mlp_norm(x).to(dtype), None
+        if shifted:
+            before = shift_right(inner, last, rows.doc_index)
+            state = ShiftedState(state, last_real(inner, last, rows.ends))
+        return x + self.dropout(self.mlp(inner, before)), state
+
+
+def dropout_of(config: PrismConfig) -> float:
+    """``config.dropout``; 0 for a config that has no such field."""
+    return getattr(config, "dropout", 0.0)
 
 
 class ResidualStack(LanguageModel):
@@ -82,50 +139,49 @@ class ResidualStack(LanguageModel):
     that writes to the residual stream, as ``out_proj``, and the shapes of its state as ``like``.
 
     Args:
-        config: vocab_size, d_model, num_layers, chunk_size, tie_embeddings and seed are used.
-        hidden: width of every SwiGLU, >= 1.
+        config: vocab_size, d_model, num_layers, chunk_size, tie_embeddings, dropout and seed are
+            used.
+        hidden: >= 1, the width that the size is matched by: of every SwiGLU, or, in an arm
+            without, of a head of the mixer, which is its second argument.
         make_mixer: builds the mixer of one block.
         kind: name of the baseline in a file.
+        arm: parametrisation.
     """
 
     def __init__(
         self,
         config: PrismConfig,
         hidden: int,
-        make_mixer: Callable[[PrismConfig], nn.Module],
+        make_mixer: Callable[..., nn.Module],
         kind: str,
+        arm: Arm = PLAIN,
     ) -> None:
         super().__init__()
         if hidden < 1:
             raise ValueError(f"hidden = {hidden}: must be >= 1")
         self.config, self.hidden, self.make_mixer, self.kind = config, hidden, make_mixer, kind
+        self.arm, self.temper = arm, temper(arm, config.d_model)
+        sizes = (config,) if arm.mlp else (config, hidden)
         with seeded(config.seed):
             self.embedding = nn.Embedding(config.vocab_size, config.d_model)
+            self.first_norm = RMSNorm(config.d_model) if arm.scaled_embedding else None
             self.blocks = nn.ModuleList(
-                Block(config.d_model, hidden, make_mixer(config)) for _ in range(config.num_layers)
+                Block(config, hidden, make_mixer(*sizes), arm) for _ in range(config.num_layers)
             )
             self.norm = RMSNorm(config.d_model)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
             if config.tie_embeddings:
                 self.head.weight = self.embedding.weight
-            self._initialise()
+            initialise(self, arm)
+        self.dropout = nn.Dropout(dropout_of(config))
         self.to(torch.get_default_dtype())
-        layers = tuple(block.mixer.like for block in self.blocks)
+        layers = tuple(block.like for block in self.blocks)
         self.like = StackState(layers, Leaf((), "index", optional=True), self.shared_like)
 
     shared_like: State | None = None  # shapes of StackState.shared
 
     def remade(self) -> ResidualStack:
-        return type(self)(self.config, self.hidden, self.make_mixer, self.kind)
-
-    @torch.no_grad()
-    def _initialise(self) -> None:
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Embedding):
-                module.weight.normal_(0.0, INIT_STD)
-        for block in self.blocks:
-            for branch in (block.mixer, block.mlp):
-                branch.out_proj.weight.div_(math.sqrt(2 * len(self.blocks)))
+        return ResidualStack(self.config, self.hidden, self.make_mixer, self.kind, self.arm)
 
     def view(self, rows: Rows, shared: Any) -> tuple[Any, Any]:
         """Argument of every mixer of this call, and the part of it to keep for the next call.
@@ -148,12 +204,15 @@ class ResidualStack(LanguageModel):
         if state is None:
             state = StackState((None,) * len(self.blocks))
         view, shared = self.view(rows, state.shared)
-        x = promote(self.embed(rows.tokens))
+        x = self.embed(rows.tokens)
+        x = self.dropout(promote(x if self.first_norm is None else self.first_norm(x)))
         layers = []
         for block, carried in zip(self.blocks, state.layers, strict=True):
-            x, carried = self.run_block(block, x, carried, view)
+            x, carried = self.run_block(block, x, carried, view, rows)
             layers.append(carried)
-        hidden = rows.restore_real(self.norm(x)).to(self.head.weight.dtype)
+        hidden = rows.restore_real(self.norm(x))
+        hidden = hidden if self.temper == 1.0 else hidden * self.temper
+        hidden = hidden.to(self.head.weight.dtype)
         logits = self.head(hidden)
         state = own_state(StackState(tuple(layers), rows.segment, shared))
         return PrismOutput(logits, state, logits.new_zeros(()), hidden=hidden)

@@ -3,7 +3,8 @@
 Per head, ``softmax(gain * q k^T / sqrt(d)) v`` with q and k RMS-normalised *before* the rotation
 (RoPE, Su et al. 2021, base 10,000; QK-norm, Henry et al. 2020). At unit gain the normalised logits
 could hardly exceed sqrt(d), too flat to pick one token out of many; the learned gain of each head
-starts at 2. No biases, no dropout.
+starts at 2. No biases. In the strong arm q, k and v first pass a causal convolution of width 4 that
+starts as the identity.
 
 The state is the cache of keys and values and grows with the context. Which document every cached
 token belongs to, and how far into its document a row is, are kept once for all layers.
@@ -12,13 +13,15 @@ token belongs to, and how far into its document a row is, are kept once for all 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from einops import rearrange
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from prism.baselines.stack import ResidualStack, divisor_near
+from prism.baselines.arms import PLAIN, Arm
+from prism.baselines.stack import CausalConv, ResidualStack, divisor_near
 from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
 from prism.model.state import Leaf, State
@@ -53,12 +56,14 @@ class AttentionView:
         sin: the same of the sine.
         mask: ``[B or 1, 1, T, S]`` True where a token may attend; None = no mask but ``causal``.
         causal: queries and keys are the same tokens, all of one document.
+        rows: tokens of the call, for what looks back a few of them.
     """
 
     cos: Tensor
     sin: Tensor
     mask: Tensor | None
     causal: bool
+    rows: Rows
 
 
 @dataclass
@@ -69,13 +74,30 @@ class KeyValueCache(State):
     values: Tensor
 
 
+@dataclass
+class ConvolvedCache(State):
+    """Cache of a layer whose q, k and v are convolved.
+
+    Attributes:
+        cache: rotated keys and values.
+        conv: ``[B, 3, 3 D]`` last inputs of the convolution.
+    """
+
+    cache: KeyValueCache
+    conv: Tensor
+
+
 class Attention(nn.Module):
     """Causal multi-head attention with QK-norm and RoPE.
 
     Heads are 32 wide up to ``d_model`` 128 and 64 beyond (or the nearest even divisor).
+
+    Args:
+        config: sizes.
+        conv: convolve q, k and v over the last four tokens.
     """
 
-    def __init__(self, config: PrismConfig) -> None:
+    def __init__(self, config: PrismConfig, conv: bool = False) -> None:
         super().__init__()
         width = config.d_model
         self.head_dim = divisor_near(width, 32 if width <= 128 else 64, even=True)
@@ -85,15 +107,32 @@ class Attention(nn.Module):
         self.gain = nn.Parameter(torch.full((width // self.head_dim,), INITIAL_GAIN))
         self.out_proj = nn.Linear(width, width, bias=False)
         cached = Leaf((width // self.head_dim, None, self.head_dim), "narrow")
-        self.like = KeyValueCache(cached, cached)
+        self.like: State = KeyValueCache(cached, cached)
+        self.conv = CausalConv(3 * width, width=4, bias=False) if conv else None
+        if self.conv is not None:
+            with torch.no_grad():
+                self.conv.weight.zero_()[-1] = 1.0
+            self.like = ConvolvedCache(self.like, Leaf((3, 3 * width), "narrow"))
 
     def forward(
-        self, x: Tensor, cache: KeyValueCache | None, view: AttentionView
-    ) -> tuple[Tensor, KeyValueCache]:
+        self, x: Tensor, state: KeyValueCache | ConvolvedCache | None, view: AttentionView
+    ) -> tuple[Tensor, KeyValueCache | ConvolvedCache]:
         """``x [B, T, D]`` to ``[B, T, D]`` and the cache with these T tokens added."""
+        qkv = self.qkv_proj(x)
+        if self.conv is None:
+            return self._attend(qkv, state, view)
+        rows, cache, last = view.rows, None, None
+        if state is not None:
+            cache, last = state.cache, state.conv
+        qkv, last = self.conv(qkv, last, rows.doc_index, rows.ends)
+        y, cache = self._attend(qkv, cache, view)
+        return y, ConvolvedCache(cache, last)
+
+    def _attend(
+        self, qkv: Tensor, cache: KeyValueCache | None, view: AttentionView
+    ) -> tuple[Tensor, KeyValueCache]:
         q, k, v = (
-            rearrange(z, "b t (h d) -> b h t d", d=self.head_dim)
-            for z in self.qkv_proj(x).chunk(3, dim=-1)
+            rearrange(z, "b t (h d) -> b h t d", d=self.head_dim) for z in qkv.chunk(3, dim=-1)
         )
         q = rotate(self.q_norm(q) * self.gain[:, None, None], view).to(v.dtype)
         k = rotate(self.k_norm(k), view).to(v.dtype)
@@ -110,15 +149,19 @@ class Transformer(ResidualStack):
     Args:
         config: sizes and seed; ``d_model`` must be even.
         hidden: width of every SwiGLU.
+        kind: name in a file.
+        arm: parametrisation.
     """
 
-    def __init__(self, config: PrismConfig, hidden: int) -> None:
-        super().__init__(config, hidden, Attention, "transformer")
+    def __init__(
+        self, config: PrismConfig, hidden: int, kind: str = "transformer", arm: Arm = PLAIN
+    ) -> None:
+        super().__init__(config, hidden, partial(Attention, conv=arm.conv), kind, arm)
 
     shared_like = CacheIndex(0, Leaf((), "index"), Leaf((None,), "index", optional=True))
 
     def remade(self) -> Transformer:
-        return Transformer(self.config, self.hidden)
+        return Transformer(self.config, self.hidden, self.kind, self.arm)
 
     def view(self, rows: Rows, shared: CacheIndex | None) -> tuple[AttentionView, CacheIndex]:
         """Rotation and mask of this call, and the index of the cache after it."""
@@ -133,7 +176,7 @@ class Transformer(ResidualStack):
         cos, sin = rotation(position, self.blocks[0].mixer.head_dim)
         causal = shared.length == 0 and documents is None
         mask = None if causal else _mask(documents, length, index.length, tokens.device)
-        return AttentionView(cos, sin, mask, causal), index
+        return AttentionView(cos, sin, mask, causal, rows), index
 
 
 def document_position(before: Tensor, length: int, doc_index: Tensor | None) -> Tensor:

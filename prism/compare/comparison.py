@@ -1,4 +1,4 @@
-"""A comparison from start to end: missing runs are done, kept at once, and rates chosen."""
+"""A comparison from start to end: missing runs are done, kept at once, and recipes chosen."""
 
 from __future__ import annotations
 
@@ -9,20 +9,22 @@ from typing import Any
 
 from rich.console import Console
 
+from prism.baselines import plain_arm
 from prism.compare.progress import Display, Eta, Live
 from prism.compare.protocol import (
-    SWEEP_ORDER,
     ComparisonPlan,
     Job,
+    Recipe,
     open_task,
     relative_cost,
-    setting_of,
+    run_key,
 )
-from prism.compare.results import Results, best_rates, perfect_pairs
+from prism.compare.results import SEARCH_FILE, Results, by_recipes
 from prism.compare.runner import Execute, execute, run_jobs
+from prism.compare.search import at_ceiling, best_measured, next_recipes
 from prism.record import Run, code_fingerprint, write_json
 
-RATES_FILE = "learning_rates.json"
+RECIPES_FILE = "recipes.json"
 
 
 class Comparison:
@@ -44,7 +46,8 @@ class Comparison:
         device: str,
         execute: Execute = execute,
     ) -> None:
-        self.results = results
+        self.results = results  # where the runs of the present phase go
+        self.final = results
         self.console = console
         self.workers = workers
         self.device = device
@@ -94,38 +97,83 @@ class Comparison:
         """Called at least once a second."""
         self.display.tick()
 
-    def sweep(self, plan: ComparisonPlan) -> dict[str, dict[str, float]]:
-        """Try the grid of learning rates; the best by task and model, also into the folder.
+    def search(self, plan: ComparisonPlan) -> dict[str, dict[str, Recipe]]:
+        """Search the recipe of every task and model (:mod:`prism.compare.search`); the best by
+        task and model, also into the folder.
 
-        A rate at which every swept seed answers all of validation right cannot be beaten: the
-        rates after it in ``SWEEP_ORDER`` are not tried for that task and model.
+        Every round does what all tasks and models want next. A strong arm waits for its plain one.
         """
-        jobs = plan.sweep_jobs()
-        for rate in SWEEP_ORDER:
-            perfect = perfect_pairs(self.results.runs, jobs)
-            self.run([j for j in jobs if j.lr == rate and (j.task, j.model) not in perfect])
-        settings = {setting_of(dataclasses.asdict(job)) for job in jobs}
-        pairs = set(plan.pairs())
-        runs = [
-            run
-            for run in self.results.runs
-            if setting_of(run) in settings and (run["task"], run["model"]) in pairs
-        ]
-        best = best_rates(runs)
-        self._keep_rates(best)
+        self.results = Results(self.final.folder, SEARCH_FILE)
+        self.results.resume(self.final.meta)
+        crashed: set[tuple[Any, ...]] = set()  # tried again by the next command, not by this one
+        while True:
+            wanted = [job for pair in plan.pairs() for job in self._wanted(plan, *pair, crashed)]
+            if not wanted:
+                break
+            self.run(wanted)
+            failed = {run_key(run) for run in self.results.runs if run["parameters"] is None}
+            crashed |= failed & {job.key for job in wanted}
+        best: dict[str, dict[str, Recipe]] = {}
+        for task, model in plan.pairs():
+            measured = self._measured(plan, task, model, crashed)
+            good = [r for r in measured if any(run["error"] is None for run in measured[r])]
+            if good:
+                best.setdefault(task, {})[model] = best_measured(measured)
+        self.results = self.final
+        self._keep_recipes(best)
         return best
 
-    def _keep_rates(self, best: dict[str, dict[str, float]]) -> None:
-        """Write the rates; those of tasks and models that were swept before stay."""
-        path = self.results.folder / RATES_FILE
-        rates = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    def _wanted(
+        self, plan: ComparisonPlan, task: str, model: str, crashed: set[tuple[Any, ...]]
+    ) -> list[Job]:
+        """The runs that the search of one task and model wants next."""
+        repeats = open_task(task, plan.corpus if task == "mini_lm" else None).repeats
+        plain = plain_arm(model)
+        if plain != model and (task, plain) in plan.pairs():
+            measured = self._measured(plan, task, plain, crashed)
+            if next_recipes(measured, repeats):
+                return []
+            if at_ceiling(measured[best_measured(measured)]):
+                return []
+        measured = self._measured(plan, task, model, crashed)
+        recipes = next_recipes(measured, repeats)
+        return [job for r in recipes for job in plan.search_jobs(task, model, r)]
+
+    def _measured(
+        self, plan: ComparisonPlan, task: str, model: str, crashed: set[tuple[Any, ...]]
+    ) -> dict[Recipe, list[Run]]:
+        """The recipes of one task and model whose every seed has run, with their runs."""
+        mine = [r for r in self.results.runs if (r["task"], r["model"]) == (task, model)]
+        done = {}
+        for recipe in by_recipes(mine):
+            keys = {job.key for job in plan.search_jobs(task, model, recipe)}
+            runs = [r for r in mine if run_key(r) in keys]
+            ran = {run_key(r) for r in runs if r["parameters"] is not None} | (keys & crashed)
+            if ran == keys:
+                done[recipe] = runs
+        return done
+
+    def search_lines(self, best: dict[str, dict[str, Recipe]]) -> list[str]:
+        """What a search found, as text."""
+        lines = [
+            f"{task:<14} {model:<20} lr {r.lr:g}  warm-up {r.warm_up:g}  dropout {r.dropout:g}"
+            for task, by_model in best.items()
+            for model, r in by_model.items()
+        ]
+        return [*lines, f"recipes: {self.final.folder / RECIPES_FILE}"]
+
+    def _keep_recipes(self, best: dict[str, dict[str, Recipe]]) -> None:
+        """Write the recipes; those of tasks and models that were searched before stay."""
+        path = self.final.folder / RECIPES_FILE
+        kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
         for task, by_model in best.items():
-            rates[task] = {**rates.get(task, {}), **by_model}
-        write_json(path, {task: dict(sorted(rates[task].items())) for task in sorted(rates)})
+            found = {model: recipe._asdict() for model, recipe in by_model.items()}
+            kept[task] = {**kept.get(task, {}), **found}
+        write_json(path, {task: dict(sorted(kept[task].items())) for task in sorted(kept)})
 
     def full(self, plan: ComparisonPlan) -> None:
-        """The sweep, then every seed at the rates that it chose."""
-        self.run(plan.final_jobs(self.sweep(plan)))
+        """The search, then every seed at the recipes that it chose."""
+        self.run(plan.final_jobs(self.search(plan)))
 
     def _say_what_is_there(self, count: int) -> None:
         if count == 0:

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 
 from prism.compare.protocol import Job
 from prism.compare.summary import UNITS
+from prism.recipe import WARM_UP
 
 HEARTBEAT = 30.0  # seconds between plain lines while nothing finishes
 
@@ -55,6 +56,8 @@ def outcome(run: dict[str, Any]) -> str:
     if run["error"] is not None:
         return f"failed: {run['error']}"
     metric, length = run["metric"], run["train_length"]
+    if run["test"] is None:
+        return f"validation {UNITS[metric]} {run['val'][metric]:.3f}"
     far = list(run["test"]["by_length"].items())[-1]
     at_length = f", {far[1]:.3f} at T={far[0]}" if far[1] is not None else ""
     score = f"test {UNITS[metric]} {run['test'][metric]:.3f} at T={length}"
@@ -62,8 +65,10 @@ def outcome(run: dict[str, Any]) -> str:
 
 
 def describe(job: Job) -> str:
-    """Task, model, seed and rate in columns."""
-    return f"{job.task:<10} {job.model:<12} seed {job.seed}  lr {job.lr:<6g}"
+    """Task, model, seed and recipe in columns."""
+    text = f"{job.task:<10} {job.model:<12} seed {job.seed}  lr {job.lr:<6g}"
+    text += f" warm-up {job.warm_up:g}" if job.warm_up != WARM_UP else ""
+    return text + (f" dropout {job.dropout:g}" if job.dropout else "")
 
 
 class Display:

@@ -17,6 +17,7 @@ from prism.compare.summary import (
     lines,
     model_names,
     number,
+    recipe_text,
     remarks,
     summarise,
     unit,
@@ -26,18 +27,18 @@ FILE = "report.html"
 TITLE = "PRISM against its baselines"
 
 
-def write_report(results: Results) -> Path:
-    """Write the page of ``results``; its path."""
+def write_report(results: Results, all_arms: bool = False) -> Path:
+    """Write the page of ``results``, with the better arm of every baseline or all; its path."""
     with page.plot_style():
-        text = render(results)
+        text = render(results, all_arms)
     path = results.folder / FILE
     whole_file.write(path, text)
     return path
 
 
-def render(results: Results) -> str:
+def render(results: Results, all_arms: bool = False) -> str:
     """The page as HTML."""
-    summaries = summarise(results.runs)
+    summaries = summarise(results.runs, all_arms)
     examples = []
     for summary in summaries:
         runs = summary.models[OURS].good if OURS in summary.models else []
@@ -126,7 +127,7 @@ def _cost(summaries: list[TaskSummary]) -> str:
     rows, starts = [], []
     for summary in summaries:
         starts.append(len(rows))
-        for i, (name, model) in enumerate(summary.models.items()):
+        for i, model in enumerate(summary.models.values()):
             run = model.first
             if run["parameters"] is None:
                 continue
@@ -134,11 +135,11 @@ def _cost(summaries: list[TaskSummary]) -> str:
             rows.append(
                 [
                     summary.title if i == 0 else "",
-                    name,
+                    model.model,
                     f"{run['parameters']:,}",
                     f"{run['state_bytes']:,}",
                     f"{sum(speeds) / len(speeds):,.0f}",
-                    f"{run['lr']:g}",
+                    recipe_text(run),
                 ]
             )
     head = ["task", "model", "parameters", "state (bytes)", "training tokens/s", "learning rate"]

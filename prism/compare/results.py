@@ -1,13 +1,14 @@
-"""Results folder of a comparison, and the runs in it that are shown: those at the best rate.
+"""Results folder of a comparison, and the runs in it that are shown: those at the best recipe.
 
 results.json is ``{"meta": {...}, "runs": [{...}, ...]}``, see :class:`prism.record.ResultsFile`.
 Tables, figures and the report are made from the folder alone. Beside it is one example per trained
 PRISM, a forward pass over test sequences as plain numbers: tokens and router probabilities of the
 first sequence, bus gates and tape load as means over all of them.
 
-The learning rate of a model on a task is the best on validation, over the seeds that every tried
-rate has: fewest failed runs, then the best mean validation metric, then the lowest mean validation
-loss. The test set is never looked at. All runs at that rate are shown.
+The recipe of a model on a task is the best on validation, over the seeds that all tried ones have:
+fewest failed runs, then the best mean validation metric, then the lowest mean validation loss. The
+test set is never looked at. All runs at that recipe are shown. The runs of a search are shorter;
+they are in a file of their own, search.json.
 """
 
 from __future__ import annotations
@@ -16,15 +17,15 @@ import json
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
-from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from prism import whole_file
-from prism.compare.protocol import KEY, Job, run_key, setting_of
-from prism.compare.training import EVALUATION_SEED, HIGHER_IS_BETTER
+from prism.compare.protocol import KEY, OPTIONAL, Job, Recipe, recipe_of, run_key, setting_of
+from prism.compare.search import best_measured
+from prism.compare.training import EVALUATION_SEED
 from prism.record import ResultsFile, Run
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tasks import Task
 
 FILE = "results.json"
+SEARCH_FILE = "search.json"
 EXAMPLES = "examples"
 SEQUENCES = 16
 
@@ -41,17 +43,18 @@ class Results(ResultsFile):
 
     Args:
         folder: where results.json is or will be.
+        file: its name.
 
     Raises:
         ValueError: results.json is there and is not one, or the folder cannot be made.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, file: str = FILE) -> None:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ValueError(f"--out {folder}: {error.strerror}; must be a folder") from error
-        super().__init__(folder / FILE, fields=(*KEY, "error"))
+        super().__init__(folder / file, fields=(*KEY, "error"))
         self.folder = folder
 
     def missing(self, jobs: Iterable[Job]) -> list[Job]:
@@ -78,7 +81,10 @@ class Results(ResultsFile):
     def _example_path(self, run: Run) -> Path:
         corpus = f"-{Path(run['corpus']).stem}" if run["corpus"] else ""
         size = f"steps{run['steps']}-batch{run['batch_size']}"
-        name = f"{run['task']}{corpus}-{size}-lr{run['lr']:g}-seed{run['seed']}.json"
+        size += f"-lr{run['lr']:g}"
+        for name, usual in OPTIONAL.items():
+            size += f"-{name}{run[name]:g}" if run.get(name, usual) != usual else ""
+        name = f"{run['task']}{corpus}-{size}-seed{run['seed']}.json"
         return self.folder / EXAMPLES / name
 
 
@@ -119,63 +125,33 @@ def _rounded(x: Tensor) -> list[Any]:
     return (x.double() * 1e4).round().div(1e4).tolist()
 
 
-def best_rate(runs: Iterable[Run]) -> float | None:
-    """The best rate among runs of one model in one setting; None if no run succeeded."""
-    by_rate: dict[float, list[Run]] = defaultdict(list)
+def best_recipe(runs: Iterable[Run]) -> Recipe | None:
+    """The best recipe among runs of one model in one setting; None if no run succeeded."""
+    by_recipe = by_recipes(runs)
+    common = set.intersection(*({run["seed"] for run in group} for group in by_recipe.values()))
+    compared = {
+        recipe: [run for run in group if run["seed"] in common or not common]
+        for recipe, group in by_recipe.items()
+    }
+    best = best_measured(compared)
+    return best if any(run["error"] is None for run in by_recipe[best]) else None
+
+
+def by_recipes(runs: Iterable[Run]) -> dict[Recipe, list[Run]]:
+    """Runs by their recipe, in order of appearance."""
+    groups: dict[Recipe, list[Run]] = defaultdict(list)
     for run in runs:
-        by_rate[run["lr"]].append(run)
-    common = set.intersection(*({run["seed"] for run in group} for group in by_rate.values()))
-
-    def rank(rate: float) -> tuple[int, float, float]:
-        group = [run for run in by_rate[rate] if run["seed"] in common or not common]
-        scored = [run for run in group if run["error"] is None]
-        if not scored:
-            return (len(group) + 1, 0.0, 0.0)
-        metric = scored[0]["metric"]
-        sign = -1 if HIGHER_IS_BETTER[metric] else 1
-        mean = fmean(run["val"][metric] for run in scored)
-        return (len(group) - len(scored), sign * mean, fmean(run["val"]["loss"] for run in scored))
-
-    best = min(sorted(by_rate), key=rank)
-    return best if any(run["error"] is None for run in by_rate[best]) else None
-
-
-def perfect_pairs(runs: Iterable[Run], jobs: Iterable[Job]) -> set[tuple[str, str]]:
-    """The (task, model) pairs of a sweep's jobs for which some rate is beyond improvement: all
-    its seeds have run and answered the whole of validation right."""
-    right = {
-        run_key(run)
-        for run in runs
-        if run["error"] is None and run["metric"] == "accuracy" and run["val"]["accuracy"] == 1.0
-    }
-    by_rate: dict[tuple[str, str, float], list[Job]] = defaultdict(list)
-    for job in jobs:
-        by_rate[job.task, job.model, job.lr].append(job)
-    return {
-        (task, model)
-        for (task, model, _), group in by_rate.items()
-        if all(job.key in right for job in group)
-    }
-
-
-def best_rates(runs: Iterable[Run]) -> dict[str, dict[str, float]]:
-    """The best rate by task and model; runs must be of one setting per task."""
-    best: dict[str, dict[str, float]] = defaultdict(dict)
-    for setting, by_model in grouped(runs).items():
-        for model, group in by_model.items():
-            rate = best_rate(group)
-            if rate is not None:
-                best[setting[0]][model] = rate
-    return dict(best)
+        groups[recipe_of(run)].append(run)
+    return dict(groups)
 
 
 def shown_runs(runs: Iterable[Run]) -> list[Run]:
-    """The runs at the best rate of their model and setting, by seed."""
+    """The runs at the best recipe of their model and setting, by seed."""
     shown = []
     for by_model in grouped(runs).values():
         for group in by_model.values():
-            rate = best_rate(group)
-            chosen = [run for run in group if rate is None or run["lr"] == rate]
+            recipe = best_recipe(group)
+            chosen = [run for run in group if recipe is None or recipe_of(run) == recipe]
             shown += sorted(chosen, key=lambda run: run["seed"])
     return shown
 

@@ -48,8 +48,8 @@ def execute(
     """
     code = code_fingerprint()
     task = open_task(job.task, job.corpus)
-    torch.manual_seed(job.seed)
-    model = build(job.model, toy_config(task, job.seed))
+    torch.manual_seed(job.seed)  # dropout draws from the global generator
+    model = build(job.model, toy_config(task, job.seed, job.dropout))
     reader = EndReadout(model, task.lengths[-1], job.seed) if task.read_at_the_end else model
     reader.to(device)
     plan = TrainingPlan(
@@ -58,14 +58,16 @@ def execute(
         lr=job.lr,
         seed=job.seed,
         evaluation=job.evaluation,
+        warm_up=job.warm_up,
+        test=job.phase != "search",
     )
     result = train(reader, task, plan, on_progress)
     run = {**dataclasses.asdict(job), "metric": task.metric, "chance": task.chance}
     run |= {"train_length": task.train_length, "code": code}
     run |= dataclasses.asdict(result)
-    if isinstance(task, MiniLM):
+    if isinstance(task, MiniLM) and plan.test:
         run["ngrams"] = counted(task, job.evaluation)
-    looks_inside = job.model == "prism" and result.error is None
+    looks_inside = job.model == "prism" and job.phase != "search" and result.error is None
     return run, record_example(model, task) if looks_inside else None
 
 

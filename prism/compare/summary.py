@@ -7,7 +7,7 @@ printed, plotted or written to a report comes from here.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from prism.compare.protocol import FULL_STEPS, MODELS
+from prism.baselines import family
+from prism.compare.protocol import FULL_STEPS, MODELS, Recipe, recipe_of
 from prism.compare.results import grouped, shown_runs
+from prism.compare.search import rank
 from prism.compare.statistics import Estimate, estimate, paired_difference, winner
 from prism.compare.training import HIGHER_IS_BETTER
 from prism.record import Run
@@ -27,10 +29,16 @@ UNITS = {"accuracy": "accuracy", "bits_per_byte": "bits/byte"}
 
 @dataclass(frozen=True)
 class ModelSummary:
-    """The shown runs of one model on one task, by seed; ``good`` are those that did not fail."""
+    """The shown runs of one model on one task, by seed; ``good`` are those that did not fail.
+
+    Attributes:
+        model: its name, of a baseline that of the arm.
+        arms: the arms that it is the better one of.
+    """
 
     model: str
     runs: list[Run]
+    arms: tuple[str, ...] = ()
 
     @property
     def good(self) -> list[Run]:
@@ -54,7 +62,8 @@ class ModelSummary:
 
 @dataclass(frozen=True)
 class TaskSummary:
-    """One task in one setting: all models. ``title`` also tells settings of one task apart."""
+    """One task in one setting: all models, by name, of a baseline without that of the arm.
+    ``title`` also tells settings of one task apart."""
 
     title: str
     run: Run
@@ -110,17 +119,22 @@ class TaskSummary:
         return {name: e for name, e in by_model.items() if e is not None}
 
 
-def summarise(runs: Iterable[Run]) -> list[TaskSummary]:
-    """The shown runs by task; tasks and models in the usual order, whatever finished first."""
+def summarise(runs: Iterable[Run], all_arms: bool = False) -> list[TaskSummary]:
+    """The shown runs by task; tasks and models in the usual order, whatever finished first.
+
+    Args:
+        all_arms: show every arm of a baseline, not only the one that is better on validation.
+    """
     usual = list(FULL_STEPS)
     ordered = sorted(runs, key=lambda run: (usual.index(run["task"]), run["steps"]))
     groups = grouped(shown_runs(ordered))
     names = [setting[0] for setting in groups]
     summaries = []
     for setting, by_model in groups.items():
-        order = [m for m in MODELS if m in by_model] + [m for m in by_model if m not in MODELS]
-        models = {name: ModelSummary(name, by_model[name]) for name in order}
-        run = by_model[order[0]][0]
+        models = {name: ModelSummary(name, runs) for name, runs in by_model.items()}
+        models = models if all_arms else better_arms(models)
+        models = {name: models[name] for name in _in_order(models)}
+        run = next(iter(models.values())).runs[0]
         title = run["task"]
         if run["corpus"] is not None:
             title += f" ({Path(run['corpus']).name})"
@@ -130,10 +144,49 @@ def summarise(runs: Iterable[Run]) -> list[TaskSummary]:
     return summaries
 
 
+def better_arms(models: dict[str, ModelSummary]) -> dict[str, ModelSummary]:
+    """Of every baseline the arm that is best on validation, under the baseline's name."""
+    groups: dict[str, list[ModelSummary]] = {}
+    for summary in models.values():
+        groups.setdefault(family(summary.model), []).append(summary)
+    better = {}
+    for name, arms in groups.items():
+        best = min(arms, key=lambda arm: rank(arm.runs))
+        better[name] = replace(best, arms=tuple(arm.model for arm in arms))
+    return better
+
+
 def model_names(summaries: Iterable[TaskSummary]) -> list[str]:
     """Every model of any task, in the usual order."""
-    names = {name: None for summary in summaries for name in summary.models}
+    return _in_order({name: None for summary in summaries for name in summary.models})
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    names = list(names)
     return [m for m in MODELS if m in names] + [m for m in names if m not in MODELS]
+
+
+def arm_lines(summaries: Iterable[TaskSummary]) -> list[str]:
+    """Which arm stands for each baseline, and on which tasks, where there was a choice or the arm
+    has another name than the baseline."""
+    shown: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for summary in summaries:
+        for name, m in summary.models.items():
+            if len(m.arms) > 1 or m.model != name:
+                shown.setdefault((name, m.model, m.arms), []).append(summary.title)
+    return [
+        f"{name} is {arm} on {', '.join(titles)}"
+        + (f"; the better on validation of {', '.join(arms)}" if len(arms) > 1 else "")
+        for (name, arm, arms), titles in shown.items()
+    ]
+
+
+def recipe_text(run: Run) -> str:
+    """Learning rate of a run, and warm-up and dropout where they are not the usual."""
+    recipe, usual = recipe_of(run), Recipe(run["lr"])
+    text = f"{recipe.lr:g}"
+    text += f", warm-up {recipe.warm_up:g}" if recipe.warm_up != usual.warm_up else ""
+    return text + (f", dropout {recipe.dropout:g}" if recipe.dropout != usual.dropout else "")
 
 
 def label(meta: dict[str, Any], summaries: list[TaskSummary]) -> str:
@@ -163,6 +216,7 @@ def remarks(summaries: Iterable[TaskSummary]) -> list[str]:
         where = "all" if len(default) == len(shown) else ", ".join(default)
         rate = f"{next(m.first['lr'] for m in shown if m.first['rate_source'] == 'default'):g}"
         lines.append(f"learning rate not swept yet, {rate} used: {where}")
+    lines += arm_lines(summaries)
     lines += [line for summary in summaries for line in ngram_lines(summary)]
     codes = {run["code"] for m in shown for run in m.runs}
     if len(codes) > 1:

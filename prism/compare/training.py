@@ -42,18 +42,27 @@ OnProgress = Callable[[int, float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingPlan:
-    """Sizes and rate of one run; ``evaluation`` counts sequences of the final measurements."""
+    """Sizes and recipe of one run.
+
+    Attributes:
+        evaluation: sequences of the final measurements.
+        warm_up: share of the steps in which the rate rises.
+        test: measure the test set too; a search looks at validation only.
+    """
 
     steps: int
     batch_size: int
     lr: float
     seed: int
     evaluation: int
+    warm_up: float = recipe.WARM_UP
+    test: bool = True
 
 
 @dataclass
 class RunResult:
-    """Result of a run; ``error`` is set, and ``val`` and ``test`` are None, when it diverged.
+    """Result of a run; ``error`` is set, and ``val`` and ``test`` are None, when it diverged;
+    ``test`` also where it was not asked for.
 
     Attributes:
         parameters: trainable numbers.
@@ -105,6 +114,7 @@ def _fit(
     sequences = max(CURVE_SEQUENCES, plan.evaluation // 4)
     points = {math.ceil(plan.steps * i / CURVE_POINTS) for i in range(1, CURVE_POINTS + 1)}
     model.train()
+    warm_up = recipe.warm_up_steps(plan.steps, plan.warm_up)
     tokens, clock, smooth = 0, 0.0, math.nan
     for step in range(plan.steps):
         begin = time.perf_counter()
@@ -113,7 +123,7 @@ def _fit(
             model,
             optimizer,
             partial(_loss, model, batch),
-            recipe.cosine(step, plan.steps, plan.lr),
+            recipe.cosine(step, plan.steps, plan.lr, warm_up),
             recipe.exploration(step, plan.steps),
         )
         clock += time.perf_counter() - begin
@@ -142,6 +152,9 @@ def _loss(model: LanguageModel, batch: Batch) -> StepLoss:
 def _measure(model: LanguageModel, task: Task, plan: TrainingPlan, result: RunResult) -> None:
     val = evaluate(model, task, "validation", plan.evaluation)
     finite(val.loss, "validation loss")
+    result.val = {"loss": val.loss, task.metric: val.metric}
+    if not plan.test:
+        return
     tests = {
         length: evaluate(
             model, task, "test", sequences_at(length, task.train_length, plan.evaluation), length
@@ -149,8 +162,9 @@ def _measure(model: LanguageModel, task: Task, plan: TrainingPlan, result: RunRe
         for length in sorted({task.train_length, *task.test_lengths})
     }
     test = tests[task.train_length]
+    if not math.isfinite(test.loss):
+        result.val = None
     finite(test.loss, "test loss")
-    result.val = {"loss": val.loss, task.metric: val.metric}
     by_length = {
         str(length): score.metric if math.isfinite(score.metric) else None
         for length, score in tests.items()

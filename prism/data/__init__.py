@@ -8,7 +8,7 @@ rows.load(rows.state())    # goes on exactly
 
 from prism.data.curriculum import Curriculum, Lengths, parse_curriculum
 from prism.data.document import IGNORE, RowBatch, count_bytes
-from prism.data.heldout import held_out_batches
+from prism.data.heldout import held_out_batches, held_out_documents
 from prism.data.mix import Mix, parse_mix
 from prism.data.row_streams import RowStreams
 from prism.data.tokens import ByteTokenizer, Tokenizer, open_tokenizer
@@ -24,6 +24,7 @@ __all__ = [
     "Tokenizer",
     "count_bytes",
     "held_out_batches",
+    "held_out_documents",
     "open_tokenizer",
     "parse_curriculum",
     "parse_mix",

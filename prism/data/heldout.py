@@ -52,9 +52,7 @@ def held_out_batches(
     for name, value in (("seq_len", seq_len), ("rows", rows), ("tokens", tokens)):
         if value < 1:
             raise ValueError(f"{name} = {value}: must be >= 1")
-    pieces: list[Encoded] = []
-    for weighted, budget in zip(mix.sources, _budgets(mix, tokens), strict=True):
-        pieces += _documents(weighted.source, mix, tokenizer, budget)
+    pieces = held_out_documents(mix, tokenizer, tokens)
     total = sum(len(ids) for _, ids, _ in pieces)
     used = min(rows, max(1, total // seq_len))
     length = -(-total // used)
@@ -68,6 +66,19 @@ def held_out_batches(
         size = count_bytes(targets, tokenizer.byte_lengths)
         batches.append(RowBatch(ids, targets, numbers, [names[i] for i in here], size))
     return batches
+
+
+def held_out_documents(mix: Mix, tokenizer: Tokenizer, tokens: int = TOKENS) -> list[Encoded]:
+    """The documents of the validation set one by one: name of the source, ids ``[n]``, targets
+    ``[n]``. The last document of every source is cut where the source has its share of ``tokens``.
+
+    Raises:
+        ValueError: a source cannot be read, or holds out no document.
+    """
+    pieces: list[Encoded] = []
+    for weighted, budget in zip(mix.sources, _budgets(mix, tokens), strict=True):
+        pieces += _documents(weighted.source, mix, tokenizer, budget)
+    return pieces
 
 
 def _budgets(mix: Mix, tokens: int) -> list[int]:

@@ -60,6 +60,14 @@ def test_every_preset_can_be_matched(name, preset):
     assert abs(model.num_parameters() - size) <= 0.02 * size
 
 
+def test_a_stack_without_mlps_has_more_layers_of_about_the_papers_size():
+    config = PrismConfig(vocab_size=256, memory_layers=(1,))
+    model = build("ssm-plain", config)
+    assert model.config.num_layers == len(model.blocks) > config.num_layers
+    assert all(block.mlp is None for block in model.blocks)
+    assert 1.5 < model.blocks[0].mixer.widths[0] / config.d_model < 2.5
+
+
 def test_overrides_are_fields_of_the_config():
     config = PrismConfig(vocab_size=32)
     assert build("gdn", config, seed=5).config == dataclasses.replace(config, seed=5)

@@ -1,4 +1,4 @@
-"""Invariants of every baseline, the same as PRISM's."""
+"""Invariants of every baseline and arm, the same as PRISM's."""
 
 from itertools import pairwise
 
@@ -23,10 +23,13 @@ every_baseline = pytest.mark.parametrize("name", BASELINES)
 def model_of(name: str, **changes: int):
     config = PrismConfig.from_dict({**CONFIG.to_dict(), **changes})
     model = build_with_budget(name, config, PARAMETERS).double()
+    larger = 5.0 if model.arm.start == "gpt2" else 1.5
     with torch.no_grad():  # larger than at the start, so that errors would show
         for parameter in model.parameters():
             if parameter.dim() == 2 and len(parameter) > 4:
-                parameter.mul_(5)
+                parameter.mul_(larger)
+            elif parameter.dim() == 2:  # a convolution may start as the identity
+                parameter.add_(torch.linspace(-0.3, 0.3, len(parameter))[:, None])
     return model
 
 
@@ -219,8 +222,8 @@ def test_generation_is_the_forward_pass_taken_step_by_step(name):
 def test_state_grows_with_the_context_only_where_there_is_attention(name):
     model = build_with_budget(name, CONFIG, PARAMETERS)
     short, long = model.state_bytes(16), model.state_bytes(256)
-    if name == "transformer":
-        assert long > 15 * short
+    if name.startswith("transformer"):
+        assert long > 12 * short
     else:
         assert long == short
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,6 @@ import torch
 from benchmarks.facts.criteria import AT_MOST
 from benchmarks.levers.loop import Learner, start
 from benchmarks.levers.text import VOCABULARY, config
-from benchmarks.real_text.__main__ import MODELS, RATES
 from prism import Prism, PrismConfig
 from prism.data import RowBatch
 from prism.studies.facts.measures import FactsRow
@@ -21,6 +21,8 @@ from tests.compare.fakes import job, run
 META = {"profile": "full", "commit": "0123456789ab", "command": "python -m ...", "code": "abc"}
 META |= {"platform": "a machine", "torch": "2.13", "threads": 2, "cpus": 2, "cpu": "a processor"}
 BASELINES = ("transformer", "ssm", "gdn")
+MODELS = ("prism", *BASELINES)
+RATES = (2e-3, 4e-3)
 LENGTH = 16  # tokens per row of the training methods
 
 
@@ -131,6 +133,34 @@ def real_text() -> dict[str, Any]:
         "sweep": [{"model": m, "lr": r, "held_out_loss": 2.0} for m in MODELS for r in RATES],
         "runs": runs,
     }
+
+
+def real_text_by_document(seeds: int = 2) -> dict[str, Any]:
+    """A record with arms and documents: prism at 1.5 bits per byte, baselines at 2, the strong
+    Transformer better than the plain one, a trigram between the two."""
+    bits = {"prism": 1.5, "transformer": 2.0, "transformer-strong": 1.9, "gdn": 2.0}
+    content, sizes = real_text(), [100, 200, 300, 400]
+    content["settings"]["sweep steps"] = 1
+    content["documents"] = [{"source": "manual", "tokens": n // 4, "bytes": n} for n in sizes]
+    recipe = {"lr": 4e-3, "warm_up": 0.1, "dropout": 0.0}
+    content["sweep"] = [{"model": m, **recipe, "held_out_loss": b} for m, b in bits.items()]
+    content["trigram"] = [1.95 * math.log(2) * n for n in sizes]
+    template = content["runs"][0]
+    content["runs"] = [
+        template
+        | recipe
+        | {"model": m, "seed": seed}
+        | {"held_out": [template["held_out"][0] | {"bits_per_byte": b}] * 2}
+        | {
+            "documents": {
+                "carried": [(b + 0.01 * seed) * math.log(2) * n for n in sizes],
+                "alone": [(b + 0.1) * math.log(2) * n for n in sizes],
+            }
+        }
+        for m, b in bits.items()
+        for seed in range(seeds)
+    ]
+    return content
 
 
 def trainer(*overheads: float) -> dict[str, Any]:

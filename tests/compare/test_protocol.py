@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import pytest
 
 from prism.baselines import MODELS as BUILDABLE
@@ -11,7 +13,10 @@ from prism.compare.protocol import (
     MODELS,
     QUICK_STEPS,
     ComparisonPlan,
-    swept_rates,
+    Recipe,
+    recipe_of,
+    run_key,
+    swept_recipes,
     toy_config,
 )
 from prism.compare.runner import execute
@@ -30,10 +35,11 @@ def test_every_model_can_be_built() -> None:
 
 
 def test_the_shipped_rates_are_for_tasks_and_models_that_exist() -> None:
-    for task, rates in swept_rates().items():
+    for task, recipes in swept_recipes().items():
         assert task in TASKS
-        assert set(rates) <= set(BUILDABLE)
-        assert all(0 < rate < 1 for rate in rates.values())
+        assert set(recipes) <= set(BUILDABLE)
+        for recipe in recipes.values():
+            assert 0 < recipe.lr < 1 and 0 <= recipe.warm_up <= 1 and 0 <= recipe.dropout < 1
 
 
 def test_toy_models_differ_by_task_and_seed_only() -> None:
@@ -44,11 +50,32 @@ def test_toy_models_differ_by_task_and_seed_only() -> None:
 def test_a_rate_comes_from_the_user_or_the_sweep_or_the_default() -> None:
     plan = ComparisonPlan(tasks=("copy",), models=("prism", "gdn"), seeds=2, lr=0.5)
     assert [(x.lr, x.rate_source) for x in plan.jobs("single")] == [(0.5, "given")] * 4
-    swept = swept_rates().get("copy", {}).get("prism")
+    swept = swept_recipes().get("copy", {}).get("prism")
     (quick,) = ComparisonPlan(tasks=("copy",), models=("prism",), quick=True).jobs("quick")
-    expected = (DEFAULT_RATE, "default") if swept is None else (swept, "swept")
-    assert (quick.lr, quick.rate_source) == expected
+    expected = (Recipe(DEFAULT_RATE), "default") if swept is None else (swept, "swept")
+    assert (recipe_of(asdict(quick)), quick.rate_source) == expected
     assert quick.steps == QUICK_STEPS["copy"]
+
+
+def test_a_given_warm_up_leaves_the_swept_rate() -> None:
+    swept = swept_recipes()["mini_lm"]["prism"]
+    plan = ComparisonPlan(tasks=("mini_lm",), models=("prism",), warm_up=0.25)
+    (given,) = plan.jobs("single")
+    assert recipe_of(asdict(given)) == swept._replace(warm_up=0.25)
+
+
+def test_a_search_has_a_third_of_the_steps_and_seeds_of_its_own() -> None:
+    plan = ComparisonPlan(tasks=("copy",), models=("gdn",), seeds=5, steps=100, search_seeds=2)
+    jobs = plan.search_jobs("copy", "gdn", Recipe(1e-2, 0.2, 0.1))
+    assert [(x.steps, x.seed, x.lr, x.warm_up, x.dropout) for x in jobs] == [
+        (34, seed, 1e-2, 0.2, 0.1) for seed in (0, 1)
+    ]
+
+
+def test_runs_of_before_had_a_tenth_of_warm_up_and_no_dropout() -> None:
+    new = asdict(job())
+    old = {k: v for k, v in new.items() if k not in ("warm_up", "dropout")}
+    assert run_key(old) == run_key(new) == job().key
 
 
 def test_the_corpus_belongs_to_mini_lm_only() -> None:
@@ -69,6 +96,12 @@ def test_a_run_says_all_that_a_result_needs(model: str) -> None:
         layer = example["layers"][0]
         assert len(layer["probability"]) == len(example["tokens"]) == len(layer["tape_load"])
         assert len(layer["bus_gates"]) == len(example["half_lives"])
+
+
+def test_a_run_of_a_search_never_looks_at_the_test_set() -> None:
+    run, example = execute(job(steps=2, phase="search"), "cpu", lambda step, loss: None)
+    assert run["test"] is None and example is None
+    assert 0 <= run["val"]["accuracy"] <= 1
 
 
 def test_every_place_of_the_fingerprint_exists() -> None:

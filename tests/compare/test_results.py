@@ -38,6 +38,8 @@ def test_finished_runs_are_not_missing_and_failed_ones_are(tmp_path: Path) -> No
         {"batch_size": 5},
         {"evaluation": 9},
         {"corpus": "book.txt"},
+        {"warm_up": 0.2},
+        {"dropout": 0.1},
     ],
 )
 def test_all_that_changes_a_result_makes_another_run(tmp_path: Path, change: dict) -> None:
@@ -47,9 +49,8 @@ def test_all_that_changes_a_result_makes_another_run(tmp_path: Path, change: dic
 
 
 def test_the_phase_does_not_make_another_run(tmp_path: Path) -> None:
-    """Seeds of the sweep serve as final seeds."""
     results = Results(tmp_path)
-    results.add(run(job(phase="sweep", rate_source="grid")))
+    results.add(run(job(phase="single", rate_source="given")))
     assert results.missing([job(phase="final", rate_source="swept")]) == []
 
 
@@ -79,3 +80,4 @@ def test_examples_are_kept_beside_the_results(tmp_path: Path) -> None:
     results.add_example(run(job()), example())
     assert results.example(run(job())) == example()
     assert results.example(run(job(lr=1e-2))) is None
+    assert results.example(run(job(dropout=0.1))) is None

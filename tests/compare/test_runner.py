@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 
 from prism.compare.comparison import Comparison
-from prism.compare.protocol import ComparisonPlan
+from prism.compare.protocol import ComparisonPlan, Job, Recipe
 from prism.compare.results import Results
 from prism.compare.runner import run_jobs
 from tests.compare.fakes import execute_and_tell_signals, execute_at_once, job, run
@@ -84,22 +86,65 @@ def test_a_crashed_run_is_on_record_and_tried_again(tmp_path: Path) -> None:
     assert Results(tmp_path).missing([job(seed=1), job(seed=5)]) == [job(seed=1)]
 
 
-def test_the_sweep_tries_the_grid_and_the_final_phase_reuses_it(tmp_path: Path) -> None:
-    plan = ComparisonPlan(tasks=("copy",), models=("prism", "gdn"), seeds=5)
-    assert len(plan.sweep_jobs()) == 2 * 4 * 2
-    results = Results(tmp_path)
-    for swept in plan.sweep_jobs():
-        results.add(run(swept, val=1.0 if swept.lr == 6e-3 else 0.5))
-    swept_before = {"copy": {"ssm": 1e-3, "gdn": 1e-2}, "mqar": {"gdn": 1e-3}}
-    (tmp_path / "learning_rates.json").write_text(json.dumps(swept_before))
-    best = comparison(tmp_path, io.StringIO()).sweep(plan)
-    assert best == {"copy": {"prism": 6e-3, "gdn": 6e-3}}
-    kept = {"copy": {"ssm": 1e-3} | best["copy"], "mqar": {"gdn": 1e-3}}
-    assert json.loads((tmp_path / "learning_rates.json").read_text()) == kept
-    left = results.missing(plan.final_jobs(best))
-    assert [(x.model, x.seed, x.lr) for x in left] == [
-        (model, seed, 6e-3) for model in ("prism", "gdn") for seed in (2, 3, 4)
-    ]
+def searched(folder: Path, plan: ComparisonPlan, seen: list) -> dict:
+    """A search whose runs come from a formula: copy by gdn is best at lr .016, warm-up .2; prism
+    and the plain Transformer answer everything."""
+    found = comparison(folder, io.StringIO())
+
+    def do(jobs: Sequence[Job]) -> None:
+        for one in found.results.missing(jobs):
+            seen.append(one)
+            right = one.model in ("prism", "transformer")
+            away = abs(math.log2(one.lr / 0.016)) + abs(one.warm_up - 0.2)
+            found.results.add(run(one, val=1.0 if right else 0.9 - away / 20))
+
+    found.run = do
+    return found.search(plan)
+
+
+def test_a_search_goes_on_until_its_neighbours_are_worse_and_stops_at_the_ceiling(
+    tmp_path: Path,
+) -> None:
+    models = ("prism", "transformer", "gdn", "gdn-strong", "transformer-strong")
+    plan = ComparisonPlan(tasks=("copy",), models=models, steps=30)
+    kept = {"copy": {"ssm": {"lr": 1e-3, "warm_up": 0.1, "dropout": 0.0}}, "mqar": {}}
+    (tmp_path / "recipes.json").write_text(json.dumps(kept))
+    seen: list[Job] = []
+    best = searched(tmp_path, plan, seen)["copy"]
+    assert best == {
+        "prism": Recipe(4e-3),
+        "transformer": Recipe(4e-3),
+        "gdn": Recipe(0.016, 0.2),
+        "gdn-strong": Recipe(0.016, 0.2),
+    }
+    assert {x.steps for x in seen} == {10}
+    tried = {(x.lr, x.warm_up) for x in seen if x.model == "gdn"}
+    assert tried >= {(0.008, 0.2), (0.032, 0.2), (0.016, 0.1), (0.016, 0.4)}
+    assert {x.lr for x in seen if x.model == "prism"} == {4e-3}  # nothing is better than all
+    written = json.loads((tmp_path / "recipes.json").read_text())
+    assert written["copy"]["gdn"] == {"lr": 0.016, "warm_up": 0.2, "dropout": 0.0}
+    assert written["copy"]["ssm"] == kept["copy"]["ssm"] and "mqar" in written
+    assert Results(tmp_path).runs == []
+    again: list[Job] = []
+    assert searched(tmp_path, plan, again)["copy"] == best
+    assert again == []
+
+
+def test_a_crash_counts_as_a_failure_and_the_next_command_tries_it_again(tmp_path: Path) -> None:
+    plan = ComparisonPlan(tasks=("copy",), models=("gdn",), steps=30)
+    for attempt in range(2):
+        found, seen = comparison(tmp_path, io.StringIO()), []
+
+        def do(jobs: Sequence[Job], found=found, seen=seen) -> None:
+            for one in found.results.missing(jobs):
+                seen.append(one)
+                lost = {"error": "the worker ended with code -9", "parameters": None}
+                found.results.add(run(one) | (lost if one.seed == 1 else {}))
+
+        found.run = do
+        assert found.search(plan) == {"copy": {"gdn": Recipe(4e-3)}}
+        assert {x.seed for x in seen} == ({0, 1} if attempt == 0 else {1})
+        assert len({x.key for x in seen}) == len(seen)
 
 
 def _hear_ctrl_c() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from prism.compare.results import best_rate, best_rates, perfect_pairs, shown_runs
+from prism.compare.protocol import Recipe
+from prism.compare.results import best_recipe, shown_runs
 from prism.compare.summary import label, remarks, summarise
 from tests.compare.fakes import job, run
 
@@ -11,7 +12,7 @@ def test_the_sweep_picks_by_validation_not_by_test() -> None:
     runs = [run(job(lr=1e-3, seed=seed), val=0.9, test=0.1) for seed in (0, 1)] + [
         run(job(lr=3e-3, seed=seed), val=0.8, test=1.0) for seed in (0, 1)
     ]
-    assert best_rate(runs) == 1e-3
+    assert best_recipe(runs) == Recipe(1e-3)
     assert {r["lr"] for r in shown_runs(runs)} == {1e-3}
 
 
@@ -20,53 +21,61 @@ def test_bits_per_byte_are_better_when_lower() -> None:
         val = {"loss": bits, "bits_per_byte": bits}
         return run(job(task="mini_lm", lr=lr), metric="bits_per_byte") | {"val": val}
 
-    assert best_rate([text(1e-3, 2.0), text(3e-3, 1.9), text(6e-3, 2.1)]) == 3e-3
+    assert best_recipe([text(1e-3, 2.0), text(3e-3, 1.9), text(6e-3, 2.1)]) == Recipe(3e-3)
 
 
 def test_equal_metrics_are_decided_by_the_loss() -> None:
     a, b = run(job(lr=1e-3), val=1.0), run(job(lr=3e-3), val=1.0)
     a["val"] = {"loss": 0.2, "accuracy": 1.0}
     b["val"] = {"loss": 0.1, "accuracy": 1.0}
-    assert best_rate([a, b]) == 3e-3
+    assert best_recipe([a, b]) == Recipe(3e-3)
 
 
 def test_a_rate_that_fails_on_a_seed_loses_to_one_that_does_not() -> None:
     runs = [run(job(lr=1e-2, seed=0), val=1.0), run(job(lr=1e-2, seed=1), error="loss is nan")]
     runs += [run(job(lr=1e-3, seed=seed), val=0.5) for seed in (0, 1)]
-    assert best_rate(runs) == 1e-3
-    assert best_rate(runs[1:2]) is None
+    assert best_recipe(runs) == Recipe(1e-3)
+    assert best_recipe(runs[1:2]) is None
 
 
 def test_extra_seeds_of_one_rate_do_not_change_the_choice() -> None:
     """The final seeds exist for the chosen rate only; they are no reason to choose another."""
     runs = [run(job(lr=1e-3, seed=seed), val=0.9 if seed < 2 else 0.0) for seed in range(5)]
     runs += [run(job(lr=3e-3, seed=seed), val=0.8) for seed in (0, 1)]
-    assert best_rate(runs) == 1e-3
+    assert best_recipe(runs) == Recipe(1e-3)
     assert [r["seed"] for r in shown_runs(runs)] == [0, 1, 2, 3, 4]
 
 
-def test_models_and_tasks_choose_on_their_own() -> None:
+def test_warm_up_and_dropout_are_chosen_like_the_rate() -> None:
     runs = [
-        run(job(task=task, model=model, lr=lr), val=1.0 if lr == best else 0.0)
-        for task, model, best in (("copy", "prism", 1e-3), ("copy", "gdn", 6e-3))
-        for lr in (1e-3, 6e-3)
+        run(job(warm_up=w, dropout=d), val=1 - abs(w - 0.2) - d)
+        for w in (0.1, 0.2)
+        for d in (0.0, 0.1)
     ]
-    assert best_rates(runs) == {"copy": {"prism": 1e-3, "gdn": 6e-3}}
+    assert best_recipe(runs) == Recipe(1e-3, 0.2, 0.0)
+    assert [r["warm_up"] for r in shown_runs(runs)] == [0.2]
 
 
-def test_only_a_rate_that_is_perfect_on_every_swept_seed_ends_a_sweep() -> None:
-    jobs = [job(lr=lr, seed=seed) for lr in (1e-3, 3e-3) for seed in (0, 1)]
-    pair = {(jobs[0].task, jobs[0].model)}
-    right, nearly = {"loss": 0.01, "accuracy": 1.0}, {"loss": 0.01, "accuracy": 0.999}
-
-    def runs(*vals: dict) -> list[dict]:
-        return [run(j) | {"val": val} for j, val in zip(jobs, vals, strict=False)]
-
-    assert perfect_pairs([], jobs) == set()
-    assert perfect_pairs(runs(right), jobs) == set()
-    assert perfect_pairs(runs(right, nearly, nearly, right), jobs) == set()
-    assert perfect_pairs(runs(right, right), jobs) == pair
-    assert perfect_pairs(runs(nearly, nearly, right, right), jobs) == pair
+def test_of_a_baseline_the_arm_that_is_better_on_validation_is_shown() -> None:
+    runs = [
+        run(job(model=m, seed=s), val=val, test=test)
+        for m, val, test in (
+            ("transformer", 0.6, 0.9),
+            ("transformer-strong", 0.7, 0.8),
+            ("prism", 1.0, 1.0),
+        )
+        for s in (0, 1)
+    ]
+    (summary,) = summarise(runs)
+    assert list(summary.models) == ["prism", "transformer"]
+    assert summary.models["transformer"].estimate(16).mean == 0.8
+    assert (
+        "transformer is transformer-strong on copy; the better on validation of transformer, "
+        "transformer-strong"
+    ) in remarks([summary])
+    (everything,) = summarise(runs, all_arms=True)
+    assert list(everything.models) == ["prism", "transformer", "transformer-strong"]
+    assert not any(" is transformer" in line for line in remarks([everything]))
 
 
 def test_runs_of_different_steps_are_never_averaged() -> None:

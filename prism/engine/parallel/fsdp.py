@@ -52,7 +52,7 @@ def sharded(make: Callable[[], LanguageModel], s: Settings, w: World, weights: b
         if s.compile:  # only the inside of a block; sharding stays outside of the graph
             block.forward = torch.compile(block.forward)  # type: ignore[method-assign]
         if s.recompute:
-            _recompute(block)
+            _recompute(block, drops=getattr(model.config, "dropout", 0.0) > 0)
     _shard(model, s, w)
     if hasattr(model, "joined"):  # a unit's weights are there only while its own block runs
         alone = any(isinstance(block, FSDPModule) for block in model.blocks)
@@ -101,16 +101,16 @@ def _blocks(model: nn.Module) -> list[nn.Module]:
     return [block for blocks in lists for block in blocks]
 
 
-def _recompute(block: nn.Module) -> None:
+def _recompute(block: nn.Module, drops: bool) -> None:
     """Make ``block`` keep its inputs only (arXiv 1604.06174), in place; parameters' names stay.
 
     Inside of the sharding, unlike ``LanguageModel.recompute``: the weights are gathered once for
-    the recomputation and the backward pass.
+    the recomputation and the backward pass. A block that ``drops`` draws the same again.
     """
     inner = block.forward
 
     def forward(*args: Any) -> Any:
-        return checkpoint(inner, *args, use_reentrant=False, preserve_rng_state=False)
+        return checkpoint(inner, *args, use_reentrant=False, preserve_rng_state=drops)
 
     block.forward = forward  # type: ignore[method-assign]
 
