@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from prism.engine.loop.observer import Observer, ObserverError
+from prism.engine.loop.optimizer import learning_rate
 from prism.probe.readings.history import sightings, unseen
 from prism.probe.store.log import Log
 from prism.probe.store.ordinal import bits_of
@@ -133,4 +134,5 @@ def test_what_is_noted_of_a_step_is_that_of_the_run(tmp_path: Path) -> None:
     table = log.records
     assert table["loss"].shape == (6,) and (table["loss"] > 0).all()
     assert table["mean"].shape == (6, 16) and (table["variance"] > 0).all()
-    assert (table["skipped"] == 0).all() and table["rate"].max() == pytest.approx(3e-3)
+    assert (table["skipped"] == 0).all()
+    assert table["rate"].tolist() == [learning_rate(step, small()) for step in range(6)]
