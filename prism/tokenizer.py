@@ -15,9 +15,9 @@ from typing import Any
 
 from prism import whole_file
 from prism.command import Parser, say
-from prism.data.bpe import train_tokenizer
-from prism.data.char_bpe import train_char_tokenizer
-from prism.data.nested import cut
+from prism.data.bpe.characters import train_char_tokenizer
+from prism.data.bpe.nested import cut
+from prism.data.bpe.train import train_tokenizer
 from prism.data.tokens import FileTokenizer
 
 SMOLLM2 = "smollm2"

@@ -28,8 +28,8 @@ import numpy as np
 import torch
 
 from benchmarks.page.command import parse, parser, provenance, write_json
+from prism.data.bpe.nested import cut
 from prism.data.mix import parse_mix
-from prism.data.nested import cut
 from prism.data.tokens import ByteTokenizer, FileTokenizer, Tokenizer
 from prism.distill.capture import LEAD, Job, capture
 from prism.distill.codec import ByteCodec, Codec, HalfCodec, measure

@@ -13,8 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from prism.data.bpe import as_data, texts
-from prism.data.char_bpe import script_of, train_char_tokenizer, used_ids
+from prism.data.bpe.characters import script_of, train_char_tokenizer, used_ids
+from prism.data.bpe.train import as_data, texts
 from prism.data.mix import parse_mix
 from prism.data.order import stored
 from prism.data.tokens import FileTokenizer

@@ -106,7 +106,7 @@ class Block(nn.Module):
         self.dropout = nn.Dropout(dropout_of(config))
 
     def branches(self) -> list[nn.Module]:
-        """What is added to the residual stream."""
+        """The modules whose outputs are added to the residual stream."""
         return [self.mixer] if self.mlp is None else [self.mixer, self.mlp]
 
     def forward(self, x: Tensor, state: Any, view: Any, rows: Rows) -> tuple[Tensor, Any]:

@@ -80,7 +80,7 @@ _RELATIVE_COST = {"prism": 3.0, "transformer": 1.0, "ssm": 1.5, "gdn": 1.6}
 
 
 class Recipe(NamedTuple):
-    """What is tuned for every model alike: peak rate, warm-up as a share of the steps, dropout."""
+    """Values tuned for every model alike: peak rate, warm-up as a share of the steps, dropout."""
 
     lr: float
     warm_up: float = WARM_UP

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from prism import whole_file
 from prism.command import Parser, command, say, say_json
 from prism.data import open_tokenizer
-from prism.data.bpe import as_data
-from prism.data.char_bpe import used_ids
+from prism.data.bpe.characters import used_ids
+from prism.data.bpe.train import as_data
 from prism.data.mix import parse_mix
 from prism.probe.dead import add_dead
 from prism.probe.pages.report import write_report

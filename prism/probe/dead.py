@@ -10,8 +10,8 @@ import numpy as np
 
 from prism.command import plain, say, say_json
 from prism.data import open_tokenizer
-from prism.data.bpe import as_data
-from prism.data.char_bpe import used_ids
+from prism.data.bpe.characters import used_ids
+from prism.data.bpe.train import as_data
 from prism.data.mix import parse_mix
 from prism.engine.store.export import load_trained, tokenizer_of
 from prism.probe.detector import separation, suspicion
@@ -105,7 +105,7 @@ class Whole:
 
 
 def truth(found: Any, used: np.ndarray) -> dict[str, Any]:
-    """How well the scores tell the ids that a text does not have, among those that could occur."""
+    """Figures of how well the scores tell ids that a text lacks, among those that could occur."""
     judged = ~found.reference
     dead = ~used[judged]
     report: dict[str, Any] = {"dead that could occur": int(dead.sum())}

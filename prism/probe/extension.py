@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from prism.data import open_tokenizer
-from prism.data.char_bpe import used_ids
+from prism.data.bpe.characters import used_ids
 from prism.engine.extension import Extension, Parts
 from prism.engine.flags import check, flag
 from prism.engine.levers.modular import data_of

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from prism import whole_file
-from prism.data.bpe import as_data
+from prism.data.bpe.train import as_data
 from prism.data.mix import parse_mix
 from prism.data.order import stored
 

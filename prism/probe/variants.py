@@ -64,7 +64,7 @@ class Variant:
 
     @property
     def of_torch(self) -> bool:
-        """Whether torch's own kernel takes the steps."""
+        """True where torch's own kernel takes the steps."""
         return self.weights == self.moments and self.rounding == "nearest"
 
     def optimizer(self, lr: float, seed: int) -> Any:

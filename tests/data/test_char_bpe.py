@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.data.char_bpe import script_of, train_char_tokenizer
+from prism.data.bpe.characters import script_of, train_char_tokenizer
 from prism.data.tokens import FileTokenizer
 from prism.tokenizer import main
 

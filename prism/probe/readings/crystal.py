@@ -26,7 +26,7 @@ TOGETHER = 8  # coordinates
 
 @dataclass(frozen=True)
 class Crystal:
-    """What was found among N rows.
+    """Equal rows, neighbours and components among N rows.
 
     Attributes:
         classes: ``[N]`` number of the class of each row.

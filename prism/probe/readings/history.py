@@ -73,7 +73,7 @@ class Sightings:
 
 
 def sightings(log: Log, until: int) -> Sightings:
-    """What the batches of the steps up to ``until`` held."""
+    """Counts of the ids in the batches of the steps up to ``until``."""
     vocabulary = log.header["shape"][0]
     tables = [np.zeros(vocabulary, np.int64) for _ in range(4)]
     read, asked, inputs, targets = tables

@@ -39,7 +39,7 @@ def deflated(raw: bytes) -> bytes:
 
 
 def inflated(packed: bytes) -> bytes:
-    """What :func:`deflated` was given."""
+    """The bytes that :func:`deflated` was given."""
     return zlib.decompress(packed, -15)
 
 

@@ -227,7 +227,7 @@ class Log:
 
     @cached_property
     def records(self) -> dict[str, NDArray[np.float64]]:
-        """What was noted of each step beside the matrix, by name ``[steps]`` or ``[steps, D]``."""
+        """Figures noted of each step beside the matrix, by name ``[steps]`` or ``[steps, D]``."""
         names: list[str] = self.header["records"]
         tables: dict[str, list[NDArray[np.float64]]] = {name: [] for name in (*names, "mean")}
         for b in self.steps:

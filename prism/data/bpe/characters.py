@@ -1,9 +1,9 @@
 """Training of a BPE over characters, whose tokens are readable in every script.
 
-Byte pair encoding as in :mod:`prism.data.bpe`, but merges join characters: a token is a piece of
-Unicode text, never part of a character. Every character of the training text is a token; any other
-one is written as its UTF-8 bytes (``<0x00>`` ... ``<0xFF>``, 256 ids of the vocabulary), so every
-text can be written and comes back. Merges stay inside a run of letters (with the space before it),
+Byte pair encoding as in :mod:`prism.data.bpe.train`, but merges join characters: a token is a piece
+of Unicode text, never part of a character. Every character of the training text is a token; any
+other one is written as its UTF-8 bytes (``<0x00>`` ... ``<0xFF>``, 256 ids of the vocabulary), so
+every text can be written and comes back. Merges stay inside a run of letters (with the space before it),
 of digits (which stay single), of other signs, or of spaces.
 
 Texts may be given shares of the training bytes. A text that a model will not read leaves the tokens
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from prism import whole_file
-from prism.data.bpe import MEASURED, as_data, texts
+from prism.data.bpe.train import MEASURED, as_data, texts
 from prism.data.mix import Mix, parse_mix
 from prism.data.tokens import (
     BYTE_PIECE,
