@@ -203,7 +203,8 @@ def _bits(b: Bench, m: Marginaliser, student: Tokenizer, name: str) -> dict[str,
         read += len(ids)
         if read >= b.tokens:
             break
-    return {"tokens": read, "bytes": size, "teacher": teacher / size, "targets": targets / size,
+    return {"tokens": read, "bytes": size, "teacher": float(teacher) / size,
+            "targets": targets / size,
             "naive": naive / size, "without": without / positions}  # fmt: skip
 
 

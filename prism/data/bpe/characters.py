@@ -3,8 +3,8 @@
 Byte pair encoding as in :mod:`prism.data.bpe.train`, but merges join characters: a token is a piece
 of Unicode text, never part of a character. Every character of the training text is a token; any
 other one is written as its UTF-8 bytes (``<0x00>`` ... ``<0xFF>``, 256 ids of the vocabulary), so
-every text can be written and comes back. Merges stay inside a run of letters (with the space before it),
-of digits (which stay single), of other signs, or of spaces.
+every text can be written and comes back. Merges stay inside a run of letters (with the space before
+it), of digits (which stay single), of other signs, or of spaces.
 
 Texts may be given shares of the training bytes. A text that a model will not read leaves the tokens
 of its script without use: the table at the end says how many of each script the first text uses.

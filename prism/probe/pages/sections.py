@@ -106,11 +106,15 @@ def _answers(content: dict[str, Any]) -> str:
         f"{end['rows'] - end['distinct']:,} at the end; {end['neighbours']:,} pairs were one "
         f"lattice step apart, in {end['components']:,} components."
     )
+    half = (
+        "Fewer than half of the numbers had moved for the last time when the log ends"
+        if freezing["median"] is None
+        else f"Half of the numbers had moved for the last time by step {freezing['median']:,} "
+        f"(95% [{low}, {high}])"
+    )
     frozen = (
-        f"Half of the numbers had moved for the last time by step {_step(freezing['median'])} "
-        f"(95% [{low}, {high}]); {freezing['frozen']:.1%} froze in this run. Single steps are most "
-        f"movements from step {_step(phase['takeover'])} on, no row jumped after step "
-        f"{_step(phase['no_jumps'])}."
+        f"{half}; {freezing['frozen']:.1%} froze in this run. {_taken_over(phase['takeover'])}; "
+        f"the last jump of a row was at step {_step(phase['no_jumps'])}, of {content['last']:,}."
     )
     drift = content["antiparallel"]
     rows = [
@@ -126,6 +130,12 @@ def _answers(content: dict[str, Any]) -> str:
          "model of width 2,560 is not recorded anywhere."),
     ]  # fmt: skip
     return table(("question", "answer"), rows, text=True)
+
+
+def _taken_over(step: int | None) -> str:
+    if step is None:
+        return "Movements by more than one step were the most to the end"
+    return f"Single steps are most movements from step {step:,} on"
 
 
 def _step(x: int | None) -> str:
