@@ -9,6 +9,8 @@ from functools import partial
 
 from benchmarks.facts.criteria import facts_criteria
 from benchmarks.facts.page import facts_sections
+from benchmarks.freeze import criteria as freeze_criteria
+from benchmarks.freeze import page as freeze
 from benchmarks.holo.criteria import holo_criteria, million_criteria
 from benchmarks.holo.page import holo_sections, million_sections
 from benchmarks.holo.plot import holo_figure
@@ -87,6 +89,12 @@ METHOD = partial(
     page=METHODS_PAGE.file,
     shares_file=True,
 )
+FREEZE = partial(
+    Subject,
+    file="freeze.json",
+    command="python -m benchmarks.freeze --part {name}",
+    shares_file=True,
+)
 
 SUBJECTS = (
     QUALITY,
@@ -133,6 +141,26 @@ SUBJECTS = (
         figure=text_figure,
     ),
     Subject("trainer", "The trainer", trainer_sections, trainer_criteria),
+    FREEZE(
+        "instrument",
+        "Watching training: the instruments",
+        freeze.instrument_sections,
+        freeze_criteria.instrument_criteria,
+    ),
+    FREEZE(
+        "tokenizer",
+        "A tokenizer with dead tokens",
+        freeze.tokenizer_sections,
+        freeze_criteria.tokenizer_criteria,
+    ),
+    FREEZE("ablation", "What freezes dead tokens", freeze.ablation_sections),
+    FREEZE("starts", "What makes clumps of dead tokens", freeze.starts_sections),
+    FREEZE(
+        "rounding",
+        "Weights in bf16 alone",
+        freeze.rounding_sections,
+        freeze_criteria.rounding_criteria,
+    ),
     METHOD("growth", "Growth", chapters.growth, criteria.growth),
     METHOD("selection", "Token selection and recycling", chapters.selection, criteria.selection),
     METHOD("curriculum", "Curriculum", chapters.curriculum, criteria.curriculum),

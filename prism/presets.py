@@ -1,7 +1,8 @@
 """Named sizes, as functions that return a :class:`PrismConfig`, and :func:`get` by name.
 
 Parameter counts (within 5%) at the default vocabulary of 50,304, by the name that a user types:
-tiny 7M, 300m 320M, 350m 370M, 700m 700M, 1b 1.0B. Every field can be overridden:
+tiny 7M, 300m 320M, 350m 370M, 700m 700M, 1b 1.0B; and flannel, of the study of training dynamics,
+0.78M at its own vocabulary of 10,000, which brings a recipe. Every field can be overridden:
 ``presets.tiny(vocab_size=256)``, ``presets.get("350m", seed=1)``. Deep presets hold memory in a few
 blocks, because reading the lower layers' writes costs in proportion to the number of memory layers
 below.
@@ -51,11 +52,38 @@ def b1(**overrides: Any) -> PrismConfig:
     return _large(overrides, d_model=1792, num_layers=24, neural_hidden=5104)
 
 
-BY_NAME = {"tiny": tiny, "300m": m300, "350m": m350, "700m": m700, "1b": b1}
+def flannel(**overrides: Any) -> PrismConfig:
+    """A vocabulary of 10,000 and a width of 64: a cloud of tokens small enough to record whole."""
+    tape = TapeConfig(num_slots=32, d_mem=32)
+    values = {"vocab_size": 10_000, "d_model": 64, "num_layers": 2, "tape": tape}
+    return PrismConfig(**(values | overrides))
+
+
+BY_NAME = {"flannel": flannel, "tiny": tiny, "300m": m300, "350m": m350, "700m": m700, "1b": b1}
+
+
+# flags of a scale run that a preset brings, where they are not given: a Transformer kept in bf16,
+# and AdamW at a constant rate without decay
+RECIPES: dict[str, dict[str, Any]] = {
+    "flannel": {
+        "model": "transformer",
+        "seq_len": 128,
+        "global_batch_size": 32,
+        "steps": 1000,
+        "lr": 1e-3,
+        "min_lr_ratio": 1.0,
+        "warmup": 0.0,
+        "weight_decay": 0.0,
+        "beta2": 0.999,
+        "grad_clip": 0.0,
+        "dtype": "bf16",
+        "weights": "bf16",
+    }
+}
 
 
 def get(name: str, **overrides: Any) -> PrismConfig:
-    """The preset called ``name``: tiny, 300m, 350m, 700m or 1b.
+    """The preset called ``name``: tiny, 300m, 350m, 700m, 1b or flannel.
 
     Raises:
         ValueError: an unknown name.

@@ -12,13 +12,15 @@ from prism.distill.extension import DISTILLATION
 from prism.engine.builders import BUILT_IN
 from prism.engine.extension import Extension
 from prism.engine.flags import add_flags, given, refuse_former
+from prism.engine.loop.observer import ObserverError
 from prism.engine.parallel.world import ElsewhereError, is_lost_rank
 from prism.engine.run import LOST_RANK, run
 from prism.engine.settings import RENAMED, Settings
+from prism.probe.extension import EXTENSION as PROBE
 from prism.whole_file import reason
 
 # Losses, observers and data of the packages that build on the engine, which imports none of them.
-EXTENSIONS: list[Extension] = [*BUILT_IN, DISTILLATION]
+EXTENSIONS: list[Extension] = [*BUILT_IN, DISTILLATION, PROBE]
 
 EXAMPLES = """\
 examples:
@@ -55,6 +57,8 @@ def main(argv: list[str] | None = None) -> int:
         return 2  # the rank that failed says it
     except (ValueError, OSError) as error:
         p.error(reason(error))
+    except ObserverError as error:  # at a resume; while training the run says it
+        p.error(str(error))
     except KeyboardInterrupt:
         print("prism.run_scale: stopped at once; the last checkpoint is whole", file=sys.stderr)
         return STOPPED

@@ -1,4 +1,4 @@
-"""``python -m prism.tokenizer``: ``train`` a byte-level BPE on one's own text, or ``cut`` one.
+"""``python -m prism.tokenizer``: ``train`` a BPE on one's own text, or ``cut`` a teacher's.
 
 In training, digits stay single, and documents that are held out from training a model are not seen
 here either. A tokenizer that is cut keeps the first merges of a teacher's, so that what the teacher
@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from prism import whole_file
-from prism.command import Parser
-from prism.data.bpe import train_tokenizer
-from prism.data.nested import cut
+from prism.command import Parser, say
+from prism.data.bpe.characters import train_char_tokenizer
+from prism.data.bpe.nested import cut
+from prism.data.bpe.train import train_tokenizer
 from prism.data.tokens import FileTokenizer
 
 SMOLLM2 = "smollm2"
@@ -25,6 +26,7 @@ EXAMPLES = """\
 examples:
   python -m prism.tokenizer train --vocab-size 10000 essays.txt corpus/
   python -m prism.tokenizer train --vocab-size 1000 pydoc --out small.json
+  python -m prism.tokenizer train --chars english.txt thai.txt --share 80 20
   python -m prism.tokenizer cut --teacher smollm2 --vocab-size 2052 --out student.json
 """
 
@@ -41,6 +43,16 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("files", nargs="+", metavar="FILE", help="files, folders, patterns or mixes")
     train.add_argument("--vocab-size", type=int, default=10_000, help="number of ids")
     train.add_argument("--out", type=Path, default=Path("tokenizer.json"), help="file to write")
+    train.add_argument(
+        "--chars", action="store_true", help="merge characters, not bytes; a table by script"
+    )
+    train.add_argument(
+        "--share",
+        nargs="+",
+        type=float,
+        metavar="PART",
+        help="with --chars: shares of the training bytes, one of each FILE",
+    )
     _add_cut(commands)
     return p
 
@@ -57,7 +69,7 @@ def main(argv: list[str] | None = None) -> int:
     p = parser()
     args = p.parse_args(argv)
     try:
-        print(DEEDS[args.command](args))
+        say(DEEDS[args.command](args))
     except (ValueError, ImportError) as error:
         p.error(str(error))
     except OSError as error:
@@ -66,6 +78,11 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _train(args: argparse.Namespace) -> str:
+    """Train what the flags say; the lines to print."""
+    if args.chars:
+        return train_char_tokenizer(args.files, args.vocab_size, args.out, args.share)
+    if args.share is not None:
+        raise ValueError("--share: needs --chars")
     return train_tokenizer(args.files, args.vocab_size, args.out)
 
 

@@ -42,6 +42,7 @@ NOTES = {
     ),
     "hf": ("Hugging Face: transformers\nclasses, export, lm_eval", GREY),
     "distill": ("a teacher's distribution: stores,\ntargets, losses", NEURAL),
+    "probe": ("training dynamics: every step\nof a matrix, exactly", GREY),
     "studies": ("evaluation protocols: facts, retrieval, modular, mind", GREY),
     "loading": ("prism.load: a model from disk", GREY),
     "compare": ("models on tasks:\nplan, runs, table", NEURAL),

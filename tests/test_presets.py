@@ -5,7 +5,14 @@ import torch
 
 from prism import Prism, PrismConfig, presets
 
-PARAMETERS = {"tiny": 7e6, "300m": 320e6, "350m": 370e6, "700m": 700e6, "1b": 1.0e9}
+PARAMETERS = {
+    "tiny": 7e6,
+    "300m": 320e6,
+    "350m": 370e6,
+    "700m": 700e6,
+    "1b": 1.0e9,
+    "flannel": 0.78e6,
+}
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

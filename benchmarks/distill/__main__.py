@@ -28,8 +28,8 @@ import numpy as np
 import torch
 
 from benchmarks.page.command import parse, parser, provenance, write_json
+from prism.data.bpe.nested import cut
 from prism.data.mix import parse_mix
-from prism.data.nested import cut
 from prism.data.tokens import ByteTokenizer, FileTokenizer, Tokenizer
 from prism.distill.capture import LEAD, Job, capture
 from prism.distill.codec import ByteCodec, Codec, HalfCodec, measure
@@ -132,14 +132,12 @@ def _errors(exact: Any, decoded: Any, head: torch.Tensor) -> dict[str, float]:
 
 
 def columns(b: Bench) -> dict[str, Any]:
-    """Bytes a token of the top 50 of the first text, by form."""
+    """Bytes a token of the top 50 of the first text, all of its store, by form."""
     name = next(iter(b.texts))
     store, records, tokens = b.stores[name], [], 0
     for i in range(len(store)):
         records.append(exported(store, b.teacher, i, 50))
         tokens += len(records[-1]["token_logprobs"])
-        if tokens >= 2 * b.tokens:
-            break
     raw = b"".join(map(written, records))
     compact = b"".join(json.dumps(r, ensure_ascii=False, separators=(",", ":")).encode()
                        for r in records)  # fmt: skip
@@ -203,7 +201,8 @@ def _bits(b: Bench, m: Marginaliser, student: Tokenizer, name: str) -> dict[str,
         read += len(ids)
         if read >= b.tokens:
             break
-    return {"tokens": read, "bytes": size, "teacher": teacher / size, "targets": targets / size,
+    return {"tokens": read, "bytes": size, "teacher": float(teacher) / size,
+            "targets": targets / size,
             "naive": naive / size, "without": without / positions}  # fmt: skip
 
 

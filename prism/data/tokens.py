@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +25,11 @@ import torch
 from torch import Tensor
 
 END = "<|end|>"
+BYTE_PIECE = re.compile("<0x([0-9A-F]{2})>")
+OVER_CHARACTERS = {
+    "type": "Sequence",
+    "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}],
+}
 END_NAMES = (END, "<|endoftext|>", "</s>", "<|im_end|>")
 
 
@@ -77,15 +83,16 @@ class ByteTokenizer:
 
 
 class FileTokenizer:
-    """A byte-level ``tokenizer.json`` of the tokenizers library.
+    """A ``tokenizer.json`` of the tokenizers library, over bytes, or over characters with bytes for
+    those that it does not know.
 
     Args:
         path: of the file, or a name for errors where there is ``content``.
         content: of the file; None = read it.
 
     Raises:
-        ValueError: the file is missing or broken, the library is not installed, the tokenizer is
-            not byte-level (then ids stand for no fixed bytes), or it has no end token, one of
+        ValueError: the file is missing or broken, the library is not installed, the tokenizer is of
+            another kind (then ids stand for no fixed bytes), or it has no end token, one of
             ``END_NAMES``.
     """
 
@@ -106,9 +113,13 @@ class FileTokenizer:
         if not ends:
             raise ValueError(f"tokenizer {self.path}: has no end token; must have one: {END_NAMES}")
         self.end = ends[0]
-        self.byte_lengths = self._byte_lengths(library)
-        known = self._inner.get_vocab()
-        self._unwritable = bytes(b for c, b in byte_of_character().items() if c not in known)
+        self._over_bytes = type(self._inner.decoder) is library.decoders.ByteLevel
+        if not self._over_bytes and json.loads(raw).get("decoder") != OVER_CHARACTERS:
+            raise ValueError(
+                f"tokenizer {self.path}: decoder must be ByteLevel, or ByteFallback and Fuse"
+            )
+        self.byte_lengths = self._byte_lengths()
+        self._unwritable = self._bytes_without_token()
 
     def encode(self, text: str) -> list[int]:
         """Ids of ``text``.
@@ -129,7 +140,12 @@ class FileTokenizer:
         return self._inner.decode(ids, skip_special_tokens=True)
 
     def piece(self, token: int) -> bytes:
-        return bytes_of_piece(self._inner.id_to_token(token))
+        text = self.piece_text(token)
+        return bytes_of_piece(text) if self._over_bytes else bytes_of_characters(text)
+
+    def piece_text(self, token: int) -> str:
+        """The entry of one id as it stands in the vocabulary."""
+        return self._inner.id_to_token(token)
 
     def special(self, name: str) -> int | None:
         """The id of a special token; None if there is none of that name."""
@@ -138,6 +154,20 @@ class FileTokenizer:
 
     def fingerprint(self) -> str:
         return self._digest
+
+    def _bytes_without_token(self) -> bytes:
+        """The byte values that no id writes alone; over characters, there must be none."""
+        known = self._inner.get_vocab()
+        if self._over_bytes:
+            return bytes(b for c, b in byte_of_character().items() if c not in known)
+        lacking = [b for b in range(256) if f"<0x{b:02X}>" not in known]
+        if lacking or not json.loads(self._inner.to_str())["model"].get("byte_fallback"):
+            lost = f"<0x{lacking[0]:02X}>" if lacking else "byte_fallback"
+            raise ValueError(
+                f"tokenizer {self.path}: is over characters without {lost}; must have all 256 "
+                "bytes, or characters that it does not know would be lost"
+            )
+        return b""
 
     def _check_writable(self, raw: bytes) -> None:
         rest = raw.translate(None, self._unwritable)
@@ -148,16 +178,16 @@ class FileTokenizer:
                 "the text; must have one, or the byte would be lost"
             )
 
-    def _byte_lengths(self, library: Any) -> Tensor:
-        if type(self._inner.decoder) is not library.decoders.ByteLevel:
-            raise ValueError(f"tokenizer {self.path}: decoder must be ByteLevel")
+    def _byte_lengths(self) -> Tensor:
         special = self._inner.get_added_tokens_decoder()
         lengths = torch.zeros(self.vocab_size, dtype=torch.int64)
         for token, i in self._inner.get_vocab().items():
             if i in special:
                 lengths[i] = 0 if special[i].special else len(token.encode())
-            else:
+            elif self._over_bytes:
                 lengths[i] = len(token)  # one printable character per byte
+            else:
+                lengths[i] = len(bytes_of_characters(token))
         return lengths
 
 
@@ -170,6 +200,12 @@ def bytes_of_piece(piece: str) -> bytes:
     """The bytes of one entry of a byte-level vocabulary; a special one is its own text."""
     table = byte_of_character()
     return bytes(table[c] for c in piece) if all(c in table for c in piece) else piece.encode()
+
+
+def bytes_of_characters(piece: str) -> bytes:
+    """The bytes of one entry of a vocabulary of characters: ``<0xE0>`` is a byte."""
+    byte = BYTE_PIECE.fullmatch(piece)
+    return bytes([int(byte[1], 16)]) if byte else piece.encode()
 
 
 @cache

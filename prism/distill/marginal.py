@@ -1,7 +1,7 @@
 """Targets of a smaller vocabulary from a teacher's distributions over a larger one.
 
 Every teacher token v is a sequence of student tokens s_1 .. s_m (bytes, or the tokens of a nested
-tokenizer, :mod:`prism.data.nested`). With p_i the teacher's distribution of its token i and
+tokenizer, :mod:`prism.data.bpe.nested`). With p_i the teacher's distribution of its token i and
 
     M_i(u) = sum of p_i(v) over the tokens v whose sequence begins with u,
 
@@ -36,7 +36,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prism.data.nested import Pieces, pieces
+from prism.data.bpe.nested import Pieces, pieces
 from prism.data.tokens import ByteTokenizer, FileTokenizer, Tokenizer
 
 UNKNOWN = 0.05  # missing mass above which a position has no target

@@ -64,13 +64,17 @@ def as_flags(values: Any, hidden: Collection[str] = (), everything: bool = False
         default = () if f.default is dataclasses.MISSING else f.default
         if f.metadata["group"] in hidden or (value == default and not everything):
             continue
-        name = flag_name(f.name)
-        if isinstance(value, bool):
-            flags.append(name if value else name.replace("--", "--no-", 1))
-        elif value is not None and value != ():
-            text = " ".join(map(str, value)) if isinstance(value, tuple) else f"{value}"
-            flags.append(f"{name} {text}")
+        if value is not None and value != ():
+            flags.append(spelled_flag(f.name, value))
     return flags
+
+
+def spelled_flag(name: str, value: Any) -> str:
+    """The flag of a field with a value, as it is typed."""
+    flag = flag_name(name)
+    if isinstance(value, bool):
+        return flag if value else flag.replace("--", "--no-", 1)
+    return f"{flag} {' '.join(map(str, value))}" if isinstance(value, tuple) else f"{flag} {value}"
 
 
 def check(owner: type, f: dataclasses.Field[Any], value: Any) -> None:

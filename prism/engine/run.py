@@ -17,6 +17,7 @@ from typing import Any
 
 import torch
 
+from prism import presets
 from prism.data import open_tokenizer
 from prism.engine import origin
 from prism.engine.builders import BUILT_IN, build_spec
@@ -28,8 +29,9 @@ from prism.engine.cost.tables import (
     validation_remark,
     weights_table,
 )
+from prism.engine.effects import check_effects
 from prism.engine.extension import Extension, flag_fields, renewed_flags
-from prism.engine.flags import as_flags, check_not_empty, flag_name
+from prism.engine.flags import as_flags, check_not_empty, spelled_flag
 from prism.engine.levers.modular import BACKBONE, modular_flags, starting_checkpoint
 from prism.engine.levers.progressive import Stage, grown_checkpoint, stage_of, stages
 from prism.engine.levers.token_weights import open_reference
@@ -44,7 +46,7 @@ from prism.engine.loop.trainer import Trainer
 from prism.engine.models import model_config
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.parallel.world import World, world
-from prism.engine.settings import WHAT, Settings, check_effects, renewed
+from prism.engine.settings import WHAT, Settings, renewed
 from prism.engine.smoke import smoke
 from prism.engine.store import checkpoint, folder, room
 from prism.engine.store.export import export
@@ -99,7 +101,7 @@ def settings_of(flags: Mapping[str, Any]) -> Settings:
         s = origin.from_anywhere(s, saved, flags)
         s = Settings.from_dict({**s.to_dict(), "out_dir": str(where)})
     else:
-        values = dict(flags)
+        values = {**presets.RECIPES.get(flags.get("preset", ""), {}), **flags}
         if "init_from" in flags:
             values = {**_model_of(folder.newest(Path(flags["init_from"]), tensors=False)), **flags}
         s = Settings.from_dict(modular_flags(values))
@@ -291,7 +293,7 @@ class _Run:
                 trainer.notes["wandb"] = sink.id
         write_json(self.folder / "settings.json", s.saved())
         origin.record(self.folder, trainer.spec)
-        theirs = [f"{flag_name(name)} {value}" for name, value in self.flags.items()]
+        theirs = [spelled_flag(name, value) for name, value in self.flags.items()]
         flags = as_flags(s, {WHAT}, s.show_settings) + theirs
         terminal.settings(flags, s.show_settings)
         size = trainer.model.num_parameters()

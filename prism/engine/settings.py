@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from prism.config import PrismConfig
-from prism.engine.flags import Effect, check, check_effect, flag, flag_name
+from prism.engine.flags import check, flag, flag_name
 
 PHASES = ("pretrain", "instruct")
 SCHEDULES = ("cosine", "wsd")
 OPTIMIZERS = ("adamw", "muon")
 DTYPES = ("fp32", "tf32", "bf16", "fp64")
+KEPT = ("fp32", "bf16")
+ROUNDINGS = ("nearest", "stochastic", "kahan")
 DEVICES = ("auto", "cpu", "cuda")
 GPUS = ("a100", "h100", "h200")
 MODULAR_PHASES = ("backbone", "neural", "memory", "symbolic", "assemble")
@@ -51,7 +52,7 @@ class Settings:
         None, WHAT, "write the weights of --resume to one file", metavar="FILE", renew=True
     )
     model: str = flag("prism", MODEL, "prism, transformer, ssm, gdn or a variant", metavar="NAME")
-    preset: str = flag("tiny", MODEL, "tiny, 300m, 350m, 700m or 1b", metavar="NAME")
+    preset: str = flag("tiny", MODEL, "tiny, 300m, 350m, 700m, 1b or flannel", metavar="NAME")
     set: tuple[str, ...] = flag(
         (), MODEL, "override fields of the preset, e.g. d_model=96 tape.d_mem=16", metavar="KEY=V"
     )
@@ -150,6 +151,13 @@ class Settings:
     token_recycling: bool = flag(
         False, LEVERS, "weigh targets by how hard they are for their token"
     )
+    weights: str = flag("fp32", LEVERS, "weights are kept in fp32, or in bf16 alone", choices=KEPT)
+    moments: str | None = flag(
+        None, LEVERS, "AdamW's moments beside bf16 weights; default bf16", choices=KEPT
+    )
+    rounding: str = flag(
+        "nearest", LEVERS, "of updates to bf16: nearest, stochastic or kahan", choices=ROUNDINGS
+    )
 
     def __post_init__(self) -> None:
         for f in dataclasses.fields(self):
@@ -167,6 +175,8 @@ class Settings:
             raise ValueError(f"--export {self.export}: needs --resume RUN, whose weights it writes")
         if self.lr == 0:
             raise ValueError("--lr 0: must be > 0")
+        if self.weights == "bf16" and (self.dtype != "bf16" or self.optimizer != "adamw"):
+            raise ValueError("--weights bf16: needs --dtype bf16 and --optimizer adamw")
         self._check_token_weights()
 
     def _check_token_weights(self) -> None:
@@ -232,82 +242,6 @@ def renewed(saved: Settings, flags: Mapping[str, Any]) -> Settings:
                 f"{getattr(saved, f.name)}; --resume can change only {', '.join(renewable)}"
             )
     return dataclasses.replace(saved, **flags)
-
-
-def _explores(s: Settings, config: Callable[[], PrismConfig]) -> bool:
-    if not s.model.startswith("prism"):
-        return False
-    if s.progressive is not None:
-        return True  # each stage has a model of its own
-    model = config()
-    return model.topk < len(model.expert_kinds) or model.router_gates == "independent"
-
-
-ALL = frozenset(f.name for f in dataclasses.fields(Settings))
-EFFECTS = (
-    Effect(
-        ("decay",),
-        lambda s, _: (
-            s.schedule == "wsd"
-            or any(part.startswith("anneal:") and "@" not in part for part in s.curriculum)
-        ),
-        "needs --schedule wsd, or --curriculum anneal:SOURCE=SHARE without a start",
-    ),
-    Effect(("mfu", "gpu"), lambda s, _: s.dry_run, "needs --dry-run"),
-    Effect(
-        ("exploration",),
-        _explores,
-        "needs a router that chooses: --set router_topk=K below the number of kinds, or "
-        'router_gates="independent"',
-    ),
-    Effect(
-        ("preset",),
-        lambda s, _: s.progressive in (None, "jump"),
-        "--progressive names the presets itself",
-    ),
-    Effect(
-        ALL - {"smoke"}, lambda s, _: not s.smoke, "has no effect, --smoke has settings of its own"
-    ),
-    Effect(
-        ALL - {"resume", "export"},
-        lambda s, _: s.export is None,
-        "has no effect, --export writes the weights and does nothing else",
-    ),
-)
-
-
-FIELD_EFFECTS = (  # of the fields of the model's config that --set names
-    Effect(
-        ("num_rates", "half_life_min", "half_life_max"),
-        lambda config: config.half_lives is None,
-        "has no effect, half_lives are given",
-    ),
-    Effect(
-        ("balance_rate", "balance_target"),
-        lambda config: config.topk < len(config.expert_kinds),
-        "needs router_topk below the number of kinds, all are on",
-    ),
-)
-
-
-def check_effects(s: Settings, given: Mapping[str, Any], config: Callable[[], PrismConfig]) -> None:
-    """Nothing if every flag that was ``given`` has an effect in a run of the settings ``s``.
-
-    Args:
-        given: the flags on the command line; what a resumed run was saved with is not among them.
-        config: gives the config of the model of ``s``.
-
-    Raises:
-        ValueError: one has none; names it and what it needs.
-    """
-    for name, value in given.items():
-        text = " ".join(map(str, value)) if isinstance(value, tuple) else value
-        check_effect(EFFECTS, name, f"{flag_name(name)} {text}", s, config)
-    pairs = [pair for pair in given.get("set", ()) if "=" in pair]
-    fields = {name for effect in FIELD_EFFECTS for name in effect.names}
-    for pair in pairs:
-        if (name := pair.partition("=")[0]) in fields and s.progressive is None:
-            check_effect(FIELD_EFFECTS, name, f"--set {pair}", config())
 
 
 def parse_share(text: str) -> float:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from prism import tokenizer
-from prism.data.nested import base_size, cut, pieces
+from prism.data.bpe.nested import base_size, cut, pieces
 from prism.data.tokens import FileTokenizer
 
 SAMPLES = (

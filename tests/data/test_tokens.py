@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prism import tokenizer as command
-from prism.data.bpe import train_tokenizer
+from prism.data.bpe.train import train_tokenizer
 from prism.data.tokens import ByteTokenizer, FileTokenizer, Tokenizer, open_tokenizer
 
 

@@ -103,7 +103,11 @@ def every_flag() -> frozenset[str]:
     packages = [path.parent for path in ROOT.glob("benchmarks/*/__main__.py")]
     single = [p for p in ROOT.glob("[pbr]*/*.py") if '__name__ == "__main__"' in p.read_text()]
     modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in [*packages, *single]]
-    deeds = {"prism.tokenizer": ("train", "cut"), "prism.distill": tuple(DEEDS)}
+    deeds = {
+        "prism.tokenizer": ("train", "cut"),
+        "prism.distill": tuple(DEEDS),
+        "prism.probe": ("text", "replay", "census", "dead"),
+    }
     theirs = [flags(module, (deed,)) for module, names in deeds.items() for deed in names]
     return frozenset().union(*theirs, *(flags(x) for x in modules if x != "benchmarks"))
 

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from prism.engine.effects import EFFECTS, FIELD_EFFECTS
 from prism.engine.flags import add_flags, flag_name, given
 from prism.engine.run import settings_of
-from prism.engine.settings import EFFECTS, FIELD_EFFECTS, LEVERS, Settings, renewed
+from prism.engine.settings import LEVERS, Settings, renewed
 from prism.engine.store import checkpoint, folder
 from prism.record import write_json
 from prism.run_scale import main
@@ -27,7 +28,8 @@ weight-decay
 
 LEVER_FLAGS = """
 curriculum modular-memory-ckpt modular-neural-ckpt modular-phase modular-shared
-modular-symbolic-ckpt modular-backbone-ckpt progressive reference token-recycling token-selection
+modular-symbolic-ckpt modular-backbone-ckpt moments progressive reference rounding token-recycling
+token-selection weights
 """
 
 
@@ -136,6 +138,8 @@ NO_EFFECT: list[tuple[str, str]] = [
     ("--exploration 0.2", "--exploration 0.2: needs a router that chooses"),
     ("--exploration 0.2 --model gdn --set router_topk=2", "--exploration 0.2: needs a router"),
     ("--preset 350m --progressive seed", "--preset 350m: --progressive names the presets itself"),
+    ("--rounding kahan", "--rounding kahan: needs --weights bf16"),
+    ("--moments bf16 --dtype bf16", "--moments bf16: needs --weights bf16"),
     ("--smoke --steps 5", "--steps 5: has no effect, --smoke has settings of its own"),
     ("--resume RUN --export x --steps 9", "--steps 9: has no effect, --export writes the weights"),
     (

@@ -2,8 +2,9 @@
 
 N parameters over S shards, n rows of T tokens per forward:
 
-    weights, gradients  4 N / S each         fp32
-    moments             8 N / S              AdamW; Muon keeps one for its matrices
+    weights, gradients  4 N / S each         fp32; 2 N / S with --weights bf16
+    moments             8 N / S              AdamW; Muon keeps one for its matrices; 4 N / S in bf16
+    left out            2 N / S              with --rounding kahan
     compute copy        2 N in bf16 where a rank holds all; the two largest blocks where sharded
     activations         what the backward pass keeps, read off the autograd graph of a few tokens
     logits              n T V (compute + fp32 + its gradient)
@@ -36,6 +37,7 @@ from prism.model.protocol import LanguageModel
 from prism.model.state import leaves
 
 DTYPES = {"bf16": torch.bfloat16, "fp64": torch.float64}  # else float32
+KEPT_BYTES = {"fp32": 4, "bf16": 2}
 BYTES = {"fp32": (4, 4), "tf32": (4, 4), "bf16": (4, 2), "fp64": (8, 8)}  # of master and compute
 
 
@@ -48,6 +50,8 @@ def per_rank(
         row: that :func:`measured_row` gave, to be measured once for several questions.
     """
     master, compute = BYTES[s.dtype]
+    master = KEPT_BYTES[s.weights] if s.weights == "bf16" else master
+    each = KEPT_BYTES[s.moments] if s.weights == "bf16" and s.moments else master
     shards = min(s.shards or ranks, ranks)
     with parameters_on_meta():
         model = make_model(s.model, config)
@@ -65,7 +69,7 @@ def per_rank(
     parts = {
         "weights": master * total / shards,
         "gradients": master * total / shards,
-        "moments": master * moments / shards,
+        "moments": each * moments / shards,
         "compute copy": compute * gathered,
         "activations": micro * row.saved
         if not s.recompute
@@ -73,6 +77,8 @@ def per_rank(
         + tokens * inputs,
         "logits": tokens * config.vocab_size * (compute + 2 * max(4, compute)),
     }
+    if s.rounding == "kahan":
+        parts["left out"] = master * total / shards
     if carries(s):
         parts["states"] = 2.0 * rows * row.state
     return parts

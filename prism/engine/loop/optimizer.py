@@ -3,8 +3,9 @@
 Matrices are decayed; vectors, scalars and tables are not (:func:`prism.recipe.decays`). Muon
 (https://kellerjordan.github.io/posts/muon) orthogonalises the momentum of a matrix; its update is
 scaled to the root mean square of AdamW's (arXiv 2502.16982), so one learning rate serves both. The
-embedding, the head and parameters that are not matrices stay with AdamW. AdamW works element by
-element, so each rank runs it on its local shards; Muon needs whole matrices.
+embedding, the head and parameters that are not matrices stay with AdamW. With ``--weights bf16``
+there are no fp32 weights behind the bf16 ones (:mod:`prism.engine.loop.rounding`). AdamW works
+element by element, so each rank runs it on its local shards; Muon needs whole matrices.
 
 Learning rate and router exploration are functions of the step (:mod:`prism.recipe`): nothing to
 save, nothing to drift.
@@ -20,11 +21,18 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 from prism import recipe
-from prism.engine.parallel.fsdp import from_local_shard, local_shards, parameters_on_meta
+from prism.engine.loop.rounding import RoundedAdamW
+from prism.engine.parallel.fsdp import (
+    from_local_shard,
+    local_shards,
+    parameters_on_meta,
+    shard_number,
+)
 from prism.engine.settings import Settings
 from prism.recipe import decays
 
 BETA1 = 0.9
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
 @dataclass(frozen=True)
@@ -80,14 +88,20 @@ class Optimizers:
             self._group([n for n in self.partial if n not in roles.decayed], 0.0),
         ]
         groups = [group for group in groups if group["params"]]
-        self.members: list[Optimizer] = [
-            AdamW(groups, lr=s.lr, betas=(BETA1, s.beta2), fused=True),
-        ]
+        self.members: list[Optimizer] = [self._adamw(groups, s)]
         if muon:
             matrices = self._group([n for n in self.parameters if n in muon], s.weight_decay)
             self.members.append(
                 torch.optim.Muon([matrices], lr=s.lr, momentum=0.95, adjust_lr_fn="match_rms_adamw")
             )
+
+    def _adamw(self, groups: list[dict[str, object]], s: Settings) -> Optimizer:
+        betas = (BETA1, s.beta2)
+        moments = DTYPES[s.moments or s.weights]
+        if s.rounding == "nearest" and moments == DTYPES[s.weights]:
+            return AdamW(groups, lr=s.lr, betas=betas, fused=True)
+        shard = shard_number(self.parameters.values())
+        return RoundedAdamW(groups, s.lr, betas, s.rounding, moments, s.seed, shard)
 
     def _group(self, names: Sequence[str], weight_decay: float) -> dict[str, object]:
         return {"params": [self.updated[n] for n in names], "weight_decay": weight_decay}

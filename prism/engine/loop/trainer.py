@@ -283,7 +283,9 @@ class Trainer:
         if moments:
             return room.size_of(self._tensors())
         learned = {k: p for k, p in self.model.named_parameters() if p.requires_grad}
-        each = 2 if self.spec.s.optimizer == "adamw" else 1
+        s = self.spec.s
+        each = (2 if s.optimizer == "adamw" else 1) * (2 if s.moments == "fp32" else 1)
+        each += s.rounding == "kahan"
         return room.size_of(self._tensors()) + each * room.size_of(learned)
 
     def _tensors(self) -> dict[str, Tensor]:

@@ -3,7 +3,8 @@
 A model is built with its parameters on the meta device, sharded, and only then given memory, so no
 rank ever holds more than its shard; the first rank draws the weights from the config's seed and
 hands out the shards, so they do not depend on the number of ranks. Compute is in the dtype asked
-for, master weights and reductions are at least fp32.
+for. Reductions are at least fp32, and so are the weights that the optimizer keeps, unless they are
+asked to be bf16 (``--weights bf16``).
 
 Every operation on a DTensor goes through its dispatch in Python, once per parameter. What works
 element by element (AdamW, scaling) or sums over elements (a norm, followed by one sum over the
@@ -46,8 +47,7 @@ def sharded(make: Callable[[], LanguageModel], s: Settings, w: World, weights: b
     """
     with parameters_on_meta():
         model = make()
-    dtype = torch.float64 if s.dtype == "fp64" else torch.float32
-    model.to(dtype)
+    _kept(model, s)
     for block in _blocks(model):
         if s.compile:  # only the inside of a block; sharding stays outside of the graph
             block.forward = torch.compile(block.forward)  # type: ignore[method-assign]
@@ -59,10 +59,19 @@ def sharded(make: Callable[[], LanguageModel], s: Settings, w: World, weights: b
     for name, value in model.named_buffers():
         value.copy_(buffers[name])
     if weights:
-        whole = make().to(dtype).state_dict() if w.first else {}
+        whole = _kept(make(), s).state_dict() if w.first else {}
         options = StateDictOptions(full_state_dict=True, broadcast_from_rank0=w.size > 1)
         set_model_state_dict(model, whole, options=options)
     return model.train()
+
+
+def _kept(model: LanguageModel, s: Settings) -> LanguageModel:
+    """``model`` in the dtype in which the optimizer keeps it, in place."""
+    model.to(torch.float64 if s.dtype == "fp64" else torch.float32)
+    if s.weights == "bf16":
+        for p in model.parameters():  # buffers hold rates, which stay exact
+            p.data = p.data.bfloat16()
+    return model
 
 
 @contextmanager
@@ -180,6 +189,14 @@ def reduce_now(model: nn.Module, last: bool) -> None:
 def local_shards(tensors: Iterable[Tensor]) -> list[Tensor]:
     """This rank's shard of each, sharing its memory; a plain tensor is its own."""
     return [x.to_local() if isinstance(x, DTensor) else x for x in tensors]
+
+
+def shard_number(tensors: Iterable[Tensor]) -> int:
+    """Number of the shard that this rank holds of ``tensors``, which lie alike; 0 if they are
+    whole."""
+    spread = next((x for x in tensors if isinstance(x, DTensor)), None)
+    place = None if spread is None else spread.device_mesh.get_coordinate()
+    return place[-1] if place else 0
 
 
 def from_local_shard(local: Tensor, like: Tensor) -> Tensor:

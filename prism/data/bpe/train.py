@@ -37,7 +37,7 @@ def train_tokenizer(files: list[str], vocab_size: int, out: Path) -> str:
     if vocab_size < SMALLEST:
         raise ValueError(f"--vocab-size {vocab_size}: must be >= {SMALLEST}")
     library = tokenizers_library()
-    mix = parse_mix(",".join(_as_data(file) for file in files))
+    mix = parse_mix(",".join(as_data(file) for file in files))
     bpe, split = library.Tokenizer(library.models.BPE()), library.pre_tokenizers
     bpe.pre_tokenizer = split.Sequence(
         [split.Digits(individual_digits=True), split.ByteLevel(add_prefix_space=False)]
@@ -49,7 +49,7 @@ def train_tokenizer(files: list[str], vocab_size: int, out: Path) -> str:
         initial_alphabet=sorted(split.ByteLevel.alphabet()),
         show_progress=False,
     )
-    bpe.train_from_iterator(_texts(mix, validation=False), trainer)
+    bpe.train_from_iterator(texts(mix, validation=False), trainer)
     if bpe.get_vocab_size() < vocab_size:
         raise ValueError(
             f"--vocab-size {vocab_size}: the text gives {bpe.get_vocab_size()} ids only; must be "
@@ -59,13 +59,13 @@ def train_tokenizer(files: list[str], vocab_size: int, out: Path) -> str:
     return "\n".join([*mix.remarks(), _measure(FileTokenizer(out), mix)])
 
 
-def _as_data(file: str) -> str:
+def as_data(file: str) -> str:
     """``file`` as a part of a mix; what is no data source by its name is a path."""
     known = file == "pydoc" or file.startswith((*(f"{kind}:" for kind in KINDS), "mix:"))
     return file if known and not Path(file).exists() else f"file:{file}"
 
 
-def _texts(mix: Mix, *, validation: bool) -> Iterator[str]:
+def texts(mix: Mix, *, validation: bool) -> Iterator[str]:
     """Texts of all documents once, in stored order: the held-out ones, or the others."""
     for weighted in mix.sources:
         for document in stored(weighted.source):
@@ -76,7 +76,7 @@ def _texts(mix: Mix, *, validation: bool) -> Iterator[str]:
 def _measure(tokenizer: FileTokenizer, mix: Mix) -> str:
     """Size of the vocabulary, and bytes per token on held-out text."""
     size = ids = 0
-    for text in _texts(mix, validation=True):
+    for text in texts(mix, validation=True):
         size, ids = size + len(text.encode()), ids + len(tokenizer.encode(text))
         if size >= MEASURED:
             break

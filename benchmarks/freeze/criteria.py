@@ -1,0 +1,109 @@
+"""Acceptance criteria of the study, as they were set before anything was measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.page.criterion import Criterion, find
+
+SEEDS = 3  # of the long parts
+P1 = "replay exact at every step of 5,000; the same bytes twice and after a resume"
+P2_DEAD = "log of dead rows ≥ 50 times below raw, ≤ 10% of step time"
+P2_WHOLE = "log of the table ≥ 10 times below raw from step 300 on, ≤ 10% at ≥ 1,024 tokens a step"
+P3 = "AdamW under glass equal to torch's to the bit over 1,000 steps in four forms"
+P3_TRACERS = "tracers equal to the live run to the bit"
+P4 = "a planted structure recovered exactly, nothing found in noise"
+P7 = "10,000 ids in < 60 s, 0 of 10,000 unseen lines wrong"
+P8 = "loss of bf16 with stochastic rounding within .01 nats of fp32 masters"
+
+
+def instrument_criteria(content: dict[str, Any] | None) -> list[Criterion]:
+    """P1 to P4."""
+    runs = [] if content is None else content["runs"]
+    return [
+        _replay(find(runs, check="replay")),
+        _log("P2, dead rows", P2_DEAD, find(runs, check="dead"), 50),
+        _log("P2, whole table", P2_WHOLE, find(runs, check="whole"), 10),
+        _adamw(find(runs, check="adamw")),
+        _tracers(find(runs, check="dead")),
+        _planted(find(runs, check="planted")),
+    ]
+
+
+def _replay(run: dict[str, Any] | None) -> Criterion:
+    if run is None:
+        return Criterion("P1", P1)
+    met = run["exact_steps"] == run["steps"] and run["same_bytes_twice"]
+    reached = f"{run['exact_steps']:,} of {run['steps']:,}"
+    return Criterion("P1", P1, reached, met and run["same_bytes_resumed"])
+
+
+def _log(number: str, asks: str, run: dict[str, Any] | None, least: float) -> Criterion:
+    if run is None:
+        return Criterion(number, asks)
+    reached = f"{run['times_below_raw']:.1f} times, {run['share_of_step']:.1%}"
+    met = run["times_below_raw"] >= least and run["share_of_step"] <= 0.1
+    return Criterion(number, asks, reached, met)
+
+
+def _adamw(run: dict[str, Any] | None) -> Criterion:
+    if run is None:
+        return Criterion("P3, AdamW", P3)
+    equal = [f["equal_steps"] == f["steps"] for f in run["forms"]]
+    return Criterion("P3, AdamW", P3, f"{sum(equal)} of {len(equal)} forms", all(equal))
+
+
+def _tracers(run: dict[str, Any] | None) -> Criterion:
+    if run is None or "tracers" not in run:
+        return Criterion("P3, tracers", P3_TRACERS)
+    step = run["tracers"]["first_unequal_step"]
+    reached = f"all {run['steps']:,} steps" if step is None else f"until step {step:,}"
+    return Criterion("P3, tracers", P3_TRACERS, reached, step is None)
+
+
+def _planted(run: dict[str, Any] | None) -> Criterion:
+    if run is None:
+        return Criterion("P4", P4)
+    plan, found, noise = run["planted"], run["found"], run["noise"]
+    right = (
+        found["class_sizes"] == plan["classes"]
+        and found["neighbours"] == plan["neighbours"]
+        and [c for c, _ in found["component_sizes"]] == [plan["component"]]
+    )
+    nothing = noise["classes"] == noise["neighbours"] == 0
+    reached = f"{found['classes']} classes, {found['neighbours']} pairs; noise: {noise['classes']}"
+    return Criterion("P4", P4, reached, right and nothing)
+
+
+def tokenizer_criteria(content: dict[str, Any] | None) -> list[Criterion]:
+    """P7."""
+    if content is None:
+        return [Criterion("P7", P7)]
+    (run,) = content["runs"]
+    reached = (
+        f"{run['seconds']['cpu']:.1f} s of processor ({run['seconds']['wall']:.0f} on the clock of "
+        f"a shared machine), {run['wrong_lines']} of "
+        f"{run['unseen_lines']:,} wrong, {run['live'] / run['ids']:.0%} live"
+    )
+    met = run["seconds"]["cpu"] < 60 and run["wrong_lines"] == 0
+    return [Criterion("P7", P7, reached, met if run["unseen_lines"] >= 10_000 else None)]
+
+
+def rounding_criteria(content: dict[str, Any] | None) -> list[Criterion]:
+    """P8, on each text."""
+    found = []
+    for text in ("mini_lm", "text"):
+        number = f"P8, {text}"
+        runs = [] if content is None else content["runs"]
+        loss = {
+            kind: [r["held_out_loss"] for r in runs if r["condition"] == f"{text} {kind}"]
+            for kind in ("stochastic", "masters")
+        }
+        if not all(loss.values()):
+            found.append(Criterion(number, P8))
+            continue
+        away = sum(loss["stochastic"]) / len(loss["stochastic"])
+        away -= sum(loss["masters"]) / len(loss["masters"])
+        enough = min(map(len, loss.values())) >= SEEDS
+        found.append(Criterion(number, P8, f"{away:+.4f}", away <= 0.01 if enough else None))
+    return found

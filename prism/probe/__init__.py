@@ -1,0 +1,1 @@
+"""Training dynamics at the resolution of single roundings: recorded exactly, and read."""

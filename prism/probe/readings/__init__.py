@@ -1,0 +1,1 @@
+"""Readings of a log: census, survival, structure on the lattice, motion."""

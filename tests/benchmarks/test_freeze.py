@@ -1,0 +1,71 @@
+"""The study at toy size: every part runs, continues where it stopped, and makes its pages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks.freeze import criteria, page
+from benchmarks.freeze.__main__ import main
+from prism.probe import texts
+
+THAI = "การประชุมทางวิชาการ ครั้งที่ 1 ภาษาไทยเป็นภาษาที่มีระดับเสียงของคำแน่นอน"
+
+
+@pytest.fixture
+def packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Texts in place of those of the packages."""
+    import pydoc_data.topics as manual
+
+    english = [f"{title}\n{text}" for title, text in sorted(manual.topics.items())]
+    thai = [f"{THAI} {chr(0x0E01 + i % 46)}{chr(0x0E01 + i % 45)}{i}" for i in range(3000)]
+    made = {"english": lambda: iter(english), "thai": lambda: iter(thai)}
+    monkeypatch.setattr(texts, "PACKAGES", made)
+    monkeypatch.setattr("benchmarks.freeze.texts.IDS", 1500)
+
+
+@pytest.mark.slow
+def test_every_part_runs_and_continues(packages: None, tmp_path: Path) -> None:
+    out = tmp_path / "freeze.json"
+    argv = ["--quick", "--seeds", "1", "--steps", "30", "--out", str(out)]
+    for part in ("instrument", "ablation", "starts", "rounding"):
+        assert main([*argv, "--part", part]) == 0
+    content = json.loads(out.read_text("utf-8"))
+    assert {k: len(x["runs"]) for k, x in content.items()} == {
+        "instrument": 5, "ablation": 1, "starts": 4, "rounding": 8,
+    }  # fmt: skip
+    replay = next(r for r in content["instrument"]["runs"] if r["check"] == "replay")
+    assert replay["exact_steps"] == replay["steps"] == 40
+    assert replay["same_bytes_twice"] and replay["same_bytes_resumed"]
+    assert all(r["tracers"]["equal_to_the_bit"] for r in content["ablation"]["runs"])
+    before = out.read_bytes()
+    assert main([*argv, "--part", "ablation"]) == 0  # nothing is done again
+    runs = json.loads(out.read_text("utf-8"))["ablation"]["runs"]
+    assert runs == json.loads(before)["ablation"]["runs"]
+    assert all(page.instrument_sections(content["instrument"]))
+    assert "half frozen by step" in "".join(page.ablation_sections(content["ablation"]))
+    assert "largest class" in "".join(page.starts_sections(content["starts"]))
+    assert "nats" in "".join(page.rounding_sections(content["rounding"]))
+
+
+def test_criteria_judge_what_was_measured() -> None:
+    dead = {"check": "dead", "times_below_raw": 63.0, "share_of_step": 0.08, "steps": 2500,
+            "tracers": {"first_unequal_step": None}}  # fmt: skip
+    whole = {"check": "whole", "times_below_raw": 11.0, "share_of_step": 0.12}
+    found = criteria.instrument_criteria({"runs": [dead, whole]})
+    verdicts = {c.number: c.met for c in found}
+    assert verdicts["P2, dead rows"] is True and verdicts["P2, whole table"] is False
+    assert verdicts["P3, tracers"] is True and verdicts["P1"] is None
+    loss = {"text masters": (1.0, 1.02, 1.01), "text stochastic": (1.01, 1.03, 1.01)}
+    runs = [{"condition": k, "held_out_loss": x} for k, v in loss.items() for x in v]
+    mini, text = criteria.rounding_criteria({"runs": runs})
+    assert mini.met is None and text.met is True
+    assert criteria.rounding_criteria({"runs": runs[:2] + runs[3:]})[1].met is None
+
+
+def test_a_wrong_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--part", "nothing"])
+    assert stop.value.code == 2 and "nothing" in capsys.readouterr().err
