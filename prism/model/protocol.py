@@ -69,8 +69,8 @@ class PrismOutput:
             ``aux_loss``. None for baselines.
         hidden: ``[B, T, D]``, input of the head: ``logits = hidden head^T`` before the symbolic
             expert's answer and facts.
-        own: ``[B, T, J, V]``, logits of each symbolic machine alone while training, the sum of
-            whose cross-entropies is to be added to the loss; None otherwise, and where none answers.
+        own: ``[B, T, J, V]``, logits of each symbolic machine alone while training; the sum of
+            their cross-entropies is to be added to the loss. None where none answers.
     """
 
     logits: Tensor
