@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import prism
-from prism import Prism, PrismConfig, State
+from prism import Prism, PrismConfig, State, SymbolicConfig
 from prism.baselines import build
 from prism.baselines.stack import StackState
 from prism.model.prism import PrismState
 from prism.model.state import leaves
 from tests.model.families import VARIANTS, perturbed, tokens_of
 
-SMALL = PrismConfig(vocab_size=11, d_model=32, num_layers=2)
+BESIDE = SymbolicConfig(dials=2, reflections=2)
+SMALL = PrismConfig(vocab_size=11, d_model=32, num_layers=2, symbolic=BESIDE)
 NAMES = ("prism", "transformer", "ssm", "gdn")
 every_model = pytest.mark.parametrize("name", NAMES)
 
