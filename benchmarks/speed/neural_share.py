@@ -4,8 +4,9 @@
 
 1 would be a dispatch for nothing; bar: <= 1.2. Both times are forward and backward of the same
 part on the same filtered units, in turns, at a width where matrix products dominate. The share is
-what the router of a sparse PRISM chose. Beside the time, two exact counts: the rows that reached the expert
-inside that model per row that chose it, and the FLOPs against ``s`` times those of all tokens.
+what the router of a sparse PRISM chose. Beside the time, two exact counts: the rows that reached
+the expert inside that model per row that chose it, and the FLOPs against ``s`` times those of all
+tokens.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,9 @@ from prism.mind.serve.rooms import Rooms, weights
 from prism.mind.serve.traffic import Traffic
 
 PAGE = Path(__file__).with_name("page.html")
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def application(
@@ -67,24 +70,7 @@ def application(
     async def root(request: Request) -> Response:
         return page()
 
-    routes = [
-        Route("/", root, methods=["GET"]),
-        Route("/healthz", health, methods=["GET"]),
-        Route("/v1/models", chat.models, methods=["GET"]),
-        Route("/v1/models/{name}", chat.one_model, methods=["GET"]),
-        Route("/v1/chat/completions", chat.completions, methods=["POST"]),
-        Route("/v1/ask", facts.ask, methods=["POST"]),
-        Route("/v1/undo", facts.undo, methods=["POST"]),
-        Route("/v1/facts", facts.listing, methods=["GET"]),
-        Route("/v1/facts", facts.state, methods=["POST"]),
-        Route("/v1/facts", facts.erase, methods=["DELETE"]),
-        Route("/v1/facts/{number:int}", facts.one, methods=["GET"]),
-        Route("/v1/facts/{number:int}", facts.correct, methods=["PUT"]),
-        Route("/v1/facts/{number:int}", facts.drop, methods=["DELETE"]),
-        Route("/v1/facts/{number:int}/history", facts.history, methods=["GET"]),
-        Route("/v1/pending", facts.pending, methods=["GET"]),
-        Route("/v1/pending/{number:int}", facts.decide, methods=["POST"]),
-    ]
+    routes = _routes(root, health, chat, facts)
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
@@ -102,6 +88,28 @@ def application(
         exception_handlers=handlers,
         lifespan=life,
     )
+
+
+def _routes(root: Endpoint, health: Endpoint, chat: Chat, facts: Facts) -> list[Route]:
+    """Every address that is served."""
+    return [
+        Route("/", root, methods=["GET"]),
+        Route("/healthz", health, methods=["GET"]),
+        Route("/v1/models", chat.models, methods=["GET"]),
+        Route("/v1/models/{name}", chat.one_model, methods=["GET"]),
+        Route("/v1/chat/completions", chat.completions, methods=["POST"]),
+        Route("/v1/ask", facts.ask, methods=["POST"]),
+        Route("/v1/undo", facts.undo, methods=["POST"]),
+        Route("/v1/facts", facts.listing, methods=["GET"]),
+        Route("/v1/facts", facts.state, methods=["POST"]),
+        Route("/v1/facts", facts.erase, methods=["DELETE"]),
+        Route("/v1/facts/{number:int}", facts.one, methods=["GET"]),
+        Route("/v1/facts/{number:int}", facts.correct, methods=["PUT"]),
+        Route("/v1/facts/{number:int}", facts.drop, methods=["DELETE"]),
+        Route("/v1/facts/{number:int}/history", facts.history, methods=["GET"]),
+        Route("/v1/pending", facts.pending, methods=["GET"]),
+        Route("/v1/pending/{number:int}", facts.decide, methods=["POST"]),
+    ]
 
 
 def page(status: int = 200) -> HTMLResponse:

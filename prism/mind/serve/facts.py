@@ -146,7 +146,7 @@ class Facts:
         return JSONResponse({"undone": number, "back": [fact_json(fact) for fact in back]})
 
     async def pending(self, request: Request) -> Response:
-        """What waits for a decision."""
+        """Statements that wait for a decision."""
         waiting = await self._read(request, lambda room: room.kb.pending())
         rows = [
             {

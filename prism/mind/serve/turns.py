@@ -150,7 +150,7 @@ class Turn:
         self.recent = consolidation.memory.recent()
 
     def trace(self) -> dict[str, Any]:
-        """What was noted and how each answer was found, as JSON."""
+        """Notes of a turn, and how each answer was found, as JSON."""
         outcome = self.outcome
         return {
             "noted": [added_json(added) for added in outcome.noted],
