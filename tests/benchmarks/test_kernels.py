@@ -12,8 +12,9 @@ from torch import nn
 from benchmarks.speed.kernels import count, main, measure
 from prism.model.protocol import LanguageModel, PrismOutput
 
-# forward and backward at batch 1; lower them when fewer are needed
-MOST = {("tiny", 256): 2100, ("350m", 2048): 5900}
+# forward and backward at batch 1; lower them when fewer are needed. The time gate and the filter
+# brought 2,184 and 552 more at 350m (docs/LOG.md); what was asked for there is 8,000.
+MOST = {("tiny", 256): 2240, ("350m", 2048): 8000}
 
 
 class Doubling(LanguageModel):
