@@ -132,14 +132,12 @@ def _errors(exact: Any, decoded: Any, head: torch.Tensor) -> dict[str, float]:
 
 
 def columns(b: Bench) -> dict[str, Any]:
-    """Bytes a token of the top 50 of the first text, by form."""
+    """Bytes a token of the top 50 of the first text, all of its store, by form."""
     name = next(iter(b.texts))
     store, records, tokens = b.stores[name], [], 0
     for i in range(len(store)):
         records.append(exported(store, b.teacher, i, 50))
         tokens += len(records[-1]["token_logprobs"])
-        if tokens >= 2 * b.tokens:
-            break
     raw = b"".join(map(written, records))
     compact = b"".join(json.dumps(r, ensure_ascii=False, separators=(",", ":")).encode()
                        for r in records)  # fmt: skip

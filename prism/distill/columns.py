@@ -2,7 +2,9 @@
 
     file   = block block ...    (:mod:`prism.data.blocks`), up to ``TOKENS`` tokens in each
     block  = rest      records without their tokens, JSON lines
-             strings   text of every id, JSON
+             known     the ids of the block in rising order: how far each is from the one before
+             counts    how often each occurs, which gives their order by frequency
+             strings   text of each, JSON
              sizes     tokens of every record, uint32
              ids       [n k] places of the tokens in the block's list of ids by frequency
              logs      [n k] log-probabilities: the first, and how far each is from the one before
@@ -99,16 +101,16 @@ def encoded(records: list[Record]) -> tuple[dict[str, Any], dict[str, bytes]]:
     known, counts = np.unique(np.concatenate([ids.ravel(), own[apart]]), return_counts=True)
     if known[-1] >= 1 << 32:
         raise ValueError(f"id {known[-1]}: must be below 2**32")
-    frequent = np.argsort(-counts, kind="stable")
-    listed, place = known[frequent], np.argsort(frequent)
+    place = np.argsort(_by_frequency(counts))
     rest = [{key: v for key, v in r.items() if key != "token_logprobs"} for r in records]
     order = _ordinal(logs, kind)
-    header = {"tokens": len(tokens), "k": k, "logs": kind, "ids": "<u2" if len(listed) <= 1 << 16
+    header = {"tokens": len(tokens), "k": k, "logs": kind, "ids": "<u2" if len(known) <= 1 << 16
               else "<u4"}  # fmt: skip
     parts = {
         "rest": "\n".join(map(json.dumps, rest)).encode(),
-        "strings": json.dumps([strings[int(i)] for i in listed]).encode(),
-        "listed": planes(listed.astype("<u4")),
+        "known": planes(np.diff(known, prepend=0).astype("<u4")),
+        "counts": planes(counts.astype("<u4")),
+        "strings": json.dumps([strings[i] for i in known.tolist()]).encode(),
         "sizes": np.array([len(r["token_logprobs"]) for r in records], "<u4").tobytes(),
         "ids": planes(place[np.searchsorted(known, ids)].astype(header["ids"])),
         "logs": planes(np.diff(order, axis=1, prepend=order[:, :1] * 0).astype(WIDTHS[kind])),
@@ -124,8 +126,10 @@ def decoded(block: Block) -> Iterator[Record]:
     header = block.header
     parts = {name: _opened(part) for name, part in block.sections.items()}
     n, k, kind = header["tokens"], header["k"], header["logs"]
-    listed = unplaned(parts["listed"], "<u4").astype(np.int64)
-    strings = json.loads(parts["strings"])
+    known = np.cumsum(unplaned(parts["known"], "<u4"), dtype=np.int64)
+    frequent = _by_frequency(unplaned(parts["counts"], "<u4").astype(np.int64))
+    texts = json.loads(parts["strings"])
+    listed, strings = known[frequent], [texts[i] for i in frequent.tolist()]
     places = unplaned(parts["ids"], header["ids"]).reshape(n, k).astype(np.int64)
     steps = unplaned(parts["logs"], WIDTHS[kind]).reshape(n, k)
     logs = _value(np.cumsum(steps, axis=1, dtype=WIDTHS[kind]), kind)
@@ -158,6 +162,11 @@ def decoded(block: Block) -> Iterator[Record]:
             )
         yield {**json.loads(rest), "token_logprobs": tokens}
         begin = end
+
+
+def _by_frequency(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Places in falling order of ``counts``; equal ones stay in order."""
+    return np.argsort(-counts, kind="stable")
 
 
 def _squeezed(part: bytes) -> bytes:

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from prism.data import IGNORE, RowBatch
+from prism.engine.loop.loss import CrossEntropy
 from prism.engine.loop.observer import Observer
 from prism.engine.loop.step import Gradients
 from prism.probe.glass import Glass
@@ -140,6 +141,9 @@ class Tracers(Observer):
         return run.optimizers.members[0]
 
     def _begin(self, run: Trainer) -> None:
+        if not isinstance(run.spec.losses[0], CrossEntropy):
+            kind = type(run.spec.losses[0]).__name__
+            raise ValueError(f"--tracers: the loss is {kind}; must be the cross-entropy of targets")
         start = self._live(run)
         source = torch.Generator().manual_seed(self.seed)
         lr = run.spec.s.lr

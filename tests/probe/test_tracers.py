@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from prism.engine.loop.loss import ModelPenalties
 from prism.probe.commands import main
+from prism.probe.tracers import Tracers
 from prism.run_scale import main as run_scale
 
 FLAGS = ("--data", "pydoc", "--model", "transformer", "--set", "d_model=16", "num_layers=1",
@@ -41,6 +45,13 @@ def test_a_copy_of_a_run_with_decay_clipping_and_fp32_is_equal_too(tmp_path: Pat
     assert run_scale([*FLAGS, *more, "--out-dir", str(tmp_path / "run")]) == 0
     report = json.loads((tmp_path / "run" / "tracers.json").read_text("utf-8"))
     assert report["equal_to_the_bit"] and report["gradient_error"] < 1e-4
+
+
+def test_a_loss_whose_gradient_the_copies_do_not_know_is_refused(tmp_path: Path) -> None:
+    tracers = Tracers(tmp_path / "tracers.json", np.arange(2), [], seed=0)
+    trainer = SimpleNamespace(spec=SimpleNamespace(losses=(ModelPenalties(),)))
+    with pytest.raises(ValueError, match="--tracers: the loss is ModelPenalties; must be"):
+        tracers.before_step(trainer, None)
 
 
 def test_commands_read_the_log(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
