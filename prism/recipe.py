@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
 
 if TYPE_CHECKING:
-    from prism.model.protocol import LanguageModel
+    from prism.model.protocol import LanguageModel, PrismOutput
 
 BETAS = (0.9, 0.95)
 WEIGHT_DECAY = 0.1
@@ -54,9 +54,16 @@ class StepLoss:
     loads: Tensor | None = None
 
 
+def own_loss(output: PrismOutput, loss: Callable[[Tensor], Tensor]) -> Tensor | float:
+    """Sum over the J symbolic machines of ``loss`` of a machine's own answer, ``[B, T, V]`` of
+    ``output.own [B, T, J, V]``, by which alone it is trained: to be added to that of the model's
+    logits. 0 where there is none."""
+    return 0.0 if output.own is None else sum(loss(each) for each in output.own.unbind(-2))
+
+
 # tables of PRISM's parameters whose entries mean something one by one: a head's offset in phases,
-# and the scores by which a symbolic unit picks its primitive
-TABLES = ("offset", "choice", "preference")
+# the scores by which a symbolic unit picks its primitive, the taps of a filter
+TABLES = ("offset", "choice", "preference", "taps")
 
 
 def decays(name: str, parameter: Tensor) -> bool:

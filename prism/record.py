@@ -25,9 +25,12 @@ from torch import Tensor
 from prism import whole_file
 
 VERSION = "0.1.0"
+ARCHITECTURE = (
+    2  # one more whenever PRISM's equations change; a ``meta`` without it is of the first
+)
 ROOT = Path(__file__).resolve().parents[1]
 RESULT_CODE = (
-    "prism/config.py",
+    "prism/config",
     "prism/ops",
     "prism/model",
     "prism/baselines",
@@ -62,6 +65,7 @@ def describe(
         "cpus": cpu_count(),
         "commit": commit(),
         "code": code_fingerprint(),
+        "architecture": ARCHITECTURE,
         "command": command,
         "profile": profile,
         "device": device + gpu,

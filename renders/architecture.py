@@ -125,11 +125,11 @@ def _bus(ax: Axes, figure: Figure) -> None:
         ax,
         column,
         170,
-        "$h_k(t) = a_k h_k(t{-}1) + \\sqrt{1{-}a_k^2}\\,z_k(t)$",
+        "$h_k(t) = a_k(t)\\,h_k(t{-}1) + \\sqrt{1{-}a_k^2}\\,z_k(t)$",
         8.5,
         align="left",
     )
-    text(ax, column, 138, "$a_k = 2^{-1/\\mathrm{half\\,life}_k}$", 8.5, align="left")
+    text(ax, column, 138, "$a_k = 2^{-r_k(x_t)/\\mathrm{half\\,life}_k}$", 8.5, align="left")
     text(ax, column, 106, "each rate has a gate $g_k(x_t)$", align="left")
     text(ax, column, 86, "set by every token", align="left")
     inset = figure.add_axes(((x + 20) / WIDTH, 100 / HEIGHT, 150 / WIDTH, 84 / HEIGHT))
@@ -181,14 +181,14 @@ def _kinds(ax: Axes) -> None:
             LEFT,
             NEURAL,
             "neural",
-            ["a gated network of", "this token and", "the one before"],
+            ["a gated network of", "this token and", "the three before"],
             "$p_1$",
         ),
         (
             LEFT + 130,
             SYMBOLIC,
             "symbolic",
-            ["a register machine:", "one primitive per", "unit and token"],
+            ["one machine for all", "blocks: units, dials,", "registers"],
             "$p_2$",
         ),
         (

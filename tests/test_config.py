@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from prism import PrismConfig, SymbolicConfig, TapeConfig
-from prism.former_names import current_fields, former_fields
+from prism.former_names import check_architecture, current_fields, former_fields
 from tests.model.families import configs
 
 BAD = [
@@ -48,6 +48,10 @@ BAD = [
     (PrismConfig, "balance_rate", "fast", "a number >= 0"),
     (PrismConfig, "balance_target", (0.5, 0.5), "3 loads in [0, 1] that sum to router_topk = 3"),
     (PrismConfig, "balance_target", (1.5, 1.0, 0.5), "3 loads in [0, 1] that sum to"),
+    (PrismConfig, "neural_taps", 0, "an integer >= 1"),
+    (PrismConfig, "bus_reset", 1, "True or False"),
+    (PrismConfig, "token_skip", None, "True or False"),
+    (PrismConfig, "dropout", 1.0, "a number in [0, 1)"),
     (PrismConfig, "chunk_size", 0, "an integer >= 1"),
     (PrismConfig, "seed", -1, "an integer >= 0"),
     (TapeConfig, "content_heads", -1, "an integer >= 0"),
@@ -60,6 +64,13 @@ BAD = [
     (TapeConfig, "retention", 1.5, "in (0, 1]"),
     (TapeConfig, "retention", (1.0, 1.0, 1.0), "a number or 2 numbers, one per content head"),
     (SymbolicConfig, "units", 0, "an integer >= 1"),
+    (SymbolicConfig, "answers", 1, "True or False"),
+    (SymbolicConfig, "width", 0, "an integer >= 1"),
+    (SymbolicConfig, "dials", -1, "an integer >= 0"),
+    (SymbolicConfig, "dial_positions", 1, "an integer >= 2"),
+    (SymbolicConfig, "dial_reach", 0, "an integer >= 1"),
+    (SymbolicConfig, "reflections", 1.0, "an integer >= 0"),
+    (SymbolicConfig, "reflection_size", 1, "an integer >= 2"),
     (SymbolicConfig, "unit_input_rate", 0.0, "None or a number in (0, 1]"),
     (SymbolicConfig, "unit_input_rate", 2, "None or a number in (0, 1]"),
     (SymbolicConfig, "primitives", (), "distinct names from"),
@@ -173,6 +184,16 @@ def test_a_config_of_before_the_fields_were_renamed_loads(gates):
     assert {name: former[name] for name in stored} == stored
     assert former["symbolic"]["lane_rate"] == 0.5
     assert PrismConfig.from_dict(former) == config
+
+
+def test_weights_of_an_earlier_architecture_are_refused_in_one_line():
+    fields = PrismConfig(vocab_size=11).to_dict()
+    check_architecture(fields, "config.json")
+    del fields["neural_taps"]
+    check_architecture(fields, "config.json", "transformer")  # it has not changed
+    with pytest.raises(ValueError, match=r"^config.json: .* by an earlier architecture") as refusal:
+        check_architecture(fields, "config.json")
+    assert "\n" not in str(refusal.value)
 
 
 def test_overrides_of_before_the_fields_were_renamed_are_understood():

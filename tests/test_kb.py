@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from prism import Prism, PrismConfig
 from prism.kb import BUSY, NOT_FOUND, main
 from prism.mind import Busy, KnowledgeBase
 
@@ -131,3 +132,25 @@ def test_a_busy_file_has_an_exit_code_of_its_own(run, monkeypatch) -> None:
     monkeypatch.setattr("prism.mind.KnowledgeBase.add", busy)
     code, _, err = run("add", "a", "b", "c")
     assert code == BUSY and "another writer" in err
+
+
+def test_a_document_is_captured_as_a_state_that_generation_starts_from(tmp_path, capsys):
+    config = PrismConfig(vocab_size=257, d_model=32, num_layers=2, num_rates=4)
+    Prism(config).save(tmp_path / "model")
+    (tmp_path / "notes.txt").write_text("The capital of Freedonia is Fredville.")
+    state = tmp_path / "notes.state"
+    run = ["--checkpoint", str(tmp_path / "model"), "--tokenizer", "bytes"]
+    assert main(["capture", str(tmp_path / "notes.txt"), "--out", str(state), *run]) == 0
+    assert "38 tokens as " in capsys.readouterr().out
+    more = ["continue", str(state), "--prompt", "It is", "--max-new-tokens", "3", *run]
+    assert main(["--json", *more]) == 0
+    assert json.loads(capsys.readouterr().out)["prompt"] == "It is"
+
+
+def test_a_deed_says_whether_it_needs_a_knowledge_base(capsys):
+    with pytest.raises(SystemExit):
+        main(["list"])
+    assert capsys.readouterr().err == "prism.kb: --kb: is required\n"
+    with pytest.raises(SystemExit):
+        main(["--kb", "a.db", "continue", "s", "--prompt", "x", "--checkpoint", "m"])
+    assert capsys.readouterr().err == "prism.kb: --kb a.db: continue needs none\n"

@@ -111,7 +111,8 @@ def train_step(learner: Learner, batch: RowBatch, rate: float, weigh: Weigh | No
         losses = token_losses(output.logits, batch.targets)
         targets = (batch.targets != IGNORE).sum()
         weighted = losses if weigh is None else losses * weigh(losses.detach(), batch)
-        objective = weighted.sum() / targets + output.aux_loss
+        own = recipe.own_loss(output, lambda x: token_losses(x, batch.targets).sum() / targets)
+        objective = weighted.sum() / targets + own + output.aux_loss
         return StepLoss(objective, losses.detach().sum() / targets, output.loads)
 
     return recipe.train_step(learner.model, learner.optimizer, loss, rate)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from prism.config import PrismConfig
+from prism.former_names import check_architecture
 from prism.record import ResultsFile
 
 Row = dict[str, Any]
@@ -21,9 +22,15 @@ FURTHER = 2  # rates beyond the given ones
 
 
 def _current_config(value: Row) -> Row:
-    """A config with today's names of its fields; any other JSON object as it is."""
-    is_config = {"vocab_size", "expert_kinds"} <= value.keys()
-    return PrismConfig.from_dict(value).to_dict() if is_config else value
+    """A config with today's names of its fields; any other JSON object as it is.
+
+    Raises:
+        ValueError: a config of an earlier architecture.
+    """
+    if not {"vocab_size", "expert_kinds"} <= value.keys():
+        return value
+    check_architecture(value, "runs")
+    return PrismConfig.from_dict(value).to_dict()
 
 
 class Runs(ResultsFile):

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.page.criterion import Criteria, Criterion, counts, criteria_table, judge
 from benchmarks.page.markdown import NONE, table
+from prism.record import ARCHITECTURE
 
 Content = dict[str, Any]
 Files = dict[str, Content | None]  # by name; None = not there
@@ -39,6 +40,8 @@ class Subject:
         figure: draws all of ``file``; None where there is none or another command draws it.
         page: file name of the page.
         shares_file: the file holds several subjects, each under its name.
+        of_prism: whether a PRISM model was measured, so that the numbers are those of one
+            architecture.
     """
 
     name: str
@@ -51,6 +54,7 @@ class Subject:
     figure: Callable[[Content], Figure] | None = None
     page: str = "RESULTS.md"
     shares_file: bool = False
+    of_prism: bool = True
 
     def __post_init__(self) -> None:
         for field in ("file", "command"):
@@ -111,12 +115,34 @@ class Page:
         mine = [subject for subject in subjects if subject.page == self.file]
         listed = [c for subject in mine if subject.at_head for c in subject.judged(files)]
         listed.sort(key=lambda criterion: criterion.number)
-        parts = [*self.head, "## Acceptance criteria", self.criteria.format(**counts(listed))]
+        parts = [
+            *self.head,
+            earlier(mine, files),
+            "## Acceptance criteria",
+            self.criteria.format(**counts(listed)),
+        ]
         parts.append(criteria_table(listed))
         for subject in mine:
             parts += subject.chapter(files)
         parts += ["## How it was made", self.origin, _origin(mine, files)]
         return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def earlier(subjects: Sequence[Subject], files: Files) -> str:
+    """Sentence that names the chapters whose PRISM was of an earlier architecture, each with its
+    commit; empty if there are none."""
+    old = [
+        f"{subject.title} (commit {content['meta'].get('commit') or 'unknown'})"
+        for subject in subjects
+        if subject.of_prism and (content := subject.content(files)) is not None
+        if content["meta"].get("architecture", 1) < ARCHITECTURE
+    ]
+    if not old:
+        return ""
+    return (
+        "**Measured with an earlier architecture of PRISM**, not the one that "
+        f"docs/ARCHITECTURE.md describes, and not measured again since: {', '.join(old)}."
+    )
 
 
 def read_files(folder: Path, subjects: Sequence[Subject]) -> Files:

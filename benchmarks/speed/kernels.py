@@ -33,7 +33,7 @@ from prism import presets
 from prism.baselines import MODELS, build
 from prism.baselines.factory import PRISMS
 from prism.model.protocol import LanguageModel
-from prism.ops.chunks import GPU_CHUNK
+from prism.ops.decay import GPU_CHUNK
 
 PROGRAM = "benchmarks.speed.kernels"
 COMPARED = ("prism", "prism-top2", "transformer", "ssm", "gdn")

@@ -1,11 +1,12 @@
-"""Cost of the neural kind when the router runs it on a share of the tokens only.
+"""Cost of the neural kind's routed part, its output projection, on a share of the tokens only.
 
     cost = t(dispatch on the share s) / (s t(all tokens))
 
 1 would be a dispatch for nothing; bar: <= 1.2. Both times are forward and backward of the same
-expert on the same rows, in turns, at a width where matrix products dominate. The share is what the
-router of a sparse PRISM chose. Beside the time, two exact counts: the rows that reached the expert
-inside that model per row that chose it, and the FLOPs against ``s`` times those of all tokens.
+part on the same filtered units, in turns, at a width where matrix products dominate. The share is
+what the router of a sparse PRISM chose. Beside the time, two exact counts: the rows that reached
+the expert inside that model per row that chose it, and the FLOPs against ``s`` times those of all
+tokens.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from statistics import median
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.page.timing import in_turns
@@ -47,18 +48,15 @@ def neural_share(
 def _measure(width: int, topk: int, rows: int, rounds: int) -> dict[str, Any]:
     config = PrismConfig(vocab_size=256, d_model=width, num_layers=1, router_topk=topk)
     model = Prism(config)
-    chosen, inputs, reached = _look_inside(model, rows)
+    chosen, units, reached = _look_inside(model, rows)
     expert = model.blocks[0].neural
     weight = torch.ones(rows)
 
-    def features() -> list[Tensor]:
-        return [x.flatten(0, 1) for x in expert(*inputs)]
-
     def dense() -> None:
-        (expert.emit(*features()) * weight[:, None]).sum().backward()
+        (expert.emit(units) * weight[:, None]).sum().backward()
 
     def sparse() -> None:
-        dispatch(expert.emit, features(), chosen, weight).sum().backward()
+        dispatch(expert.emit, units, chosen, weight).sum().backward()
 
     share = chosen.float().mean().item()
     seconds = in_turns({"dense": dense, "sparse": sparse}, rounds)
@@ -77,24 +75,23 @@ def _measure(width: int, topk: int, rows: int, rounds: int) -> dict[str, Any]:
 
 
 @torch.no_grad()
-def _look_inside(model: Prism, rows: int) -> tuple[Tensor, list[Tensor], int]:
-    """Run ``model`` on ``rows`` tokens: which of them chose the neural kind (``[rows]`` bool),
-    what its expert was given, and how many rows its matrices were given."""
+def _look_inside(model: Prism, rows: int) -> tuple[Tensor, Tensor, int]:
+    """Run ``model`` on ``rows`` tokens: which of them chose the neural kind (``[rows]`` bool), the
+    filtered units ``[rows, 2 H]`` of its expert, and how many rows its output projection was
+    given."""
     expert = model.blocks[0].neural
-    inputs: list[Tensor] = []
+    units: list[Tensor] = []
     counts: list[int] = []
-    matrices = [module for module in expert.modules() if isinstance(module, nn.Linear)]
     hooks = [
-        m.register_forward_pre_hook(lambda _, args: counts.append(args[0].shape[:-1].numel()))
-        for m in matrices
+        expert.register_forward_hook(lambda *call: units.append(call[-1][0].flatten(0, 1))),
+        expert.write.register_forward_pre_hook(lambda _, args: counts.append(len(args[0]))),
     ]
-    hooks.append(expert.register_forward_pre_hook(lambda _, args: inputs.extend(args)))
     tokens = random_tokens(model.config.vocab_size, 1, rows)
     routing = model(tokens, routing=True).routing[0]
     for hook in hooks:
         hook.remove()
     chosen = routing.chosen[0, :, routing.kinds.index(KIND)]
-    return chosen, [x.detach().requires_grad_() for x in inputs], max(counts)
+    return chosen, units[0].detach().requires_grad_(), max(counts)
 
 
 def _flops(function: Callable[[], None]) -> int:

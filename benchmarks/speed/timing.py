@@ -1,8 +1,9 @@
 """Time of a training step and of a decoding step, models taking turns.
 
-A step is forward, cross-entropy plus auxiliary loss, backward; no optimizer. In every round each
-model does one step, so that whatever else the machine is doing falls on all of them alike; what is
-compared later is the median over rounds. Decoding takes turns over context lengths too.
+A step is forward, cross-entropy (also that of the symbolic machines' own answers, where a model
+gives them) plus auxiliary loss, backward; no optimizer. In every round each model does one step, so
+that whatever else the machine is doing falls on all of them alike; what is compared later is the
+median over rounds. Decoding takes turns over context lengths too.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch.nn import functional
 
 from benchmarks.page.timing import in_turns
 from prism.model.protocol import LanguageModel
+from prism.recipe import own_loss
 
 PIECE = 1024  # tokens per call while a long context is read
 
@@ -42,8 +44,14 @@ def training_step(model: LanguageModel, tokens: Tensor) -> None:
     """Forward and backward on ``tokens [B, T]``; gradients are added to what is there."""
     output = model(tokens)
     target = tokens.roll(-1, dims=1)
-    loss = functional.cross_entropy(output.logits.flatten(0, 1).float(), target.flatten())
-    (loss + output.aux_loss).backward()
+
+    def loss(logits: Tensor) -> Tensor:
+        return functional.cross_entropy(logits.flatten(0, 1).float(), target.flatten())
+
+    total = loss(output.logits) + output.aux_loss
+    if output.own is not None:  # else no addition, which would be a kernel
+        total = total + own_loss(output, loss)
+    total.backward()
 
 
 def step_times(

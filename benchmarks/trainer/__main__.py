@@ -21,6 +21,7 @@ from statistics import median
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.optim import AdamW
 
@@ -34,6 +35,7 @@ from prism.engine.loop.trainer import Trainer, TrainSpec
 from prism.engine.parallel.world import world
 from prism.engine.settings import Settings
 from prism.model.protocol import detach_state
+from prism.recipe import own_loss
 
 PROGRAM = "benchmarks.trainer"
 LIMIT = 0.03
@@ -115,9 +117,12 @@ def bare_step(spec: TrainSpec) -> Callable[[RowBatch], None]:
         nonlocal state
         output = model(batch.tokens, state=state, segment_ids=batch.segment_ids)
         state = detach_state(output.state) if spec.carry else None
-        flat = output.logits.flatten(0, 1)
-        loss = cross_entropy(flat, batch.targets.flatten(), ignore_index=IGNORE)
-        (loss + output.aux_loss).backward()
+
+        def loss(logits: Tensor) -> Tensor:
+            flat = logits.flatten(0, 1)
+            return cross_entropy(flat, batch.targets.flatten(), ignore_index=IGNORE)
+
+        (loss(output.logits) + own_loss(output, loss) + output.aux_loss).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), s.grad_clip)
         optimizer.step()
         optimizer.zero_grad()

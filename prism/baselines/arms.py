@@ -11,14 +11,8 @@ are those of a GPT-2 or Llama stack (torchtitan, arXiv 2410.06511).
               embedding N(0, .02): the Mamba-2 reference (``mixer_seq_simple.py``)
     fan_in    all N(0, fan_in^(-1/2)), outputs divided likewise
 
-A scaled embedding is N(0, sigma), sigma = :data:`prism.model.prism.EMBEDDING_STD`, normalised into
-the stream, with logits ``tau E norm(x)``. At the start the stream is mostly the token's own
-embedding, whose logit is tau sigma D. PRISM's ``tau = D^(-1/2) / sigma`` (logits of unit variance)
-makes that sqrt(D), 14 at D = 192: a model that begins by repeating its input. Here
-
-    tau = min(D^(-1/2), 8 / D) / sigma
-
-so it is PRISM's up to D = 64, and the self-token logit is at most 8 at any width.
+A scaled embedding is that of PRISM: N(0, sigma), normalised into the stream, with logits
+``tau E norm(x)`` (:mod:`prism.model.scale`).
 """
 
 from __future__ import annotations
@@ -29,10 +23,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from prism.model.prism import EMBEDDING_STD
+from prism.model.scale import EMBEDDING_STD, logit_scale
 
 INIT_STD = 0.02
-SELF_LOGIT = 8.0
 STARTS = ("gpt2", "torch", "fan_in")
 
 
@@ -85,7 +78,7 @@ def temper(arm: Arm, d_model: int) -> float:
     """Factor tau on the logits."""
     if not arm.scaled_embedding:
         return 1.0
-    return min(d_model**-0.5, SELF_LOGIT / d_model) / EMBEDDING_STD
+    return logit_scale(d_model)
 
 
 @torch.no_grad()

@@ -103,10 +103,10 @@ class Block(nn.Module):
             self.mlp = SwiGLU(config.d_model, hidden, arm.shift)
             if arm.shift:
                 self.like = ShiftedState(mixer.like, Leaf((config.d_model,), "narrow"))
-        self.dropout = nn.Dropout(dropout_of(config))
+        self.dropout = nn.Dropout(config.dropout)
 
     def branches(self) -> list[nn.Module]:
-        """The modules whose outputs are added to the residual stream."""
+        """Addition to the residual stream."""
         return [self.mixer] if self.mlp is None else [self.mixer, self.mlp]
 
     def forward(self, x: Tensor, state: Any, view: Any, rows: Rows) -> tuple[Tensor, Any]:
@@ -125,11 +125,6 @@ class Block(nn.Module):
             before = shift_right(inner, last, rows.doc_index)
             state = ShiftedState(state, last_real(inner, last, rows.ends))
         return x + self.dropout(self.mlp(inner, before)), state
-
-
-def dropout_of(config: PrismConfig) -> float:
-    """``config.dropout``; 0 for a config that has no such field."""
-    return getattr(config, "dropout", 0.0)
 
 
 class ResidualStack(LanguageModel):
@@ -173,7 +168,7 @@ class ResidualStack(LanguageModel):
             if config.tie_embeddings:
                 self.head.weight = self.embedding.weight
             initialise(self, arm)
-        self.dropout = nn.Dropout(dropout_of(config))
+        self.dropout = nn.Dropout(config.dropout)
         self.to(torch.get_default_dtype())
         layers = tuple(block.like for block in self.blocks)
         self.like = StackState(layers, Leaf((), "index", optional=True), self.shared_like)

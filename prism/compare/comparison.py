@@ -154,7 +154,7 @@ class Comparison:
         return done
 
     def search_lines(self, best: dict[str, dict[str, Recipe]]) -> list[str]:
-        """Findings of a search, as text."""
+        """Result of a search, as text."""
         lines = [
             f"{task:<14} {model:<20} lr {r.lr:g}  warm-up {r.warm_up:g}  dropout {r.dropout:g}"
             for task, by_model in best.items()

@@ -161,7 +161,7 @@ def toy_config(task: Task, seed: int, dropout: float = 0.0) -> PrismConfig:
         num_layers=3,
         half_life_max=float(max(64, task.train_length)),
         seed=seed,
-        **({"dropout": dropout} if dropout else {}),
+        dropout=dropout,
     )
 
 

@@ -167,7 +167,7 @@ def _in_order(names: Iterable[str]) -> list[str]:
 
 
 def arm_lines(summaries: Iterable[TaskSummary]) -> list[str]:
-    """The arm that stands for each baseline, on which tasks, where there was a choice or the arm
+    """Arm that stands for each baseline, and on which tasks, where there was a choice or the arm
     has another name than the baseline."""
     shown: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
     for summary in summaries:

@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from prism import recipe
-from prism.recipe import StepLoss, finite, train_step
+from prism.recipe import StepLoss, finite, own_loss, train_step
 
 if TYPE_CHECKING:
     from prism.model.protocol import LanguageModel
@@ -146,7 +146,8 @@ def _loss(model: LanguageModel, batch: Batch) -> StepLoss:
     device = next(model.parameters()).device
     output = model(batch.tokens.to(device))
     loss = scored_loss(output.logits, batch.targets.to(device))
-    return StepLoss(loss + output.aux_loss, loss, output.loads)
+    own = own_loss(output, lambda logits: scored_loss(logits, batch.targets.to(device)))
+    return StepLoss(loss + own + output.aux_loss, loss, output.loads)
 
 
 def _measure(model: LanguageModel, task: Task, plan: TrainingPlan, result: RunResult) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 
 from prism.data import Mix
 from prism.engine.flags import flag_name
-from prism.engine.loop.loss import CrossEntropy, Loss, ModelPenalties
+from prism.engine.loop.loss import CrossEntropy, Loss, ModelPenalties, OwnAnswer
 from prism.engine.loop.observer import Observer
 from prism.engine.loop.trainer import TrainSpec
 from prism.engine.parallel.world import World
@@ -128,7 +128,7 @@ def extended(
         identity |= parts.identity
     return dataclasses.replace(
         spec,
-        losses=(main, ModelPenalties(), *terms),
+        losses=(main, OwnAnswer(), ModelPenalties(), *terms),
         observers=tuple(x for _, parts in built for x in parts.observers),
         identity=identity,
         remarks=(*spec.remarks, *(x for _, parts in built for x in parts.remarks)),

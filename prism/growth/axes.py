@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from prism.config import PrismConfig
+from prism.model.symbolic.reflections import REFLECTIONS
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,9 @@ class Axes:
         slots, lags: S of a key, and the S - 1 tokens that a ring holds.
         width, values: M of a head, and H heads of M values.
         codes, steers: content and position heads of S slots.
-        units: of the symbolic machine.
+        units, dials, reflections: of the symbolic machine.
+        choices, positions, mirrors, entries: choices and positions of the dials, numbers that make
+            the reflections, and entries of the registers.
     """
 
     def __init__(self, old: PrismConfig, new: PrismConfig) -> None:
@@ -95,7 +98,14 @@ class Axes:
         self.values = nested(self.heads, self.width)
         self.codes = nested(self.content, self.slots)
         self.steers = nested(self.position, self.slots)
-        self.units = longer(old.symbolic.units, new.symbolic.units)
+        was, now = old.symbolic, new.symbolic
+        self.units = longer(was.units, now.units)
+        self.dials = longer(was.dials, now.dials)
+        self.choices = nested(self.dials, fixed(2 * was.dial_reach + 2))
+        self.positions = nested(self.dials, fixed(was.dial_positions))
+        self.reflections = longer(was.reflections, now.reflections)
+        self.mirrors = nested(self.reflections, fixed(REFLECTIONS * was.reflection_size))
+        self.entries = nested(self.reflections, fixed(was.reflection_size**2))
 
     @property
     def stretch(self) -> float:

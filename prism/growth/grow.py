@@ -20,14 +20,15 @@ from torch.optim import Optimizer
 
 from prism.config import PrismConfig
 from prism.former_names import former_fields
-from prism.growth.axes import Axes, Axis, fixed, placed
+from prism.growth.axes import Axes, Axis, fixed, nested, placed
 from prism.growth.layer_mapping import layer_mapping
 from prism.growth.moments import grown_optimizer, warm_up_bound
-from prism.growth.report import GrowthReport, tensors_report
+from prism.growth.report import GrowthReport, starts_at_zero, tensors_report
 from prism.growth.rules import TensorGrowth, block_rules, outer_rules
 from prism.model.block import BlockState
 from prism.model.prism import Prism, PrismState
 from prism.model.protocol import map_state
+from prism.model.symbolic import SymbolicState
 from prism.ops.seeded import seeded
 
 BLOCK = "blocks."
@@ -56,21 +57,22 @@ class GrowResult:
         """State of B sequences under the old model, ``carried``, for the grown one.
 
         With ``exact`` the logits continue as the old model's would. Old entries go where their
-        weights went, the bus scaled by ``c`` as the stream is (``prism.growth.rules``); normalised
-        features, codes, fast weights and counts have the same values in both models. New entries
-        are 0, as at the start of a document.
+        weights went, the bus scaled by ``c`` as the stream is (``prism.growth.rules``); units,
+        codes, fast weights and counts have the same values in both models. New entries are as at
+        the start of a document.
         """
         axes = Axes(self.before, self.model.config)
         like, device = carried.blocks[0].bus, next(self.model.parameters()).device
         with torch.no_grad():
-            first = self.model(torch.zeros(1, 1, dtype=torch.long, device=device)).state.blocks
-            blocks = map_state(
-                first, lambda x: x.new_zeros(len(like), *x.shape[1:]).to(like.device)
-            )
-            for block, source in zip(blocks, self.report.blocks, strict=True):
+            first = self.model(torch.zeros(1, 1, dtype=torch.long, device=device)).state
+            state = map_state(first, lambda x: x.new_zeros(len(like), *x.shape[1:]).to(like.device))
+            for block, source in zip(state.blocks, self.report.blocks, strict=True):
                 if source is not None:
                     _fill_state(block, carried.blocks[source], axes)
-        return PrismState(blocks, carried.segment, carried.holo)
+            if state.symbolic is not None:
+                _start_machine(state.symbolic, self.model)
+                _fill_machine(state.symbolic, carried.symbolic, axes)
+        return PrismState(state.blocks, state.symbolic, carried.segment, carried.holo)
 
 
 def grow(
@@ -84,7 +86,8 @@ def grow(
     Args:
         model: a trained model; what it carries of a sequence goes on with ``GrowResult.state``.
         new_config: larger in any of d_model, num_layers, neural_hidden, tape.content_heads,
-            tape.position_heads, tape.d_mem, symbolic.units, half_lives (old ones first).
+            tape.position_heads, tape.d_mem, symbolic.units, symbolic.dials, symbolic.reflections,
+            half_lives (old ones first).
             New weights are drawn from its seed and the two configs.
         optimizer: over the parameters of ``model``; its moments move with the weights.
         method: ``"exact"``: new blocks add nothing at first; the function stays. ``"stack"``: new
@@ -131,7 +134,8 @@ def _tensor_growth(
     tensors = {}
     for name in (name for name in grown.state_dict() if name in once):
         if not name.startswith(BLOCK):
-            tensors[name] = TensorGrowth(name, outer[name])
+            is_new = name not in had  # the first dials or reflections of the machine
+            tensors[name] = TensorGrowth(*((None, None) if is_new else (name, outer[name])))
             continue
         layer, leaf = name.removeprefix(BLOCK).split(".", 1)
         source = f"{BLOCK}{sources[int(layer)]}.{leaf}"
@@ -149,7 +153,7 @@ def _fill(grown: Prism, model: Prism, tensors: dict[str, TensorGrowth]) -> None:
     for name, growth in tensors.items():
         if growth.source is not None:
             new[name].copy_(growth.rule.weight(old[growth.source], new[name]))
-        elif name.endswith(".write.weight"):
+        elif starts_at_zero(name):
             new[name].zero_()  # a new block adds nothing to the stream
 
 
@@ -168,8 +172,11 @@ def copy_module_state(grown: Prism, model: Prism, tensors: dict[str, TensorGrowt
 def _fill_state(new: BlockState, old: BlockState, axes: Axes) -> None:
     """The entries of ``old`` into their places in ``new``."""
     new.bus = _put(new.bus, axes.stretch * old.bus, axes.rates, axes.group)
-    if old.last is not None:
-        new.last = _put(new.last, old.last, axes.stream)
+    for part, hidden in (("neural", axes.hidden), ("anchor", axes.anchor)):
+        units = getattr(old, part)
+        if units is not None:
+            rows = (fixed(units.shape[1]), nested(fixed(2), hidden))
+            setattr(new, part, _put(getattr(new, part), units, *rows))
     if old.tape is not None:
         tape, was = new.tape, old.tape
         if axes.content.places:
@@ -179,13 +186,34 @@ def _fill_state(new: BlockState, old: BlockState, axes: Axes) -> None:
             tape.code = _put(tape.code, was.code, axes.content, axes.slots)
         if axes.position.places:
             tape.ring = _put(tape.ring, was.ring, axes.lags, axes.position, axes.width)
-    if old.symbolic is not None:
-        machine, its = new.symbolic, old.symbolic
-        machine.gate = _put(machine.gate, its.gate, axes.units)
-        for name, value in its.primitives.items():
-            machine.primitives[name] = _put(machine.primitives[name], value, axes.units)
+
+
+def _start_machine(state: SymbolicState, model: Prism) -> None:
+    """Make of zeros the start of a document: dials are uniform, registers the identity."""
+    if state.dials is not None:
+        state.dials.position.fill_(1 / state.dials.position.shape[-1])
+        state.dials.before.copy_(model.machine.dials.none_before)
+    if state.reflections is not None:
+        matrix = state.reflections.matrix
+        matrix.copy_(torch.eye(matrix.shape[-1]))
+
+
+def _fill_machine(new: SymbolicState, old: SymbolicState, axes: Axes) -> None:
+    """The entries of ``old`` into their places in ``new``."""
+    new.gate = _put(new.gate, old.gate, axes.units)
+    for name, value in old.primitives.items():
+        new.primitives[name] = _put(new.primitives[name], value, axes.units)
+    if old.dials is not None:
+        places = fixed(old.dials.position.shape[-1])
+        new.dials.position = _put(new.dials.position, old.dials.position, axes.dials, places)
+        new.dials.before = _put(new.dials.before, old.dials.before, axes.choices)
+    if old.reflections is not None:
+        size = fixed(old.reflections.matrix.shape[-1])
+        new.reflections.matrix = _put(
+            new.reflections.matrix, old.reflections.matrix, axes.reflections, size, size
+        )
 
 
 def _put(new: Tensor, old: Tensor, *axes: Axis) -> Tensor:
-    """``old [B, ...]`` in the places of ``axes``, among zeros in the shape of ``new``."""
-    return placed(torch.zeros_like(new, dtype=old.dtype), old, (fixed(new.shape[0]), *axes))
+    """``new [B, ...]`` with ``old`` in the places of ``axes``."""
+    return placed(new.to(old.dtype), old, (fixed(new.shape[0]), *axes))

@@ -1,15 +1,16 @@
 """Bounds of growth, field by field, and the old block that each block of a grown model comes from.
 
     grows    d_model, num_layers, width of the neural kind and of an anchor, tape heads and d_mem,
-             symbolic units: never smaller
+             symbolic units, dials and reflections: never smaller
     appends  half_lives, tape.retention: the old list first
-    free     router_z_loss, expert_output_penalty, balance_rate, balance_target, chunk_size, seed:
-             they move no logit
+    free     router_z_loss, expert_output_penalty, balance_rate, balance_target, chunk_size,
+             dropout, seed: they move no logit outside of training
     fixed    everything else, each for a reason that the error says
 
-Fields of an expert kind that the model does not have are not compared. Sizes of one family share
-all fixed fields: a model that is meant to grow is built with those of the size that it will have,
-and is small in the rest (:func:`related`).
+Fields of an expert kind that the model does not have are not compared. Machines with answers of
+their own get no other beside them: it would take its share of every answer. Sizes of one family
+share all fixed fields: a model that is meant to grow is built with those of the size that it will
+have, and is small in the rest (:func:`related`).
 
 ``exact``: the old blocks keep their order, each goes to the lowest new block with the same kinds
 that is free, and what is left over is new: with equal blocks that is on top. A new block adds
@@ -39,6 +40,14 @@ PHASES = (
 TAPE = "it decides which writes a layer reads"
 INPUTS = "it scales the unit inputs that are there"
 MACHINE = "a unit chooses among all primitives, and steps snap to all moduli"
+DIAL = "a dial chooses among all its steps, and its start is spread over all its positions"
+WIDTH = "its answers are scaled by it, and no block depends on it"
+ANSWERS = "machines that answer have embeddings of their own, others read the network's"
+SHARE = "a machine more that answers takes a share of every answer"
+REGISTER = "reflections act on all entries of a register"
+FILTER = "growth adds units, not tokens that the filter of a unit spans"
+CLOCK = "time on the bus depends on the token or it does not"
+SKIP = "every block adds the embedding or none does"
 
 FIXED = (
     ("vocab_size", None, TOKENS),
@@ -48,11 +57,19 @@ FIXED = (
     ("always_on", None, SOFTMAX),
     ("tie_embeddings", None, HEAD),
     ("holo_mode", None, FACTS),
+    ("neural_taps", None, FILTER),
+    ("bus_reset", None, CLOCK),
+    ("token_skip", None, SKIP),
     ("tape.num_slots", "memory", PHASES),
     ("tape.scope", "memory", TAPE),
     ("symbolic.primitives", "symbolic", MACHINE),
     ("symbolic.moduli", "symbolic", MACHINE),
     ("symbolic.unit_input_rate", "symbolic", INPUTS),
+    ("symbolic.answers", "symbolic", ANSWERS),
+    ("symbolic.width", "answers", WIDTH),
+    ("symbolic.dial_positions", "symbolic", DIAL),
+    ("symbolic.dial_reach", "symbolic", DIAL),
+    ("symbolic.reflection_size", "symbolic", REGISTER),
 )
 GROWS = (
     ("d_model", None),
@@ -63,7 +80,10 @@ GROWS = (
     ("tape.position_heads", "memory"),
     ("tape.d_mem", "memory"),
     ("symbolic.units", "symbolic"),
+    ("symbolic.dials", "symbolic"),
+    ("symbolic.reflections", "symbolic"),
 )
+BESIDE = ("dials", "reflections")  # machines that a model has or has not
 RATES = ("half_lives", "num_rates", "half_life_min", "half_life_max")
 RETENTION = "tape.retention"
 ROUTING = ("balance_target",)  # one per kind, and their sum is the number that runs
@@ -78,7 +98,7 @@ def check_bounds(old: PrismConfig, new: PrismConfig) -> None:
         ValueError: names the first field that cannot change so, its value and what is allowed.
     """
     for path, kind, reason in FIXED:
-        if kind is None or kind in old.expert_kinds:
+        if kind is None or kind in _parts(old):
             before, after = attrgetter(path)(old), attrgetter(path)(new)
             if before != after:
                 refuse(path, after, f"{before!r}, the model's own: {reason}")
@@ -99,11 +119,21 @@ def check_bounds(old: PrismConfig, new: PrismConfig) -> None:
     if "memory" in old.expert_kinds and after[: len(before)] != before:
         allowed = f"{before} for the heads that are there, then one for each new content head"
         refuse("tape.retention", after, allowed)
+    for name in BESIDE:
+        before, after = getattr(old.symbolic, name), getattr(new.symbolic, name)
+        if "answers" in _parts(old) and after and not before:
+            refuse(f"symbolic.{name}", after, f"0, the model's own: {SHARE}")
     before, after = old.symbolic.units, new.symbolic.units
     counts = "symbolic" in old.expert_kinds and "count" in old.symbolic.primitives
     if counts and after % before:
         allowed = f"a multiple of {before}, the model's own: 'count' is a share of all units"
         refuse("symbolic.units", after, allowed)
+
+
+def _parts(config: PrismConfig) -> tuple[str, ...]:
+    """Kinds of expert, and ``answers`` where the symbolic one has answers of its own."""
+    own = "symbolic" in config.expert_kinds and config.symbolic.answers
+    return (*config.expert_kinds, "answers") if own else config.expert_kinds
 
 
 def refuse(path: str, value: object, allowed: str) -> None:
@@ -128,6 +158,10 @@ def related(
     """
     paths = [FIELD_NAMES.get(path, path) for path, _, _ in FIXED]
     taken = [path for path in (*paths, *ROUTING, RETENTION) if path not in own]
+    if "answers" in _parts(large):
+        sizes = [(name, getattr(small.symbolic, name) > 0) for name in BESIDE]
+        other = [name for name, has in sizes if has != (getattr(large.symbolic, name) > 0)]
+        taken += [path for path in (f"symbolic.{name}" for name in other) if path not in own]
     if not set(RATES) & set(own):
         taken += RATES
     values, wanted, changed = small.to_dict(), large.to_dict(), {}

@@ -82,6 +82,12 @@ class GrowthReport:
         return "\n".join([*lines, *(tensor.line() for tensor in self.tensors)])
 
 
+def starts_at_zero(name: str) -> bool:
+    """True if the tensor ``name`` of a part that was not there is 0, so that the part adds nothing:
+    output projections, and the weight of the symbolic machine in a new block."""
+    return name.endswith((".write.weight", ".symbolic.weight", ".skip.weight"))
+
+
 def tensors_report(
     tensors: Mapping[str, TensorGrowth],
     old: nn.Module,
@@ -95,7 +101,7 @@ def tensors_report(
     for name, growth in tensors.items():
         shape, source, rule = tuple(after[name].shape), growth.source, growth.rule
         if source is None or rule is None:
-            note = "zero" if name.endswith(".write.weight") else "as in a new model"
+            note = "zero" if starts_at_zero(name) else "as in a new model"
             moments = "" if optimizer is None else "no moments yet"
             rows.append(
                 TensorReport(

@@ -8,10 +8,12 @@ its mean runs over D' numbers; so the old part of the stream is stretched,
 and the gain w / c gives [norm(x), 0]. Neither eps nor the root mean square of the stream changes.
 The bus norm inside a block gets the same treatment on its channels h' = [c h, 0].
 
-    scaled by c      embedding and head (tau' = tau / c undoes it), all that write to the stream,
-                     the rows of the bus that make h
-    scaled by 1 / c  gains, and the input projection of the symbolic expert, which reads unnormed
-    as they are      all other readers
+    scaled by c      embedding and head (tau' and the last gain undo it), all that write to the
+                     stream, the rows of the bus that make h
+    scaled by 1 / c  gains, and what reads embeddings that no gain has scaled back: the symbolic
+                     machine, if it has no embeddings of its own
+    as they are      all other readers, the weights by channel of a block, and the inside of
+                     symbolic machines with embeddings of their own, whose width is their own
 
 Of every new path one side is zero and the other random, so that the new path adds nothing at first
 and both sides have a gradient after one step: writers get zeros, readers are drawn as in a new
@@ -28,6 +30,7 @@ from torch import Tensor
 
 from prism.config import PrismConfig, SymbolicConfig
 from prism.growth.axes import Axes, Axis, fixed, nested, placed
+from prism.model.scale import logit_scale
 
 
 @dataclass(frozen=True)
@@ -117,15 +120,20 @@ def outer_rules(old: PrismConfig, new: PrismConfig) -> dict[str, Rule]:
     """A rule for every tensor outside of the blocks, by its name."""
     axes, words = Axes(old, new), fixed(old.vocab_size)
     c, stream = axes.stretch, axes.stream
+    # logits are tau E norm(x), E is c times as large: the last gain undoes both factors
+    back = c * logit_scale(new.d_model) / logit_scale(old.d_model)
     return {
         "embedding.weight": Rule(
             (words, stream), c, zero=((1, stream.added),), note="new columns zero"
         ),
         "head.weight": Rule((words, stream), c, note="new columns random"),
         "first_norm.weight": Rule((stream,), note="new gains one"),
-        "last_norm.weight": _gain(stream, c),
-        "holo.roles.weight": Rule((fixed(4), stream), note="new columns random"),
+        "last_norm.weight": _gain(stream, c * back),
+        "holo.roles.weight": Rule((fixed(4), stream), back, note="new columns random"),
         "holo.roles.bias": Rule((fixed(4),)),
+        "answer.start": Rule((fixed(old.symbolic.machines),)),
+        "answer.slope": Rule((fixed(old.symbolic.machines),)),
+        **{f"machine.{name}": rule for name, rule in _machine(axes, old).items()},
     }
 
 
@@ -139,14 +147,14 @@ def block_rules(old: PrismConfig, new: PrismConfig, layer: int) -> dict[str, Rul
         "router.score.weight": score,
         "router.score.bias": Rule((fixed(len(kinds)),)),
         "router.selection_bias": Rule((fixed(len(kinds)),)),
+        "skip.weight": Rule((axes.stream,), note="zero, as at a start"),
+        "symbolic.weight": Rule((axes.stream,), note="one, as at a start"),
     }
-    table |= _bus(axes) | _neural(axes, "anchor", axes.anchor)
+    table |= _bus(axes) | _neural(axes, old, "anchor", axes.anchor)
     if "neural" in kinds:
-        table |= _neural(axes, "neural", axes.hidden)
+        table |= _neural(axes, old, "neural", axes.hidden)
     if "memory" in kinds:
         table |= _memory(axes)
-    if "symbolic" in kinds:
-        table |= _symbolic(axes, old)
     return table
 
 
@@ -166,6 +174,8 @@ def _bus(axes: Axes) -> dict[str, Rule]:
             note="new z rows zero, the rest random",
         ),
         "bus.gate.weight": Rule((axes.rates, axes.stream), note="random"),
+        "bus.reset.weight": Rule((axes.rates, axes.stream), note="zero, as at a start"),
+        "bus.reset.bias": Rule((axes.rates,), note="zero, as at a start"),
         "bus.norm.weight": _gain(channels, c),
         "bus.write.weight": Rule(
             (axes.stream, channels),
@@ -177,19 +187,18 @@ def _bus(axes: Axes) -> dict[str, Rule]:
     }
 
 
-def _writer(axes: Axes, source: Axis) -> Rule:
-    """Features to the stream: new ones add nothing at first."""
-    zero = ((0, axes.stream.added), (1, source.added))
-    return Rule((axes.stream, source), axes.stretch, zero=zero, note="new entries zero")
+def _writer(target: Axis, source: Axis, c: float) -> Rule:
+    """Features to the stream, or to an answer: new ones add nothing at first."""
+    zero = ((0, target.added), (1, source.added))
+    return Rule((target, source), c, zero=zero, note="new entries zero")
 
 
-def _neural(axes: Axes, part: str, hidden: Axis) -> dict[str, Rule]:
-    reader = Rule((hidden, axes.stream), note="random")
+def _neural(axes: Axes, old: PrismConfig, part: str, hidden: Axis) -> dict[str, Rule]:
+    both = nested(fixed(2), hidden)  # gates, then values
     return {
-        f"{part}.gate.weight": reader,
-        f"{part}.value.weight": reader,
-        f"{part}.shift": Rule((axes.stream,), note="random"),
-        f"{part}.write.weight": _writer(axes, hidden),
+        f"{part}.read.weight": Rule((both, axes.stream), note="random"),
+        f"{part}.taps": Rule((fixed(old.neural_taps), both), note="as at a start"),
+        f"{part}.write.weight": _writer(axes.stream, hidden, axes.stretch),
     }
 
 
@@ -201,24 +210,58 @@ def _memory(axes: Axes) -> dict[str, Rule]:
         "memory.mix": Rule((axes.content,), note="zero, as at a start"),
         "memory.steer.weight": Rule((axes.steers, axes.stream), note="random"),
         "memory.offset": Rule((axes.position, axes.slots), note="the next lags"),
-        "memory.write.weight": _writer(axes, axes.values),
+        "memory.write.weight": _writer(axes.stream, axes.values, axes.stretch),
     }
 
 
-def _symbolic(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
-    units, library = axes.units, fixed(len(old.symbolic.primitives))
+def _machine(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
+    """Of the symbolic machine. With answers only what lifts them into the stream has the width D;
+    without, the machine reads ``[c e, 0]`` and writes to the stream."""
+    config = old.symbolic
+    width, c = (fixed(config.width), 1.0) if config.answers else (axes.stream, axes.stretch)
+    units, library = axes.units, fixed(len(config.primitives))
     pairs = nested(fixed(2), units)
-    copies = input_copies(old.symbolic, units.size)
+    copies = input_copies(config, units.size)
     note = "random" if copies is None else f"random, but {copies.note}"
+    parts = {"dials": _dials(axes, width, c), "reflections": _reflections(axes, width, c)}
     return {
-        "symbolic.read.weight": Rule(
-            (nested(fixed(4), units), axes.stream), 1 / axes.stretch, copies=copies, note=note
-        ),
-        "symbolic.gate_start": Rule((units,), note="one, as at a start"),
-        "symbolic.theta": Rule((pairs,), note="zero, as at a start"),
-        "symbolic.choice": Rule((library, fixed(4), units), note="random"),
-        "symbolic.preference": Rule((library, units), note="the next first choices"),
-        "symbolic.write.weight": _writer(axes, pairs),
+        **{
+            f"embeddings.{i}.weight": Rule((fixed(old.vocab_size), width))
+            for i in range(config.machines)
+        },
+        "lift.weight": _writer(axes.stream, width, axes.stretch),
+        "read.weight": Rule((nested(fixed(4), units), width), 1 / c, copies=copies, note=note),
+        "gate_start": Rule((units,), note="one, as at a start"),
+        "theta": Rule((pairs,), note="zero, as at a start"),
+        "choice": Rule((library, fixed(4), units), note="random"),
+        "preference": Rule((library, units), note="the next first choices"),
+        "write.weight": _writer(width, pairs, c),
+        **{
+            f"{part}.{name}": rule
+            for part, all_of in parts.items()
+            for name, rule in all_of.items()
+        },
+    }
+
+
+def _dials(axes: Axes, width: Axis, c: float) -> dict[str, Rule]:
+    return {
+        "now.weight": Rule((axes.choices, width), 1 / c, note="random"),
+        "now.bias": Rule((axes.choices,), note="as at a start"),
+        "before.weight": Rule((axes.choices, width), 1 / c, note="random"),
+        "none_before": Rule((axes.choices,), note="as at a start"),
+        "value.weight": Rule((axes.positions, width), 1 / c, note="random"),
+        "write.weight": _writer(width, axes.positions, c),
+    }
+
+
+def _reflections(axes: Axes, width: Axis, c: float) -> dict[str, Rule]:
+    return {
+        "read.weight": Rule((axes.mirrors, width), 1 / c, note="random"),
+        "anew.weight": Rule((axes.reflections, width), 1 / c, note="random"),
+        "anew.bias": Rule((axes.reflections,), note="as at a start"),
+        "contraction": Rule((axes.reflections,), note="as at a start"),
+        "write.weight": _writer(width, axes.entries, c),
     }
 
 

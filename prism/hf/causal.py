@@ -23,6 +23,7 @@ from transformers.utils import ModelOutput
 from prism.hf.cache import PrismCache, is_meta, segments_of
 from prism.hf.export import MODEL_TYPE, SAME, make_model
 from prism.model.protocol import LanguageModel
+from prism.recipe import own_loss
 
 
 class PrismConfigHF(PreTrainedConfig):
@@ -195,16 +196,20 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
         return result if return_dict in (None, True) else result.to_tuple()
 
     def _loss(self, output: Any, labels: Tensor, **kwargs: Any) -> Tensor:
-        """Cross entropy of the next token; while training, with the penalty of the router, weighed
-        as this batch's share of ``num_items_in_batch`` tokens where the trainer gives them."""
-        loss = self.loss_function(
-            logits=output.logits, labels=labels, vocab_size=self.config.vocab_size, **kwargs
-        )
+        """Cross entropy of the next token; while training, with that of the symbolic expert's own
+        answer and the penalty of the router, weighed as this batch's share of
+        ``num_items_in_batch`` tokens where the trainer gives them."""
+
+        def words(logits: Tensor) -> Tensor:
+            size = self.config.vocab_size
+            return self.loss_function(logits=logits, labels=labels, vocab_size=size, **kwargs)
+
+        loss = words(output.logits)
         if not self.training:
             return loss
         items = kwargs.get("num_items_in_batch")
         share = 1.0 if items is None else (labels[:, 1:] != -100).sum() / items
-        return loss + share * output.aux_loss
+        return loss + own_loss(output, words) + share * output.aux_loss
 
     def prepare_inputs_for_generation(
         self,

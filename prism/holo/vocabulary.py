@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +79,14 @@ class Vocabulary:
     def __len__(self) -> int:
         """M, the candidates of one read, with the end mark."""
         return len(self.codes)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the codes, of the values as Python holds them, and of their index if it is
+        made."""
+        held: list[Any] = [] if self._items is None else [self._items, *self._items]
+        held += [] if self._numbered is None else [self._numbered]
+        return self.codes.nbytes + sum(map(sys.getsizeof, held))
 
     @property
     def end(self) -> int | None:

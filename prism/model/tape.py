@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from prism.config import TapeConfig
 from prism.model.norm import promote
 from prism.model.state import Leaf, State
-from prism.ops.chunks import chunk_on
+from prism.ops.decay import chunk_on
 from prism.ops.delta import ChunkFrame, Written, chunk_frame, delta_rule
 from prism.ops.documents import RowEnds, last_real, shift_right
 from prism.ops.ring import offset_query, phases, ring_read

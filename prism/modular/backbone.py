@@ -10,10 +10,13 @@ beside experts of different kinds.
 
 A branch is the frozen backbone and one expert kind, the only thing that is trained. At step 0 it
 computes what the backbone does: the gate is half open, but the expert's output is 0. The output
-projection has a gradient at once, the weights before it one step later. The input projection of a
-symbolic branch learns slowly (``UNIT_INPUT_RATE``): until its output projection has grown, the
-gradients of its inputs are noise. The fields of a kind (width, tape, units) are those of its own
-branch.
+projection has a gradient at once, the weights before it one step later. The input
+projection of the symbolic units learns slowly (``UNIT_INPUT_RATE``). The fields of a kind (width,
+tape, units) are those of its own branch.
+
+Symbolic machines with answers of their own (``symbolic.answers``) learn from them alone, and a
+branch mixes them into that of the backbone by how sure they are
+(:mod:`prism.model.symbolic.answer`), little at first but from step 0 on.
 
 Gates are independent, and the norm of what the experts add is penalised
 (:mod:`prism.modular.output_penalty`), more so on the 30% of a branch's training data that are the
@@ -30,7 +33,12 @@ import torch
 from prism.config import PrismConfig
 from prism.model.prism import Prism
 from prism.modular.output_penalty import OUTPUT_PENALTY
-from prism.modular.parameter_groups import KINDS, backbone_tensors, freeze_backbone
+from prism.modular.parameter_groups import (
+    KINDS,
+    backbone_tensors,
+    freeze_backbone,
+    parameter_group,
+)
 
 UNIT_INPUT_RATE = 1 / 128
 OWN_SHARE = 0.7  # of a branch's data that is of its own domain
@@ -81,6 +89,13 @@ def _modular(
     return dataclasses.replace(config, **changes)
 
 
+def output_of(config: PrismConfig) -> str:
+    """End of the names of the weights through which the expert of a branch of ``config`` adds to
+    the stream."""
+    answers = "symbolic" in config.expert_kinds and config.symbolic.answers
+    return ".lift.weight" if answers else ".write.weight"
+
+
 def check_backbone(config: PrismConfig) -> None:
     """Refuse a model of ``config`` that is no backbone.
 
@@ -111,7 +126,7 @@ def branch_of(backbone: Prism, kind: str, like: PrismConfig | None = None) -> Pr
     branch = Prism(branch_config(backbone.config, kind, like)).to(backbone.embedding.weight)
     branch.load_state_dict(backbone_tensors(backbone), strict=False)
     with torch.no_grad():
-        for block in branch.blocks:
-            if kind in block.kinds:
-                getattr(block, kind).write.weight.zero_()
+        for name, weight in branch.named_parameters():
+            if parameter_group(name) == kind and name.endswith(output_of(branch.config)):
+                weight.zero_()
     return freeze_backbone(branch)

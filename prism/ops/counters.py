@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from prism.ops.chunks import doublings
+from prism.ops.decay import doublings
 from prism.ops.documents import previous_index
 
 

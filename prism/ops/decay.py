@@ -1,4 +1,5 @@
-"""Chunked decay factors between tokens, for one scalar decay per head and token.
+"""Chunks that a sequence is cut into, and decay factors between their tokens, for one scalar decay
+per head and token.
 
 With the running sum ``G_i = g_1 + ... + g_i`` of the log decays (all <= 0) inside a chunk, what
 token j left in the state is worth ``exp(G_i - G_j)`` at a later token i. The sum starts anew in
@@ -6,6 +7,10 @@ every chunk and the difference is masked *before* it is exponentiated, so no exp
 positive and no rate, however fast, overflows. Where documents are packed, everything that would
 cross a document boundary is exactly zero; the log decays themselves stay finite, since a reset
 written as ``g = -inf`` would give ``inf - inf``.
+
+Longer chunks are fewer operations and more multiplications. On a CPU the multiplications cost, on
+a GPU the launches do. An exported program is made for every length at once, so it cannot have a
+number of chunks: it reads a call as one, at a cost that is quadratic in the length.
 """
 
 from __future__ import annotations
@@ -18,6 +23,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from prism.ops.documents import chunk_documents, previous_index
+
+GPU_CHUNK = 128
+EXPORTED = 20  # doublings of an exported program: 2^20 tokens in a call
 
 
 @dataclass
@@ -35,6 +43,26 @@ class ChunkDecay:
     from_start: Tensor
     to_end: Tensor
     across: Tensor
+
+
+def chunk_on(x: Tensor, chunk: int) -> int:
+    """Tokens per chunk where ``x`` lies: ``chunk``, on a GPU at least ``GPU_CHUNK``."""
+    return max(chunk, GPU_CHUNK) if x.device.type == "cuda" else chunk
+
+
+def cut(length: int, chunk: int, whole: int = 0) -> tuple[int, int]:
+    """Tokens per chunk and number of chunks of a call over ``length`` tokens, which up to ``whole``
+    of them are one chunk."""
+    if torch.compiler.is_exporting() or length <= whole:
+        return length, 1
+    size = min(chunk, length)
+    return size, -(-length // size)
+
+
+def doublings(length: int) -> list[int]:
+    """Reaches 1, 2, 4, ... below ``length``, which must be doubled to span a call."""
+    count = EXPORTED if torch.compiler.is_exporting() else (length - 1).bit_length()
+    return [2**i for i in range(count)]
 
 
 def chunk_length(length: int, limit: int) -> int:
@@ -60,20 +88,35 @@ def chunk_decay(log_decay: Tensor, doc_index: Tensor | None, size: int) -> Chunk
         size: tokens per chunk C. The fill after the last token neither decays nor writes.
     """
     dtype = log_decay.dtype
-    exact = to_chunks(log_decay, size).transpose(2, 3).cumsum(dim=3, dtype=torch.float64)
+    exact, within, from_start = _from_tokens(log_decay, doc_index, size)
     last = exact[..., -1:]
-    from_start, to_end = exact.to(dtype).exp(), (last - exact).to(dtype).exp()
-    across = last.squeeze(-1).to(dtype).exp()
+    to_end, across = (last - exact).to(dtype).exp(), last.squeeze(-1).to(dtype).exp()
+    if doc_index is not None:
+        index, entering = (x[:, :, None] for x in chunk_documents(doc_index, size))
+        to_end = to_end * (index == index[..., -1:])
+        across = across * (index[..., -1:] == entering[..., None]).squeeze(-1)
+    return ChunkDecay(within, from_start, to_end, across)
+
+
+def inner_decay(log_decay: Tensor, doc_index: Tensor | None, size: int) -> tuple[Tensor, Tensor]:
+    """``within`` and ``from_start`` of :func:`chunk_decay`, not the factors to a chunk's end."""
+    return _from_tokens(log_decay, doc_index, size)[1:]
+
+
+def _from_tokens(
+    log_decay: Tensor, doc_index: Tensor | None, size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sums of the log decays in fp64, ``[B, n, H, C]``, ``within`` and ``from_start``."""
+    dtype = log_decay.dtype
+    exact = to_chunks(log_decay, size).transpose(2, 3).cumsum(dim=3, dtype=torch.float64)
+    from_start = exact.to(dtype).exp()
     allowed = torch.ones(size, size, dtype=torch.bool, device=exact.device).tril()
     if doc_index is not None:
         index, entering = (x[:, :, None] for x in chunk_documents(doc_index, size))
-        last, entering = index[..., -1:], entering[..., None]
         allowed = allowed & (index[..., :, None] == index[..., None, :])
-        from_start = from_start * (index == entering)
-        to_end = to_end * (index == last)
-        across = across * (last == entering).squeeze(-1)
+        from_start = from_start * (index == entering[..., None])
     within = _differences(exact, dtype).masked_fill_(~allowed, -torch.inf).exp()
-    return ChunkDecay(within, from_start, to_end, across)
+    return exact, within, from_start
 
 
 def _differences(total: Tensor, dtype: torch.dtype) -> Tensor:

@@ -20,8 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prism.ops.chunks import cut
-from prism.ops.decay import no_autocast
+from prism.ops.decay import cut, no_autocast
 from prism.ops.documents import chunk_documents
 from prism.ops.recurrence import chunk_states
 

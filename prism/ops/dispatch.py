@@ -7,19 +7,17 @@ every rank of a sharded run takes part in the same collectives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from torch import Tensor
 
 
-def dispatch(
-    fn: Callable[..., Tensor], x: Sequence[Tensor], chosen: Tensor, weight: Tensor
-) -> Tensor:
-    """``weight * fn(*x)`` where ``chosen``, 0 elsewhere.
+def dispatch(fn: Callable[[Tensor], Tensor], x: Tensor, chosen: Tensor, weight: Tensor) -> Tensor:
+    """``weight * fn(x)`` where ``chosen``, 0 elsewhere.
 
     Args:
-        fn: acts on each row alone, of every argument: ``[n, F] -> [n, D]``.
-        x: its arguments, ``[N, F]`` each.
+        fn: acts on each row alone: ``[n, F] -> [n, D]``.
+        x: ``[N, F]``.
         chosen: ``[N]`` bool.
         weight: ``[N]`` gate value per row.
 
@@ -29,13 +27,12 @@ def dispatch(
     if chosen.is_meta:  # no values to choose by: every row runs
         return dispatch_loop(fn, x, chosen, weight)
     rows = chosen.nonzero().squeeze(-1)
-    picked = [each.index_select(0, rows) for each in x]
-    y = fn(*picked) * weight.index_select(0, rows)[:, None]
+    y = fn(x.index_select(0, rows)) * weight.index_select(0, rows)[:, None]
     return y.new_zeros(chosen.shape[0], y.shape[-1]).index_add(0, rows, y)
 
 
 def dispatch_loop(
-    fn: Callable[..., Tensor], x: Sequence[Tensor], chosen: Tensor, weight: Tensor
+    fn: Callable[[Tensor], Tensor], x: Tensor, chosen: Tensor, weight: Tensor
 ) -> Tensor:
     """The plain reference of :func:`dispatch`: every row, then a mask."""
-    return fn(*x) * (weight * chosen)[:, None]
+    return fn(x) * (weight * chosen)[:, None]

@@ -83,10 +83,11 @@ class Rows:
         return x.flatten(0, 1).index_select(0, self.place).view(x.shape)
 
     def restore_real(self, x: Tensor) -> Tensor:
-        """``x [B, T, D]`` of these tokens in the order of the call, zeros at padding."""
+        """``x [B, T, ...]`` of these tokens in the order of the call, zeros at padding."""
         if self.padding is None:
             return x
-        return self.restore(x).masked_fill(self.padding[..., None], 0.0)
+        padding = self.padding.view(*self.padding.shape, *[1] * (x.dim() - 2))
+        return self.restore(x).masked_fill(padding, 0.0)
 
 
 def padding_last(tokens: Tensor, segment_ids: Tensor | None, last_segment: Tensor | None) -> Rows:

@@ -19,7 +19,7 @@ import math
 import torch
 from torch import Tensor
 
-from prism.ops.chunks import cut
+from prism.ops.decay import cut
 from prism.ops.documents import RowEnds, last_window
 
 

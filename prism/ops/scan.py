@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from prism.ops.chunks import cut
+from prism.ops.decay import cut
 from prism.ops.documents import chunk_documents
 
 BORDERS = 64  # chunk borders per chunk of the second level and those above

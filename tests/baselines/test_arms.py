@@ -9,10 +9,11 @@ import torch
 from torch import nn
 
 from prism.baselines import ARMS, BASELINES, build, family, load_saved, plain_arm
-from prism.baselines.arms import INIT_STD, SELF_LOGIT
+from prism.baselines.arms import INIT_STD
 from prism.baselines.factory import MODELS
 from prism.config import PrismConfig
-from prism.model.prism import EMBEDDING_STD, Prism
+from prism.model.prism import Prism
+from prism.model.scale import EMBEDDING_STD, SELF_LOGIT
 
 STRONG = [name for name in BASELINES if name.endswith("strong")]
 

@@ -15,13 +15,10 @@ from tests.compare.fakes import job
 CONFIG = PrismConfig(vocab_size=11, d_model=16, num_layers=2, chunk_size=8)
 TOKENS = torch.arange(48).view(2, 24) % 11
 every_baseline = pytest.mark.parametrize("name", BASELINES)
-has_dropout = pytest.mark.skipif(
-    "dropout" not in PrismConfig.__dataclass_fields__, reason="this PrismConfig has no dropout"
-)
 
 
 def model_of(name: str, dropout: float = 0.0):
-    config = dataclasses.replace(CONFIG, dropout=dropout) if dropout else CONFIG
+    config = dataclasses.replace(CONFIG, dropout=dropout)
     return build_with_budget(name, config, 12_000)
 
 
@@ -34,7 +31,6 @@ def test_without_dropout_training_draws_nothing(name: str) -> None:
     assert torch.equal(trained, model.eval()(TOKENS).logits)
 
 
-@has_dropout
 @every_baseline
 def test_evaluation_is_that_of_the_model_without(name: str) -> None:
     assert torch.equal(
@@ -42,7 +38,6 @@ def test_evaluation_is_that_of_the_model_without(name: str) -> None:
     )
 
 
-@has_dropout
 @every_baseline
 def test_the_same_seed_drops_the_same(name: str) -> None:
     model, found = model_of(name, 0.3).train(), []
@@ -53,7 +48,6 @@ def test_the_same_seed_drops_the_same(name: str) -> None:
     assert not torch.equal(found[0], found[2])
 
 
-@has_dropout
 @pytest.mark.parametrize("name", ["prism", "transformer-strong", "ssm-plain"])
 def test_a_run_with_dropout_repeats_bit_by_bit_and_differs_from_one_without(name: str) -> None:
     scores = []

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from benchmarks.page.command import ROOT
-from benchmarks.page.subject import read_files
+from benchmarks.page.subject import earlier, read_files
 from benchmarks.quality.thin import LARGEST, thin
 from benchmarks.results import BEGIN, END, main
-from benchmarks.subjects import PAGES, SUBJECTS
+from benchmarks.subjects import PAGES, SPEED, SUBJECTS
 from prism.compare.summary import markdown_table, summarise
+from prism.record import ARCHITECTURE, describe
 from tests.benchmarks.fakes import (
     compare,
     facts,
@@ -204,6 +205,24 @@ def test_a_bad_import_is_one_line(
     with pytest.raises(SystemExit, match="2"):
         main(["--root", str(root), "--import", str(source)])
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_page_names_the_chapters_whose_prism_was_of_an_earlier_architecture(root: Path) -> None:
+    path = root / "benchmarks" / "results" / "speed.json"
+    content = json.loads(path.read_text())
+    line = next(x for x in pages(root)["RESULTS.md"].splitlines() if "earlier architecture" in x)
+    assert "Speed (commit" in line
+    assert "Facts in SmolLM2" not in line  # no PRISM was measured
+    content["meta"]["architecture"] = ARCHITECTURE
+    path.write_text(json.dumps(content))
+    line = next(x for x in pages(root)["RESULTS.md"].splitlines() if "earlier architecture" in x)
+    assert "Speed" not in line
+    assert "Quality (commit" in line
+    assert earlier((SPEED,), read_files(path.parent, SUBJECTS)) == ""
+
+
+def test_a_new_measurement_says_of_which_architecture_it_is() -> None:
+    assert describe("python -m x", "full")["architecture"] == ARCHITECTURE
 
 
 def test_the_pages_of_this_repository_are_up_to_date_and_name_no_path_of_a_machine() -> None:

@@ -19,7 +19,7 @@ from prism.data import RowBatch
 from prism.engine.levers.token_weights import weighted_loss
 from prism.engine.logs.meter import Meter
 from prism.engine.loop.guard import Stop
-from prism.engine.loop.loss import CrossEntropy, ModelPenalties
+from prism.engine.loop.loss import CrossEntropy, ModelPenalties, OwnAnswer
 from prism.engine.loop.observer import Observer
 from prism.engine.loop.trainer import Trainer, TrainSpec
 from prism.engine.models import carries, make_model, model_config
@@ -34,6 +34,10 @@ SMALL = ("d_model=16", "num_layers=3", "num_rates=4", "half_life_max=32", "chunk
 TOP2 = (*SMALL, "router_topk=2")
 # gates and prices of a modular part
 APART = (*SMALL, 'router_gates="independent"', "anchor_hidden=24", "z_loss=0.5")
+
+# every symbolic machine has an embedding and an answer of its own
+ANSWERS = (*SMALL, "symbolic.answers=true", "symbolic.width=8", "symbolic.dials=2",
+           "symbolic.reflections=1")  # fmt: skip
 
 
 def small(**values: Any) -> Settings:
@@ -126,7 +130,7 @@ def small_spec(s: Settings, w: World) -> TrainSpec:
         identity={"data": "ragged"},
     )
     main = weighted_loss(spec, w, reference) or CrossEntropy()
-    return replace(spec, losses=(main, ModelPenalties()))
+    return replace(spec, losses=(main, OwnAnswer(), ModelPenalties()))
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from prism.engine.builders import BUILT_IN
 from prism.engine.extension import Extension, Parts, flag_fields
 from prism.engine.levers.token_weights import WeightedCrossEntropy
 from prism.engine.logs.log import read
-from prism.engine.loop.loss import CrossEntropy, Loss, ModelPenalties
+from prism.engine.loop.loss import CrossEntropy, Loss, ModelPenalties, OwnAnswer
 from prism.engine.loop.observer import ObserverError, Observers
 from prism.engine.loop.step import accumulate
 from prism.engine.settings import Settings
@@ -50,8 +50,8 @@ def close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
         assert (a[name] - g).abs().max() / scale < 1e-9, name
 
 
-USUAL = (CrossEntropy(), ModelPenalties())
-OWN = (FromHidden(), ModelPenalties())
+USUAL = (CrossEntropy(), OwnAnswer(), ModelPenalties())
+OWN = (FromHidden(), OwnAnswer(), ModelPenalties())
 
 
 @pytest.mark.parametrize("model", ["prism", "gdn", "transformer"])

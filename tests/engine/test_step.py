@@ -14,6 +14,7 @@ from prism.engine.loop.step import accumulate, gradient_norm
 from prism.engine.models import make_model, model_config
 from prism.engine.settings import Settings
 from tests.engine.fakes import (
+    ANSWERS,
     APART,
     SMALL,
     TOP2,
@@ -61,9 +62,12 @@ def reference(s: Settings) -> tuple[dict[str, torch.Tensor], float]:
             state = None
         out = model(second.tokens[here], state=state, segment_ids=second.segment_ids[here])
         loss = functional.cross_entropy(out.logits[0], second.targets[row], reduction="sum") / valid
+        own = 0.0  # of every symbolic machine by itself
+        for each in () if out.own is None else out.own[0].unbind(-2):
+            own += functional.cross_entropy(each, second.targets[row], reduction="sum") / valid
         price = None if out.penalty is None else out.penalty[0]
         price = paid(price, second.out_of_domain[row], second.segment_ids[row])
-        (loss + price / real).backward()
+        (loss + own + price / real).backward()
         total += loss.item()
     return {name: p.grad for name, p in model.named_parameters()}, total
 
@@ -81,6 +85,7 @@ def close(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> None:
         ("prism", SMALL),
         ("prism", TOP2),
         ("prism", APART),
+        ("prism", ANSWERS),
         ("transformer", SMALL),
         ("ssm", SMALL),
         ("gdn", SMALL),

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from prism import PrismConfig, SymbolicConfig, TapeConfig
 from tests.model.families import VARIANTS, configs, shrunk
 
-PARTS = ("width", "depth", "hidden", "anchor", "heads", "values", "rates", "units")
+MACHINE = ("units", "dials", "reflections")
+PARTS = ("width", "depth", "hidden", "anchor", "heads", "values", "rates", *MACHINE)
 WIDTH = tuple(part for part in PARTS if part != "depth")
 
 
@@ -38,8 +39,7 @@ def larger(
     if "depth" in parts:
         changes |= _deeper(old, amount)
     changes["tape"] = _more_tape(old.tape, parts, amount)
-    if "units" in parts:
-        changes["symbolic"] = _more_units(old.symbolic, amount)
+    changes["symbolic"] = _more_machine(old.symbolic, parts, amount)
     return dataclasses.replace(old, **changes)
 
 
@@ -64,11 +64,22 @@ def _more_tape(old: TapeConfig, parts: object, amount: int) -> TapeConfig:
     )
 
 
-def _more_units(old: SymbolicConfig, amount: int) -> SymbolicConfig:
+def _more_machine(old: SymbolicConfig, parts: object, amount: int) -> SymbolicConfig:
     # a share of all units can only be kept by whole copies of them
     more = amount * old.units if "count" in old.primitives else amount
-    return dataclasses.replace(old, units=old.units + more)
+    # machines that answer get no other beside them
+    beside = {
+        name: amount
+        for name in ("dials", "reflections")
+        if name in parts and (getattr(old, name) or not old.answers)
+    }
+    return dataclasses.replace(
+        old,
+        units=old.units + more * ("units" in parts),
+        **{name: getattr(old, name) + grown for name, grown in beside.items()},
+    )
 
 
 SPARSE = VARIANTS["top1"]
+ANSWERS = VARIANTS["answers"]
 SOFT = shrunk("tiny", memory_layers=(0, 2))

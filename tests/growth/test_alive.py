@@ -5,7 +5,8 @@ import torch
 from torch.nn import functional as F
 
 from prism import Prism, grow
-from tests.growth.pairs import PARTS, SOFT, SPARSE, larger
+from prism.recipe import own_loss
+from tests.growth.pairs import ANSWERS, PARTS, SOFT, SPARSE, larger
 from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk
 from tests.model.test_no_dead_weights import may_be_silent
 
@@ -19,9 +20,13 @@ def train(model: Prism, optimizer: torch.optim.Optimizer, steps: int, seed: int 
         tokens = (start + step * torch.arange(40)) % VOCAB
         segments = (torch.rand(6, 40, generator=g) < 0.1).long().cumsum(dim=1)
         output = model(tokens, segment_ids=segments, routing=True)
-        loss = F.cross_entropy(output.logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+
+        def words(logits: torch.Tensor, tokens: torch.Tensor = tokens) -> torch.Tensor:
+            return F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+
+        loss = words(output.logits)
         optimizer.zero_grad()
-        (loss + output.aux_loss).backward()
+        (loss + own_loss(output, words) + output.aux_loss).backward()
         gradients = {name: p.grad.clone() for name, p in model.named_parameters()}
         optimizer.step()
         model.after_step(output.loads)
@@ -35,23 +40,26 @@ CASES = {part: (SOFT, {part}) for part in PARTS} | {
     "all_untied": (shrunk("tiny", tie_embeddings=False), PARTS),
     "all_layer_scope": (shrunk("350m"), PARTS),
     "all_anchored": (VARIANTS["assembled"], PARTS),
+    "all_skipping": (VARIANTS["token_skip"], PARTS),
+    "all_dials": (VARIANTS["dials"], PARTS),
+    "all_answers": (ANSWERS, PARTS),
+    "answers_fresh": (ANSWERS, PARTS),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_every_new_entry_is_alive_within_two_steps(case):
     old, parts = CASES[case]
-    small = Prism(old).double() if case == "all_fresh" else perturbed(old)
+    small = Prism(old).double() if case.endswith("fresh") else perturbed(old)
     grown = grow(small, larger(old, parts, amount=2)).model
     touched = {name: torch.zeros_like(p) != 0 for name, p in grown.named_parameters()}
     symbolic = grown.config.symbolic
     shape = (len(symbolic.primitives), symbolic.units)
-    picks = [torch.zeros(shape, dtype=torch.bool) for _ in grown.blocks]
+    picks = torch.zeros(shape, dtype=torch.bool)
     for _, gradients, routing in train(grown, torch.optim.AdamW(grown.parameters(), lr=1e-2), 2):
         for name, gradient in gradients.items():
             touched[name] |= gradient != 0
-        for picked, layer in zip(picks, routing, strict=True):
-            picked |= F.one_hot(layer.primitive, shape[0]).flatten(0, 1).any(dim=0).T
+        picks |= F.one_hot(routing[0].primitive, shape[0]).flatten(0, 1).any(dim=0).T
     for name, had in touched.items():
         excused = may_be_silent(grown.config, name, picks)
         silent = ~had if excused is None else ~had & ~excused
@@ -73,7 +81,7 @@ def test_training_goes_on_from_the_same_loss_and_lowers_it():
 def test_copies_of_inputs_are_no_twins():
     """New units that share inputs a with old ones for ``count`` get features of their own."""
     result = grow(perturbed(SOFT), larger(SOFT, {"units"}))
-    machine = result.model.blocks[0].symbolic
+    machine = result.model.machine
     old = SOFT.symbolic.units
     inputs = machine.read.weight.unflatten(0, (4, -1)).flatten(2).permute(1, 0, 2).flatten(1)
     twins = torch.cdist(inputs[old:], inputs[:old]) == 0

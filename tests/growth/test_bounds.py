@@ -7,9 +7,9 @@ import pytest
 from prism import SymbolicConfig, TapeConfig, grow
 from prism.baselines.transformer import Transformer
 from tests.growth.pairs import SOFT, larger
-from tests.model.families import perturbed, shrunk
+from tests.model.families import VARIANTS, perturbed, shrunk
 
-EVERYWHERE = shrunk("tiny", anchor_hidden=5)
+EVERYWHERE = shrunk("tiny", anchor_hidden=5, symbolic=VARIANTS["answers"].symbolic)
 TAPE, MACHINE = EVERYWHERE.tape, EVERYWHERE.symbolic
 
 
@@ -33,9 +33,19 @@ REFUSED = {
     "tape.num_slots": tape(num_slots=16),
     "tape.scope": tape(scope="layer"),
     "tape.retention": tape(retention=0.5),
-    "symbolic.units": machine(units=7),
+    "symbolic.units": machine(units=8),
     "symbolic.primitives": machine(primitives=MACHINE.primitives[:3]),
     "symbolic.moduli": machine(moduli=(2, 3)),
+    "symbolic.answers": machine(answers=False),
+    "symbolic.width": machine(width=7),
+    "symbolic.dials": machine(dials=1),
+    "symbolic.dial_positions": machine(dial_positions=5),
+    "symbolic.dial_reach": machine(dial_reach=2),
+    "symbolic.reflections": machine(reflections=0),
+    "symbolic.reflection_size": machine(reflection_size=4),
+    "neural_taps": {"neural_taps": 1},
+    "bus_reset": {"bus_reset": False},
+    "token_skip": {"token_skip": True},
     "vocab_size": {"vocab_size": 12},
     "expert_kinds": {"expert_kinds": ("neural", "memory")},
     "router_topk": {"router_topk": 2},
@@ -74,6 +84,19 @@ def test_a_tape_of_each_layer_alone_lets_memory_blocks_in_below():
     assert grow(perturbed(old), new).report.blocks == (None, 0, None, 1)
 
 
+@pytest.mark.parametrize("name", ("dials", "reflections"))
+def test_machines_that_answer_get_no_other_beside_them(name):
+    old = VARIANTS["one_answer"]
+    new = dataclasses.replace(old, symbolic=dataclasses.replace(old.symbolic, **{name: 1}))
+    with pytest.raises(ValueError, match=rf"symbolic\.{name} = 1: must be 0, .* share of every"):
+        grow(perturbed(old), new)
+
+
+def test_the_width_of_answers_that_there_are_not_does_not_matter():
+    wider = dataclasses.replace(SOFT.symbolic, width=SOFT.symbolic.width + 1)
+    assert grow(perturbed(SOFT), dataclasses.replace(SOFT, symbolic=wider)).report.exact
+
+
 def test_only_a_prism_grows():
     with pytest.raises(ValueError, match="model = Transformer: must be a Prism"):
         grow(Transformer(SOFT, 8), SOFT)
@@ -90,6 +113,7 @@ def test_what_moves_no_logit_may_change():
         "expert_output_penalty": 0.0,
         "balance_rate": 0.1,
         "chunk_size": 7,
+        "dropout": 0.1,
         "seed": 5,
     }
     assert grow(perturbed(SOFT), dataclasses.replace(SOFT, **free)).report.exact

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from prism import Prism, PrismConfig, SymbolicConfig, grow, load
 from prism.config import TapeConfig
-from tests.growth.pairs import PARTS, SOFT, SPARSE, larger, pairs
+from tests.growth.pairs import ANSWERS, PARTS, SOFT, SPARSE, larger, pairs
 from tests.model.families import (
     VARIANTS,
     VOCAB,
@@ -38,7 +38,7 @@ def test_any_growth_keeps_the_function(pair):
 
 
 @pytest.mark.parametrize("part", PARTS)
-@pytest.mark.parametrize("config", [SOFT, SPARSE], ids=["soft", "top1"])
+@pytest.mark.parametrize("config", [SOFT, SPARSE, ANSWERS], ids=["soft", "top1", "answers"])
 def test_every_part_alone_keeps_the_function(part, config):
     model = perturbed(config)
     result = grow(model, larger(config, {part}))
@@ -135,6 +135,25 @@ def test_the_head_that_asks_a_tape_hears_the_same():
     before, after = model(tokens).holo, grown(tokens).holo
     torch.testing.assert_close(before.part_logits, after.part_logits, rtol=0, atol=1e-10)
     assert torch.equal(before.keys, after.keys)
+
+
+@pytest.mark.parametrize("tie_embeddings", (True, False))
+@pytest.mark.parametrize("widths", ((48, 80), (80, 96)), ids=str)
+def test_widths_where_the_logit_scale_bends_keep_the_function(widths, tie_embeddings):
+    old = PrismConfig(
+        vocab_size=VOCAB,
+        d_model=widths[0],
+        num_layers=1,
+        holo_mode=True,
+        tie_embeddings=tie_embeddings,
+        tape=TapeConfig(num_slots=4, d_mem=4),
+    )
+    model = perturbed(old)
+    grown = grow(model, dataclasses.replace(old, d_model=widths[1])).model
+    assert difference(model, grown) <= 1e-10
+    tokens = tokens_of(0, 2, 9)
+    before, after = model(tokens).holo.part_logits, grown(tokens).holo.part_logits
+    torch.testing.assert_close(before, after, rtol=0, atol=1e-10)
 
 
 def test_growing_leaves_model_and_generator_alone():

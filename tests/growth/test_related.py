@@ -42,6 +42,14 @@ def test_routing_comes_as_a_whole():
     assert taken == {**kinds, **chosen}
 
 
+def test_machines_that_answer_come_as_a_whole():
+    large = presets.tiny(vocab_size=32, symbolic=SymbolicConfig(answers=True, dials=4, width=8))
+    config, taken = related(presets.tiny(vocab_size=32), large)
+    assert taken == {"symbolic.answers": True, "symbolic.width": 8, "symbolic.dials": 4}
+    assert config.symbolic.machines == large.symbolic.machines
+    layer_mapping(config, large)
+
+
 def test_retention_comes_for_the_heads_that_there_are():
     tape = TapeConfig(content_heads=3, retention=(1.0, 0.9, 0.5))
     large = PrismConfig(vocab_size=32, d_model=64, tape=tape)

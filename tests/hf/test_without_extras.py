@@ -81,7 +81,7 @@ def test_a_folder_holds_the_whole_model(name: str, tmp_path: Path):
     tokens = tokens_of(0, 2, 9)
     assert torch.equal(again(tokens).logits, model(tokens).logits)
     assert config["vocab_size"] == 257
-    assert (config["hidden_size"], config["num_hidden_layers"]) == (32, 2)
+    assert (config["hidden_size"], config["num_hidden_layers"]) == (32, model.config.num_layers)
     assert config["dtype"] == "float64" and config["eos_token_id"] == config["pad_token_id"] == 256
     assert config["auto_map"]["AutoModelForCausalLM"] == "modeling_prism.PrismForCausalLM"
     names = {"config.json", "model.safetensors", "modeling_prism.py"}

@@ -159,3 +159,13 @@ def test_foreign_and_newer_files_are_refused(tmp_path):
         kb.ledger.db.execute("UPDATE meta SET value = '99'")
     with pytest.raises(ValueError, match="has version 99; this program reads up to 1"):
         KnowledgeBase(newer)
+
+
+def test_undo_of_an_operation_that_superseded_a_fact_of_its_own(kb):
+    source = Source("user", "you")
+    said = [Statement("Leo", "age", age, source) for age in ("3", "4")]
+    first = kb.add("Leo", "age", "2")
+    kb.add_many(said)
+    assert objects(kb.get("Leo", "age")) == ["4"]
+    assert objects(kb.undo()) == ["2"] and objects(kb.get("Leo", "age")) == ["2"]
+    assert kb.fact(first.fact.id).object == "2"

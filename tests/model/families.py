@@ -35,9 +35,16 @@ def shrunk(name: str, **overrides: object) -> PrismConfig:
         retention=full.tape.retention,
     )
     symbolic = SymbolicConfig(
+        answers=full.symbolic.answers,
         units=6,
         primitives=full.symbolic.primitives,
         moduli=full.symbolic.moduli,
+        width=6,
+        dials=min(full.symbolic.dials, 2),
+        dial_positions=4,
+        dial_reach=1,
+        reflections=min(full.symbolic.reflections, 2),
+        reflection_size=3,
         unit_input_rate=full.symbolic.unit_input_rate,
     )
     small = {
@@ -66,8 +73,20 @@ MODULAR = {
     "backbone": {**APART, "expert_kinds": ()},
     "assembled": {**APART, "memory_layers": (0, 2)},
 }
+BESIDE = {"dials": 2, "dial_positions": 4, "reflections": 2, "reflection_size": 3}
+# parts of the model that a config can leave out, and those that no preset has
+PARTS = {
+    "token_skip": {"token_skip": True},
+    "no_filter": {"neural_taps": 1},
+    "no_reset": {"bus_reset": False},
+    "dials": {"symbolic": SymbolicConfig(units=5, dials=2, dial_positions=3)},
+    "reflections": {"symbolic": SymbolicConfig(units=5, reflections=2, reflection_size=2)},
+    "answers": {"symbolic": SymbolicConfig(answers=True, width=6, units=5, **BESIDE)},
+    "one_answer": {"symbolic": SymbolicConfig(answers=True, width=6, units=5)},
+    "dropout": {"dropout": 0.3},
+}
 VARIANTS = {name: shrunk(name) for name in FAMILIES} | {
-    name: shrunk("tiny", **changes) for name, changes in (HARD | MODULAR).items()
+    name: shrunk("tiny", **changes) for name, changes in (HARD | MODULAR | PARTS).items()
 }
 
 
@@ -100,6 +119,9 @@ def configs(draw: st.DrawFn) -> PrismConfig:
         router_topk=topk,
         always_on=forced,
         neural_hidden=draw(st.none() | st.integers(1, 9)),
+        neural_taps=draw(st.sampled_from((1, 2, 4))),
+        bus_reset=draw(st.booleans()),
+        token_skip=draw(st.booleans()),
         symbolic=draw(machines()),
         memory_layers=memory_layers,
         tie_embeddings=draw(st.booleans()),
@@ -128,9 +150,16 @@ def tapes(draw: st.DrawFn) -> TapeConfig:
 def machines(draw: st.DrawFn) -> SymbolicConfig:
     """Any small :class:`SymbolicConfig`."""
     return SymbolicConfig(
+        answers=draw(st.booleans()),
         units=draw(st.integers(1, 5)),
         primitives=draw(st.permutations(PRIMITIVES))[: draw(st.integers(1, len(PRIMITIVES)))],
         moduli=draw(st.lists(st.sampled_from((2, 3, 4, 5, 6, 8, 16)), min_size=1, max_size=4)),
+        width=draw(st.integers(1, 5)),
+        dials=draw(st.integers(0, 2)),
+        dial_positions=draw(st.integers(2, 4)),
+        dial_reach=draw(st.integers(1, 2)),
+        reflections=draw(st.integers(0, 2)),
+        reflection_size=draw(st.integers(2, 3)),
         unit_input_rate=draw(st.sampled_from((1.0, 0.5, 1 / 128))),
     )
 
@@ -138,8 +167,9 @@ def machines(draw: st.DrawFn) -> SymbolicConfig:
 def perturbed(
     config: PrismConfig, dtype: torch.dtype = torch.float64, epsilon: float = 0.0
 ) -> Prism:
-    """Model with every parameter moved from its start, and exploration ``epsilon``."""
-    model = Prism(config).to(dtype)
+    """Model with every parameter moved from its start, and exploration ``epsilon``, in training
+    mode where that is a function."""
+    model = in_mode(Prism(config).to(dtype), training=True)
     model.set_exploration(epsilon)
     g = torch.Generator().manual_seed(config.seed + 1)
     with torch.no_grad():
@@ -150,6 +180,11 @@ def perturbed(
             shift = torch.randn(len(block.kinds), generator=g, dtype=torch.float64)
             block.router.selection_bias.add_(0.05 * shift)
     return model
+
+
+def in_mode(model: Prism, training: bool) -> Prism:
+    """``model`` in training mode, if asked for and if that is a function: not with dropout."""
+    return model.train(training and not model.config.dropout)
 
 
 def tokens_of(seed: int, batch: int, length: int) -> Tensor:

@@ -45,6 +45,15 @@ def test_a_model_comes_back_to_the_bit(name, tie_embeddings, tmp_path):
     assert (back.head.weight is back.embedding.weight) == tie_embeddings
 
 
+def test_a_model_of_an_earlier_architecture_is_refused_in_one_line(saved):
+    config = json.loads((saved / "config.json").read_text())["config"]
+    del config["neural_taps"]
+    rewrite_header(saved, config=config)
+    with pytest.raises(ValueError, match=r"config\.json: .* by an earlier architecture") as refusal:
+        prism.load(saved)
+    assert "\n" not in str(refusal.value)
+
+
 def test_a_tied_head_is_stored_once(saved):
     assert "head.weight" not in load_file(saved / "model.safetensors")
 

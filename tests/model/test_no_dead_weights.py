@@ -2,10 +2,10 @@
 
 The exceptions, each computed here from what the model decided, not from a list of names:
 
-- ``symbolic.theta`` of a unit that never picked ``threshold``, and ``symbolic.gate_start`` of a
+- ``machine.theta`` of a unit that never picked ``threshold``, and ``machine.gate_start`` of a
   unit that never picked ``counter`` or ``rotor``: the choice of a primitive is hard, so only the
   primitive that was picked has a gradient (the choice itself always learns);
-- ``symbolic.choice`` and ``symbolic.preference`` of a library with one primitive: nothing to
+- ``machine.choice`` and ``machine.preference`` of a library with one primitive: nothing to
   choose. Likewise the score of a router with one kind, if the z-loss is off.
 """
 
@@ -14,44 +14,50 @@ import torch
 from torch.nn import functional as F
 
 from prism import Prism, PrismConfig, SymbolicConfig, TapeConfig
+from prism.recipe import own_loss
 from tests.model.families import VARIANTS, VOCAB, shrunk
 
 READERS = {"theta": ("threshold",), "gate_start": ("counter", "rotor")}
 
 
-def touched_after_two_steps(config: PrismConfig) -> tuple[Prism, dict, list[torch.Tensor]]:
+def touched_after_two_steps(config: PrismConfig) -> tuple[Prism, dict, torch.Tensor]:
     """Elements that had a gradient, and the primitives that units picked ``[P, U]``."""
     model = Prism(config).double()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     touched = {n: torch.zeros_like(p, dtype=torch.bool) for n, p in model.named_parameters()}
     choices = len(config.symbolic.primitives)
-    picks = [torch.zeros(choices, config.symbolic.units, dtype=torch.bool) for _ in model.blocks]
+    picks = torch.zeros(choices, config.symbolic.units, dtype=torch.bool)
     g = torch.Generator().manual_seed(0)
     for _ in range(2):
         tokens = torch.randint(VOCAB, (6, 40), generator=g)
         segment_ids = (torch.rand(6, 40, generator=g) < 0.1).long().cumsum(dim=1)
         output = model(tokens, segment_ids=segment_ids, routing=True)
-        loss = F.cross_entropy(output.logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+
+        def words(logits: torch.Tensor, tokens: torch.Tensor = tokens) -> torch.Tensor:
+            return F.cross_entropy(logits[:, :-1].flatten(0, 1), tokens[:, 1:].flatten())
+
+        loss = words(output.logits)
         optimizer.zero_grad()
-        (loss + output.aux_loss).backward()
+        (loss + own_loss(output, words) + output.aux_loss).backward()
         optimizer.step()
         model.after_step(output.loads)
         for name, parameter in model.named_parameters():
             touched[name] |= parameter.grad != 0
-        for picked, layer in zip(picks, output.routing, strict=True):
-            if layer.primitive is not None:
-                picked |= F.one_hot(layer.primitive, choices).flatten(0, 1).any(dim=0).T
+        picked = output.routing[0].primitive
+        if picked is not None:
+            picks |= F.one_hot(picked, choices).flatten(0, 1).any(dim=0).T
     return model, touched, picks
 
 
-def may_be_silent(config: PrismConfig, name: str, picks: list[torch.Tensor]) -> torch.Tensor | None:
+def may_be_silent(config: PrismConfig, name: str, picks: torch.Tensor) -> torch.Tensor | None:
     """Elements of parameter ``name`` that the module docstring excuses; None = no element."""
-    if ".symbolic." not in name:
+    part, _, leaf = name.rpartition(".")
+    if part != "machine":
         return None
-    leaf, library = name.rpartition(".")[2], config.symbolic.primitives
+    library = config.symbolic.primitives
     if leaf in READERS:
         readers = [library.index(p) for p in READERS[leaf] if p in library]
-        used = picks[int(name.split(".")[1])][readers].any(dim=0)
+        used = picks[readers].any(dim=0)
         return ~(torch.cat([used, used]) if leaf == "theta" else used)
     if leaf in ("choice", "preference") and len(library) == 1:
         return torch.tensor(True)
@@ -82,12 +88,9 @@ def test_what_a_picked_primitive_reads_learns():
     library = ("threshold", "rotor")
     config = shrunk("tiny", symbolic=SymbolicConfig(units=8, primitives=library))
     _, touched, picks = touched_after_two_steps(config)
-    for block, picked in enumerate(picks):
-        threshold, rotor = picked
-        assert torch.equal(
-            touched[f"blocks.{block}.symbolic.theta"], torch.cat([threshold, threshold])
-        )
-        assert touched[f"blocks.{block}.symbolic.gate_start"][rotor].all()
+    threshold, rotor = picks
+    assert torch.equal(touched["machine.theta"], torch.cat([threshold, threshold]))
+    assert touched["machine.gate_start"][rotor].all()
 
 
 @pytest.mark.parametrize("tie_embeddings", (True, False))

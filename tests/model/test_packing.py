@@ -15,6 +15,7 @@ from tests.model.families import (
     assert_same_gradients,
     configs,
     gradients,
+    in_mode,
     many_draws,
     perturbed,
     read_in_pieces,
@@ -59,7 +60,7 @@ def check_documents_are_alone(model: Prism, lengths, padding: int) -> None:
 @pytest.mark.parametrize("padding", (0, 3))
 @pytest.mark.parametrize("training", (True, False), ids=("train", "eval"))
 def test_a_packed_row_is_its_documents_one_by_one(name, padding, training):
-    check_documents_are_alone(perturbed(VARIANTS[name]).train(training), LENGTHS, padding)
+    check_documents_are_alone(in_mode(perturbed(VARIANTS[name]), training), LENGTHS, padding)
 
 
 @many_draws
@@ -78,7 +79,7 @@ def test_no_option_lets_documents_meet(config, lengths, padding, epsilon, traini
 @variants
 @torch.no_grad()
 def test_changing_a_neighbour_document_changes_nothing_here(name):
-    model = perturbed(VARIANTS[name]).train()
+    model = perturbed(VARIANTS[name])
     tokens, segment_ids = packed_row(LENGTHS)
     before = model(tokens, segment_ids=segment_ids).logits
     for a, b in pairwise(accumulate(LENGTHS, initial=0)):
@@ -93,7 +94,7 @@ def test_changing_a_neighbour_document_changes_nothing_here(name):
 @variants
 @torch.no_grad()
 def test_what_stands_in_the_padding_never_matters(name):
-    model = perturbed(VARIANTS[name]).train()
+    model = perturbed(VARIANTS[name])
     tokens, segment_ids = packed_row(LENGTHS, padding=2)
     other = torch.where(segment_ids < 0, (tokens + 1) % VOCAB, tokens)
     first, second = (model(t, segment_ids=segment_ids) for t in (tokens, other))

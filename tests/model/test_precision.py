@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from prism import Prism
-from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk, tokens_of
+from prism.recipe import own_loss
+from tests.model.families import VARIANTS, VOCAB, perturbed, shrunk, tensors_of, tokens_of
 
 variants = pytest.mark.parametrize("name", VARIANTS)
 
@@ -17,7 +18,11 @@ def test_weights_of_any_precision_read_train_and_continue(name, dtype):
     output = model(tokens)
     assert output.logits.dtype == dtype
     assert output.logits.shape == (2, 21, VOCAB)
-    (output.logits.float().logsumexp(dim=-1).sum() + output.aux_loss).backward()
+
+    def size(logits: torch.Tensor) -> torch.Tensor:
+        return logits.float().square().sum()
+
+    (size(output.logits) + own_loss(output, size) + output.aux_loss).backward()
     for parameter_name, parameter in model.named_parameters():
         assert parameter.grad.isfinite().all(), parameter_name
     assert model(tokens, state=output.state).logits.isfinite().all()
@@ -27,10 +32,16 @@ def test_weights_of_any_precision_read_train_and_continue(name, dtype):
 @torch.no_grad()
 def test_what_accumulates_is_kept_in_at_least_single_precision(name):
     state = Prism(VARIANTS[name]).bfloat16()(tokens_of(0, 1, 9)).state
+    sums = []
     for block in state.blocks:
-        sums = [block.bus, *([] if block.symbolic is None else block.symbolic.primitives.values())]
+        sums += [x for x in (block.bus, block.neural, block.anchor) if x is not None]
         sums += [] if block.tape is None else [block.tape.fast_weights, block.tape.ring]
-        assert {x.dtype for x in sums} == {torch.float32}
+    if state.symbolic is not None:
+        machine = state.symbolic
+        sums += machine.primitives.values()
+        sums += [] if machine.dials is None else tensors_of(machine.dials)
+        sums += [] if machine.reflections is None else tensors_of(machine.reflections)
+    assert {x.dtype for x in sums} == {torch.float32}
 
 
 @torch.no_grad()
@@ -49,7 +60,8 @@ def test_mixed_precision_reads_and_trains():
     model, tokens = Prism(VARIANTS["300m"]), tokens_of(0, 2, 21)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         output = model(tokens)
-        loss = output.logits.float().logsumexp(dim=-1).mean() + output.aux_loss
+        own = own_loss(output, lambda logits: logits.float().square().mean())
+        loss = output.logits.float().square().mean() + own + output.aux_loss
     loss.backward()
     assert loss.isfinite()
     assert all(p.grad.isfinite().all() for p in model.parameters())

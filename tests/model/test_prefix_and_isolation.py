@@ -11,6 +11,7 @@ from tests.model.families import (
     VOCAB,
     changed_from,
     configs,
+    in_mode,
     many_draws,
     perturbed,
     segments_of,
@@ -57,7 +58,7 @@ def check_isolation(model: Prism, tokens, row: int, segment_ids=None) -> None:
 @exploration
 @torch.no_grad()
 def test_the_future_never_changes_the_past(name, training, epsilon):
-    model = perturbed(VARIANTS[name], epsilon=epsilon).train(training)
+    model = in_mode(perturbed(VARIANTS[name], epsilon=epsilon), training)
     for at in (1, 4, 10, 14):
         check_prefix(model, tokens_of(at, 2, 15), at)
 
@@ -67,7 +68,7 @@ def test_the_future_never_changes_the_past(name, training, epsilon):
 @exploration
 @torch.no_grad()
 def test_a_row_never_changes_another(name, training, epsilon):
-    model = perturbed(VARIANTS[name], epsilon=epsilon).train(training)
+    model = in_mode(perturbed(VARIANTS[name], epsilon=epsilon), training)
     for row in range(3):
         check_isolation(model, tokens_of(row, 3, 13), row)
 

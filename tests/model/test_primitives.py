@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from prism.config import PRIMITIVES, TURN, SymbolicConfig
-from prism.model.primitives import (
+from prism.model.symbolic import SymbolicMachine
+from prism.model.symbolic.primitives import (
     CAUSAL_LIBRARY,
     TOKEN_LIBRARY,
     UnitInputs,
@@ -14,7 +15,6 @@ from prism.model.primitives import (
     snap_table,
     snap_width,
 )
-from prism.model.symbolic import SymbolicMachine
 
 UNITS = 3
 MODULI = (2, 3, 5)
@@ -120,12 +120,20 @@ def test_no_angle_is_no_step_and_no_gradient_that_is_not_finite():
     assert a.grad.isfinite().all()
 
 
+@pytest.mark.parametrize("answers", (False, True))
 @pytest.mark.parametrize("primitives", (PRIMITIVES, ("rotor",), ("count", "latch")))
 @torch.no_grad()
-def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives):
-    machine = SymbolicMachine(8, SymbolicConfig(units=5, primitives=primitives))
-    y, state, picked = machine(torch.randn(2, 6, 8), None, None)
-    assert y.shape == (2, 6, 10)
+def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives, answers):
+    config = SymbolicConfig(answers=answers, units=5, primitives=primitives, width=7, dials=2)
+    machine = SymbolicMachine(11, 8, config)
+    tokens = torch.randint(11, (2, 6))
+    answer, y, state, picked = machine(tokens, torch.randn(2, 6, 8), None, None)
+    assert y.shape == (2, 6, 8)
+    assert machine.count == config.machines == 2
+    assert (answer is not None) == answers
+    if answers:
+        assert answer.shape == (2, 6, 2, 7)
+        assert machine.logits(answer).shape == (2, 6, 2, 11)
     assert picked.shape == (2, 6, 5)
     assert picked.max() < len(primitives)
     assert set(state.primitives) == set(primitives) & set(CAUSAL_LIBRARY)

@@ -10,14 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import prism
-from prism import Prism, PrismConfig, State
+from prism import Prism, PrismConfig, State, SymbolicConfig
 from prism.baselines import build
 from prism.baselines.stack import StackState
 from prism.model.prism import PrismState
 from prism.model.state import leaves
 from tests.model.families import VARIANTS, perturbed, tokens_of
 
-SMALL = PrismConfig(vocab_size=11, d_model=32, num_layers=2)
+BESIDE = SymbolicConfig(dials=2, reflections=2)
+SMALL = PrismConfig(vocab_size=11, d_model=32, num_layers=2, symbolic=BESIDE)
 NAMES = ("prism", "transformer", "ssm", "gdn")
 every_model = pytest.mark.parametrize("name", NAMES)
 
@@ -189,8 +190,15 @@ def test_gradients_go_through_a_carried_state(name, seed):
 
 def test_every_state_of_the_project_has_the_methods():
     state = Prism(SMALL)(tokens_of(0, 2, 3)).state
-    for part in (state, state.blocks[0], state.blocks[0].tape, state.blocks[0].symbolic):
+    machine = state.symbolic
+    parts = (state.blocks[0], state.blocks[0].tape, machine, machine.dials, machine.reflections)
+    for part in (state, *parts):
         assert isinstance(part, State)
         assert part.select([1]).batch == 1
-    assert {f.name for f in dataclasses.fields(state)} == {"blocks", "segment", "holo"}
+    assert {f.name for f in dataclasses.fields(state)} == {
+        "blocks",
+        "symbolic",
+        "segment",
+        "holo",
+    }
     assert json.loads(json.dumps(sorted(State.kinds))) == sorted(State.kinds)

@@ -25,7 +25,7 @@ def test_a_step_of_the_optimiser_moves_them_by_their_rate():
     moved = {}
     for rate in (1.0, 1 / 8):
         model = machine(rate)
-        read = model.blocks[0].symbolic.read
+        read = model.machine.read
         x = torch.randn(5, 16, generator=torch.Generator().manual_seed(0))
         before = read(x).detach() * rate
         optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.0, eps=1e-20)

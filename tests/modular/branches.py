@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import torch
 
 from prism import Prism, PrismConfig
 from prism.modular import KINDS, backbone_config, branch_of
-from tests.model.families import VOCAB, shrunk, tokens_of
+from prism.recipe import own_loss
+from tests.model.families import VARIANTS, VOCAB, shrunk, tokens_of
 
-FULL = shrunk("tiny", memory_layers=(0, 2))
+BESIDE = dataclasses.replace(VARIANTS["answers"].symbolic, answers=False)
+FULL = shrunk("tiny", memory_layers=(0, 2), symbolic=BESIDE)
+ANSWERS = shrunk("tiny", memory_layers=(0, 2), symbolic=VARIANTS["answers"].symbolic)
 
 
 def backbone_of(config: PrismConfig = FULL) -> Prism:
@@ -32,12 +37,25 @@ def branches_of(backbone: Prism, config: PrismConfig = FULL) -> dict[str, Prism]
 
 
 def loss_of(model: Prism, seed: int = 0) -> torch.Tensor:
-    """Next-token loss on random tokens, and what the gates cost."""
+    """Next-token loss on random tokens, of the symbolic expert alone too, and what the gates
+    cost."""
     tokens = tokens_of(seed, 4, 24)
+
+    def words(logits: torch.Tensor) -> torch.Tensor:
+        flat = logits[:, :-1].flatten(0, 1)
+        return torch.nn.functional.cross_entropy(flat, tokens[:, 1:].flatten())
+
     output = model(tokens)
-    logits = output.logits[:, :-1].flatten(0, 1)
-    words = torch.nn.functional.cross_entropy(logits, tokens[:, 1:].flatten())
-    return words + output.aux_loss
+    return words(output.logits) + own_loss(output, words) + output.aux_loss
 
 
-__all__ = ["FULL", "VOCAB", "backbone_of", "branches_of", "loss_of", "moved"]
+@torch.no_grad()
+def unheard(model: Prism) -> Prism:
+    """``model`` whose symbolic machines never answer by themselves."""
+    if model.answer is not None:
+        model.answer.start.fill_(-1e4)
+        model.answer.slope.zero_()
+    return model
+
+
+__all__ = ["ANSWERS", "FULL", "VOCAB", "backbone_of", "branches_of", "loss_of", "moved", "unheard"]

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 import prism
-from prism import Prism
+from prism import Prism, PrismConfig
 from prism.modular import (
     KINDS,
     assemble,
@@ -19,19 +19,31 @@ from prism.modular import (
     report_of,
 )
 from tests.model.families import tokens_of
-from tests.modular.branches import FULL, backbone_of, branches_of, loss_of, moved
+from tests.modular.branches import ANSWERS, FULL, backbone_of, branches_of, loss_of, moved, unheard
 
 TOKENS = tokens_of(3, 3, 20)
 
 
-@pytest.fixture(scope="module")
-def backbone() -> Prism:
-    return backbone_of()
+@pytest.fixture(scope="module", params=(FULL, ANSWERS), ids=("plain", "answers"))
+def config(request: pytest.FixtureRequest) -> PrismConfig:
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def branches(backbone: Prism) -> dict[str, Prism]:
-    return branches_of(backbone)
+def backbone(config: PrismConfig) -> Prism:
+    return backbone_of(config)
+
+
+@pytest.fixture(scope="module")
+def branches(backbone: Prism, config: PrismConfig) -> dict[str, Prism]:
+    return branches_of(backbone, config)
+
+
+def log_probabilities(model: Prism, like: Prism) -> torch.Tensor:
+    """Logits of ``model``; their logarithms of probabilities if ``like`` gives those, because its
+    symbolic machines answer."""
+    logits = model(TOKENS).logits
+    return logits if like.answer is None else logits.log_softmax(dim=-1)
 
 
 def shut(model: Prism, *kinds: str) -> None:
@@ -42,6 +54,8 @@ def shut(model: Prism, *kinds: str) -> None:
                 if kind in kinds:
                     block.router.score.weight[i] = 0
                     block.router.score.bias[i] = -1e4
+    if "symbolic" in kinds:
+        unheard(model)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -50,7 +64,7 @@ def test_where_one_gate_is_open_the_sum_is_that_branch(backbone, branches, kind)
     model = assemble(backbone, branches)
     shut(model, *(other for other in KINDS if other != kind))
     branch = branches[kind]
-    found, wanted = model.double()(TOKENS).logits, branch.double()(TOKENS).logits
+    found, wanted = (log_probabilities(m.double(), model) for m in (model, branch))
     branch.float()
     assert (found - wanted).abs().max() < 1e-12
 
@@ -59,7 +73,7 @@ def test_where_one_gate_is_open_the_sum_is_that_branch(backbone, branches, kind)
 def test_where_no_gate_is_open_the_sum_is_the_backbone(backbone, branches):
     model = assemble(backbone, branches)
     shut(model, *KINDS)
-    assert torch.equal(model(TOKENS).logits, backbone(TOKENS).logits)
+    assert torch.equal(model(TOKENS).logits, log_probabilities(backbone, model))
 
 
 @pytest.mark.parametrize("count", (1, 2, 3))

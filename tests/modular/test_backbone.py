@@ -16,11 +16,12 @@ from prism.modular import (
     freeze_backbone,
     parameter_group,
 )
-from prism.modular.backbone import UNIT_INPUT_RATE
+from prism.modular.backbone import UNIT_INPUT_RATE, output_of
 from tests.model.families import configs, tokens_of
-from tests.modular.branches import FULL, backbone_of, loss_of, moved
+from tests.modular.branches import ANSWERS, FULL, backbone_of, loss_of, moved, unheard
 
 kinds = pytest.mark.parametrize("kind", KINDS)
+modes = pytest.mark.parametrize("config", (FULL, ANSWERS), ids=("plain", "answers"))
 
 
 @given(config=configs())
@@ -35,15 +36,19 @@ def test_a_backbone_of_any_config_is_a_model_without_kinds(config):
 @given(config=configs(), kind=st.sampled_from(KINDS))
 def test_step_0_of_a_branch_is_the_backbone_exactly(config, kind):
     backbone = moved(Prism(backbone_config(config)), 0)
-    branch = branch_of(backbone, kind)
+    branch = unheard(branch_of(backbone, kind))
     tokens = tokens_of(0, 2, 9)
-    assert torch.equal(branch(tokens).logits, backbone(tokens).logits)
+    wanted = backbone(tokens).logits
+    if branch.answer is not None:  # answers of machines are mixed with probabilities
+        wanted = wanted.log_softmax(dim=-1)
+    assert torch.equal(branch(tokens).logits, wanted)
     assert backbone_hash(branch) == backbone_hash(backbone)
 
 
+@modes
 @kinds
-def test_training_a_branch_moves_its_kind_and_nothing_else(kind):
-    branch = branch_of(backbone_of(), kind, FULL)
+def test_training_a_branch_moves_its_kind_and_nothing_else(kind, config):
+    branch = branch_of(backbone_of(config), kind, config)
     before = {name: x.clone() for name, x in branch.state_dict().items()}
     optimizer = torch.optim.AdamW([p for p in branch.parameters() if p.requires_grad], lr=1e-2)
     for step in range(2):
@@ -57,16 +62,26 @@ def test_training_a_branch_moves_its_kind_and_nothing_else(kind):
             assert not torch.equal(x, before[name]), name
 
 
+@modes
 @kinds
-def test_the_writer_learns_at_once_and_what_is_before_it_one_step_later(kind):
-    branch = branch_of(backbone_of(), kind, FULL)
+def test_the_writer_learns_at_once_and_what_is_before_it_one_step_later(kind, config):
+    branch = branch_of(backbone_of(config), kind, config)
     loss_of(branch).backward()
-    block = getattr(branch.blocks[0], kind)
-    assert (block.write.weight.grad != 0).any(dim=0).float().mean() > 0.5
-    others = [p for n, p in block.named_parameters() if n != "write.weight"]
+    output = output_of(branch.config)
+    own = {n: p for n, p in branch.named_parameters() if parameter_group(n) == kind}
+    if branch.answer is not None:  # the machines learn from their own answers alone, at once
+        alone = [n for n in own if n.startswith(("machine.", "answer.")) and not n.endswith(output)]
+        assert all(own.pop(name).grad.any() for name in alone if name != "machine.theta")
+        own.pop("machine.theta", None)
+    writers = [p for name, p in own.items() if name.endswith(output)]
+    others = [p for name, p in own.items() if not name.endswith(output)]
+    assert writers and others
+    for writer in writers:
+        assert (writer.grad != 0).any(dim=0).float().mean() > 0.5
     assert all(p.grad is None or not p.grad.any() for p in others)
     with torch.no_grad():
-        block.write.weight -= 0.1 * block.write.weight.grad
+        for writer in writers:
+            writer -= 0.1 * writer.grad
     loss_of(branch).backward()
     assert any(p.grad is not None and p.grad.any() for p in others)
 

@@ -6,7 +6,10 @@ routed kind, the share of tokens that it is meant to get), and what mixes tokens
     bus            D C                                        C tokens per chunk
     content heads  Hc (2 m C S + (2 m - 1) C M + S^2 + S^2 M / C + (3 or 4) S M)
     position heads Hp (2 S - 1) M                             m memory layers up to this one
-    symbolic       4 U * P U
+    symbolic       4 U * P U + Ud ((2 K + 1) Sd^2 + scan(1, Sd)) + Ur scan(Sr, Sr)
+                   once for the whole model; Ud dials of Sd positions and reach K, Ur registers;
+                   the answers of its own, where it has any, count with the head
+                   scan(R, S) = R S^2 in calls of up to 64 tokens, else S^3 + 2 R S^2
     transformer    2 T D                                      the mask is not deducted
     ssm            C N + C I + 2 N I                          I inner width, N state size
     gdn            H (2 C K + C V + K^2 + 3 K V + K^2 V / C)  K, V sizes of key and value
@@ -25,11 +28,13 @@ from torch import nn
 from prism.baselines.gated_deltanet import GatedDeltaMixer
 from prism.baselines.mamba2 import Mamba2Mixer
 from prism.baselines.transformer import Attention
-from prism.config import PrismConfig
+from prism.config import PrismConfig, SymbolicConfig
 from prism.model.block import Block
 from prism.model.protocol import LanguageModel
+from prism.ops.matrix_scan import LOOPED
 
-GATED = ("neural", "memory.write", "symbolic.write")
+# of the experts, filters and recurrences see every token
+GATED = ("neural.write", "memory.write")
 
 
 @dataclass(frozen=True)
@@ -49,14 +54,20 @@ class Flops:
 def count(model: LanguageModel, length: int) -> Flops:
     """FLOPs per token of ``model`` (on any device, also meta) on rows of ``length`` tokens."""
     matrices = mixing = 0.0
-    depth = 0
+    depth, head = 0, 2.0 * model.head.weight.numel()
+    machine = getattr(model, "machine", None)
+    if machine is not None:
+        matrices += sum(2 * m.weight.numel() for m in machine.modules() if isinstance(m, nn.Linear))
+        mixing += 2 * _machine(model.config.symbolic, length)
+        if machine.lift is not None:  # every machine answers with an embedding of its own
+            head += sum(2 * table.weight.numel() for table in machine.embeddings)
     for block in model.blocks:
         depth += hasattr(block, "memory")
         for name, module in block.named_modules():
             if isinstance(module, nn.Linear):
                 matrices += 2 * module.weight.numel() * _share(block, name)
         mixing += 2 * _mixing(block, model.config, length, depth)
-    return Flops(matrices, mixing, 2 * model.head.weight.numel())
+    return Flops(matrices, mixing, head)
 
 
 def _share(block: nn.Module, name: str) -> float:
@@ -93,7 +104,18 @@ def _prism(block: Block, config: PrismConfig, chunk: int, depth: int) -> float:
         content = 2 * layers * chunk * s + (2 * layers - 1) * chunk * m
         content += s * s + s * s * m / chunk + (4 if layers > 1 else 3) * s * m
         total += tape.content_heads * content + tape.position_heads * (2 * s - 1) * m
-    if "symbolic" in block.kinds:
-        units = config.symbolic.units
-        total += 4 * units * len(config.symbolic.primitives) * units
     return total
+
+
+def _machine(config: SymbolicConfig, length: int) -> float:
+    total = float(4 * config.units * len(config.primitives) * config.units)
+    positions, size = config.dial_positions, config.reflection_size
+    moves = (2 * config.dial_reach + 1) * positions**2
+    total += config.dials * (moves + _matrix_scan(1, positions, length))
+    return total + config.reflections * _matrix_scan(size, size, length)
+
+
+def _matrix_scan(rows: int, size: int, length: int) -> int:
+    """Multiplications per token and unit of :func:`prism.ops.matrix_scan.matrix_scan`."""
+    chunked = length > LOOPED
+    return size**3 + 2 * rows * size**2 if chunked else rows * size**2

@@ -12,9 +12,10 @@ N parameters over S shards, n rows of T tokens per forward:
 
 The activations are counted, not guessed: a row is run at a few lengths, every tensor that autograd
 saves is added up, and the sum is continued to T tokens, by a line, or by a parabola where attention
-keeps a mask of T^2. With ``--recompute`` it is the blocks' inputs and one block's inside. A test
-holds the count within 5% of what a real run saves, for every model. The gradients of activations,
-of which a backward pass keeps a few at a time, come on top: ``USABLE`` in ``cards`` leaves room.
+keeps a mask of T^2. With ``--recompute`` it is the blocks' inputs, one block's inside, and the
+symbolic machine, which stands outside of the blocks. A test holds the count within 5% of what a
+real run saves, for every model. The gradients of activations, of which a backward pass keeps a few
+at a time, come on top: ``USABLE`` in ``cards`` leaves room.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from prism.engine.loop.optimizer import Roles
 from prism.engine.models import GROWS_WITH_CONTEXT, carries, make_model
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
+from prism.model.prism import Prism
 from prism.model.protocol import LanguageModel
 from prism.model.state import leaves
 
@@ -71,7 +73,8 @@ def per_rank(
         "compute copy": compute * gathered,
         "activations": micro * row.saved
         if not s.recompute
-        else micro * row.saved / config.num_layers + tokens * inputs,
+        else micro * (row.machine + (row.saved - row.machine) / config.num_layers)
+        + tokens * inputs,
         "logits": tokens * config.vocab_size * (compute + 2 * max(4, compute)),
     }
     if s.rounding == "kahan":
@@ -83,10 +86,12 @@ def per_rank(
 
 @dataclass(frozen=True)
 class Row:
-    """Bytes of a row of T tokens: ``saved`` by autograd, and its recurrent ``state``."""
+    """Bytes of a row of T tokens: ``saved`` by autograd, its recurrent ``state``, and what of
+    ``saved`` the symbolic machine needs."""
 
     saved: float
     state: float
+    machine: float = 0.0
 
 
 def measured_row(s: Settings, config: PrismConfig) -> Row:
@@ -103,7 +108,8 @@ def measured_row(s: Settings, config: PrismConfig) -> Row:
     if s.model in GROWS_WITH_CONTEXT:
         bend = (slope - (middle.saved - _row_of(s, config, a).saved) / (b - a)) / (c - a)
         saved += bend * (s.seq_len - b) * (s.seq_len - c)
-    return Row(max(saved, 0.0), last.state)
+    machine = last.machine + (last.machine - middle.machine) / (c - b) * (s.seq_len - c)
+    return Row(max(saved, 0.0), last.state, max(machine, 0.0))
 
 
 def _row_of(s: Settings, config: PrismConfig, length: int) -> Row:
@@ -130,10 +136,14 @@ def _row_of(s: Settings, config: PrismConfig, length: int) -> Row:
 def _forward(model: LanguageModel, length: int) -> Row:
     device = model.head.weight.device
     tokens = torch.zeros(1, length, dtype=torch.long, device=device)
-    counting = _Saved(model)
+    counting, marks = _Saved(model), [0, 0]
+    if isinstance(model, Prism) and model.machine is not None:
+        for i, hook in enumerate(("register_forward_pre_hook", "register_forward_hook")):
+            getattr(model.machine, hook)(lambda *_, i=i: marks.__setitem__(i, counting.bytes))
     with counting:
         output = model(tokens, segment_ids=torch.zeros_like(tokens))
-    return Row(counting.bytes, sum(x.nbytes for x in leaves(output.state)))
+    state = sum(x.nbytes for x in leaves(output.state))
+    return Row(counting.bytes, state, marks[1] - marks[0])
 
 
 class _Saved(torch.autograd.graph.saved_tensors_hooks):

@@ -5,7 +5,7 @@ Both are exact over any split into ranks and micro-batches, and over any resume.
 """
 
 from prism.engine.loop.guard import DivergedError, Stop
-from prism.engine.loop.loss import CrossEntropy, Loss, ModelPenalties, Rows
+from prism.engine.loop.loss import CrossEntropy, Loss, ModelPenalties, OwnAnswer, Rows
 from prism.engine.loop.observer import Observer, ObserverError
 from prism.engine.loop.step import Gradients
 from prism.engine.loop.trainer import Trainer, TrainSpec
@@ -18,6 +18,7 @@ __all__ = [
     "ModelPenalties",
     "Observer",
     "ObserverError",
+    "OwnAnswer",
     "Rows",
     "Stop",
     "TrainSpec",

@@ -6,7 +6,8 @@ A term gives the sum of a micro-batch and knows its count before the first forwa
 split of the same rows into ranks and micro-batches has the same gradients, however ragged the
 documents are. (A mean of means has not, and neither has a mean per rank.)
 
-A run trains on one main loss, by default :class:`CrossEntropy`, beside the penalties of the model
+A run trains on one main loss, by default :class:`CrossEntropy`, beside that of the symbolic
+machines' own answers, where a model gives them (:class:`OwnAnswer`), and the penalties of the model
 itself (:class:`ModelPenalties`). Whoever writes another one subclasses :class:`Loss` and hands it
 over in an extension (:mod:`prism.engine.extension`).
 """
@@ -149,6 +150,23 @@ class CrossEntropy(Loss):
     ) -> tuple[Tensor, Logs]:
         sums = token_losses(output.logits, rows.targets).sum(dim=1)
         return sums, {"loss": sums.detach()}
+
+
+class OwnAnswer(Loss):
+    """Cross-entropy of what the symbolic machines answer by themselves
+    (:mod:`prism.model.symbolic.answer`), added up over the machines, over the valid targets:
+    nothing else trains them. 0 for a model whose machines give no answer."""
+
+    def count(self, rows: Rows, step: int, ahead: Ahead) -> Tensor:
+        return (rows.targets != IGNORE).sum()
+
+    def __call__(
+        self, rows: Rows, output: PrismOutput, head: Tensor, step: int
+    ) -> tuple[Tensor, Logs]:
+        if output.own is None:
+            return output.logits.new_zeros(()), {}
+        each = [token_losses(own, rows.targets).sum(dim=1) for own in output.own.unbind(-2)]
+        return sum(each[1:], each[0]), {}
 
 
 class ModelPenalties(Loss):

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from prism.data import IGNORE, RowBatch
-from prism.engine.loop.loss import CrossEntropy, Loss, ModelPenalties, Rows
+from prism.engine.loop.loss import CrossEntropy, Loss, ModelPenalties, OwnAnswer, Rows
 from prism.engine.loop.stream_states import StreamStates
 from prism.engine.parallel.fsdp import local_shards, norm, reduce_now
 from prism.engine.parallel.world import World
 from prism.model.protocol import LanguageModel, PrismOutput
 
-DEFAULT_LOSSES: tuple[Loss, ...] = (CrossEntropy(), ModelPenalties())
+DEFAULT_LOSSES: tuple[Loss, ...] = (CrossEntropy(), OwnAnswer(), ModelPenalties())
 
 
 @dataclass(frozen=True)

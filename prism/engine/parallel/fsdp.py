@@ -52,11 +52,8 @@ def sharded(make: Callable[[], LanguageModel], s: Settings, w: World, weights: b
         if s.compile:  # only the inside of a block; sharding stays outside of the graph
             block.forward = torch.compile(block.forward)  # type: ignore[method-assign]
         if s.recompute:
-            _recompute(block, drops=getattr(model.config, "dropout", 0.0) > 0)
+            _recompute(block, drops=model.config.dropout > 0)
     _shard(model, s, w)
-    if hasattr(model, "joined"):  # a unit's weights are there only while its own block runs
-        alone = any(isinstance(block, FSDPModule) for block in model.blocks)
-        model.joined = not (alone or s.recompute)
     buffers = {name: value.clone() for name, value in model.named_buffers()}
     model.to_empty(device=w.device)
     for name, value in model.named_buffers():
@@ -130,8 +127,8 @@ def _shard(model: nn.Module, s: Settings, w: World) -> None:
         fully_shard(block, mesh=w.mesh, mp_policy=policy, reshard_after_forward=spread)
         fsdp_args(block, stream=lambda output: output[0])
     fully_shard(model, mesh=w.mesh, mp_policy=policy, reshard_after_forward=False)
-    # a loss may use both, or either alone
-    fsdp_args(model, stream=lambda output: (output.logits, output.hidden))
+    # a loss may use all of them, or any alone
+    fsdp_args(model, stream=lambda output: (output.logits, output.hidden, output.own))
 
 
 def fsdp_args(module: nn.Module, stream: Callable[[Any], Any]) -> None:

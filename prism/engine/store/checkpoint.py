@@ -34,6 +34,7 @@ from torch.distributed.checkpoint.api import CheckpointException
 from prism.config import PrismConfig
 from prism.engine.parallel.world import ElsewhereError, World
 from prism.engine.store import folder, room
+from prism.former_names import check_architecture
 from prism.record import write_json
 
 FORMAT = 1
@@ -202,11 +203,12 @@ def read_run(checkpoint: Path) -> dict[str, Any]:
     """``run.json`` of a checkpoint.
 
     Raises:
-        ValueError: not there, not JSON, or of another format.
+        ValueError: not there, not JSON, of another format, or of an earlier architecture.
     """
     values = folder.read_json(checkpoint / RUN)
     if values.get("format") != FORMAT:
         raise ValueError(f"{checkpoint / RUN}: format = {values.get('format')!r}: must be {FORMAT}")
+    check_architecture(values["config"], checkpoint / RUN, values["settings"]["model"])
     return values
 
 

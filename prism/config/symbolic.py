@@ -1,0 +1,67 @@
+"""The symbolic expert's hyper-parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from prism.config.checks import is_int, is_number, make_plain, require
+
+TOKEN_PRIMITIVES = ("compare", "gate", "select", "shift", "threshold", "count")
+CAUSAL_PRIMITIVES = ("latch", "flipflop", "counter", "rotor")
+TURN = 240  # grid steps in a full turn of a counting primitive
+PRIMITIVES = TOKEN_PRIMITIVES + CAUSAL_PRIMITIVES
+
+
+@dataclass(frozen=True, kw_only=True)
+class SymbolicConfig:
+    """The symbolic expert: a machine of U discrete units, and optional ones beside it.
+
+    Args:
+        answers: the machines have embeddings of their own and answer by themselves.
+        width: d of such an embedding and answer; without ``answers`` it has no effect.
+        units: U; each picks one primitive per token. Independent of ``d_model``.
+        primitives: the library, any non-empty choice from ``PRIMITIVES``.
+        moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
+            this list, so that counting modulo q is exact; each divides 240.
+        dials: soft counters beside the units (prism/model/symbolic/dial.py).
+        dial_positions: positions S of a dial.
+        dial_reach: largest step K of a dial.
+        reflections: registers that are orthogonal matrices (prism/model/symbolic/reflections.py).
+        reflection_size: their size S.
+        unit_input_rate: learning rate of the units' input projection as a share of the others';
+            its start is the same whatever the rate. None = 1, and small in a branch that is
+            trained apart (prism/modular/backbone.py).
+    """
+
+    answers: bool = False
+    width: int = 32
+    units: int = 16
+    primitives: tuple[str, ...] = PRIMITIVES
+    moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
+    dials: int = 0
+    dial_positions: int = 16
+    dial_reach: int = 4
+    reflections: int = 0
+    reflection_size: int = 5
+    unit_input_rate: float | None = None
+
+    @property
+    def machines(self) -> int:
+        """Machines J: the units, and the dials and the reflections where there are any."""
+        return 1 + (self.dials > 0) + (self.reflections > 0)
+
+    def __post_init__(self) -> None:
+        make_plain(self, "primitives", "moduli")
+        require(is_int(self.units, 1), self, "units", "an integer >= 1")
+        sizes = (("width", 1), ("dials", 0), ("dial_positions", 2), ("dial_reach", 1))
+        for name, low in (*sizes, ("reflections", 0), ("reflection_size", 2)):
+            require(is_int(getattr(self, name), low), self, name, f"an integer >= {low}")
+        require(isinstance(self.answers, bool), self, "answers", "True or False")
+        chosen = self.primitives
+        ok = len(chosen) > 0 and len(set(chosen)) == len(chosen) and set(chosen) <= set(PRIMITIVES)
+        require(ok, self, "primitives", f"distinct names from {PRIMITIVES}")
+        ok = len(self.moduli) > 0 and all(is_int(m, 2) and TURN % m == 0 for m in self.moduli)
+        require(ok, self, "moduli", f"a non-empty list of divisors >= 2 of {TURN}")
+        rate = self.unit_input_rate
+        ok = rate is None or (is_number(rate) and 0 < rate <= 1)
+        require(ok, self, "unit_input_rate", "None or a number in (0, 1]")

@@ -1,0 +1,146 @@
+"""Consolidation: which of the things said in a conversation become facts of the knowledge base.
+
+    who        user turns only; those of an assistant, a tool or a system are refused by their role
+    when       at the end of the turn, in one operation that one ``undo`` takes back
+    what       assertions that the user vouches for (:mod:`prism.mind.perceive`); one that is hedged
+               waits in working memory until it is confirmed or said again
+    trust      user > api > file, as :class:`prism.mind.KnowledgeBase` has it
+    how many   a relation takes several objects where the words say so ("a sister", "French and
+               Dutch", "also"), where it is one of ``lexicon.MANY``, or where the
+               ledger has several already; any other takes one, and a new one supersedes it
+
+A description is looked up ("the capital of Freedonia" is Fredville) if the ledger has one answer.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from prism.mind.knowledge import Added, KnowledgeBase
+from prism.mind.ledger import Statement
+from prism.mind.perceive import Sentence, Triple, lexicon, perceive
+from prism.mind.perceive.sentences import confirms, doubted
+from prism.mind.records import Source, identity
+from prism.mind.working import WorkingMemory
+
+ROLES = ("user", "assistant", "system", "tool")
+ALSO = re.compile(r"\b(?:also|too|as well|another|besides)\b", re.IGNORECASE)
+RECENT = 8  # facts from which working memory is filled at a start
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Outcome of a turn.
+
+    Attributes:
+        sentences: as they were perceived.
+        noted: what the ledger has acknowledged.
+        unsure: what waits for a confirmation; it is in no file.
+        questions: what was asked.
+        operation: number for ``undo``, or None where nothing was written.
+    """
+
+    sentences: tuple[Sentence, ...] = ()
+    noted: tuple[Added, ...] = ()
+    unsure: tuple[Triple, ...] = ()
+    questions: tuple[str, ...] = ()
+    operation: int | None = None
+
+
+@dataclass
+class Consolidation:
+    """The policy of one conversation.
+
+    Args:
+        kb: where facts go.
+        speaker: name of the user, for provenance.
+        memory: working memory; a new one is filled from the ledger's last facts.
+    """
+
+    kb: KnowledgeBase
+    speaker: str = "you"
+    memory: WorkingMemory = field(default_factory=WorkingMemory)
+
+    def __post_init__(self) -> None:
+        for fact in reversed(
+            self.kb.ledger.rows(
+                "tenant = ? AND retired_at IS NULL",
+                (self.kb.tenant,),
+                f"facts.id DESC LIMIT {RECENT}",
+            )
+        ):
+            self.memory.heard(Triple(fact.subject, fact.relation, fact.object))
+
+    def turn(self, text: str, role: str = "user") -> Outcome:
+        """Take in a turn.
+
+        Raises:
+            ValueError: a role that is none of ``user``, ``assistant``, ``system``, ``tool``.
+        """
+        if role not in ROLES:
+            raise ValueError(f"role {role!r}: must be one of {', '.join(ROLES)}")
+        if role != "user":
+            return Outcome()
+        self.memory.next_turn()
+        sentences = perceive(text, self.memory.resolve, self.memory.names(), self.memory.heard)
+        said = [(fact, s.text) for s in sentences for fact in s.facts]
+        if confirms(text):
+            said += [(fact, text) for fact in self.memory.confirm()]
+        unsure = [f for s in sentences for f in doubted(s, self.memory.resolve)]
+        self.memory.doubt(unsure)
+        noted = self._write(said)
+        questions = tuple(s.text for s in sentences if s.kind == "question")
+        operation = next((a.operation for a in noted if a.operation is not None), None)
+        return Outcome(tuple(sentences), noted, tuple(unsure), questions, operation)
+
+    def _write(self, said: list[tuple[Triple, str]]) -> tuple[Added, ...]:
+        """Write the facts of a turn in one operation; what the ledger says of each."""
+        here: dict[tuple[str, str], str] = {}
+        statements = []
+        for fact, words in said:
+            subject, relation = self._walked(fact.subject, here), fact.relation
+            relation = self._kept_as(subject, self._slot(subject, relation, fact.object))
+            many = self._many(fact, relation, words)
+            thing = self._walked(fact.object, here) if "/" in fact.object else fact.object
+            source = Source("user", self.speaker, None, words)
+            statements.append(Statement(subject, relation, thing, source, many))
+            here[identity(subject), identity(relation)] = thing
+        return tuple(self.kb.add_many(statements)) if statements else ()
+
+    def _walked(self, path: str, here: dict[tuple[str, str], str]) -> str:
+        """A description as the name that the ledger, or the same turn, has for it."""
+        first, *steps = path.split("/")
+        at = first
+        for step in steps:
+            if (found := here.get((identity(at), identity(step)))) is None:
+                live = self.kb.get(at, step) if at.strip() and step.strip() else []
+                found = live[0].object if len(live) == 1 else None
+            at = found if found is not None else f"{at}/{step}"
+        return at
+
+    def _many(self, fact: Triple, relation: str, words: str) -> bool:
+        name = relation.split()[-1].lower()
+        known = relation in lexicon.MANY or name in lexicon.MANY
+        return fact.many or known or ALSO.search(words) is not None
+
+    def _kept_as(self, subject: str, relation: str) -> str:
+        """The name under which the ledger keeps a relation of a subject already: its vocabulary is
+        its owner's, so "works for" is ``employer`` where a table has said so."""
+        if self.kb.get(subject, relation):
+            return relation
+        for name in lexicon.sense(relation):
+            if self.kb.get(subject, name):
+                return name
+        return relation
+
+    def _slot(self, subject: str, relation: str, thing: str) -> str:
+        """The relation whose value is changed by a move: "has moved to room 31" is about whatever
+        "room 12" was."""
+        kind = re.fullmatch(r"([a-z]+) [\w-]+", thing)
+        if relation not in ("lives in", "located in") or kind is None:
+            return relation
+        for fact in self.kb.facts(subject):
+            if re.fullmatch(rf"{kind[1]} [\w-]+", fact.object):
+                return fact.relation
+        return relation

@@ -1,0 +1,153 @@
+"""Perception of a turn: its sentences as assertions, questions and the rest, with their facts.
+
+turn -> sentences -> question      asked, stores nothing
+                  -> assertion     one fact or several that the speaker vouches for
+                  -> other         greetings, orders, opinions, what is not vouched for; and why
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from prism.mind.perceive import guards, instructions, lexicon, parser, plain
+from prism.mind.perceive.phrases import Resolver, Triple
+
+LINE = re.compile(r"\n+")
+ENDS = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=[\"'(\[]?[A-Za-z0-9])|;\s+")
+# A full stop after these ends no sentence.
+SHORT = re.compile(
+    r"\b(?:dr|mr|mrs|ms|prof|st|jr|sr|vs|etc|e\.g|i\.e|no|inc|ltd|co|gen|rev|[a-z])\.$",
+    re.IGNORECASE,
+)
+
+
+YES = lexicon.pattern("yes")
+# Words by which a speaker withholds part of their word; the statement without them is what waits.
+DOUBT = lexicon.pattern("doubt")
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of a turn, as it was perceived.
+
+    Attributes:
+        text: as it was typed.
+        kind: ``assertion``, ``question`` or ``other``.
+        facts: what it asserts; empty but for an assertion.
+        why: why it asserts nothing, in a few words, or None.
+    """
+
+    text: str
+    kind: str
+    facts: tuple[Triple, ...] = ()
+    why: str | None = None
+
+
+def split(turn: str) -> Iterator[str]:
+    """The sentences of a turn, at full stops, semicolons and line breaks."""
+    for line in LINE.split(turn.strip()):
+        start = 0
+        for found in ENDS.finditer(line):
+            part = line[start : found.end()]
+            if SHORT.search(part.strip()):
+                continue
+            if part.strip():
+                yield part.strip()
+            start = found.end()
+        if line[start:].strip():
+            yield line[start:].strip()
+
+
+def perceive(
+    turn: str,
+    resolve: Resolver = lambda word, before: None,
+    names: tuple[str, ...] = (),
+    heard: Callable[[Triple], None] = lambda fact: None,
+) -> list[Sentence]:
+    """The sentences of a turn.
+
+    Args:
+        turn: what a user typed.
+        resolve: who is meant by a pronoun (:meth:`prism.mind.working.WorkingMemory.resolve`).
+        names: known names, by which a turn in lower case is read.
+        heard: called with every fact at once, so that the next sentence's pronouns may mean it.
+    """
+    before: list[str] = []
+    with parser.zone():
+        found: list[Sentence] = []
+        for line, quoted in _lines(turn):
+            for text in split(line):
+                found.append(
+                    Sentence(text, "other", why="quoted or pasted text is data")
+                    if quoted
+                    else _sentence(text, resolve, names, heard, before)
+                )
+        return found
+
+
+def _lines(turn: str) -> Iterator[tuple[str, bool]]:
+    """The lines of a turn, and whether each is quoted or pasted: a line is so as a whole, and
+    everything between two fences."""
+    fenced = False
+    for line in LINE.split(turn.strip()):
+        fence = line.strip().startswith("```")
+        yield line, fenced or fence or instructions.pasted(line)
+        fenced = fenced != fence
+
+
+def _sentence(
+    text: str,
+    resolve: Resolver,
+    names: tuple[str, ...],
+    heard: Callable[[Triple], None],
+    before: list[str],
+) -> Sentence:
+    if (joke := guards.JOKING.search(text)) is not None:
+        return Sentence(text, "other", why=f"joke: {joke[0].strip()}")
+    if (story := guards.TELLING.search(text)) is not None:
+        return Sentence(text, "other", why=f"fiction: {story[0]}")
+    bare = parser.without_opener(text)
+    if guards.asks(bare):
+        return Sentence(text, "question")
+    facts: list[Triple] = []
+    why = None
+    for clause in parser.unspliced(bare):
+        spelt = parser.spelt(clause, names)
+        if parser.available():
+            new, why = _parsed(spelt, resolve, heard, before)
+        else:
+            new, why = plain.facts(spelt)
+        if why is not None:
+            return Sentence(text, "other", why=why)
+        facts += new
+    if not facts:
+        return Sentence(text, "other", why="no fact was recognised")
+    return Sentence(text, "assertion", tuple(facts))
+
+
+def _parsed(
+    spelt: str, resolve: Resolver, heard: Callable[[Triple], None], before: list[str]
+) -> tuple[list[Triple], str | None]:
+    from prism.mind.perceive import clauses  # spaCy's types only where it is there
+
+    doc = parser.parse(spelt)
+    why = guards.unreal(doc)
+    return ([], why) if why is not None else (clauses.facts(doc, resolve, heard, before), None)
+
+
+def confirms(turn: str) -> bool:
+    """True for "yes", "that's right": the user vouches for what was unsure."""
+    return YES.match(turn) is not None
+
+
+def doubted(sentence: Sentence, resolve: Resolver) -> list[Triple]:
+    """Facts that a hedged sentence states without its hedge ("I think Boris lives in Rome")."""
+    if sentence.kind != "other" or not DOUBT.search(sentence.text):
+        return []
+    certain = re.sub(r"\s+", " ", DOUBT.sub(" ", sentence.text)).strip(" ,")
+    if not certain:
+        return []
+    with parser.zone():
+        return list(_sentence(certain, resolve, (), lambda fact: None, []).facts)

@@ -1,0 +1,92 @@
+"""Trace of an answer: hops, votes and confidence as data that can be shown and stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from prism.mind.records import Source
+from prism.mind.reflect.graph import Edge
+from prism.mind.reflect.search import Path
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One step of an answer.
+
+    Attributes:
+        subject, relation, object: the fact, as it was written.
+        back: walked from the object to the subject.
+        words: of the question that asked for it; empty where it was left out.
+        probability, z: of the memory's read; z in standard deviations of its noise, None where the
+            ledger was read.
+        fact: number of the fact.
+        source: where it comes from.
+    """
+
+    subject: str
+    relation: str
+    object: str
+    back: bool
+    words: str
+    probability: float | None
+    z: float | None
+    fact: int
+    source: Source
+
+    def __str__(self) -> str:
+        how = f"{self.relation}({self.subject}) = {self.object}"
+        z = "" if self.z is None else f"   z {self.z:.1f}"
+        said = f'   "{self.source.text}"' if self.source.text else ""
+        return f"{how}{'   backwards' if self.back else ''}{z}   {self.source}{said}"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer, or why there is none.
+
+    Attributes:
+        text: the answer as it was written in the base; None = no answer.
+        confidence: probability that it is right; 0 without one.
+        hops: of the path, in order.
+        sources: of its facts.
+        votes: what each reading of the question chose; None = nothing.
+        outcome: ``answer``, ``unknown`` or ``ambiguous``.
+        choices: where ambiguous, what could be meant, with how each came about.
+        note: in one line why there is no answer.
+        nodes: what the question spoke of and what came out, for later pronouns.
+    """
+
+    text: str | None
+    confidence: float
+    hops: tuple[Hop, ...] = ()
+    sources: tuple[Source, ...] = ()
+    votes: tuple[tuple[str, str | None], ...] = ()
+    outcome: str = "unknown"
+    choices: tuple[str, ...] = ()
+    note: str = ""
+    nodes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The answer as JSON holds it."""
+        hops = [{**vars(hop), "source": vars(hop.source)} for hop in self.hops]
+        plain = {k: v for k, v in vars(self).items() if k not in ("hops", "sources", "votes")}
+        lists = {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+        return {**lists, "hops": hops, "votes": dict(self.votes)}
+
+
+def hops_of(path: Path, words: list[str]) -> tuple[Hop, ...]:
+    """The steps of a path; ``words`` are the question's."""
+    return tuple(
+        _hop(edge, " ".join(words[p] for p in sorted(mention.places)) if mention else "")
+        for edge, mention in zip(path.edges, path.mentions, strict=True)
+        if edge.fact is not None
+    )
+
+
+def _hop(edge: Edge, words: str) -> Hop:
+    fact, read = edge.fact, edge.read
+    assert fact is not None
+    probability, z = (None, None) if read is None else (read.probability, read.z)
+    names = fact.subject, fact.relation, fact.object
+    return Hop(*names, edge.back, words, probability, z, fact.id, fact.source)

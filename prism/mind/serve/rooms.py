@@ -1,0 +1,109 @@
+"""Rooms: the open knowledge base of each tenant, and who answers its questions.
+
+Weights of the readings are loaded once; what a reading has learned of a tenant's words, its tape
+and its vocabulary belong to one room. Rooms that nobody is in are closed, the oldest first.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from prism.inject import second_opinion
+from prism.mind.knowledge import KnowledgeBase
+from prism.mind.reflect import Answer, Reflector, phrases
+from prism.mind.serve.traffic import Traffic
+
+OPEN = 128  # rooms that stay open
+
+
+class Room:
+    """One tenant's knowledge base. One thread at a time works in it, under ``lock``.
+
+    Args:
+        path: of the knowledge base.
+        tenant: whose.
+    """
+
+    def __init__(self, path: Path, tenant: str) -> None:
+        self.kb = KnowledgeBase(path, tenant)
+        self.lock = anyio.Lock()
+        self.visitors = 0
+        self._reflector: Reflector | None = None
+
+    def ask(self, question: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
+        """The answer to a question, as :meth:`prism.mind.Mind.ask`."""
+        if self._reflector is None:
+            self._reflector = Reflector(self.kb, readings=_readings())
+        return self._reflector.reflect(question, context, at)
+
+    def forget_words(self) -> None:
+        """Drop what was learned of words, after an erasure."""
+        self._reflector = None
+
+
+class Rooms:
+    """All tenants' rooms.
+
+    Args:
+        path: of the knowledge base.
+        traffic: in whose threads rooms are opened and closed.
+    """
+
+    def __init__(self, path: Path, traffic: Traffic) -> None:
+        self.path, self.traffic = path, traffic
+        self._open: OrderedDict[str, Room] = OrderedDict()
+        self._door = anyio.Lock()
+
+    @asynccontextmanager
+    async def enter(self, tenant: str) -> AsyncIterator[Room]:
+        """The room of a tenant, kept open meanwhile."""
+        async with self._door:
+            if tenant not in self._open:
+                await self._make_space()
+                room = functools.partial(Room, self.path, tenant)
+                self._open[tenant] = await self.traffic.aside(room)
+            self._open.move_to_end(tenant)
+            room = self._open[tenant]
+            room.visitors += 1
+        try:
+            yield room
+        finally:
+            room.visitors -= 1
+
+    async def _make_space(self) -> None:
+        empty = [name for name, room in self._open.items() if not room.visitors]
+        for name in empty[: max(0, len(self._open) - OPEN + 1)]:
+            await self.traffic.aside(self._open.pop(name).kb.close)
+
+    def close(self) -> None:
+        """Close all rooms; their tapes are kept for the next start."""
+        while self._open:
+            self._open.popitem()[1].kb.close()
+
+
+@functools.lru_cache(maxsize=1)
+def weights() -> tuple[Any, Any]:
+    """Sentence encoder and parser of the readings, each None where it is not installed."""
+    encoder = second_opinion.SentenceEncoder() if second_opinion.available() else None
+    parser = phrases.PhraseReading()._parser if phrases.available() else None
+    return encoder, parser
+
+
+def _readings() -> list[Any]:
+    """The readings of one room, over shared weights."""
+    encoder, parser = weights()
+    found: list[Any] = []
+    if encoder is not None:
+        from prism.mind.reflect.encoder import EncoderReading
+
+        found.append(EncoderReading(encoder))
+    if parser is not None:
+        found.append(phrases.PhraseReading(parser))
+    return found

@@ -1,0 +1,264 @@
+"""The symbolic expert: exact machines beside the network.
+
+Up to three machines read the embedded tokens e and give one vector s per token each:
+
+    units          U discrete units, below
+    dials          soft counters (:mod:`prism.model.symbolic.dial`)
+    reflections    products of orthogonal matrices (:mod:`prism.model.symbolic.reflections`)
+
+A unit reads four inputs; every token picks one primitive of the library per unit by a hard choice
+whose gradient is that of the softmax (straight-through):
+
+    inputs(t)  = r W e(t),                                          r = unit_input_rate
+    score_u(t) = A_u tanh(inputs_u(t)) + preference_u
+    y_u(t)     = primitive_{argmax score_u(t)} (inputs_u(t)),           s_units = W_out y
+
+The machines read the token and nothing of its context. In the residual stream a token's angle would
+depend on its context, and a step that is rounded differently once is wrong for ever; a machine that
+counts right once counts right at any length.
+
+The blocks read the sum of what the machines give: each weighs it by channel, its router by token.
+Without ``answers``, e is the token's normalised embedding in the network, the machines write to the
+stream (d = D), and the network trains them.
+
+With ``answers`` every machine has an embedding of its own, of width d, and answers alone, with
+logits ``tau s e^T`` (:mod:`prism.model.symbolic.answer`); the blocks read ``L norm(sum s)``. A
+machine is then trained by the cross-entropy of its own answer and by nothing else. The network
+learns a rough solution sooner than a machine an exact one, and one machine sooner than another: a
+gradient that they shared, or an embedding, would keep each from what only it can find.
+
+State advances with every token whatever was picked, so choosing is only reading. The unit inputs
+start large: an angle does not depend on their size, so a larger start is a smaller relative step of
+the optimiser, and early noise cannot erase a solution. The weights start 1/r as large, and AdamW's
+step does not depend on the size of a weight: r is the learning rate of the input projection as a
+share of the others' (weight decay, which does, is not slowed).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from prism.config import SymbolicConfig
+from prism.model.norm import promote
+from prism.model.scale import EMBEDDING_STD, logit_scale
+from prism.model.state import Leaf, State
+from prism.model.symbolic.dial import Dials, DialState
+from prism.model.symbolic.primitives import (
+    CAUSAL_LIBRARY,
+    TOKEN_LIBRARY,
+    UnitInputs,
+    angle_steps,
+    snap_table,
+)
+from prism.model.symbolic.reflections import Reflections, ReflectionState
+from prism.ops.choice import hard_choice
+from prism.ops.documents import RowEnds, last_real, shift_right
+
+INPUT_STD = 2.2  # of the inputs a; the gate inputs b start 1/16 of it
+FIRST_PREFERENCE = 2.0  # head start of a unit's first primitive, in logits
+
+
+FIRST_CYCLE = ("rotor", "rotor", "latch", "rotor", "counter", "flipflop", "rotor", None)
+
+
+def first_choices(config: SymbolicConfig) -> list[int]:
+    """Index of the primitive that each unit starts with: ``FIRST_CYCLE`` over and over, its None
+    (and what the library lacks) going through the whole library."""
+    names, first, others = config.primitives, [], 0
+    for unit in range(config.units):
+        name = FIRST_CYCLE[unit % len(FIRST_CYCLE)]
+        if name not in names:
+            name = names[others % len(names)]
+            others += 1
+        first.append(names.index(name))
+    return first
+
+
+@dataclass
+class SymbolicState(State):
+    """State of one symbolic expert.
+
+    Attributes:
+        gate: ``[B, U]`` last token's input b2, which gates the step of the next.
+        primitives: ``[B, U]`` per causal primitive, by name.
+        dials: of the dials; None without.
+    """
+
+    gate: Tensor
+    primitives: dict[str, Tensor]
+    dials: DialState | None = None
+    reflections: ReflectionState | None = None
+
+
+class SymbolicRun(NamedTuple):
+    """Result of the machine on one call.
+
+    Attributes:
+        answers: ``[B, T, J, d]`` of the J machines, s; None without ``answers``.
+        output: ``[B, T, D]`` what the blocks read.
+        state: after the last token.
+        picked: ``[B, T, U]`` index of the primitive that each unit took.
+    """
+
+    answers: Tensor | None
+    output: Tensor
+    state: SymbolicState
+    picked: Tensor
+
+
+class SymbolicMachine(nn.Module):
+    """Args: ``vocab_size`` V; ``dim`` D of the stream; ``config``."""
+
+    def __init__(self, vocab_size: int, dim: int, config: SymbolicConfig) -> None:
+        super().__init__()
+        self.config = config
+        width = config.width if config.answers else dim
+        self.snaps = snap_table(config.moduli)
+        self.input_rate = 1.0 if config.unit_input_rate is None else config.unit_input_rate
+        units, choices = config.units, len(config.primitives)
+        self.read = nn.Linear(width, 4 * units, bias=False)
+        self.gate_start = nn.Parameter(torch.ones(units))
+        self.theta = nn.Parameter(torch.zeros(2 * units))
+        self.choice = nn.Parameter(torch.zeros(choices, 4, units))
+        self.preference = nn.Parameter(torch.zeros(choices, units))
+        self.write = nn.Linear(2 * units, width, bias=False)
+        self._reset(width)
+        self.dials = None
+        if config.dials:
+            self.dials = Dials(width, config.dials, config.dial_positions, config.dial_reach)
+        self.reflections = None
+        if config.reflections:
+            self.reflections = Reflections(width, config.reflections, config.reflection_size)
+        self.lift = None
+        if config.answers:
+            self.scale = logit_scale(width)
+            self.lift = nn.Linear(width, dim, bias=False)
+            nn.init.normal_(self.lift.weight, std=width**-0.5)
+            tables = (nn.Embedding(vocab_size, width) for _ in range(self.count))
+            self.embeddings = nn.ModuleList(tables)
+            for table in self.embeddings:
+                nn.init.normal_(table.weight, std=EMBEDDING_STD)
+
+    @property
+    def beside(self) -> tuple[str, ...]:
+        """Names of the machines beside the units."""
+        return tuple(n for n in ("dials", "reflections") if getattr(self, n) is not None)
+
+    @property
+    def count(self) -> int:
+        """Machines that answer, J."""
+        return 1 + len(self.beside)
+
+    @torch.no_grad()
+    def _reset(self, width: int) -> None:
+        units = self.config.units
+        nn.init.normal_(self.read.weight, std=INPUT_STD * width**-0.5)
+        self.read.weight[2 * units :] /= 16
+        self.choice.normal_(std=0.02)
+        self.preference[first_choices(self.config), range(units)] = FIRST_PREFERENCE
+        self.write.weight.copy_(self.read.weight[: 2 * units].T / INPUT_STD)
+        self.read.weight /= self.input_rate
+
+    @property
+    def like(self) -> SymbolicState:
+        """Shapes of the state."""
+        units = Leaf((self.config.units,))
+        carried = {name: units for name in self.config.primitives if name in CAUSAL_LIBRARY}
+        return SymbolicState(
+            units,
+            carried,
+            None if self.dials is None else self.dials.like,
+            None if self.reflections is None else self.reflections.like,
+        )
+
+    def forward(
+        self,
+        tokens: Tensor,
+        symbols: Tensor,
+        state: SymbolicState | None,
+        doc_index: Tensor | None,
+        ends: RowEnds | None = None,
+    ) -> SymbolicRun:
+        """Run on ``tokens [B, T]``.
+
+        Args:
+            symbols: ``[B, T, D]`` their normalised embeddings in the network.
+            state: of the call before; None at the start.
+            doc_index: ``[B, T]`` document index of each token or None.
+            ends: where the real tokens of each row end; None = at T.
+        """
+        if self.lift is None:
+            inputs = [symbols.to(self.read.weight.dtype)] * self.count
+        else:
+            inputs = [_normalised(table(tokens)) for table in self.embeddings]
+        found, after, picked = self._units(inputs[0], state, doc_index, ends)
+        every = [found]
+        for name, e in zip(self.beside, inputs[1:], strict=True):
+            before = None if state is None else getattr(state, name)
+            found, carried = getattr(self, name)(e, before, doc_index, ends)
+            setattr(after, name, carried)
+            every.append(found)
+        if self.lift is None:
+            return SymbolicRun(None, sum(every), after, picked)
+        # the blocks read the machines, and do not train them
+        output = self.lift(_normalised(sum(every).detach()))
+        return SymbolicRun(torch.stack(every, dim=-2), output, after, picked)
+
+    def logits(self, answers: Tensor) -> Tensor:
+        """``[B, T, J, V]`` of the answers ``[B, T, J, d]``."""
+        scaled = (answers * self.scale).unbind(-2)
+        each = zip(scaled, self.embeddings, strict=True)
+        return torch.stack([nn.functional.linear(s, e.weight) for s, e in each], dim=-2)
+
+    def _units(
+        self,
+        e: Tensor,
+        state: SymbolicState | None,
+        doc_index: Tensor | None,
+        ends: RowEnds | None,
+    ) -> tuple[Tensor, SymbolicState, Tensor]:
+        """Their share of the answer, their state, and the primitive that each picked."""
+        raw = promote(self.read(e))  # [B, T, 4 U]
+        if self.input_rate != 1.0:
+            raw = raw * self.input_rate
+        a, b = raw.chunk(2, dim=-1)
+        gate_now, gate_next = b.chunk(2, dim=-1)
+        gate, carried = (None, {}) if state is None else (state.gate, state.primitives)
+        steps_gate = self.gate_start + gate_now + shift_right(gate_next, gate, doc_index)
+        steps = angle_steps(a, steps_gate, self.snaps)
+        inputs = UnitInputs(a, b, steps, self.theta.to(raw.dtype), doc_index, carried)
+        results, after = [], {}
+        for name in self.config.primitives:
+            if name in CAUSAL_LIBRARY:
+                pair, total = CAUSAL_LIBRARY[name](inputs)
+                after[name] = last_real(total, carried.get(name), ends)
+            else:
+                pair = TOKEN_LIBRARY[name](inputs)
+            results.append(pair)
+        features, picked = hard_choice(self._scores(raw), results)
+        output = self.write(features.to(self.write.weight.dtype))
+        return output, SymbolicState(last_real(gate_next, gate, ends), after), picked
+
+    def _scores(self, raw: Tensor) -> Tensor:
+        """Score of each primitive for each unit, ``[B, T, P, U]``, from its own four inputs."""
+        choice, preference = self.choice.to(raw.dtype), self.preference.to(raw.dtype)  # [P, 4, U]
+        rows, length, _ = raw.shape
+        primitives, inputs, units = choice.shape
+        near = torch.tanh(raw)
+        if length == 1:  # one token: no matrix is worth making
+            each = near.view(rows, 1, 1, inputs, units) * choice
+            return each.sum(dim=-2) + preference
+        # one matrix with the units on its diagonals: a plain product is faster than U small ones
+        weight = torch.diag_embed(choice.transpose(0, 1)).transpose(1, 2)  # [4, U, P, U]
+        weight = weight.reshape(inputs * units, primitives * units)
+        score = torch.addmm(preference.flatten(), near.flatten(0, 1), weight)
+        return score.view(rows, length, primitives, units)
+
+
+def _normalised(x: Tensor) -> Tensor:
+    """``x [.., d]`` with mean square 1."""
+    return nn.functional.rms_norm(promote(x), (x.shape[-1],)).to(x.dtype)

@@ -1,0 +1,1 @@
+"""Protocol of the talking knowledge base: a generated world, sets of sentences, acceptance bars."""

@@ -1,0 +1,83 @@
+"""Pairs taught once: exact inputs, reworded ones, and texts that ask for none of them.
+
+The set's pairs are taught beside made-up ones until there are as many as wanted. Unrelated texts
+are the set's questions about a world. Controls: no pairs, and pairs whose outputs are exchanged.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from prism.mind.oneshot import OneShot
+from prism.studies.mind.names import listed
+from prism.studies.mind.sets import SentenceSet, asked
+from prism.studies.mind.world import made
+
+SIZES = (10, 100, 1_000)
+ARMS = ("taught", "words alone", "no pairs", "exchanged")
+UNRELATED = 1_000
+WAYS = (
+    "how do I {v} the {n}", "what is the best way to {v} a {n}", "when should I {v} the {n}",
+    "who can {v} my {n}", "is it safe to {v} the {n}", "where do you {v} {n}s",
+)  # fmt: skip
+VERBS = listed("""
+    clean repair replace paint store open close fold move sell weigh measure label pack ship
+    return rent insure inspect polish
+    """)
+NOUNS = listed("""
+    kettle bicycle ladder curtain drawer lamp piano mattress tent umbrella wardrobe toaster
+    violin wheelbarrow microscope hammock candle bookshelf carpet fishing rod
+    """)
+
+
+def measured_pairs(
+    chosen: SentenceSet, size: int, seed: int, arm: str, say: Callable[[str], None]
+) -> dict[str, Any]:
+    """One row: shares of exact and reworded inputs answered with their output, and of unrelated
+    texts that were left alone."""
+    draw = random.Random(f"{arm} {size} {seed}")
+    rows = chosen.part("one_shot")
+    own = draw.sample(rows, min(len(rows), size))
+    pairs = [(row["input"], row["output"]) for row in own] + _more(size - len(own), draw)
+    outputs = [output for _, output in pairs]
+    if arm == "exchanged":
+        outputs = outputs[1:] + outputs[:1]
+    learner = OneShot(encoder=False if arm == "words alone" else None)
+    if arm != "no pairs":
+        for (text, _), output in zip(pairs, outputs, strict=True):
+            learner.add(text, output)
+    exact = [_answer(learner, text) == output for text, output in pairs]
+    reworded = [_answer(learner, row["reworded"]) for row in own]
+    good = sum(a == row["output"] for a, row in zip(reworded, own, strict=True))
+    wrong = sum(a not in (None, row["output"]) for a, row in zip(reworded, own, strict=True))
+    unrelated = _unrelated(chosen, seed)
+    alone = [_answer(learner, text) is None for text in unrelated]
+    row = {"set": chosen.name, "pairs": size, "seed": seed, "arm": arm}
+    row |= {"exact": sum(exact) / len(exact), "reworded": good / len(own)}
+    row |= {"reworded wrong": wrong / len(own), "reworded asked": len(own)}
+    row |= {"unrelated unchanged": sum(alone) / len(alone), "unrelated asked": len(alone)}
+    say(
+        f"  {size} pairs, {arm}: exact {row['exact']:.3f}, reworded {row['reworded']:.3f} "
+        f"(wrong {row['reworded wrong']:.3f}), unrelated unchanged {row['unrelated unchanged']:.4f}"
+    )
+    return row
+
+
+def _answer(learner: OneShot, text: str) -> str | None:
+    found = learner.match(text)
+    return None if found is None else found.output
+
+
+def _more(count: int, draw: random.Random) -> list[tuple[str, str]]:
+    """Made-up pairs."""
+    texts = [w.format(v=v, n=n) for w in WAYS for v in VERBS for n in NOUNS]
+    chosen = draw.sample(texts, max(0, count))
+    return [(text, f"see page {i + 2}") for i, text in enumerate(chosen)]
+
+
+def _unrelated(chosen: SentenceSet, seed: int) -> list[str]:
+    """Questions about a world, which no pair is about."""
+    texts = [q.text for q in asked(made(1_000, seed), chosen, seed, each=8)]
+    return texts[:UNRELATED]

@@ -1,0 +1,102 @@
+"""Consolidation: who may teach, what is written when, and what a new value does to an old one."""
+
+from __future__ import annotations
+
+import pytest
+
+from prism.mind import KnowledgeBase, Source
+from prism.mind.consolidate import Consolidation
+from tests.mind.parsed import needs_parser
+
+
+@pytest.fixture
+def kb(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as base:
+        yield base
+
+
+def objects(facts) -> list[str]:
+    return sorted(fact.object for fact in facts)
+
+
+def test_what_a_user_states_is_in_the_file_with_its_words(kb):
+    outcome = Consolidation(kb, "anna").turn("The capital of Freedonia is Fredville.")
+    fact = kb.get("Freedonia", "capital")[0]
+    assert [a.outcome for a in outcome.noted] == ["added"] and outcome.operation is not None
+    assert (fact.object, fact.source.kind, fact.source.uri) == ("Fredville", "user", "anna")
+    assert fact.source.text == "The capital of Freedonia is Fredville."
+
+
+@pytest.mark.parametrize("role", ["assistant", "system", "tool"])
+def test_other_roles_teach_nothing(kb, role):
+    outcome = Consolidation(kb).turn("The capital of Freedonia is Fredville.", role)
+    assert not outcome.noted and len(kb) == 0
+
+
+def test_an_unknown_role_is_refused(kb):
+    with pytest.raises(ValueError, match="role 'friend': must be one of user, assistant"):
+        Consolidation(kb).turn("The capital of Freedonia is Fredville.", "friend")
+
+
+def test_a_new_value_supersedes_and_an_undo_brings_the_old_one_back(kb):
+    talk = Consolidation(kb)
+    talk.turn("The capital of Freedonia is Fredville.")
+    new = talk.turn("The capital of Freedonia is Newtown.")
+    assert [a.outcome for a in new.noted] == ["superseded"]
+    kb.undo(new.operation)
+    assert objects(kb.get("Freedonia", "capital")) == ["Fredville"]
+
+
+def test_a_turn_of_several_facts_is_one_operation(kb):
+    outcome = Consolidation(kb).turn("My cat is Momo. My dog is Rex.")
+    assert len({a.operation for a in outcome.noted}) == 1 and len(kb) == 2
+    kb.undo(outcome.operation)
+    assert len(kb) == 0
+
+
+def test_the_base_keeps_its_own_name_of_a_relation(kb):
+    kb.add("Freedonia", "official currency", "crown", source=Source("api", "crm"))
+    Consolidation(kb).turn("The currency of Freedonia is the florin.")
+    assert objects(kb.get("Freedonia", "official currency")) == ["florin"]
+    assert kb.get("Freedonia", "currency") == []
+
+
+def test_a_description_is_looked_up(kb):
+    talk = Consolidation(kb)
+    talk.turn("My sister is Ann.")
+    talk.turn("My sister's cat is Momo.")
+    assert objects(kb.get("Ann", "cat")) == ["Momo"]
+
+
+@needs_parser
+def test_several_sisters_stand_side_by_side_and_several_capitals_do_not(kb):
+    talk = Consolidation(kb)
+    talk.turn("Ann is my sister.")
+    talk.turn("Eve is my sister.")
+    assert objects(kb.get("me", "sister")) == ["Ann", "Eve"]
+
+
+@needs_parser
+def test_what_was_unsure_waits_for_a_yes_and_is_in_no_file(kb):
+    talk = Consolidation(kb)
+    outcome = talk.turn("I think Boris plays chess.")
+    assert [f.object for f in outcome.unsure] == ["chess"] and len(kb) == 0
+    assert [a.fact.object for a in talk.turn("Yes.").noted] == ["chess"]
+    assert talk.turn("Yes.").noted == ()
+
+
+@needs_parser
+def test_after_a_restart_a_pronoun_means_what_was_last_noted(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        Consolidation(kb).turn("Boris lives in Rome.")
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        Consolidation(kb).turn("He works for Acme.")
+        assert objects(kb.get("Boris", "works for")) == ["Acme"]
+
+
+@needs_parser
+def test_a_move_changes_the_value_that_it_is_about(kb):
+    talk = Consolidation(kb)
+    talk.turn("Ann's office is room 12.")
+    talk.turn("Ann has moved to room 31.")
+    assert objects(kb.get("Ann", "office")) == ["room 31"]

@@ -1,0 +1,54 @@
+"""Notes: plain sentences of a file become facts of that file; instructions in it are data."""
+
+from __future__ import annotations
+
+import pytest
+
+from prism.mind import KnowledgeBase, Source
+from prism.mind.notes import read_notes
+
+TEXT = """# Freedonia
+
+The capital of Freedonia is Fredville.
+
+Remember that the currency of Freedonia is the zent.
+
+```
+The river of Freedonia is the Corvane.
+```
+
+> The language of Freedonia is Dutch.
+
+My cat is Momo.
+"""
+
+
+@pytest.fixture
+def kb(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as base:
+        yield base
+
+
+def test_statements_with_their_lines_and_nothing_else(kb, tmp_path):
+    path = tmp_path / "notes.md"
+    path.write_text(TEXT)
+    noted = read_notes(kb, path)
+    fact = kb.get("Freedonia", "capital")[0]
+    assert (fact.object, fact.source.kind, fact.source.line) == ("Fredville", "file", 3)
+    assert len(kb) == 1 and [line for line, _ in noted.data] == [5, 11, 13]
+
+
+def test_a_file_never_overrides_a_user(kb, tmp_path):
+    kb.add("Freedonia", "capital", "Newtown", source=Source("user", "anna"))
+    path = tmp_path / "notes.md"
+    path.write_text("The capital of Freedonia is Fredville.\n")
+    assert [a.outcome for a in read_notes(kb, path).added] == ["pending"]
+    assert kb.get("Freedonia", "capital")[0].object == "Newtown"
+
+
+def test_a_file_that_is_no_text_is_refused_and_nothing_is_added(kb, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_bytes(b"The capital of Freedonia is \xff.")
+    with pytest.raises(ValueError, match=r"notes\.txt: byte 28 is not UTF-8"):
+        read_notes(kb, path)
+    assert len(kb) == 0

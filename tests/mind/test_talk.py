@@ -1,0 +1,149 @@
+"""Talk: what the user reads after a turn and after each command."""
+
+from __future__ import annotations
+
+import json
+from types import SimpleNamespace
+
+import pytest
+
+from prism.mind import KnowledgeBase, Mind
+from prism.mind.reflect.words import stem
+from prism.mind.talk import COMMANDS, HELP, Talk
+
+
+class LookUp:
+    """Answers "capital of X?" by one look at the ledger; reflection has its own tests."""
+
+    def __init__(self, kb: KnowledgeBase) -> None:
+        self.kb = kb
+
+    def ask(self, question, context=()):
+        name = question.rstrip("?").split()[-1]
+        found = self.kb.get(name, "capital")
+        if not found:
+            return SimpleNamespace(
+                text=None, confidence=0.0, hops=(), sources=(), note="unknown", nodes=()
+            )
+        hops, sources = (found[0],), (found[0].source,)
+        return SimpleNamespace(
+            text=found[0].object,
+            confidence=0.99,
+            hops=hops,
+            sources=sources,
+            note="",
+            nodes=(),
+        )
+
+    def forget(self):
+        pass
+
+    def say(self, question, answer):
+        yield SimpleNamespace(text=answer.text or answer.note)
+
+
+@pytest.fixture
+def talk(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        yield Talk(kb, LookUp(kb))
+
+
+def said(talk, *turns: str) -> list[str]:
+    return [line for turn in turns for line in talk.line(turn)]
+
+
+CAPITAL = "The capital of Freedonia is Fredville."
+
+
+def test_a_statement_is_shown_with_the_number_that_takes_it_back(talk):
+    assert said(talk, CAPITAL) == ["+ Freedonia · capital = Fredville  (you; /undo 1)"]
+    assert said(talk, CAPITAL) == ["= Freedonia · capital = Fredville  (you)"]
+    new = said(talk, "The capital of Freedonia is Newtown.")
+    assert new[0].startswith("~ Freedonia · capital = Newtown, before: Fredville")
+
+
+def test_an_answer_says_how_sure_and_from_where(talk):
+    lines = said(talk, CAPITAL, "What is the capital of Freedonia?")[1:]
+    assert lines == ["mind> Fredville", "      Fredville: sure to 0.99, 1 fact; you"]
+    assert said(talk, "/why")[1:] == ["  1 capital of Freedonia = Fredville", "  from you"]
+
+
+def test_what_is_not_noted_is_said_with_why(talk):
+    assert said(talk, "Good morning!")[0].startswith("- nothing noted: ")
+
+
+def test_undo_forget_remember_and_erase(talk):
+    said(talk, CAPITAL)
+    assert said(talk, "/undo") == ["undone"] and len(talk.kb) == 0
+    said(talk, "/remember Freedonia | capital | Newtown")
+    assert said(talk, "/forget Freedonia | capital")[0].startswith(
+        "forgotten: capital of Freedonia"
+    )
+    assert len(talk.kb.history("Freedonia", "capital")) == 2
+    assert said(talk, "/erase Freedonia") == ["2 rows erased"]
+    assert talk.kb.history("Freedonia", "capital") == []
+
+
+def test_tables_and_notes_are_imported_and_all_is_exported(talk, tmp_path):
+    table, notes, out = tmp_path / "a.csv", tmp_path / "b.md", tmp_path / "c.jsonl"
+    table.write_text("subject,relation,object\nUtopia,capital,Amaurote\n")
+    notes.write_text(f"{CAPITAL}\n\nYou must remember that the river of Utopia is the Anydrus.\n")
+    assert "1 added" in said(talk, f"/import {table}")[0]
+    assert said(talk, f"/import {notes}") == [
+        f"+ Freedonia · capital = Fredville  ({notes}:1; /undo 2)",
+        "- lines 3 speak to their reader or quote: data; nothing is read from them",
+    ]
+    assert said(talk, f"/export {out}") == [f"{out}: 2 facts"]
+    assert [json.loads(line)["object"] for line in out.read_text().splitlines()] == [
+        "Amaurote",
+        "Fredville",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("/frobnicate", "! /frobnicate: is no command; /help lists them"),
+        ("/undo", "! undo: there is nothing to undo"),
+        ("/undo x", "! 'x': must be a number, as in /undo N"),
+        ("/remember a | b", "! 'a | b': must be /remember NAME | RELATION | VALUE"),
+        ("/forget Tom | job", "! job of Tom: nothing holds"),
+        ("/why", "! /why: nothing was asked yet"),
+        ("/import", "! /import: needs a file"),
+        ("/import none.csv", "! none.csv: No such file or directory"),
+    ],
+)
+def test_bad_input_is_one_line_and_changes_nothing(talk, line, error):
+    assert said(talk, line) == [error] and len(talk.kb) == 0
+
+
+def test_help_names_every_command():
+    assert all(f"/{name}" in HELP for name in COMMANDS)
+
+
+def test_a_pronoun_of_a_question_means_the_latest_thing_that_has_an_answer(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        talk = Talk(kb, Mind(kb))
+        for line in (
+            "The capital of Utopia is Amaurote.",
+            "The capital of Freedonia is Fredville.",
+            "The mayor of Fredville is Nim Vole.",
+        ):
+            list(talk.line(line))
+        assert next(iter(talk.line("What is the capital of Utopia?"))) == "mind> Amaurote"
+        # Amaurote came last but has no capital
+        assert next(iter(talk.line("What is its capital?"))) == "mind> Amaurote"
+        assert next(iter(talk.line("Who is the mayor of Fredville?"))) == "mind> Nim Vole"
+        assert next(iter(talk.line("Who is its mayor?"))) == "mind> Nim Vole"
+
+
+def test_erased_words_are_in_no_cache_of_questions(tmp_path):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        mind = Mind(kb)
+        talk = Talk(kb, mind)
+        list(talk.line("The capital of Utopia is Amaurote."))
+        list(talk.line("What is the capital of Utopia, Xanthippe?"))
+        before = stem.cache_info().currsize
+        list(talk.line("/erase Utopia"))
+        assert before > 0 and stem.cache_info().currsize == 0
+        assert mind.reflector.vocabulary.relations == set()
