@@ -36,6 +36,7 @@ from prism.distill.records import Record
 
 TOKENS = 65_536  # of a block, about
 SMALLEST, LARGEST = 1 << 12, 1 << 26  # bytes of the dictionary of xz
+TEXTS = ("rest", "strings")  # sections of text
 WIDTHS = {"bf16": "<u2", "fp32": "<u4", "fp64": "<u8"}
 
 
@@ -118,7 +119,7 @@ def encoded(records: list[Record]) -> tuple[dict[str, Any], dict[str, bytes]]:
         "other_ids": planes(place[np.searchsorted(known, own[apart])].astype(header["ids"])),
         "other_logs": planes(_ordinal(own_logs[apart], kind).astype(WIDTHS[kind])),
     }
-    return header, {name: _squeezed(part) for name, part in parts.items()}
+    return header, {name: _squeezed(part, name in TEXTS) for name, part in parts.items()}
 
 
 def decoded(block: Block) -> Iterator[Record]:
@@ -169,10 +170,11 @@ def _by_frequency(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argsort(-counts, kind="stable")
 
 
-def _squeezed(part: bytes) -> bytes:
+def _squeezed(part: bytes, text: bool) -> bytes:
     size = min(max(len(part), SMALLEST), LARGEST)  # no larger: its memory is cleared every time
     effort = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": size}
-    plain = {"lc": 0, "lp": 0, "pb": 0}  # a byte of a plane says little about the next
+    # in text a byte says much about the next, in a plane little
+    plain = {"lc": 4 if text else 0, "lp": 0, "pb": 0}
     return lzma.compress(part, check=lzma.CHECK_NONE, filters=[effort | plain])
 
 
