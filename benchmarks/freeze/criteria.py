@@ -18,8 +18,10 @@ P8 = "loss of bf16 with stochastic rounding within .01 nats of fp32 masters"
 
 
 def instrument_criteria(content: dict[str, Any] | None) -> list[Criterion]:
-    """P1 to P4."""
-    runs = [] if content is None else content["runs"]
+    """P1 to P4; none before anything was measured."""
+    if content is None:
+        return []
+    runs = content["runs"]
     return [
         _replay(find(runs, check="replay")),
         _log("P2, dead rows", P2_DEAD, find(runs, check="dead"), 50),

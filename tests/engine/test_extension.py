@@ -227,7 +227,7 @@ def test_two_extensions_with_one_flag_are_refused() -> None:
 
 
 def test_the_built_in_loss_is_in_the_list_too(tmp_path: Path) -> None:
-    assert [e.name for e in run_scale.EXTENSIONS] == ["token weights"]
+    assert [e.name for e in run_scale.EXTENSIONS] == ["token weights", "distillation", "probe"]
     with small_trainer(small(token_recycling=True), tmp_path) as t:
         assert isinstance(t.spec.losses[0], WeightedCrossEntropy)
     with small_trainer(small(), tmp_path) as t:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from prism.config import PrismConfig
 from prism.engine.effects import EFFECTS, FIELD_EFFECTS
 from prism.engine.flags import add_flags, flag_name, given
 from prism.engine.run import settings_of
@@ -165,13 +166,16 @@ EFFECT = [
 ]
 
 
+MODEL = PrismConfig(vocab_size=257).to_dict()
+
+
 @pytest.fixture(scope="module")
 def saved_run(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A run saved by an older version: its settings hold values that have no effect."""
     where = tmp_path_factory.mktemp("saved")
     step = folder.begin(where, 3)
     old = Settings(decay=0.7, mfu=0.9, gpu="a100", exploration=0.1, out_dir=str(where)).to_dict()
-    write_json(step / checkpoint.RUN, {"format": 1, "settings": old})
+    write_json(step / checkpoint.RUN, {"format": 1, "settings": old, "config": MODEL})
     folder.commit(step)
     return str(where)
 

@@ -4,7 +4,6 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import nn
 
 from prism import Prism, PrismConfig
 from prism.model.router import Router
@@ -56,14 +55,13 @@ def test_gate_values_start_near_one(name):
 @pytest.mark.parametrize("name", ("300m", "top1", "top2_always_on"))
 @torch.no_grad()
 def test_the_neural_kind_computes_exactly_the_tokens_that_chose_it(name):
+    """Its output projection, that is: the filter on its units must have seen every token."""
     model = perturbed(VARIANTS[name])
     rows = [set() for _ in model.blocks]
     for block, seen in zip(model.blocks, rows, strict=True):
-        for matrix in block.neural.modules():
-            if isinstance(matrix, nn.Linear):
-                matrix.register_forward_hook(
-                    lambda _module, args, _out, seen=seen: seen.add(args[0].shape[:-1].numel())
-                )
+        block.neural.write.register_forward_hook(
+            lambda _module, args, _out, seen=seen: seen.add(args[0].shape[:-1].numel())
+        )
     routing = model(tokens_of(0, 3, 20), routing=True).routing
     wanted = [int(d.chosen[..., d.kinds.index("neural")].sum()) for d in routing]
     assert rows == [{count} for count in wanted]

@@ -55,7 +55,7 @@ JUMP = "jump"
 JUMP_AT, JUMP_DEPTH = 0.5, 4
 # Growth never shrinks: the smallest stage has the depth of the next one (its preset has more
 # blocks) and makes up for it in the width of its neural kind.
-NAMED = {"seed": "350m:num_layers=20:neural_hidden=3992@0.4,700m@0.75,1b@1.0"}
+NAMED = {"seed": "350m:num_layers=20:neural_hidden=3979@0.4,700m@0.75,1b@1.0"}
 GROWTH = "growth="  # how a stage grows, beside its overrides
 MODEL, OPTIMIZER, STREAM = "model.", "optimizer.", "lane"  # names of tensors in a checkpoint
 
