@@ -10,10 +10,12 @@ import torch
 
 from prism import Prism, PrismConfig
 from prism import tokenizer as tokenizer_command
+from prism.data.tokens import FileTokenizer
 from prism.distill.__main__ import main
 from prism.distill.teacher import Teacher, open_teacher
 
 VOCAB, CUT = 380, 300
+SEED = 0  # of the teacher
 TEXT = (
     "The rain in Freedonia falls on 12 plains; the plains, they say, are mainly the king's.\n",
     "A café in Zürich serves 3 kinds of tea, and nobody there knows the thirteenth.\n",
@@ -56,19 +58,28 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     ]
     numbered = [f"{i}. {text}" for i, text in enumerate(documents)]
     w.text.write_text("\n<|endoftext|>\n".join(numbered), "utf-8")
-    # a seed of which three answers hold whole characters only
-    config = PrismConfig(vocab_size=VOCAB, d_model=32, num_layers=1, num_rates=4, seed=13)
+    config = PrismConfig(vocab_size=VOCAB, d_model=32, num_layers=1, num_rates=4)
+    torch.manual_seed(SEED)
     model = Prism(config)
-    with torch.no_grad():  # far from uniform, so that its distribution says something
-        model.head.weight.mul_(6.0)
-    model.save(w.teacher)
     file = str(w.teacher / "tokenizer.json")
+    w.teacher.mkdir()
     args = ["train", str(w.text), "--vocab-size", str(VOCAB), "--out", file]
     assert tokenizer_command.main(args) == 0
+    with torch.no_grad():  # far from uniform, so that its distribution says something
+        model.head.weight.mul_(parts_of_characters_rarely(file)[:, None])
+    model.save(w.teacher)
     cut = ["cut", "--teacher", file, "--vocab-size", str(CUT), "--out", str(w.student_tokens)]
     assert tokenizer_command.main(cut) == 0
     assert main(capture_flags(w, w.store)) == 0
     return w
+
+
+def parts_of_characters_rarely(file: str) -> torch.Tensor:
+    """``[V]`` factors of the rows of the head, small for tokens that are part of a character: some
+    answers must be text."""
+    tokenizer = FileTokenizer(file)
+    texts = [tokenizer.piece(i).decode("utf-8", "replace") for i in range(VOCAB)]
+    return torch.tensor([0.5 if "\ufffd" in text else 6.0 for text in texts])
 
 
 def capture_flags(w: World, out: Path, *more: str) -> list[str]:
