@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from prism.ops.documents import RowEnds, last_window
 
@@ -53,6 +52,8 @@ class _Filter(torch.autograd.Function):
     shifted products takes twice as long and twice as many kernels. ``same [W - 1, B, T, 1]`` is
     True where the value j + 1 tokens ago is of the token's document; None = everywhere."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(line: Tensor, weight: Tensor, same: Tensor | None) -> Tensor:
         windows = _windows(line, weight, same)
@@ -66,7 +67,6 @@ class _Filter(torch.autograd.Function):
         ctx.save_for_backward(*inputs)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         line, weight, same = ctx.saved_tensors
         reach, length = len(weight) - 1, grad.shape[1]

@@ -49,6 +49,8 @@ def matrix_scan_loop(matrices: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
 class _Scan(torch.autograd.Function):
     """The recurrence, with the adjoint recurrence as its gradient."""
 
+    generate_vmap_rule = True
+
     @staticmethod
     def forward(matrices: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
         return _run(matrices, inputs, start)
