@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from prism.holo.keys.normal import normal_key
 
 TRUST = {"user": 3, "api": 2, "file": 1}
+# Relation of a remark: its object is a sentence about its subject, kept in its own words.
+SAID = "as was said"
 ARTICLE = re.compile(r"the (?=.)")
 
 

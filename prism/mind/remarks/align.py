@@ -18,8 +18,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from prism.mind.reflect.thesaurus import SENSES
-from prism.mind.reflect.words import content_stems, word_set
-from prism.mind.remarks.asked import COLOURS, Asked
+from prism.mind.reflect.words import FIRST_PERSON, content_stems, word_set
+from prism.mind.remarks.asked import Asked
 from prism.mind.remarks.parse import Parse
 from prism.mind.remarks.spans import Span
 
@@ -31,10 +31,10 @@ PERSON, PLACE = frozenset({"PERSON"}), frozenset({"GPE", "LOC", "FAC"})
 TIME, NUMBER = frozenset({"DATE", "TIME"}), frozenset({"CARDINAL", "MONEY", "QUANTITY", "PERCENT"})
 PLACE_PREPS = word_set("in at on under beneath behind above below near outside inside by beside to")
 TIME_WORDS = word_set(
-    "monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays thursdays "
-    "fridays saturdays sundays january february march april may june july august september october "
-    "november december noon midnight morning evening afternoon night today yesterday week month "
-    "year o'clock half past quarter easter christmas day weekend"
+    """monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays
+    thursdays fridays saturdays sundays january february march april may june july august september
+    october november december noon midnight morning evening afternoon night today yesterday week
+    month year o'clock half past quarter easter christmas day weekend"""
 )
 COLOUR_WORDS = word_set(
     "red blue green yellow black white brown grey gray pink purple orange violet teal blonde blond "
@@ -45,18 +45,6 @@ ENDED = word_set(
     "give break split trade dump"
 )
 AWAY = frozenset({"from", "off", "than", "instead"})
-SORTED = (
-    "person",
-    "place",
-    "time",
-    "number",
-    "colour",
-    "name",
-    "doing",
-    "reason",
-    "manner",
-    "thing",
-)
 
 
 @functools.lru_cache(maxsize=1)
@@ -106,6 +94,7 @@ class Aligned:
         content = [j for j, w in enumerate(remark.words) if w.content]
         self.content = content
         self.explained = self.grid[:, content].max(axis=1) if content else self.grid.max(axis=1) * 0
+        self.speaker = any(w.lower in FIRST_PERSON for w in remark.words)
         self.elsewhere = np.zeros(len(self.explained)) if elsewhere is None else elsewhere
 
     def features(self, span: Span) -> dict[str, float]:
@@ -118,6 +107,7 @@ class Aligned:
         found |= self._place(span)
         found |= self._cues(span)
         found[f"kind {span.kind}"] = 1.0
+        found[f"sort {asked.sort}"] = 1.0
         found["length"] = min(len(inside), 10) / 5
         found["pronoun"] = float(head.tag in ("PRP", "PRP$"))
         found["verb head"] = float(head.verb)
@@ -127,6 +117,9 @@ class Aligned:
             around = [i for i in (*self.remark.above(span.head)[:2], span.first - 1) if i >= 0]
             found["focus beside"] = float(near[around].max()) if around else 0.0
             found["focus in remark"] = float(np.delete(near, list(inside)).max(initial=0.0))
+            found["focus nowhere"] = float(near.max() < 0.5)
+            own = [i for i in inside if words[i].content]
+            found["only focus"] = float(bool(own) and bool((near[own] >= 0.75).all()))
         if asked.wh is not None and asked.parse.vectors is not None:
             vector = self.remark.vectors[list(inside)].mean(0)
             gap = asked.parse.vectors[list(asked.gap)].mean(0)
@@ -141,6 +134,8 @@ class Aligned:
         own = [j for j in self.content if j not in inside]
         out = self.grid[np.ix_(asked.content, own)].max(axis=1) if own else np.zeros(1)
         joint = np.maximum(out, self.elsewhere[list(asked.content)])
+        names = [i for i in asked.content if asked.parse.words[i].tag[:3] == "NNP"]
+        missing = sum(max(self.grid[i].max(), self.elsewhere[i]) < 0.75 for i in names)
         taken = [j for j in self.content if j in inside]
         into = self.grid[np.ix_(asked.content, taken)] if taken else np.zeros((1, 1))
         exact = float((into.max(axis=0) >= 1).mean()) if taken else 0.0
@@ -152,6 +147,8 @@ class Aligned:
             "shared": exact,
             "like": float(into.max()) if taken else 0.0,
             "no content": float(not taken),
+            "name missing": float(missing > 0),
+            "speaker missing": float(asked.speaker and not self.speaker),
         }
 
     def _sort(self, span: Span, words: Sequence) -> dict[str, float]:
@@ -181,9 +178,12 @@ class Aligned:
         """Features of where the span stands: function, predicate, distance to what is explained."""
         asked, words = self.question, self.remark.words
         head = words[span.head]
-        role = asked.role
+        role, own = asked.role, _role(head.dep)
+        if own == "pobj" and words[head.head].dep == "agent":
+            own = "subject"  # "set up by Noreen"
         found = {
-            f"role {_role(role)}-{_role(head.dep)}": 1.0,
+            f"role {_role(role)}-{own}": 1.0,
+            f"{asked.sort}: as {own}": 1.0,
             "same preposition": float(bool(asked.prep) and asked.prep == span.prep),
             "other preposition": float(bool(asked.prep) and asked.prep != span.prep),
         }

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from prism.mind.reflect.question import MEASURES
-from prism.mind.reflect.words import GREETING, POLITE, word_set
+from prism.mind.reflect.words import FIRST_PERSON, GREETING, POLITE, word_set
 from prism.mind.remarks.parse import Parse
 
 WH = word_set("who whom whose which what where when how why")
@@ -47,6 +47,11 @@ class Asked:
     prep: str
     verb: int | None
     content: tuple[int, ...]
+
+    @property
+    def speaker(self) -> bool:
+        """True for a question about the speaker."""
+        return any(w.lower in FIRST_PERSON for w in self.parse.words)
 
 
 def asked(parse: Parse) -> Asked:

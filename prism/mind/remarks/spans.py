@@ -36,7 +36,8 @@ class Span:
         head: its head word.
         kind: ``core`` (what classifies the head, and the head), ``name`` (the proper name in it),
             ``of`` (with "of" phrases), ``full`` (with all that hangs on it), ``number``, ``verb``,
-            ``pair`` (joined by "and").
+            ``pair`` (joined by "and"), ``run`` (with the phrases that follow at once), ``word``
+            (an adjective alone), ``house`` ("Granny's").
         prep: the preposition before it, which is not part of it.
     """
 
@@ -50,23 +51,53 @@ class Span:
 def spans(parse: Parse) -> list[Span]:
     """All spans of a parse, no two with the same words."""
     found: dict[tuple[int, int], Span] = {}
-    for at, word in enumerate(parse.words):
-        ways = ()
-        if word.noun or word.tag in ("CD", "PRP") or word.tag[:2] == "FW":
-            ways = _noun(parse, at)
-        elif word.tag[:2] == "JJ" and word.dep not in ("amod", "compound"):
-            ways = [("core", _core(parse, at))]
-        elif word.tag[:2] == "JJ":
-            ways = [("word", (at, at))]
-        elif word.dep in ("dobj", "attr", "pobj", "oprd", "acomp", "appos") and word.content:
-            ways = [("core", _core(parse, at))]
-        elif word.tag in ("VBG", "VBZ", "VBP", "VB", "VBD") and word.content:
-            ways = [("verb", _clause(parse, at))]
-        for kind, (first, last) in ways:
-            first, last = _trimmed(parse, first, last)
-            if first <= last:
-                found.setdefault((first, last), Span(first, last, at, kind, _prep(parse, first)))
+    cores: dict[int, tuple[int, int]] = {}
+
+    def add(at: int, kind: str, first: int, last: int) -> None:
+        first, last = _trimmed(parse, first, last)
+        if first <= last:
+            found.setdefault((first, last), Span(first, last, at, kind, _prep(parse, first)))
+
+    for at in range(len(parse.words)):
+        for kind, (first, last) in _ways(parse, at):
+            add(at, kind, first, last)
+            if kind == "core":
+                cores[first] = max(cores.get(first, (0, 0)), (last, at))
+    for first, (last, at) in cores.items():
+        for far in _run_on(parse, last, cores):
+            add(at, "run", first, far)
     return list(found.values())
+
+
+def _ways(parse: Parse, at: int) -> Iterator[tuple[str, tuple[int, int]]]:
+    """Kinds of span that a word heads."""
+    word = parse.words[at]
+    if word.noun or word.tag in ("CD", "PRP", "FW"):
+        yield from _noun(parse, at)
+    elif word.tag[:2] == "JJ":
+        yield "word", (at, at)
+        if word.dep not in ("amod", "compound"):
+            yield from _noun(parse, at)
+    elif word.dep in ("dobj", "attr", "pobj", "oprd", "acomp", "appos") and word.content:
+        yield "core", _core(parse, at)
+    elif word.tag in ("VBG", "VBZ", "VBP", "VB", "VBD") and word.content:
+        yield "verb", (at, max(i for i in parse.subtree(at) if i >= at))
+
+
+def _run_on(parse: Parse, last: int, cores: dict[int, tuple[int, int]]) -> Iterator[int]:
+    """Ends of a noun phrase with those that follow it at once, wherever the parser hangs them:
+    "Gino's on Mill Lane", "the gas giant Braum", "level minus three, bay 41"."""
+    words = parse.words
+    for _ in range(2):
+        after = last + 1
+        if after < len(words) and words[after].tag in ("IN", "TO"):
+            after += 1
+            while after < len(words) and words[after].tag in ("DT", "PRP$"):
+                after += 1
+        if after not in cores or after > last + 4:
+            return
+        last = cores[after][0]
+        yield last
 
 
 def said(parse: Parse, span: Span) -> str:
@@ -94,6 +125,8 @@ def _noun(parse: Parse, at: int) -> Iterator[tuple[str, tuple[int, int]]]:
     joined = [i for i in parse.children(at) if words[i].dep == "conj"]
     if joined:
         yield "pair", (first, max(max(_core(parse, i)) for i in joined))
+    if last + 1 < len(words) and words[last + 1].lower == "'s" and words[at].dep != "poss":
+        yield "house", (first, last + 1)
     under = [i for i in parse.subtree(at) if i >= first]
     yield "full", (first, max(under))
 
@@ -122,11 +155,6 @@ def _core(parse: Parse, at: int) -> tuple[int, int]:
     return first, last
 
 
-def _clause(parse: Parse, at: int) -> tuple[int, int]:
-    """A verb with what follows it in its clause."""
-    return at, max(i for i in parse.subtree(at) if i >= at)
-
-
 def _trimmed(parse: Parse, first: int, last: int) -> tuple[int, int]:
     """Without determiners before it, and punctuation at its ends."""
     words = parse.words
@@ -135,9 +163,7 @@ def _trimmed(parse: Parse, first: int, last: int) -> tuple[int, int]:
         or words[first].dep == "case"
     ):
         first += 1
-    while last >= first and (
-        words[last].tag in (",", ".", "''", "``", "POS", ":", "CC", "-RRB-", "RB")
-    ):
+    while last >= first and (words[last].tag in (",", ".", "''", "``", ":", "CC", "-RRB-", "RB")):
         last -= 1
     return first, last
 
