@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from prism.mind.knowledge import KnowledgeBase
+from prism.mind.records import SAID
 from prism.mind.reflect.confidence import agreeing, confidence
 from prism.mind.reflect.graph import WITHIN, Graph, Memory, TapeMemory
 from prism.mind.reflect.question import Question, meant, read
@@ -23,6 +24,7 @@ from prism.mind.reflect.relations import Vocabulary
 from prism.mind.reflect.search import HOPS, Found, Path, search
 from prism.mind.reflect.trace import Answer, hops_of
 from prism.mind.reflect.words import stem
+from prism.mind.remarks.remembering import Remembering
 
 RELATIONS = """SELECT DISTINCT relation_id FROM facts WHERE tenant = ? AND retired_at IS NULL
     UNION SELECT DISTINCT subject_id FROM facts
@@ -57,6 +59,7 @@ class Reflector:
         self.memory = TapeMemory(kb.view) if memory is None else memory
         self.vocabulary = Vocabulary(wordings)
         self.readings = default_readings() if readings is None else list(readings)
+        self.remarks = Remembering(kb, self.memory)
         self._seq, self._nameless = -1, False
 
     def reflect(self, text: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
@@ -67,6 +70,11 @@ class Reflector:
             context: what the conversation spoke of, the latest first; for pronouns.
             at: as the base believed at that time, seconds since 1970; None = now.
         """
+        facts = self._of_facts(text, context, at)
+        return self.remarks.answer(text, facts, context, at)
+
+    def _of_facts(self, text: str, context: Sequence[str], at: float | None) -> Answer:
+        """The answer that facts give."""
         self._learn()
         graph = Graph(self.kb.ledger, self.kb.tenant, self.memory, at, time.time(), self._nameless)
         question = read(text, graph)
@@ -114,6 +122,8 @@ class Reflector:
         else:
             rows = self.kb.ledger.query(CHANGED, (tenant, self._seq, tenant, self._seq))
         for row in rows:  # "me/sister/cat" is a thing whose relations are its parts
+            if row[0] == SAID:
+                continue
             parts = row[0].split(WITHIN)
             self._nameless |= len(parts) > 1
             self.vocabulary.add(parts[1:] or parts)
@@ -123,6 +133,7 @@ class Reflector:
         """Keep no word of the questions and relations that were read: text was erased."""
         self.vocabulary, self._seq = Vocabulary(self.vocabulary.wordings), -1
         stem.cache_clear()
+        self.remarks.forget()
         for reading in self.readings:
             reading.forget()
 

@@ -24,7 +24,7 @@ from prism.mind.remarks.parse import Parse, parsed
 from prism.mind.remarks.spans import said, spans
 
 FILE = Path(__file__).with_name("weights.json")
-LEAST = 0.3  # probability of an answer
+LEAST = 0.4  # probability of an answer
 AS_WELL = 0.1  # share of the question that a newer remark may explain less and yet replace an older
 
 

@@ -28,7 +28,7 @@ from prism.record import describe, write_json
 from prism.studies.mind.matching import right
 from prism.studies.mind.sets import SentenceSet, load_set
 
-L2, STEPS, RATE = 0.005, 300, 0.02
+L2, STEPS, RATE = 0.01, 300, 0.02
 FEWEST = 4  # spans that have a feature, below which it is left out
 EVERY = 3  # of so many dialogues one is asked of others' remarks
 
