@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from prism.mind.knowledge import KnowledgeBase
-from prism.mind.records import SAID
+from prism.mind.records import SAID, forget_texts, keeps_text
 from prism.mind.reflect.confidence import agreeing, confidence
 from prism.mind.reflect.graph import WITHIN, Graph, Memory, TapeMemory
 from prism.mind.reflect.question import Question, meant, read
@@ -23,7 +23,6 @@ from prism.mind.reflect.readings import Reading, default_readings
 from prism.mind.reflect.relations import Vocabulary
 from prism.mind.reflect.search import HOPS, Found, Path, search
 from prism.mind.reflect.trace import Answer, hops_of
-from prism.mind.reflect.words import stem
 from prism.mind.remarks.remembering import Remembering
 
 RELATIONS = """SELECT DISTINCT relation_id FROM facts WHERE tenant = ? AND retired_at IS NULL
@@ -61,6 +60,7 @@ class Reflector:
         self.readings = default_readings() if readings is None else list(readings)
         self.remarks = Remembering(kb, self.memory)
         self._seq, self._nameless = -1, False
+        keeps_text(self)
 
     def reflect(self, text: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
         """The answer to a question.
@@ -131,9 +131,11 @@ class Reflector:
 
     def forget(self) -> None:
         """Keep no word of the questions and relations that were read: text was erased."""
+        forget_texts()
+
+    def cache_clear(self) -> None:
+        """What an erasure does to every reader of texts in the process."""
         self.vocabulary, self._seq = Vocabulary(self.vocabulary.wordings), -1
-        stem.cache_clear()
-        self.remarks.forget()
         for reading in self.readings:
             reading.forget()
 

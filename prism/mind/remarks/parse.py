@@ -1,7 +1,7 @@
 """Parses of remarks and questions as plain data, which outlive the parser's memory.
 
-A parse is kept by its text as long as the process lives and nothing is erased
-(:func:`forget`): a remark is parsed once.
+A parse is kept by its text as long as the process lives and nothing is erased: a remark is parsed
+once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from prism.inject import second_opinion
 from prism.mind.perceive import parser
+from prism.mind.records import keeps_text
 from prism.mind.reflect.words import FUNCTION, stem
 
 KEPT = 2048  # parses
@@ -88,6 +89,7 @@ class Parse:
         return min(ways, default=len(self.words))
 
 
+@keeps_text
 @functools.lru_cache(maxsize=KEPT)
 def parsed(text: str) -> Parse:
     """The parse of a text, as it is written."""
@@ -113,8 +115,3 @@ def _vectors(text: str, words: tuple[Word, ...]) -> Tensor | None:
         if own:
             found[i] = torch.nn.functional.normalize(vectors[own].mean(0), dim=0)
     return found
-
-
-def forget() -> None:
-    """Keep no text: some was erased."""
-    parsed.cache_clear()

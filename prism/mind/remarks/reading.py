@@ -25,6 +25,8 @@ from prism.mind.remarks.spans import said, spans
 
 FILE = Path(__file__).with_name("weights.json")
 LEAST = 0.4  # probability of an answer
+NEWER = 0.02  # odds of a newer remark's span against the old one's, from which it is the answer
+FRESH = 0.2  # odds of a span of new words against one of words of an older remark
 AS_WELL = 0.1  # share of the question that a newer remark may explain less and yet replace an older
 
 
@@ -114,8 +116,10 @@ def fill(question: str, remarks: Sequence[str]) -> Filled | None:
     if not found:
         return None
     shares = probabilities(found, *weights())
-    best = int(shares[:-1].argmax())
-    sure = place(found, shares, best)
+    best, likeliest = chosen(found, shares), int(shares[:-1].argmax())
+    if best is None:
+        return None
+    sure = max(place(found, shares, best), place(found, shares, likeliest))
     if sure < max(LEAST, float(shares[-1])):
         return None
     return Filled(found[best].remark, found[best].text, sure, question)
@@ -126,6 +130,33 @@ def probabilities(found: Sequence[Candidate], weight: dict[str, float], null: fl
     scores = [sum(weight.get(k, 0.0) * v for k, v in c.features.items()) for c in found]
     odds = np.exp(np.array([*scores, null]) - max([null, *scores]))
     return odds / odds.sum()
+
+
+def chosen(found: Sequence[Candidate], shares: np.ndarray) -> int | None:
+    """The likeliest span, but where a newer remark explains as much of the question, one of the
+    newer's; None = it has none, and the old one may hold no more. A span of words that the older
+    one has already gives way to a new one that is nearly as likely."""
+    best = int(shares[:-1].argmax())
+    if found[best].features["replaced"]:
+        newer = [i for i, one in enumerate(found) if _after(one, found[best])]
+        best = max(newer, key=lambda i: shares[i], default=best)
+        if not newer or shares[best] < NEWER * shares[:-1].max():
+            return None
+    if found[best].features["replaces"] and found[best].features["old words"]:
+        other = [
+            i
+            for i, one in enumerate(found)
+            if one.remark == found[best].remark and not one.features["old words"]
+        ]
+        second = max(other, key=lambda i: shares[i], default=best)
+        if shares[second] >= FRESH * shares[best]:
+            return second
+    return best
+
+
+def _after(one: Candidate, other: Candidate) -> bool:
+    """True for a span of a newer remark that takes the place of older ones."""
+    return one.remark > other.remark and bool(one.features["replaces"])
 
 
 def place(found: Sequence[Candidate], shares: np.ndarray, best: int) -> float:

@@ -18,12 +18,11 @@ from prism.mind.records import SAID, Fact, identity
 from prism.mind.reflect.graph import Memory, Read
 from prism.mind.reflect.trace import Answer, Hop
 from prism.mind.reflect.words import FIRST_PERSON, FUNCTION, PRONOUNS, stem, tokens
-from prism.mind.remarks import parse
 from prism.mind.remarks.reading import FILE, Filled, fill
 
 FOUND, READ = 400, 12  # remarks that share a word; of these, the nearest are read
 PART = 5  # letters of a stem that a remark is searched by
-SURE = 0.6  # probability at which a remark overrules an answer from facts of the user's own words
+SURE = 0.6  # probability at which a sentence overrules the fact that was read from it
 SPEAKER = "me"
 
 
@@ -52,14 +51,12 @@ class Remembering:
         if not found:
             return facts
         asked = _named(question, context)
+        if asked != question and facts.text is not None:
+            return facts  # what the pronoun means was found with the answer
         filled = fill(asked, [fact.object for fact, _ in found])
         if filled is None or not _wins(filled, found[filled.remark][0], facts):
             return facts
         return _answer(filled, *found[filled.remark], facts)
-
-    def forget(self) -> None:
-        """Keep no text: some was erased."""
-        parse.forget()
 
     def _found(
         self, question: str, context: Sequence[str], at: float | None
@@ -126,10 +123,14 @@ def _wins(filled: Filled, remark: Fact, facts: Answer) -> bool:
         return True
     if identity(filled.text) == identity(facts.text):
         return False
-    if filled.probability < SURE or any(hop.source.kind != "user" for hop in facts.hops):
+    if any(hop.source.kind != "user" for hop in facts.hops):
         return False
     last = facts.hops[-1]
-    return remark.id > last.fact or remark.source.text == last.source.text
+    if remark.source.text == last.source.text:
+        return filled.probability >= SURE
+    about = remark.object.casefold()
+    names = [hop.subject.rpartition("/")[2].casefold() for hop in facts.hops]
+    return remark.id > last.fact and any(name in about for name in names)
 
 
 def _answer(filled: Filled, remark: Fact, read: Read | None, facts: Answer) -> Answer:
