@@ -105,7 +105,7 @@ class Aligned:
         head = words[span.head]
         found |= self._sort(span, [words[i] for i in inside])
         found |= self._place(span)
-        found |= self._cues(span)
+        found |= self._cues(span) | self._borders(span)
         found[f"kind {span.kind}"] = 1.0
         found[f"sort {asked.sort}"] = 1.0
         found["length"] = min(len(inside), 10) / 5
@@ -205,6 +205,23 @@ class Aligned:
             found["far words"] = min(float(np.mean(along)), 12) / 6
         found["after"] = float(bool(matched) and span.first > max(j for j, _ in matched))
         return found
+
+    def _borders(self, span: Span) -> dict[str, float]:
+        """Signs that a span ends within a name or a phrase: "Gulf" of "Gulf of Ells"."""
+        words = self.remark.words
+        before = words[span.first - 1] if span.first else None
+        after = words[span.last + 1] if span.last + 1 < len(words) else None
+        return {
+            "name before": float(before is not None and before.tag[:3] == "NNP"),
+            "name after": float(after is not None and after.tag[:3] == "NNP"),
+            "noun before": float(before is not None and before.tag in ("NN", "NNS")),
+            "noun after": float(after is not None and after.tag in ("NN", "NNS")),
+            "number after": float(after is not None and after.tag == "CD"),
+            "of after": float(after is not None and after.lower == "of"),
+            "preposition after": float(after is not None and after.tag == "IN"),
+            "end": float(after is None or after.tag in (".", ",", ":")),
+            "ends in time": float(words[span.last].lower in TIME_WORDS),
+        }
 
     def _cues(self, span: Span) -> dict[str, float]:
         """Signs that what stands in the span holds no more, or not."""
