@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 POSSESSIVE = frozenset({"his", "her", "its", "their"})
 ADDRESSED = frozenset({"you", "your", "yours", "yourself"})
+TELLING = frozenset({"write", "read", "watch", "tell", "invent", "imagine"})
 SHORTEST = 3  # words
 LEFT_OPEN = guards.ATTITUDES | lexicon.WISHING | {"write", "intend", "claim", "say", "tell", "ask"}
 
@@ -44,7 +45,7 @@ def remark(doc: Doc, resolve: Resolver, before: list[str]) -> Remark | None:
         resolve: who is meant by a pronoun.
         before: what the turn has been about.
     """
-    if len(doc) < SHORTEST or guards.OPINION.search(doc.text):
+    if len(doc) < SHORTEST or doc[0].lower_ == "say" or guards.OPINION.search(doc.text):
         return None
     verbs = [t for t in doc if t.dep_ in guards.CLAUSES and t.pos_ in ("VERB", "AUX")]
     kept = [verb for verb in verbs if guards.asserted(verb, events=True) and not _open(verb)]
@@ -57,8 +58,9 @@ def remark(doc: Doc, resolve: Resolver, before: list[str]) -> Remark | None:
 def _open(verb: Token) -> bool:
     """True for a clause that leaves open what it is about: somebody says or wishes it, or it is
     about the one who is spoken to."""
-    content = any(c.dep_ in ("ccomp", "xcomp") for c in verb.children)
-    return _to_you(verb) or (content and verb.lemma_ in LEFT_OPEN)
+    content = verb.tag_ == "VBG" or any(c.dep_ in ("ccomp", "xcomp") for c in verb.children)
+    told = any(t.lemma_ in lexicon.FICTION for t in verb.subtree) and verb.lemma_ in TELLING
+    return _to_you(verb) or told or (content and verb.lemma_ in LEFT_OPEN)
 
 
 def _unparsed(doc: Doc) -> bool:

@@ -23,7 +23,6 @@ from prism.mind.reflect.readings import Reading, default_readings
 from prism.mind.reflect.relations import Vocabulary
 from prism.mind.reflect.search import HOPS, Found, Path, search
 from prism.mind.reflect.trace import Answer, hops_of
-from prism.mind.remarks.remembering import Remembering
 
 RELATIONS = """SELECT DISTINCT relation_id FROM facts WHERE tenant = ? AND retired_at IS NULL
     UNION SELECT DISTINCT subject_id FROM facts
@@ -58,7 +57,6 @@ class Reflector:
         self.memory = TapeMemory(kb.view) if memory is None else memory
         self.vocabulary = Vocabulary(wordings)
         self.readings = default_readings() if readings is None else list(readings)
-        self.remarks = Remembering(kb, self.memory)
         self._seq, self._nameless = -1, False
         keeps_text(self)
 
@@ -70,11 +68,6 @@ class Reflector:
             context: what the conversation spoke of, the latest first; for pronouns.
             at: as the base believed at that time, seconds since 1970; None = now.
         """
-        facts = self._of_facts(text, context, at)
-        return self.remarks.answer(text, facts, context, at)
-
-    def _of_facts(self, text: str, context: Sequence[str], at: float | None) -> Answer:
-        """The answer that facts give."""
         self._learn()
         graph = Graph(self.kb.ledger, self.kb.tenant, self.memory, at, time.time(), self._nameless)
         question = read(text, graph)

@@ -16,7 +16,8 @@ from pathlib import Path
 import anyio
 
 from prism.mind.knowledge import KnowledgeBase
-from prism.mind.reflect import Answer, Reflector
+from prism.mind.mind import Mind
+from prism.mind.reflect import Answer
 from prism.mind.serve.traffic import Traffic
 
 OPEN = 128  # rooms that stay open
@@ -34,19 +35,17 @@ class Room:
         self.kb = KnowledgeBase(path, tenant)
         self.lock = anyio.Lock()
         self.visitors = 0
-        self._reflector: Reflector | None = None
+        self._mind: Mind | None = None
 
     def ask(self, question: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
         """The answer to a question, as :meth:`prism.mind.Mind.ask`."""
-        if self._reflector is None:
-            self._reflector = Reflector(self.kb)
-        return self._reflector.reflect(question, context, at)
+        if self._mind is None:
+            self._mind = Mind(self.kb)
+        return self._mind.ask(question, context, at)
 
     def forget_words(self) -> None:
         """Drop what was learned of words, after an erasure."""
-        if self._reflector is not None:
-            self._reflector.forget()  # the weights' own memory of texts is the process's
-        self._reflector = None
+        self._mind = None
 
 
 class Rooms:
