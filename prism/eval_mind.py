@@ -26,7 +26,10 @@ from prism.studies.mind.dated import measured_changes
 from prism.studies.mind.report import compared, judged
 from prism.studies.mind.sets import SentenceSet, load_set
 
-CODE = ("prism/mind", "prism/holo", "prism/inject/second_opinion.py", "prism/studies/mind")
+CODE = (  # what answers rest on; folders stand for their .py files
+    *("prism/mind", "prism/holo", "prism/inject/second_opinion.py", "prism/studies/mind"),
+    *("prism/mind/perceive/words.toml", "prism/mind/remarks/weights.json"),
+)
 PARTS = (
     *("statements", "told", "poison", "conversations"),
     *("questions", "changes", "pairs", "model"),

@@ -82,16 +82,28 @@ class SentenceEncoder:
     def _one(self, text: str) -> Tensor:
         return self._vectors(torch.tensor([self._tokenizer.encode(text).ids]))[0]
 
-    @torch.no_grad()
+    def in_context(self, text: str) -> tuple[list[tuple[int, int]], Tensor]:
+        """The pieces of a text as their characters ``[start, end)``, and the unit vector of each in
+        its context, ``[T, 384]``."""
+        read = self._tokenizer.encode(text)
+        hidden = F.normalize(self._hidden(torch.tensor([read.ids]))[0], dim=1)
+        kept = [i for i, (start, end) in enumerate(read.offsets) if end > start]
+        return [read.offsets[i] for i in kept], hidden[kept]
+
     def _vectors(self, ids: Tensor) -> Tensor:
         """Unit vectors ``[B, 384]`` of texts ``ids [B, T]``."""
+        return F.normalize(self._hidden(ids).mean(dim=1), dim=1)
+
+    @torch.no_grad()
+    def _hidden(self, ids: Tensor) -> Tensor:
+        """States of the last layer ``[B, T, 384]``."""
         w = self._weights
         places = w["embeddings.position_embeddings.weight"][: ids.shape[1]]
         x = w["embeddings.word_embeddings.weight"][ids] + places
         x = self._norm(x + w["embeddings.token_type_embeddings.weight"][0], "embeddings.LayerNorm")
         for layer in range(LAYERS):
             x = self._layer(x, f"encoder.layer.{layer}.")
-        return F.normalize(x.mean(dim=1), dim=1)
+        return x
 
     def _layer(self, x: Tensor, at: str) -> Tensor:
         """One block of the post-norm transformer; ``x [B, T, 384]``."""

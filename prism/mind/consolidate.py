@@ -20,8 +20,9 @@ from dataclasses import dataclass, field
 from prism.mind.knowledge import Added, KnowledgeBase
 from prism.mind.ledger import Statement
 from prism.mind.perceive import Sentence, Triple, lexicon, perceive
+from prism.mind.perceive.remark import Remark
 from prism.mind.perceive.sentences import confirms, doubted
-from prism.mind.records import Source, identity
+from prism.mind.records import SAID, Source, identity
 from prism.mind.working import WorkingMemory
 
 ROLES = ("user", "assistant", "system", "tool")
@@ -39,6 +40,7 @@ class Outcome:
         unsure: what waits for a confirmation; it is in no file.
         questions: what was asked.
         operation: number for ``undo``, or None where nothing was written.
+        remarks: sentences that the ledger has acknowledged, in their own words.
     """
 
     sentences: tuple[Sentence, ...] = ()
@@ -46,6 +48,7 @@ class Outcome:
     unsure: tuple[Triple, ...] = ()
     questions: tuple[str, ...] = ()
     operation: int | None = None
+    remarks: tuple[Added, ...] = ()
 
 
 @dataclass
@@ -65,8 +68,8 @@ class Consolidation:
     def __post_init__(self) -> None:
         for fact in reversed(
             self.kb.ledger.rows(
-                "tenant = ? AND retired_at IS NULL",
-                (self.kb.tenant,),
+                "tenant = ? AND retired_at IS NULL AND relation_id != ?",
+                (self.kb.tenant, SAID),
                 f"facts.id DESC LIMIT {RECENT}",
             )
         ):
@@ -89,13 +92,18 @@ class Consolidation:
             said += [(fact, text) for fact in self.memory.confirm()]
         unsure = [f for s in sentences for f in doubted(s, self.memory.resolve)]
         self.memory.doubt(unsure)
-        noted = self._write(said)
+        kept = [(remark, s.text) for s in sentences for remark in s.remarks]
+        written = self._write(said, kept)
+        noted = tuple(added for added in written if added.fact.relation != SAID)
+        remarks = tuple(added for added in written if added.fact.relation == SAID)
         questions = tuple(s.text for s in sentences if s.kind == "question")
-        operation = next((a.operation for a in noted if a.operation is not None), None)
-        return Outcome(tuple(sentences), noted, tuple(unsure), questions, operation)
+        operation = next((a.operation for a in written if a.operation is not None), None)
+        return Outcome(tuple(sentences), noted, tuple(unsure), questions, operation, remarks)
 
-    def _write(self, said: list[tuple[Triple, str]]) -> tuple[Added, ...]:
-        """Write the facts of a turn in one operation; what the ledger says of each."""
+    def _write(
+        self, said: list[tuple[Triple, str]], kept: list[tuple[Remark, str]]
+    ) -> tuple[Added, ...]:
+        """Write the facts and remarks of a turn in one operation; what the ledger says of each."""
         here: dict[tuple[str, str], str] = {}
         statements = []
         for fact, words in said:
@@ -106,6 +114,10 @@ class Consolidation:
             source = Source("user", self.speaker, None, words)
             statements.append(Statement(subject, relation, thing, source, many))
             here[identity(subject), identity(relation)] = thing
+        for remark, words in kept:
+            source = Source("user", self.speaker, None, words)
+            topic = self._walked(remark.topic, here)
+            statements.append(Statement(topic, SAID, remark.text, source, many=True))
         return tuple(self.kb.add_many(statements)) if statements else ()
 
     def _walked(self, path: str, here: dict[tuple[str, str], str]) -> str:

@@ -8,16 +8,18 @@ its write-ahead log.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from prism.mind.ledger import Operation, Statement
-from prism.mind.records import Fact, Source, identity
+from prism.mind.records import SAID, Fact, Source, forget_texts, identity
 
 if TYPE_CHECKING:
     from prism.mind.knowledge import Added, KnowledgeBase
 
+KEPT = "(id = ? AND relation_id = ?)"
 WAITING = (
     "SELECT pending.id AS id, subject, relation, object, valid_from, valid_to, at, kind, uri, "
     "line, text FROM pending JOIN sources ON sources.id = pending.source WHERE tenant = ?"
@@ -166,19 +168,43 @@ def erase(kb: KnowledgeBase, *, subject: str | None = None, fact: int | None = N
     if subject is not None:
         name = identity(subject, "subject")
         where, values = "(subject_id = ? OR object_id = ?)", (name, name)
+        words = [name.rpartition("/")[2]]
     else:
         found = kb.fact(int(fact or 0))
         where = "(subject_id = ? AND relation_id = ?)"
         values = (identity(found.subject), identity(found.relation))
+        words = [values[0].rpartition("/")[2], identity(found.object)]
     with kb.ledger.operation(kb.tenant, "erase") as operation:
-        removed = _remove(operation, where, values)
+        removed = _remove_remarks(operation, where, values, words)
+        removed += _remove(operation, where, values)
         operation.rebuild()
     kb.view.drop()
     kb.ledger.compact()
+    forget_texts()
     return removed
 
 
-def _remove(operation: Operation, where: str, values: tuple[str, str]) -> int:
+def _remove_remarks(
+    operation: Operation, where: str, values: tuple[str, str], words: list[str]
+) -> int:
+    """Delete the sentences that facts to be erased were read from, and those that name all of
+    ``words``."""
+    db, tenant = operation.db, operation.tenant
+    rows = db.execute(
+        "SELECT id, object_id, source IN (SELECT source FROM facts WHERE tenant = ? AND "
+        f"{where}) AS told FROM facts WHERE tenant = ? AND relation_id = ?",
+        (tenant, *values, tenant, identity(SAID)),
+    ).fetchall()
+    names = [re.compile(rf"(?<!\w){re.escape(word)}(?!\w)") for word in words if word != "me"]
+    gone = [
+        row["id"]
+        for row in rows
+        if row["told"] or (names and all(name.search(row["object_id"]) for name in names))
+    ]
+    return sum(_remove(operation, KEPT, (number, identity(SAID))) for number in gone)
+
+
+def _remove(operation: Operation, where: str, values: tuple[Any, Any]) -> int:
     """Delete the rows of facts and waiting statements, and the sources that only they had."""
     db, tenant = operation.db, operation.tenant
     chosen = f"SELECT id FROM facts WHERE tenant = ? AND {where}"

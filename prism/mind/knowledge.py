@@ -20,7 +20,7 @@ from typing import Self
 from prism.holo.recall import Recall
 from prism.mind import corrections
 from prism.mind.ledger import Ledger, Operation, Statement, trusts
-from prism.mind.records import Fact, Source, identity
+from prism.mind.records import SAID, Fact, Source, identity
 from prism.mind.view import TapeView
 
 LIVE = "retired_at IS NULL"
@@ -76,8 +76,8 @@ class KnowledgeBase:
         self.close()
 
     def __len__(self) -> int:
-        sql = f"SELECT count(*) FROM facts WHERE tenant = ? AND {LIVE}"
-        return int(self.ledger.query(sql, (self.tenant,))[0][0])
+        sql = f"SELECT count(*) FROM facts WHERE tenant = ? AND relation_id != ? AND {LIVE}"
+        return int(self.ledger.query(sql, (self.tenant, SAID))[0][0])
 
     def add(
         self,
@@ -195,11 +195,19 @@ class KnowledgeBase:
 
     def facts(self, subject: str | None = None, limit: int = -1, offset: int = 0) -> list[Fact]:
         """Live facts in the order they were added, of one subject or all."""
-        where, values = f"tenant = ? AND {LIVE}", [self.tenant]
+        where, values = f"tenant = ? AND relation_id != ? AND {LIVE}", [self.tenant, SAID]
         if subject is not None:
             where, values = f"{where} AND subject_id = ?", [*values, identity(subject, "subject")]
         order = f"facts.id LIMIT {int(limit)} OFFSET {int(offset)}"
         return self.ledger.rows(where, tuple(values), order)
+
+    def remarks(self, subject: str | None = None) -> list[Fact]:
+        """Live sentences that were kept in their own words, the oldest first, of one subject or
+        all: each a fact whose relation is ``as was said``."""
+        where, values = f"tenant = ? AND relation_id = ? AND {LIVE}", [self.tenant, SAID]
+        if subject is not None:
+            where, values = f"{where} AND subject_id = ?", [*values, identity(subject, "subject")]
+        return self.ledger.rows(where, tuple(values))
 
     def retract(self, number: int) -> int:
         """Stop believing a fact; the operation's number. It stays in the history.

@@ -14,6 +14,7 @@ from typing import Any
 
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.reflect import Answer, Memory, Reflector
+from prism.mind.remarks.remembering import Remembering
 from prism.mind.respond import Speaker, Spoken
 from prism.pretrained.smollm2 import load_smollm2
 
@@ -50,6 +51,7 @@ class Mind:
     ) -> None:
         self.kb = kb
         self.reflector = Reflector(kb, memory, wordings)
+        self.remarks = Remembering(kb, self.reflector.memory)
         self.speaker = _speaker(model)
 
     def ask(self, question: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
@@ -61,7 +63,8 @@ class Mind:
                 of these where the question itself names nothing.
             at: as the base believed at that time, seconds since 1970; None = now.
         """
-        return self.reflector.reflect(question, context, at)
+        facts = self.reflector.reflect(question, context, at)
+        return self.remarks.answer(question, facts, context, at)
 
     def say(self, question: str, answer: Answer) -> Iterator[Spoken]:
         """An answer in words: the model's, or without one the answer, or why there is none."""

@@ -10,11 +10,15 @@ from __future__ import annotations
 
 import functools
 import re
+import weakref
 from dataclasses import dataclass
+from typing import Any
 
 from prism.holo.keys.normal import normal_key
 
 TRUST = {"user": 3, "api": 2, "file": 1}
+# Relation of a remark: its object is a sentence about its subject, kept in its own words.
+SAID = "as was said"
 ARTICLE = re.compile(r"the (?=.)")
 
 
@@ -75,6 +79,22 @@ class Fact:
         return f"{self.relation} of {self.subject} = {self.object}"
 
 
+_KEEPING: weakref.WeakSet[Any] = weakref.WeakSet()
+
+
+def keeps_text(cache: Any) -> Any:
+    """Register a cache of texts, anything with a ``cache_clear``, for :func:`forget_texts`."""
+    _KEEPING.add(cache)
+    return cache
+
+
+def forget_texts() -> None:
+    """Empty all caches of texts of this process: some text was erased."""
+    for cache in list(_KEEPING):
+        cache.cache_clear()
+
+
+@keeps_text
 @functools.lru_cache(maxsize=4096)
 def identity(name: str, what: str = "name") -> str:
     """The spelling by which a subject, relation or object is found: Unicode NFC, one space between

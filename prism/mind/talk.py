@@ -95,7 +95,7 @@ class Talk:
             yield f"mind> {words}"
             if answer.text is not None:
                 yield "      " + sure_line(answer)
-        if not (outcome.noted or outcome.unsure or outcome.questions):
+        if not (outcome.noted or outcome.remarks or outcome.unsure or outcome.questions):
             yield "- nothing noted: " + "; ".join(s.why for s in outcome.sentences if s.why)
 
     def _command(self, text: str) -> Iterator[str]:
@@ -227,6 +227,10 @@ def noted_lines(outcome: Outcome) -> Iterator[str]:
     """Lines of what the ledger has acknowledged of a turn, and of what waits."""
     for added in outcome.noted:
         yield added_line(added)
+    heard = {added.fact.source.text for added in outcome.noted}
+    for added in outcome.remarks:  # a sentence that facts were read from is shown by these
+        if added.fact.source.text not in heard and added.outcome != "known":
+            yield f"+ kept as you said it: {added.fact.object}  (/undo {added.operation})"
     for fact in outcome.unsure:
         what = f"{fact.relation} of {fact.subject} = {fact.object}"
         yield f"? not noted, as you were not sure: {what}; say yes to note it"

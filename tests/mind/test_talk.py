@@ -80,7 +80,7 @@ def test_undo_forget_remember_and_erase(talk):
         "forgotten: capital of Freedonia"
     )
     assert len(talk.kb.history("Freedonia", "capital")) == 2
-    assert said(talk, "/erase Freedonia") == ["2 rows erased"]
+    assert said(talk, "/erase Freedonia") == ["3 rows erased"]  # and the sentence
     assert talk.kb.history("Freedonia", "capital") == []
 
 

@@ -24,6 +24,9 @@ QUOTED = re.compile(r'"[^"]*\b(?:is|are|was|am|has|have|lives?|works?|will|\'s|\
 PROGRESSIVE = lexicon.words("progressive")
 CREATORS = lexicon.words("creators")
 SURE = lexicon.words("sure")
+STATES = lexicon.words("states")
+BYGONE = lexicon.pattern("bygone")
+OPINION = lexicon.pattern("opinion")
 TELLING = re.compile(rf"\b(?:{'|'.join(sorted(lexicon.FICTION))})(?:'s \w+)?(?: idea)?:", re.I)
 ATTITUDES = lexicon.words("attitudes")
 CLAUSES = frozenset(
@@ -47,7 +50,8 @@ def unreal(doc: Doc) -> str | None:
     for token in doc:
         if token.lower_ in lexicon.HEDGES:
             return f"hedge: {token.text}"
-        if token.lower_ in lexicon.PAST and token.lower_ != "back":
+        again = token.i + 1 < len(doc) and token.nbor().lower_ in ("a", "an", "every", "per")
+        if token.lower_ in lexicon.PAST and token.lower_ != "back" and not again:
             return f"past: {token.text}"
         if token.dep_ == "mark" and token.lower_ in lexicon.DOUBT:
             return f"condition: {token.text}"
@@ -78,11 +82,15 @@ def _told(verb: Token) -> bool:
     return False
 
 
-def asserted(verb: Token) -> bool:
-    """True if the clause of ``verb`` is asserted as true now."""
+def asserted(verb: Token, events: bool = False) -> bool:
+    """True if the clause of ``verb`` is asserted as true now.
+
+    Args:
+        events: what happened counts too ("I parked on level 3"), and what somebody can do.
+    """
     if _told(verb):
         return False
-    if not _indicative(verb):
+    if not _indicative(verb, events):
         return False
     token = verb
     while token.dep_ != "ROOT":
@@ -125,7 +133,7 @@ def _none(noun: Token) -> bool:
     )
 
 
-def _indicative(verb: Token) -> bool:
+def _indicative(verb: Token, events: bool) -> bool:
     """True for a clause that is finite, positive and about now."""
     if _negated(verb) or _negated_inside(verb):
         return False
@@ -134,9 +142,10 @@ def _indicative(verb: Token) -> bool:
     if words & lexicon.MODALS:
         return False
     if "can" in words:  # an ability; but "can be found in" says where it is
-        return any(child.dep_ == "auxpass" for child in helpers)
+        return events or any(child.dep_ == "auxpass" for child in helpers)
     if verb.tag_ == "VBG" and helpers:
-        return verb.lemma_ in PROGRESSIVE
+        going = verb.lemma_ == "go" and any(c.dep_ == "xcomp" for c in verb.children)
+        return verb.lemma_ in PROGRESSIVE or (events and not going)
     if words & {"had"} or ("did" in words):
         return False
     past = verb.tag_ == "VBD" or (verb.tag_ == "VBN" and words & {"was", "were"})
@@ -145,11 +154,17 @@ def _indicative(verb: Token) -> bool:
     if verb.lemma_ == "be" and words & {"have", "has", "'ve"}:
         return True
     if past:
-        return result(verb)
+        return result(verb) or (events and not _state(verb))
     if verb.tag_ == "VBN" and words & {"has", "have", "'ve", "'s"} and not words & {"been"}:
         is_perfect = any(c.lemma_ == "have" for c in helpers)
-        return not is_perfect or result(verb) or verb.lemma_ in PROGRESSIVE
+        return not is_perfect or events or result(verb) or verb.lemma_ in PROGRESSIVE
     return True
+
+
+def _state(verb: Token) -> bool:
+    """True for a state in the past tense, which may hold no more: "lived", "was called"."""
+    named = verb.lemma_ in lexicon.NAMING and any(c.dep_ == "auxpass" for c in verb.children)
+    return named or verb.lemma_ in STATES or BYGONE.search(verb.sent.text) is not None
 
 
 def _negated_inside(verb: Token) -> bool:

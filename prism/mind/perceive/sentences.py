@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 from prism.mind.perceive import guards, instructions, lexicon, parser, plain
 from prism.mind.perceive.phrases import Resolver, Triple
+from prism.mind.perceive.remark import Remark, remark
+from prism.mind.records import SAID
 
 LINE = re.compile(r"\n+")
 ENDS = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=[\"'(\[]?[A-Za-z0-9])|;\s+")
@@ -37,12 +39,14 @@ class Sentence:
         kind: ``assertion``, ``question`` or ``other``.
         facts: what it asserts; empty but for an assertion.
         why: why it asserts nothing, in a few words, or None.
+        remarks: what is kept of it in its own words.
     """
 
     text: str
     kind: str
     facts: tuple[Triple, ...] = ()
     why: str | None = None
+    remarks: tuple[Remark, ...] = ()
 
 
 def split(turn: str) -> Iterator[str]:
@@ -113,6 +117,7 @@ def _sentence(
         return Sentence(text, "question")
     facts: list[Triple] = []
     why = None
+    kept = _kept(parser.spelt(bare, names), resolve, before)
     for clause in parser.unspliced(bare):
         spelt = parser.spelt(clause, names)
         if parser.available():
@@ -122,9 +127,22 @@ def _sentence(
         if why is not None:
             return Sentence(text, "other", why=why)
         facts += new
-    if not facts:
+    for each in kept:
+        heard(Triple(each.topic, SAID, ""))
+    if not facts and not kept:
         return Sentence(text, "other", why="no fact was recognised")
-    return Sentence(text, "assertion", tuple(facts))
+    return Sentence(text, "assertion", tuple(facts), remarks=kept)
+
+
+def _kept(spelt: str, resolve: Resolver, before: list[str]) -> tuple[Remark, ...]:
+    """What is kept of a sentence in its own words."""
+    if not parser.available():
+        return ()
+    doc = parser.parse(spelt)
+    if guards.unreal(doc) is not None:
+        return ()
+    found = remark(doc, resolve, before)
+    return () if found is None else (found,)
 
 
 def _parsed(

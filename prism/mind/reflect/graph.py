@@ -15,7 +15,7 @@ from typing import Protocol
 
 from prism.holo.recall import Recall
 from prism.mind.ledger import COLUMNS, Ledger, fact_of
-from prism.mind.records import Fact, identity
+from prism.mind.records import SAID, Fact, identity
 from prism.mind.view import TapeView
 
 WIDEST = 8  # subjects that one step backwards may lead to
@@ -147,6 +147,7 @@ class Graph:
         else:
             believed = "recorded_at <= ? AND (retired_at IS NULL OR retired_at > ?)"
             self.when, self.times = f"{believed} AND {valid}", (at, at, at, at)
+        self.when += f" AND relation_id != '{SAID}'"  # sentences are no edges
         self._ahead: dict[str, list[Edge]] = {}
 
     def named(self, names: Iterable[str], column: str) -> set[str]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from prism.mind.knowledge import KnowledgeBase
+from prism.mind.records import SAID, forget_texts, keeps_text
 from prism.mind.reflect.confidence import agreeing, confidence
 from prism.mind.reflect.graph import WITHIN, Graph, Memory, TapeMemory
 from prism.mind.reflect.question import Question, meant, read
@@ -22,7 +23,6 @@ from prism.mind.reflect.readings import Reading, default_readings
 from prism.mind.reflect.relations import Vocabulary
 from prism.mind.reflect.search import HOPS, Found, Path, search
 from prism.mind.reflect.trace import Answer, hops_of
-from prism.mind.reflect.words import stem
 
 RELATIONS = """SELECT DISTINCT relation_id FROM facts WHERE tenant = ? AND retired_at IS NULL
     UNION SELECT DISTINCT subject_id FROM facts
@@ -58,6 +58,7 @@ class Reflector:
         self.vocabulary = Vocabulary(wordings)
         self.readings = default_readings() if readings is None else list(readings)
         self._seq, self._nameless = -1, False
+        keeps_text(self)
 
     def reflect(self, text: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
         """The answer to a question.
@@ -114,6 +115,8 @@ class Reflector:
         else:
             rows = self.kb.ledger.query(CHANGED, (tenant, self._seq, tenant, self._seq))
         for row in rows:  # "me/sister/cat" is a thing whose relations are its parts
+            if row[0] == SAID:
+                continue
             parts = row[0].split(WITHIN)
             self._nameless |= len(parts) > 1
             self.vocabulary.add(parts[1:] or parts)
@@ -121,8 +124,11 @@ class Reflector:
 
     def forget(self) -> None:
         """Keep no word of the questions and relations that were read: text was erased."""
+        forget_texts()
+
+    def cache_clear(self) -> None:
+        """What an erasure does to every reader of texts in the process."""
         self.vocabulary, self._seq = Vocabulary(self.vocabulary.wordings), -1
-        stem.cache_clear()
         for reading in self.readings:
             reading.forget()
 

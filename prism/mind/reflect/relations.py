@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from prism.mind.records import keeps_text
 from prism.mind.reflect.thesaurus import (
     NAMING,
     PERSON_RELATIONS,
@@ -64,6 +65,7 @@ def _lines() -> list[list[str]]:
     return [_plain(line) for line in SENSES.strip().splitlines()]
 
 
+@keeps_text
 @lru_cache(maxsize=8192)
 def entries_of(relation: str) -> tuple[dict[Stems, float], tuple[str, ...]]:
     """The runs of stems that speak of a relation, with their weights, and its hints."""
@@ -84,6 +86,7 @@ def entries_of(relation: str) -> tuple[dict[Stems, float], tuple[str, ...]]:
     return found, tuple(dict.fromkeys(hints))
 
 
+@keeps_text
 @lru_cache(maxsize=8192)
 def phrases_of(relation: str, wordings: tuple[str, ...] = ()) -> tuple[str, ...]:
     """A relation's name and the phrases that speak of it, as text for an encoder."""
@@ -201,6 +204,7 @@ def _widest(found: list[Mention]) -> list[Mention]:
     return [mention for some in by_relation.values() for mention in some]
 
 
+@keeps_text
 @lru_cache(maxsize=8192)
 def leads_to(relation: str) -> str | None:
     """Kind of the objects of a relation: ``"person"``, ``"place"`` or None = not known."""

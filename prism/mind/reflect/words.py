@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from prism.mind.records import keeps_text
+
 
 def word_set(text: str) -> frozenset[str]:
     """The words of a list that is written as text."""
@@ -150,6 +152,7 @@ def tokens(text: str) -> list[Token]:
     return [Token(m[0], m.start(), m.end()) for m in TOKEN.finditer(text)]
 
 
+@keeps_text
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
     """Part that a word shares with its inflections and its derivations: "discover" of "discoverer".

@@ -18,12 +18,12 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from prism.mind.perceive import parser
+from prism.mind.reflect.readings import default_readings
 from prism.mind.serve.bodies import Refused
 from prism.mind.serve.chat import Chat
 from prism.mind.serve.facts import Facts
 from prism.mind.serve.gate import Gate
-from prism.mind.serve.rooms import Rooms, weights
+from prism.mind.serve.rooms import Rooms
 from prism.mind.serve.traffic import Traffic
 
 PAGE = Path(__file__).with_name("page.html")
@@ -54,9 +54,7 @@ def application(
     Raises:
         ValueError, OSError: a knowledge base or keys that cannot be read.
     """
-    if parser.available():  # loaded now, so that no first turn waits for it
-        parser.load()
-    weights()
+    default_readings()  # parser and encoder are loaded now, so that no first turn waits for them
     traffic = Traffic(parallel)
     rooms = Rooms(kb, traffic)
     chat, facts = Chat(rooms, traffic, model, name), Facts(rooms, traffic)

@@ -143,8 +143,8 @@ class Completion(Response):
                 )
             for question in self.turn.outcome.questions:
                 async with room.lock:
-                    ask = functools.partial(room.ask, question, self.turn.recent)
-                    self.turn.answers.append((question, await traffic.read(ask)))
+                    ask = functools.partial(room.ask, question, self.turn.context(question))
+                    self.turn.answered(question, await traffic.read(ask))
             if begun is not None:
                 begun.set()
             speaker = await traffic.aside(chat.speaker)

@@ -1,7 +1,8 @@
 """Rooms: the open knowledge base of each tenant, and who answers its questions.
 
-Weights of the readings are loaded once; what a reading has learned of a tenant's words, its tape
-and its vocabulary belong to one room. Rooms that nobody is in are closed, the oldest first.
+Weights of the readings are loaded once in a process; what a reading has learned of a tenant's
+words, its tape and its vocabulary belong to one room. Rooms that nobody is in are closed, the
+oldest first.
 """
 
 from __future__ import annotations
@@ -11,13 +12,12 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import anyio
 
-from prism.inject import second_opinion
 from prism.mind.knowledge import KnowledgeBase
-from prism.mind.reflect import Answer, Reflector, phrases
+from prism.mind.mind import Mind
+from prism.mind.reflect import Answer
 from prism.mind.serve.traffic import Traffic
 
 OPEN = 128  # rooms that stay open
@@ -35,17 +35,17 @@ class Room:
         self.kb = KnowledgeBase(path, tenant)
         self.lock = anyio.Lock()
         self.visitors = 0
-        self._reflector: Reflector | None = None
+        self._mind: Mind | None = None
 
     def ask(self, question: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
         """The answer to a question, as :meth:`prism.mind.Mind.ask`."""
-        if self._reflector is None:
-            self._reflector = Reflector(self.kb, readings=_readings())
-        return self._reflector.reflect(question, context, at)
+        if self._mind is None:
+            self._mind = Mind(self.kb)
+        return self._mind.ask(question, context, at)
 
     def forget_words(self) -> None:
         """Drop what was learned of words, after an erasure."""
-        self._reflector = None
+        self._mind = None
 
 
 class Rooms:
@@ -86,24 +86,3 @@ class Rooms:
         """Close all rooms; their tapes are kept for the next start."""
         while self._open:
             self._open.popitem()[1].kb.close()
-
-
-@functools.lru_cache(maxsize=1)
-def weights() -> tuple[Any, Any]:
-    """Sentence encoder and parser of the readings, each None where it is not installed."""
-    encoder = second_opinion.SentenceEncoder() if second_opinion.available() else None
-    parser = phrases.PhraseReading()._parser if phrases.available() else None
-    return encoder, parser
-
-
-def _readings() -> list[Any]:
-    """The readings of one room, over shared weights."""
-    encoder, parser = weights()
-    found: list[Any] = []
-    if encoder is not None:
-        from prism.mind.reflect.encoder import EncoderReading
-
-        found.append(EncoderReading(encoder))
-    if parser is not None:
-        found.append(phrases.PhraseReading(parser))
-    return found

@@ -21,6 +21,8 @@ from prism.mind.reflect import Answer
 from prism.mind.respond import Speaker, Spoken
 from prism.mind.serve import bodies
 from prism.mind.serve.bodies import Refused, invalid
+from prism.mind.talk import meant_by
+from prism.mind.working import WorkingMemory
 
 ROLES = ("user", "assistant", "system", "developer", "tool", "function")
 MESSAGES, TURN, HEARD = 1024, 8_000, 6  # in a request; characters of a turn; turns heard again
@@ -133,13 +135,13 @@ class Turn:
     Attributes:
         request: what was asked for.
         outcome: what became of its statements.
-        recent: what the conversation is about, for the pronouns of questions.
+        memory: what the conversation is about, for the pronouns of questions.
         answers: to its questions.
     """
 
     request: Request
     outcome: Outcome = field(default_factory=Outcome)
-    recent: tuple[str, ...] = ()
+    memory: WorkingMemory = field(default_factory=WorkingMemory)
     answers: list[tuple[str, Answer]] = field(default_factory=list)
 
     def consolidate(self, consolidation: Consolidation) -> None:
@@ -147,7 +149,16 @@ class Turn:
         for text in self.request.before:
             hear_again(consolidation, text[:TURN])
         self.outcome = consolidation.turn(self.request.said)
-        self.recent = consolidation.memory.recent()
+        self.memory = consolidation.memory
+
+    def context(self, question: str) -> tuple[str, ...]:
+        """Things that the pronouns of a question may mean, the likeliest first."""
+        return self.memory.latest(meant_by(question, self.memory.resolve))
+
+    def answered(self, question: str, answer: Answer) -> None:
+        """Take in an answer; the next question's pronouns may mean what it spoke of."""
+        self.answers.append((question, answer))
+        self.memory.spoken_of(answer.nodes)
 
     def trace(self) -> dict[str, Any]:
         """Notes of a turn, and how each answer was found, as JSON."""

@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from prism.mind.perceive import Triple, perceive
+from prism.mind.perceive import Sentence, Triple, perceive
 from prism.mind.working import WorkingMemory
 from prism.studies.mind.matching import GoldFact, same_fact
 
 
 def extracted(text: str) -> list[Triple]:
     """The facts of a turn in a conversation of its own."""
+    return [fact for sentence in _read(text) for fact in sentence.facts]
+
+
+def remembered(text: str) -> bool:
+    """True if a sentence of a turn is kept in its own words."""
+    return any(sentence.remarks for sentence in _read(text))
+
+
+def _read(text: str) -> list[Sentence]:
     memory = WorkingMemory()
     memory.next_turn()
-    sentences = perceive(text, memory.resolve, memory.names(), memory.heard)
-    return [fact for sentence in sentences for fact in sentence.facts]
+    return perceive(text, memory.resolve, memory.names(), memory.heard)
 
 
 def matched(
@@ -44,6 +52,11 @@ def _renamed(fact: Triple, called: Mapping[str, str]) -> list[Triple]:
     ]
 
 
+def _share(kept: Iterable[bool]) -> float:
+    found = list(kept)
+    return sum(found) / max(1, len(found))
+
+
 def measure(chosen: Mapping[str, Any], strict: bool = False, failures: int = 40) -> dict[str, Any]:
     """Precision, recall, false facts and milliseconds of a set.
 
@@ -53,7 +66,8 @@ def measure(chosen: Mapping[str, Any], strict: bool = False, failures: int = 40)
         failures: how many misses are listed.
 
     Returns:
-        ``precision``, ``recall``, ``false_share`` (distractors with a fact), ``ms`` (median),
+        ``precision``, ``recall``, ``false_share`` (distractors with a fact), ``kept_share`` and
+        ``false_kept_share`` (statements and distractors kept in their own words), ``ms`` (median),
         the counts, and lists of what went wrong.
     """
     right = wrong = missed = 0
@@ -83,6 +97,8 @@ def measure(chosen: Mapping[str, Any], strict: bool = False, failures: int = 40)
         "precision": right / max(1, right + wrong),
         "recall": right / max(1, right + missed),
         "false_share": len(false) / max(1, len(chosen["distractors"])),
+        "kept_share": _share(remembered(row["text"]) for row in chosen["statements"]),
+        "false_kept_share": _share(remembered(row["text"]) for row in chosen["distractors"]),
         "ms": sorted(times)[len(times) // 2],
         "right": right,
         "wrong": wrong,

@@ -48,7 +48,7 @@ def measure(
 
 
 def _updated(path: Path, updates: list[Any], asking: Callable[[KnowledgeBase], Ask]) -> dict:
-    new = stale = kept = 0
+    new = stale = kept = told = 0
     misses = []
     for n, row in enumerate(updates):
         text = _ask(path, f"update {n}", row["ask"], asking)
@@ -56,12 +56,20 @@ def _updated(path: Path, updates: list[Any], asking: Callable[[KnowledgeBase], A
         stale += right(text, row["old_answers"])
         with KnowledgeBase(path, f"update {n}") as kb:
             rows = kb.ledger.rows("tenant = ? AND retired_at IS NOT NULL", (kb.tenant,))
+            texts = [fact.object for fact in kb.remarks()]
         kept += any(right(fact.object, row["old_answers"]) for fact in rows)
+        told += any(_says(text, row["old_answers"]) for text in texts)
         if not right(text, row["answers"]):
             misses.append({"old": row["old"], "new": row["new"], "ask": row["ask"], "answer": text})
     count = max(1, len(updates))
     shares = {"updated": new / count, "stale": stale / count, "old_in_history": kept / count}
+    shares["old_in_sentence"] = told / count
     return shares | {"updates": len(updates), "update_misses": misses}
+
+
+def _says(text: str, wanted: list[str]) -> bool:
+    """True if a sentence holds one of several values."""
+    return any(value.casefold() in text.casefold() for value in wanted)
 
 
 def _say(path: Path, tenant: str, turns: list[str]) -> None:
