@@ -80,13 +80,13 @@ def histories(draw: st.DrawFn) -> tuple[str, int, list[np.ndarray]]:
 def test_movements_come_back_to_the_bit(case: tuple[str, int, list[np.ndarray]]) -> None:
     name, width, history = case
     form, size = FORMATS[name], history[0].size
-    movements = Movements(width, size)
+    movements = Movements(form.steps)
     for before, after in pairwise(history):
-        movements.add(before, after, form.steps)
+        movements.add(before, after)
     bits = history[0].copy()
     count = len(movements)
     for step, after in zip(
-        decoded(movements.encoded(), count, width, size), history[1:], strict=True
+        decoded(movements.encoded(), count, size), history[1:], strict=True
     ):
         applied(bits, step)
         assert (bits == after).all()
