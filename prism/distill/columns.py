@@ -7,13 +7,15 @@
              strings   text of each, JSON
              sizes     tokens of every record, uint32
              ids       [n k] places of the tokens in the block's list of ids by frequency
-             logs      [n k] log-probabilities: the first, and how far each is from the one before
+             logs      [k n] log-probabilities: the first, and how far each is from the one before;
+                       rank by rank, as gaps of one rank are alike
              chosen    [n] place of the generated token in the top k; k = not there
              other_ids, other_logs    of the generated tokens that are not there
 
-Numbers are written byte by byte in planes and packed with xz. Log-probabilities take the narrowest
-of bf16, fp32 and fp64 that holds all of a block exactly, as integers in their order: the data that
-are public are bf16. Ids take 2 bytes a place up to 65,536 different ones in a block, else 4.
+Numbers are written byte by byte in planes, ids as they are, and packed with xz. Log-probabilities
+take the narrowest of bf16, fp32 and fp64 that holds all of a block exactly, as integers in their
+order: the data that are public are bf16. Ids take 2 bytes a place up to 65,536 different ones in a
+block, else 4.
 
 :func:`fixed` is the plain form for comparison: ``b`` bits for an id, 16 for a bf16 log-probability,
 ``(k + 1)(b + 16)`` bits a token.
@@ -36,7 +38,11 @@ from prism.distill.records import Record
 
 TOKENS = 65_536  # of a block, about
 SMALLEST, LARGEST = 1 << 12, 1 << 26  # bytes of the dictionary of xz
-TEXTS = ("rest", "strings")  # sections of text
+FORMAT = 2  # of a block
+# lc, lp and pb of xz: how many bits of the byte before and of the place say what comes next. In
+# text a byte says much about the next, in a plane little, and in a whole number its place does
+TEXT, PLANE, WHOLE = (4, 0, 0), (0, 0, 0), (3, 1, 1)
+EFFORTS = {"rest": TEXT, "strings": TEXT, "ids": WHOLE}
 WIDTHS = {"bf16": "<u2", "fp32": "<u4", "fp64": "<u8"}
 
 
@@ -105,34 +111,37 @@ def encoded(records: list[Record]) -> tuple[dict[str, Any], dict[str, bytes]]:
     place = np.argsort(_by_frequency(counts))
     rest = [{key: v for key, v in r.items() if key != "token_logprobs"} for r in records]
     order = _ordinal(logs, kind)
-    header = {"tokens": len(tokens), "k": k, "logs": kind, "ids": "<u2" if len(known) <= 1 << 16
-              else "<u4"}  # fmt: skip
+    gaps = np.diff(order, axis=1, prepend=order[:, :1] * 0).astype(WIDTHS[kind])
+    header = {"format": FORMAT, "tokens": len(tokens), "k": k, "logs": kind,
+              "ids": "<u2" if len(known) <= 1 << 16 else "<u4"}  # fmt: skip
     parts = {
         "rest": "\n".join(map(json.dumps, rest)).encode(),
         "known": planes(np.diff(known, prepend=0).astype("<u4")),
         "counts": planes(counts.astype("<u4")),
         "strings": json.dumps([strings[i] for i in known.tolist()]).encode(),
         "sizes": np.array([len(r["token_logprobs"]) for r in records], "<u4").tobytes(),
-        "ids": planes(place[np.searchsorted(known, ids)].astype(header["ids"])),
-        "logs": planes(np.diff(order, axis=1, prepend=order[:, :1] * 0).astype(WIDTHS[kind])),
+        "ids": place[np.searchsorted(known, ids)].astype(header["ids"]).tobytes(),
+        "logs": planes(gaps.T),
         "chosen": np.where(apart, k, there.argmax(axis=1)).astype("<u2").tobytes(),
         "other_ids": planes(place[np.searchsorted(known, own[apart])].astype(header["ids"])),
         "other_logs": planes(_ordinal(own_logs[apart], kind).astype(WIDTHS[kind])),
     }
-    return header, {name: _squeezed(part, name in TEXTS) for name, part in parts.items()}
+    return header, {name: _squeezed(part, EFFORTS.get(name, PLANE)) for name, part in parts.items()}
 
 
 def decoded(block: Block) -> Iterator[Record]:
     """The records of a block."""
     header = block.header
+    if header.get("format", 1) != FORMAT:
+        raise ValueError(f"columns of format {header.get('format', 1)}: must be {FORMAT}")
     parts = {name: _opened(part) for name, part in block.sections.items()}
     n, k, kind = header["tokens"], header["k"], header["logs"]
     known = np.cumsum(unplaned(parts["known"], "<u4"), dtype=np.int64)
     frequent = _by_frequency(unplaned(parts["counts"], "<u4").astype(np.int64))
     texts = json.loads(parts["strings"])
     listed, strings = known[frequent], [texts[i] for i in frequent.tolist()]
-    places = unplaned(parts["ids"], header["ids"]).reshape(n, k).astype(np.int64)
-    steps = unplaned(parts["logs"], WIDTHS[kind]).reshape(n, k)
+    places = np.frombuffer(parts["ids"], header["ids"]).reshape(n, k).astype(np.int64)
+    steps = unplaned(parts["logs"], WIDTHS[kind]).reshape(k, n).T
     logs = _value(np.cumsum(steps, axis=1, dtype=WIDTHS[kind]), kind)
     chosen = np.frombuffer(parts["chosen"], "<u2").astype(np.int64)
     others = iter(
@@ -170,12 +179,12 @@ def _by_frequency(counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.argsort(-counts, kind="stable")
 
 
-def _squeezed(part: bytes, text: bool) -> bytes:
+def _squeezed(part: bytes, bits: tuple[int, int, int]) -> bytes:
     size = min(max(len(part), SMALLEST), LARGEST)  # no larger: its memory is cleared every time
     effort = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "dict_size": size}
-    # in text a byte says much about the next, in a plane little
-    plain = {"lc": 4 if text else 0, "lp": 0, "pb": 0}
-    return lzma.compress(part, check=lzma.CHECK_NONE, filters=[effort | plain])
+    lc, lp, pb = bits
+    filters = [effort | {"lc": lc, "lp": lp, "pb": pb}]
+    return lzma.compress(part, check=lzma.CHECK_NONE, filters=filters)
 
 
 def _opened(part: memoryview) -> bytes:

@@ -29,10 +29,10 @@ HEADER = {"seed": 0, "settings": {}, "matrix": "m", "shape": [6, 4], "format": "
 def written(path: Path, places: list[np.ndarray], seen: dict[int, int] | None = None) -> Log:
     """A log of ordinals step by step; ``seen``: id to the step of its first batch."""
     bits = [bits_of_ordinals(p.astype(np.int16)) for p in places]
-    writer, movements = Writer(path), Movements(4, bits[0].size)
+    writer, movements = Writer(path), Movements(BF16.steps)
     writer.begin(HEADER, 0, bits[0], None)
     for before, after in pairwise(bits):
-        movements.add(before.ravel(), after.ravel(), BF16.steps)
+        movements.add(before.ravel(), after.ravel())
     count = len(movements)
     streams = movements.encoded()
     streams["records"] = deflated(np.zeros((count, 1)).tobytes())

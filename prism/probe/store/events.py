@@ -1,18 +1,22 @@
 """Movements of the numbers of a matrix, several steps at a time, as compressed bytes.
 
-A step is the set of numbers that moved and how far each went on its lattice
-(:mod:`prism.probe.store.ordinal`). Bits of streams that compress alike are kept together:
+A step moves each number some way on its lattice (:mod:`prism.probe.store.ordinal`). An optimizer
+with momentum moves it nearly as far as the step before did, so what is kept is the *change*
 
-    moved    one bit per number and step
-    signs    one bit per movement: other than that of the majority of its column in its step
-    columns  one bit per column and step: the sign of that majority
-    far      one bit per movement: by more than one lattice step
+    c(t) = d(t) - d(t-1)          d(t) lattice steps of step t; d = 0 before the first of a block
+
+which is 0 for most numbers, also for those that move. Given the movement before, a movement of the
+flannel model's table has .65 bits (after 300 steps, empirical), and 2.24 bits without. Bits of
+streams that compress alike are kept together:
+
+    changed  one bit per number and step: c is not 0
+    signs    one bit per change: the movement before went the way that the change goes
+    far      one bit per change: by more than one lattice step
     plane k  of the far ones the distance - 2 in digits of 7 bits, lowest first, with a bit for more
     zeros    the numbers that became, or ceased to be, the negative zero
 
-Unused rows of an embedding all drift one way, hence the majority. Each stream is deflated without a
-search for repetitions (Huffman codes and runs): nearly as small as a search here, many times as
-fast. The bytes depend on the movements alone.
+Each stream is deflated without a search for repetitions (Huffman codes and runs): nearly as small
+as a search here, many times as fast. The bytes depend on the movements alone.
 """
 
 from __future__ import annotations
@@ -27,9 +31,9 @@ from numpy.typing import NDArray
 
 from prism.probe.store.ordinal import Bits, bits_of_ordinals, ordinals
 
-NAMES = ("moved", "signs", "columns", "far", "zero_counts", "zeros")  # and plane0, plane1, ...
 Streams = dict[str, bytes]
 Step = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]  # places, distances, zeros
+PLANES = 12  # of 7 bits, more than any change needs
 
 
 def deflated(raw: bytes) -> bytes:
@@ -48,60 +52,52 @@ class Movements:
     """Steps that wait to be encoded.
 
     Attributes:
-        width: columns D of the matrix.
-        size: numbers in it.
+        steps: dtype of lattice steps.
     """
 
-    width: int
-    size: int
-    _moved: list[NDArray[np.uint8]] = field(default_factory=list)
+    steps: type[np.signedinteger]
+    _changed: list[NDArray[np.uint8]] = field(default_factory=list)
     _signs: list[NDArray[np.bool_]] = field(default_factory=list)
-    _columns: list[NDArray[np.bool_]] = field(default_factory=list)
-    _distances: list[Bits] = field(default_factory=list)
+    _distances: list[NDArray[Any]] = field(default_factory=list)
     _zeros: list[NDArray[np.int64]] = field(default_factory=list)
+    _place: NDArray[Any] | None = None  # ordinals after the last step
+    _last: NDArray[Any] | None = None  # the last movement
 
     def __len__(self) -> int:
-        return len(self._moved)
+        return len(self._changed)
 
     @property
     def held(self) -> int:
         """Bytes that wait."""
-        return sum(x.nbytes for x in (*self._moved, *self._distances))
+        return sum(x.nbytes for x in (*self._changed, *self._distances))
 
-    def add(self, before: Bits, after: Bits, steps: type[np.signedinteger]) -> int:
-        """Take a step from the bits ``before`` to ``after``, both flat; how many numbers moved.
-
-        Args:
-            steps: dtype of lattice steps.
-        """
-        places = np.flatnonzero(before != after)
-        old, new = before[places], after[places]
-        step = ordinals(new).astype(steps) - ordinals(old)
-        zeros = places[(new == np.iinfo(new.dtype).min) | (step == 0)]
-        if len(zeros):
-            still = step != 0
-            places, step = places[still], step[still]
-        moved = np.zeros(self.size, np.bool_)
-        moved[places] = True
-        negative = step < 0
-        columns = (places % self.width).astype(np.int32)
-        down = np.bincount(columns, negative, minlength=self.width)
-        majority = 2 * down > np.bincount(columns, minlength=self.width)
-        self._moved.append(np.packbits(moved))
-        self._signs.append(negative ^ majority[columns])
-        self._columns.append(majority)
-        self._distances.append(np.abs(step) - 1)
-        self._zeros.append(zeros)
-        return len(places)
+    def add(self, before: Bits, after: Bits) -> None:
+        """Take a step from the bits ``before`` to ``after``, both flat; ``before`` must be what the
+        step before has led to."""
+        if self._place is None or self._last is None:
+            self._place = ordinals(before).astype(self.steps)
+            self._last = np.zeros(before.size, self.steps)
+        place = ordinals(after).astype(self.steps)
+        step = place - self._place
+        change = step - self._last
+        changed = change != 0
+        places = np.flatnonzero(changed)
+        far = change[places]
+        self._changed.append(np.packbits(changed))
+        self._signs.append((far > 0) == (self._last[places] > 0))
+        self._distances.append(np.abs(far) - 1)
+        negative_zero = np.iinfo(after.dtype).min
+        turned = (before != after) & ((step == 0) | (after == negative_zero))
+        self._zeros.append(np.flatnonzero(turned))
+        self._place, self._last = place, step
 
     def encoded(self) -> Streams:
         """The streams of all steps taken, which are forgotten."""
         beyond = np.concatenate(self._distances)
         far = beyond > 0
         streams = {
-            "moved": np.concatenate(self._moved),
+            "changed": np.concatenate(self._changed),
             "signs": np.packbits(np.concatenate(self._signs)),
-            "columns": np.packbits(np.concatenate(self._columns)),
             "far": np.packbits(far),
             "zero_counts": np.array([len(z) for z in self._zeros], "<u4"),
             "zeros": np.concatenate(self._zeros).astype("<u8"),
@@ -112,39 +108,43 @@ class Movements:
             more = rest > 0
             streams[f"plane{k}"] = (digit | (more << 7)).astype(np.uint8)
             rest, k = rest[more], k + 1
-        self._moved, self._signs, self._columns = [], [], []
-        self._distances, self._zeros = [], []
+        self._changed, self._signs, self._distances, self._zeros = [], [], [], []
+        self._place = self._last = None
         return {name: deflated(x.tobytes()) for name, x in streams.items() if len(x)}
 
 
-def decoded(streams: Streams, count: int, width: int, size: int) -> Iterator[Step]:
+def decoded(streams: Streams, count: int, size: int) -> Iterator[Step]:
     """The steps of :meth:`Movements.encoded`: places that moved, by how many lattice steps, and the
     places of zeros that changed their sign.
 
     Args:
         count: number of steps.
-        width: columns of the matrix.
-        size: numbers in it.
+        size: numbers in the matrix.
     """
-    mine = {n: x for n, x in streams.items() if n in NAMES or n.startswith("plane")}
-    raw: dict[str, Any] = {name: np.frombuffer(inflated(x), "u1") for name, x in mine.items()}
-    none = np.zeros(0, np.uint8)
-    bitmap = np.unpackbits(raw["moved"].reshape(count, -1), axis=1, count=size)
-    places = [np.flatnonzero(row) for row in bitmap]
-    total = sum(map(len, places))
-    signs = np.unpackbits(raw.get("signs", none), count=total).astype(bool)
-    far = np.unpackbits(raw.get("far", none), count=total).astype(bool)
-    columns = np.unpackbits(raw["columns"], count=count * width).reshape(count, width).astype(bool)
+    names = ["changed", "signs", "far", "zero_counts", "zeros"]
+    names += [f"plane{k}" for k in range(PLANES)]
+    raw: dict[str, Any] = {
+        name: np.frombuffer(inflated(streams[name]) if name in streams else b"", "u1")
+        for name in names
+    }
+    bitmap = np.unpackbits(raw["changed"].reshape(count, -1), axis=1, count=size)
+    total = int(bitmap.sum())
+    signs = np.unpackbits(raw["signs"], count=total).astype(bool)
+    far = np.unpackbits(raw["far"], count=total).astype(bool)
     distances = np.ones(total, np.int64)
-    distances[far] = 2 + _joined([raw[f"plane{k}"] for k in range(12) if f"plane{k}" in raw])
-    zero_counts = raw["zero_counts"].view("<u4")
-    zeros = np.split(raw.get("zeros", none).view("<u8").astype(np.int64), np.cumsum(zero_counts))
-    begin = 0
-    for where, majority, changed in zip(places, columns, zeros, strict=False):
-        here = slice(begin, begin + len(where))
-        begin += len(where)
-        negative = signs[here] ^ majority[where % width]
-        yield where, np.where(negative, -distances[here], distances[here]), changed
+    distances[far] = 2 + _joined([x for k in range(PLANES) if len(x := raw[f"plane{k}"])])
+    zeros = np.split(
+        raw["zeros"].view("<u8").astype(np.int64), np.cumsum(raw["zero_counts"].view("<u4"))
+    )
+    step, begin = np.zeros(size, np.int64), 0
+    for row, turned in zip(bitmap, zeros, strict=False):
+        changed = np.flatnonzero(row)
+        here = slice(begin, begin + len(changed))
+        begin += len(changed)
+        up = signs[here] == (step[changed] > 0)
+        step[changed] += np.where(up, distances[here], -distances[here])
+        places = np.flatnonzero(step)
+        yield places, step[places], turned
 
 
 def _joined(planes: Sequence[NDArray[np.uint8]]) -> NDArray[np.int64]:

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from prism.probe.store.events import Step, Streams, applied, decoded, deflated, inflated
 from prism.probe.store.ordinal import FORMATS, Bits, Format
 
-MAGIC, FORMAT = b"PRSM", 1
+MAGIC, FORMAT = b"PRSM", 2
 HEADER = struct.Struct("<4s4sQIQ")
 CHECK = struct.Struct("<I")
 STREAM = struct.Struct("<16sQ")
@@ -211,7 +211,7 @@ class Log:
             if until is not None and b.first >= until:
                 return
             streams = parted(self._payload(b))
-            for i, step in enumerate(decoded(streams, b.count, self.width, size)):
+            for i, step in enumerate(decoded(streams, b.count, size)):
                 if until is not None and b.first + i >= until:
                     return
                 yield b.first + i + 1, step

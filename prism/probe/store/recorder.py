@@ -108,7 +108,7 @@ class Recorder(Observer):
         if not run.w.first:
             return
         assert self.before is not None
-        self.movements.add(self.before, after, self.form.steps)
+        self.movements.add(self.before, after)
         np.copyto(self.before, after)
         rate = learning_rate(run.step - 1, run.spec.s)
         self._records.append([gradients.loss, rate, self._norm, float(skipped), variance])
@@ -153,7 +153,7 @@ class Recorder(Observer):
         p = run.model.get_parameter(self.matrix)
         self.form = format_of(p.dtype)
         self.before = self._bits(run).copy()
-        self.movements = Movements(p.shape[1], self.before.size)
+        self.movements = Movements(self.form.steps)
         self.hidden = HiddenMean(p.shape[1])
         self._records: list[list[float]] = []
         self._means: list[NDArray[np.float32]] = []
