@@ -26,6 +26,7 @@ CAPTION_TOP = 104  # the captions' band is below, the scene above
 CAPTION_LINE = 84  # characters
 MONO, SANS = "DejaVu Sans Mono", "DejaVu Sans"
 POINT = 72 / DPI  # points of a pixel
+RISE = 0.36  # of a line's size: half the height of its capitals
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class Stage:
         self.ax.axis("off")
         self.fill(0, 0, WIDTH, CAPTION_TOP, BAND)
         self._caption = self.words(WIDTH / 2, 58, "", 25)
+        self._caption.set(va="center", y=56, linespacing=1.35)
         if chapter is not None:
             self._furnish(chapter)
 
@@ -83,11 +85,11 @@ class Stage:
         bold: bool = False,
         mono: bool = False,
     ) -> Text:
-        """Words whose middle height is y; ``size`` in pixels."""
-        family = MONO if mono else SANS
-        style = {"ha": align, "va": "center", "weight": "bold" if bold else "normal"}
-        look = {"size": size * POINT, "color": colour, "family": family, "zorder": 6}
-        return self.ax.text(x, y, text, parse_math=False, linespacing=1.35, **style, **look)
+        """A line of words whose capitals have their middle at y; ``size`` in pixels."""
+        style = {"ha": align, "va": "baseline", "weight": "bold" if bold else "normal"}
+        look = {"size": size * POINT, "color": colour, "family": MONO if mono else SANS}
+        low = y - RISE * size  # words of one size at one y have one baseline
+        return self.ax.text(x, low, text, parse_math=False, zorder=6, **style, **look)
 
     def box(self, x: float, y: float, w: float, h: float, colour: str = GREY) -> FancyBboxPatch:
         """A rounded box with its lower left corner at (x, y)."""

@@ -54,7 +54,7 @@ def scene(stage: Stage, run: dict[str, Any]) -> Iterator[Beat]:
     asked, elsewhere = run["prompts"]["asked"], run["prompts"]["elsewhere"]
     first = Lines(stage, 450, asked, run["without"]["asked"])
     count = len(run["without"]["asked"])
-    words = "A public model that never heard of Freedonia makes something up."
+    words = "A public model continues a sentence about a country that does not exist."
     yield Beat(words, count, lambda i: first.say(i + 1), pace=4)
     first.clear()
     code.set_text(f'tape.bind("{run["key"]}", "{run["value"]}")')
@@ -67,7 +67,8 @@ def scene(stage: Stage, run: dict[str, Any]) -> Iterator[Beat]:
     code.set_text(f'tape.forget("{run["key"]}")')
     third = Lines(stage, 450, asked, run["forgotten"]["asked"])
     as_before = run["forgotten"]["asked"] == run["without"]["asked"]
-    words = "Forget it, and it says what it said before." if as_before else "Forget it, and ask again."
+    words = "it says what it said before" if as_before else "it says something else"
+    words = f"Forget the fact, and {words}."
     yield Beat(words, count, lambda i: third.say(i + 1), pace=4)
     weights = "No weight has changed" if run["same_weights"] else "Weights HAVE changed"
     yield Beat(f"{weights}: the hash of all {run['parameters']:,} weights says so.")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap, to_rgb
+from matplotlib.colors import LinearSegmentedColormap
 
 from renders.drawing import BUS, GREY, INK
 from renders.film.scenes.text_row import TextRow
@@ -33,8 +33,8 @@ def scene(stage: Stage, run: dict[str, Any]) -> Iterator[Beat]:
     size = (LEFT, BOTTOM, RIGHT - LEFT, TOP - BOTTOM)
     lanes = stage.heat(*size, blank, COLOURS, (0, 1))
     relative = charge / charge.max(1, keepdims=True)
-    words = f"The bus is {len(lives)} leaky stores. Each forgets half of what it holds in its own half-life."
-    yield Beat(words)
+    words = f"The bus is {len(lives)} leaky stores. "
+    yield Beat(words + "Each forgets half of what it holds in its own half-life.")
 
     def read(i: int) -> None:
         row.read(i + 1)
@@ -52,7 +52,8 @@ def scene(stage: Stage, run: dict[str, Any]) -> Iterator[Beat]:
         left[:, MARK + i] = faded[:, i]
         lanes.set_data(left)
 
-    words = f"Put a mark of 1 into every store at the byte “{text[MARK]}”: this is what is left of it."
+    words = f"Put a mark of 1 into every store at the byte “{text[MARK]}”: "
+    words += "this is what is left of it."
     yield Beat(words, faded.shape[1], fade, pace=2)
     yield from _gate(stage, run, lives, passed, lanes, row)
 
@@ -71,10 +72,14 @@ def _gate(
         shown[:, i] = np.log2(passed[:, i])
         lanes.set_data(shown)
 
-    words = "A token also sets how much time passes at it. Orange: it forgets faster; violet: slower."
+    words = (
+        "A token also sets how much time passes at it. Orange: it forgets faster; violet: slower."
+    )
     yield Beat(words, passed.shape[1], read, pace=1)
     fast, slow = passed[:, 1:].max(), passed[:, 1:].min()
-    yield Beat(f"Measured from the state: from {slow:.2f} to {fast:.1f} tokens of time at one token.")
+    yield Beat(
+        f"Measured from the state: from {slow:.2f} to {fast:.1f} tokens of time at one token."
+    )
 
 
 def remaining(lives: list[float], passed: np.ndarray) -> np.ndarray:
@@ -88,8 +93,3 @@ def told(life: float) -> str:
     if life < 1:
         return f"{life:.2f} token"
     return f"{life:,.1f} tokens" if life < 10 else f"{life:,.0f} tokens"
-
-
-def pale(colour: str, share: float) -> tuple[float, ...]:
-    """A colour mixed with white; ``share`` of it is left."""
-    return tuple(1 - share * (1 - c) for c in to_rgb(colour))

@@ -29,11 +29,12 @@ def scene(stage: Stage, runs: dict[str, Any]) -> Iterator[Beat]:
     stage.words(90, 566, "Seen in this film", 28, SYMBOLIC, "left", bold=True)
     for i, words in enumerate(can):
         stage.words(90, 516 - 44 * i, words, 24, INK, "left")
-    yield Beat(f"It recalls ({tape['accuracy']:.0%} here), counts, and keeps its state small.")
+    yield Beat(f"It recalls ({tape['accuracy']:.0%} here), it counts, and its state does not grow.")
     stage.words(90, 352, "Not shown by it", 28, MEMORY, "left", bold=True)
     for i, words in enumerate(cannot):
         stage.words(90, 302 - 44 * i, words, 24, INK, "left")
-    yield Beat("The models of this film are small and have one seed. RESULTS.md has what was measured.")
+    words = "The models of this film are small and have one seed. "
+    yield Beat(words + "RESULTS.md has what was measured.")
     for i, words in enumerate(COMMANDS):
         stage.words(1200, 302 - 44 * i, words, 24, GREY, "right", mono=True)
     yield Beat("Run it yourself: the last of these commands made this film.", rest=3)

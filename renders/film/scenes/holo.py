@@ -48,7 +48,8 @@ class Board:
         self.operation.set_text(look["operation"])
         self.strip.set_data(np.array(look["strip"])[: ROWS * COLUMNS].reshape(ROWS, COLUMNS))
         count = look["facts"]
-        self.facts.set_text(f"{count} {'fact' if count == 1 else 'facts'}, {self.run['bytes']:,} bytes")
+        word = "fact" if count == 1 else "facts"
+        self.facts.set_text(f"{count} {word}, {self.run['bytes']:,} bytes")
         self.noise.set_text(f"noise of a read: {look['noise']:.3f}")
         self.title.set_text(f"scores for “{look['key']}”, in units of the noise")
         self.dots.set_offsets(np.stack([np.arange(len(scores)), scores], axis=1))
@@ -62,7 +63,8 @@ def scene(stage: Stage, run: dict[str, Any]) -> Iterator[Beat]:
     """Facts are bound; the first is asked for, then one that was never bound; one is forgotten."""
     board = Board(stage, run)
     board.show(run["steps"][0])
-    yield Beat(f"A HoloTape is a fixed array of {run['dim']:,} sums beside the weights. Nothing is trained.")
+    words = f"A HoloTape is a fixed array of {run['dim']:,} sums beside the weights. "
+    yield Beat(words + "Nothing is trained.")
     board.show(run["steps"][1])
     yield Beat("To bind a fact is to add one random-looking pattern of +1 and −1 to the array.")
     steps = run["steps"][2:]

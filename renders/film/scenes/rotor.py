@@ -46,7 +46,8 @@ def scene(stage: Stage, run: dict[str, Any]) -> Iterator[Beat]:
             line = smoothed(run[name]["accuracy"])[: i + 1]
             curve.set_data(range(1, i + 2), line)
 
-    words = f"Two models of one size, {run['steps']} steps each, on rows of {trained}. A rotor turns with the sum."
+    words = f"Two models of one size, {run['steps']} steps each, on rows of {trained}. "
+    words += "A rotor turns with the sum."
     yield Beat(words, trained, read, pace=3)
     limit.set_visible(True)
     words = f"Past {trained} digits neither has ever been trained. The rotor just keeps turning."
@@ -55,10 +56,13 @@ def scene(stage: Stage, run: dict[str, Any]) -> Iterator[Beat]:
     places = places if places[-1] == length - 1 else [*places, length - 1]
     yield Beat(words, len(places), lambda i: read(places[i]), pace=1, loop=True)
     prism, other = run["prism"], run["transformer"]
-    words = f"Past the training length: PRISM {prism['beyond']:.1%} right, the Transformer "
-    yield Beat(words + f"{other['beyond']:.1%}; chance is {run['chance']:.0%}. One seed.")
+    words = f"Right within {trained} digits: PRISM {prism['within']:.1%}, Transformer "
+    words += f"{other['within']:.1%}. Past them: {prism['beyond']:.1%} and {other['beyond']:.1%}; "
+    yield Beat(words + f"chance is {run['chance']:.0%}. One seed.")
     rotor = run["rotor"]
-    words = f"The hand is unit {rotor['unit'] + 1} of {rotor['units']}; it stood where the sum says at "
+    words = (
+        f"The hand is unit {rotor['unit'] + 1} of {rotor['units']}; it stood where the sum says at "
+    )
     yield Beat(words + f"{rotor['agreement']:.1%} of {length} tokens.")
 
 
@@ -81,8 +85,8 @@ def _curves(stage: Stage, run: dict[str, Any]) -> tuple[dict[str, Any], Any]:
     ax.set_xlim(1, run["length"])
     ax.set_ylim(0, 1.05)
     ax.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"])
-    marks = [run["train_length"] * k for k in (1, 2, 4, 8) if run["train_length"] * k <= run["length"]]
-    ax.set_xticks(marks)
+    marks = [run["train_length"] * k for k in (1, 2, 4, 8)]
+    ax.set_xticks([mark for mark in marks if mark <= run["length"]])
     ax.axhline(run["chance"], color=GREY, linewidth=1.2, linestyle=":")
     limit = ax.axvspan(run["train_length"], run["length"], color="#f0efe6", zorder=0, visible=False)
     stage.words(940, 140, f"position in the row (right answers of {run['rows']} rows)", 20, GREY)

@@ -84,7 +84,8 @@ def _means(stage: Stage, sorts: dict[str, Any], kinds: list[str]) -> Beat:
                 stage.words(x + wide / 2, y, f"{part:.0%}", 22, "white", bold=True)
             x += wide
         stage.words(1180, y, f"{row['count']:,}", 20, GREY, "left")
-    return Beat(f"The mean over {counted:,} held-out bytes, by sort of byte (their number at the right).")
+    words = f"The mean over {counted:,} held-out bytes, by sort of byte "
+    return Beat(words + "(their number at the right).")
 
 
 def _contrast(names: list[tuple[str, list[float]]], kinds: list[str]) -> str:
@@ -94,5 +95,6 @@ def _contrast(names: list[tuple[str, list[float]]], kinds: list[str]) -> str:
         key=lambda found: found[0][1][found[2]] - found[1][1][found[2]],
     )
     high, low, e = best
-    words = f"The {kinds[e]} kind counts most for {high[0]} ({high[1][e]:.0%}) and least for {low[0]} "
-    return words + f"({low[1][e]:.0%}). Nobody told it to: this is learned."
+    words = f"The {kinds[e]} kind counts most for {high[0]} ({high[1][e]:.0%}) "
+    words += f"and least for {low[0]} ({low[1][e]:.0%}). "
+    return words + "Nobody told it to: this is learned."

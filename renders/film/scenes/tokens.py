@@ -50,16 +50,16 @@ def scene(stage: Stage, run: dict[str, Any]) -> Iterator[Beat]:
             shares[k].set_text(f"{chance:.0%}")
 
     read(0)
-    words = f"It trained for {run['steps']} steps on the manual of Python; this is text it never saw."
-    yield Beat(words)
+    steps = f"It trained for {run['steps']} steps on the manual of Python; "
+    yield Beat(steps + "this is text it never saw.")
     words = "After every byte it says how likely each next byte is. The one that came is dark."
     yield Beat(words, len(guesses), read, pace=3)
     held = sum(g["bits"] for g in guesses) / len(guesses)
     stage.words(60, 150, f"this sentence: {held:.2f} bits per byte", 23, INK, "left")
     every = f"all held-out text: {run['bits_per_byte']:.2f}"
     stage.words(1220, 150, every, 23, INK, "right")
-    words = f"On text it never saw it needs {run['bits_per_byte']:.2f} bits per byte; guessing blindly needs 8."
-    yield Beat(words)
+    words = f"On text it never saw it needs {run['bits_per_byte']:.2f} bits per byte; "
+    yield Beat(words + "guessing blindly needs 8.")
     few, many = run["state_bytes"].items()
     words = f"What it carries on is {few[1]:,} bytes after {int(few[0]):,} tokens, "
     yield Beat(words + f"and {many[1]:,} after {int(many[0]):,}.")
