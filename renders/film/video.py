@@ -16,6 +16,7 @@ from renders.film.script import TICKS, Frame
 
 INSTALL = "the film needs an optional package: pip install 'prism-lm[film]'"
 MP4_LIMIT, GIF_LIMIT = 8_000_000, 2_000_000  # bytes
+CLOCK = 300  # times are kept in this part of a second: of 1/12 and of the hundredths of a gif
 LOOP_SECONDS, LOOP_WIDTH, LOOP_COLOURS = 20, 640, 48
 
 
@@ -60,7 +61,8 @@ def mp4(shots: list[Shot], chapters: list[tuple[str, int, int]], path: Path, wor
     marks.write_text(_metadata(chapters), "utf-8")
     starts = ",".join(f"{begin / TICKS:.3f}" for _, begin, _ in chapters)
     look = ["-c:v", "libx264", "-preset", "slow", "-crf", "21", "-tune", "animation"]
-    look += ["-pix_fmt", "yuv420p", "-g", "240", "-force_key_frames", starts]
+    # without B-frames: with them the length in the file ends before the last frame does
+    look += ["-bf", "0", "-pix_fmt", "yuv420p", "-g", "240", "-force_key_frames", starts]
     source = ["-f", "concat", "-safe", "0", "-i", str(listed), "-i", str(marks)]
     ends = ["-map_metadata", "1", "-fps_mode", "vfr", "-movflags", "+faststart", "-f", "mp4"]
     with replacing(path) as beside:
@@ -82,7 +84,8 @@ def gif(shots: list[Shot], path: Path, work: Path) -> None:
     steps += "[b][p]paletteuse=dither=none:diff_mode=rectangle"
     source = ["-f", "concat", "-safe", "0", "-i", str(listed), "-filter_complex", steps]
     with replacing(path) as beside:
-        _run([*source, "-fps_mode", "vfr", "-loop", "0", "-f", "gif", str(beside)])
+        ends = ["-fps_mode", "vfr", "-loop", "0", "-final_delay", "1", "-f", "gif"]
+        _run([*source, *ends, str(beside)])
         _check_size(path, beside, GIF_LIMIT)
 
 
@@ -98,11 +101,15 @@ def _listing(shots: list[Shot], seconds: list[float], work: Path) -> Path:
     only counts before another frame."""
     lines = ["ffconcat version 1.0"]
     for shot, length in zip(shots, seconds, strict=True):
-        lines += [f"file '{shot.path.resolve()}'", f"duration {length:.6f}"]
-    lines.append(f"file '{shots[-1].path.resolve()}'")
+        lines += [_file(shot), f"duration {length:.6f}"]
+    lines.append(_file(shots[-1]))
     path = work / "frames.txt"
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
+
+
+def _file(shot: Shot) -> str:
+    return f"file '{shot.path.resolve()}'\noption framerate {CLOCK}"
 
 
 def _metadata(chapters: list[tuple[str, int, int]]) -> str:

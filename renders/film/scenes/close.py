@@ -15,6 +15,7 @@ COMMANDS = ("make compare", "python examples/first_hour.py", "python -m renders.
 def scene(stage: Stage, runs: dict[str, Any]) -> Iterator[Beat]:
     """Two lists from the data of the film, then the commands."""
     rotor, tape, text = runs["rotor"], runs["tape"], runs["text"]
+    sizes = [run["parameters"] for run in (text, tape, rotor["prism"])]
     state = next(iter(text["state_bytes"].values()))
     can = (
         f"counts on: {rotor['prism']['beyond']:.0%} right past its training length",
@@ -22,7 +23,7 @@ def scene(stage: Stage, runs: dict[str, Any]) -> Iterator[Beat]:
         "learns and forgets facts without training",
     )
     cannot = (
-        f"small: {rotor['prism']['parameters']:,} to {text['parameters']:,} parameters here",
+        f"its models are small: {min(sizes):,} to {max(sizes):,} parameters",
         "one seed each: shown, not proven",
         "on real text no lead is claimed (README.md)",
     )
@@ -30,7 +31,7 @@ def scene(stage: Stage, runs: dict[str, Any]) -> Iterator[Beat]:
     for i, words in enumerate(can):
         stage.words(90, 516 - 44 * i, words, 24, INK, "left")
     yield Beat(f"It recalls ({tape['accuracy']:.0%} here), it counts, and its state does not grow.")
-    stage.words(90, 352, "Not shown by it", 28, MEMORY, "left", bold=True)
+    stage.words(90, 352, "Its limits", 28, MEMORY, "left", bold=True)
     for i, words in enumerate(cannot):
         stage.words(90, 302 - 44 * i, words, 24, INK, "left")
     words = "The models of this film are small and have one seed. "
