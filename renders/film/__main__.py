@@ -27,7 +27,7 @@ from renders.drawing import HERE, folder
 from renders.film import captions, video
 from renders.film.runs import load_or_make, smollm2
 from renders.film.runs.plan import runs
-from renders.film.scenes import SCENES, Scene
+from renders.film.scenes import SCENES, Scene, title
 from renders.film.script import TICKS, Timeline, play, rehearse
 from renders.film.stage import Stage
 
@@ -87,6 +87,7 @@ def film(data: dict[str, Any], timeline: Timeline, out: Path, work: Path) -> Non
     frames = work / "frames"
     shutil.rmtree(frames, ignore_errors=True)
     frames.mkdir(parents=True)
+    out.mkdir(parents=True, exist_ok=True)
     shots: list[video.Shot] = []
     for index, scene in enumerate(SCENES):
         stage = Stage(timeline.chapter(index))
@@ -94,14 +95,13 @@ def film(data: dict[str, Any], timeline: Timeline, out: Path, work: Path) -> Non
             shots.append(video.shoot(frames, len(shots), frame))
         say(f"{scene.name}: {len(shots):,} frames so far")
         if index == 0:
-            poster = shots[-1].path
-    out.mkdir(parents=True, exist_ok=True)
+            poster = Image.fromarray(title.poster(stage))
     video.mp4(shots, timeline.chapters, out / f"{NAME}.mp4", work)
     video.gif(shots, out / LOOP, work)
     whole_file.write(out / f"{NAME}.srt", captions.srt(timeline.captions))
     whole_file.write(out / f"{NAME}.vtt", captions.vtt(timeline.captions))
-    with whole_file.replacing(out / POSTER) as beside, Image.open(poster) as picture:
-        picture.quantize(128).save(beside, "PNG", optimize=True)
+    with whole_file.replacing(out / POSTER) as beside:
+        poster.quantize(128).save(beside, "PNG", optimize=True)
     shutil.rmtree(frames)
     for name in (f"{NAME}.mp4", LOOP, POSTER):
         say(f"{out / name}: {(out / name).stat().st_size:,} bytes")

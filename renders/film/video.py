@@ -17,7 +17,7 @@ from renders.film.script import TICKS, Frame
 INSTALL = "the film needs an optional package: pip install 'prism-lm[film]'"
 MP4_LIMIT, GIF_LIMIT = 8_000_000, 2_000_000  # bytes
 CLOCK = 300  # times are kept in this part of a second: of 1/12 and of the hundredths of a gif
-LOOP_SECONDS, LOOP_WIDTH, LOOP_COLOURS = 20, 640, 48
+LOOP_SECONDS, LOOP_WIDTH, LOOP_COLOURS = 20, 800, 64
 
 
 @dataclass(frozen=True)
@@ -101,15 +101,16 @@ def _listing(shots: list[Shot], seconds: list[float], work: Path) -> Path:
     only counts before another frame."""
     lines = ["ffconcat version 1.0"]
     for shot, length in zip(shots, seconds, strict=True):
-        lines += [_file(shot), f"duration {length:.6f}"]
-    lines.append(_file(shots[-1]))
+        lines += [_file(shot, work), f"duration {length:.6f}"]
+    lines.append(_file(shots[-1], work))
     path = work / "frames.txt"
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
 
 
-def _file(shot: Shot) -> str:
-    return f"file '{shot.path.resolve()}'\noption framerate {CLOCK}"
+def _file(shot: Shot, work: Path) -> str:
+    """Lines that name a frame, seen from the listing, so that no folder's name can break them."""
+    return f"file '{shot.path.relative_to(work).as_posix()}'\noption framerate {CLOCK}"
 
 
 def _metadata(chapters: list[tuple[str, int, int]]) -> str:

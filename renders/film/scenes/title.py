@@ -1,9 +1,11 @@
-"""The opening: what the film is about. Its last frame is the poster."""
+"""The opening: what the film is about; and the poster made of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from renders.drawing import BUS, GREY, MEMORY, NEURAL, SYMBOLIC
 from renders.film.script import Beat
@@ -41,3 +43,9 @@ def scene(stage: Stage, runs: dict[str, Any]) -> Iterator[Beat]:
     yield Beat(words, len(PARTS), appear, pace=9)
     stage.words(640, 176, "every moving number in this film is from a real run", 24, GREY)
     yield Beat("Every number that moves in this film comes from a run that its command makes.")
+
+
+def poster(stage: Stage) -> np.ndarray:
+    """The picture that leads to the film, from the stage at the end of the scene."""
+    stage.caption("▶  watch the film (with captions)")
+    return stage.frame()
