@@ -24,6 +24,7 @@ WIDTH, HEIGHT = 1280, 720
 PAPER, BAND = "#fcfcfa", "#f0f0ec"
 CAPTION_TOP = 104  # the captions' band is below, the scene above
 CAPTION_LINE = 84  # characters
+PAUSE = 40  # characters by which two lines may differ to be parted at a pause
 MONO, SANS = "DejaVu Sans Mono", "DejaVu Sans"
 POINT = 72 / DPI  # points of a pixel
 RISE = 0.36  # of a line's size: half the height of its capitals
@@ -150,7 +151,7 @@ class Stage:
 
 
 def caption_lines(words: str) -> list[str]:
-    """A caption in one line or two of about the same length.
+    """A caption in one line or in two, of about the same length or parted at a pause.
 
     Raises:
         ValueError: it needs a third.
@@ -160,7 +161,7 @@ def caption_lines(words: str) -> list[str]:
         raise ValueError(f"caption {words!r}: must fit into two lines of {CAPTION_LINE}")
     if len(lines) < 2:
         return lines
-    width = len(words) // 2
-    while len(even := textwrap.wrap(words, width)) > 2:
-        width += 1
-    return even
+    spaces = [i for i, c in enumerate(words) if c == " "]
+    fitting = [i for i in spaces if max(i, len(words) - i - 1) <= CAPTION_LINE]
+    best = min(fitting, key=lambda i: abs(2 * i - len(words)) - PAUSE * (words[i - 1] in ".:;,"))
+    return [words[:best], words[best + 1 :]]
