@@ -156,7 +156,7 @@ def caption_lines(words: str) -> list[str]:
     Raises:
         ValueError: it needs a third.
     """
-    lines = textwrap.wrap(words, CAPTION_LINE)
+    lines = textwrap.wrap(words, CAPTION_LINE, break_on_hyphens=False)
     if len(lines) > 2:
         raise ValueError(f"caption {words!r}: must fit into two lines of {CAPTION_LINE}")
     if len(lines) < 2:
