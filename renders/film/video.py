@@ -60,7 +60,7 @@ def mp4(shots: list[Shot], chapters: list[tuple[str, int, int]], path: Path, wor
     marks = work / "chapters.txt"
     marks.write_text(_metadata(chapters), "utf-8")
     starts = ",".join(f"{begin / TICKS:.3f}" for _, begin, _ in chapters)
-    look = ["-c:v", "libx264", "-preset", "slow", "-crf", "21", "-tune", "animation"]
+    look = ["-c:v", "libx264", "-preset", "medium", "-crf", "21", "-tune", "animation"]
     # without B-frames: with them the length in the file ends before the last frame does
     look += ["-bf", "0", "-pix_fmt", "yuv420p", "-g", "240", "-force_key_frames", starts]
     source = ["-f", "concat", "-safe", "0", "-i", str(listed), "-i", str(marks)]
