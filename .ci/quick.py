@@ -48,7 +48,7 @@ def tests_of(file: str) -> set[Path]:
     if (TESTS / path.stem).is_dir():  # prism/ingest.py: tests/ingest
         return {TESTS / path.stem}
     own = set(TESTS.glob(f"test_{path.stem}*.py"))
-    return own or set(TESTS.rglob(f"test_{path.parts[0]}.py"))  # renders/figures.py
+    return own or set(TESTS.rglob(f"test_{path.parts[0]}.py"))
 
 
 def main(parts: list[str]) -> int:

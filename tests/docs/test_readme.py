@@ -23,7 +23,7 @@ NOT_RUN = {
     "python -m benchmarks.speed --quick --threads 1 --out runs/speed.json": "as above",
     "python -m benchmarks.specialisation": "long; tests/benchmarks/test_ablation.py does it small",
     "python -m benchmarks.results": "rewrites pages of the checkout; run below with --check",
-    "python -m renders.figures": "needs the full run; tests/benchmarks/test_renders.py draws one",
+    "python -m renders.figures": "needs the full run; tests/renders/test_pictures.py draws one",
 }
 
 

@@ -85,9 +85,7 @@ def test_movements_come_back_to_the_bit(case: tuple[str, list[np.ndarray]]) -> N
         movements.add(before, after)
     bits = history[0].copy()
     count = len(movements)
-    for step, after in zip(
-        decoded(movements.encoded(), count, size), history[1:], strict=True
-    ):
+    for step, after in zip(decoded(movements.encoded(), count, size), history[1:], strict=True):
         applied(bits, step)
         assert (bits == after).all()
     assert tensor_of(bits, form).dtype == form.torch
