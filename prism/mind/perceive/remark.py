@@ -38,7 +38,7 @@ class Remark:
 
 
 def remark(doc: Doc, resolve: Resolver, before: list[str]) -> Remark | None:
-    """What is kept of a parsed sentence; None where nothing in it is asserted.
+    """Remark of a parsed sentence; None where nothing in it is asserted.
 
     Args:
         doc: the parse; the guards of whole sentences have passed it.

@@ -135,7 +135,7 @@ def _sentence(
 
 
 def _kept(spelt: str, resolve: Resolver, before: list[str]) -> tuple[Remark, ...]:
-    """What is kept of a sentence in its own words."""
+    """Remarks: sentences kept in their own words."""
     if not parser.available():
         return ()
     doc = parser.parse(spelt)

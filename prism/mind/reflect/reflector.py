@@ -127,7 +127,7 @@ class Reflector:
         forget_texts()
 
     def cache_clear(self) -> None:
-        """What an erasure does to every reader of texts in the process."""
+        """Effects of an erasure on every reader of texts in the process."""
         self.vocabulary, self._seq = Vocabulary(self.vocabulary.wordings), -1
         for reading in self.readings:
             reading.forget()

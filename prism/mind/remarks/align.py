@@ -60,7 +60,7 @@ def _senses() -> dict[str, frozenset[int]]:
 
 
 def likeness(question: Parse, remark: Parse) -> np.ndarray:
-    """How like each word of the question is to each of the remark, in [0, 1]: 1 for one stem,
+    """Likeness of each word of the question to each of the remark, in [0, 1]: 1 for one stem,
     :data:`SENSE` for one sense, else what their vectors say."""
     senses = _senses()
     grid = np.zeros((len(question.words), len(remark.words)))

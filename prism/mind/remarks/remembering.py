@@ -112,7 +112,7 @@ def _named(question: str, context: Sequence[str]) -> str:
 
 
 def _shared(fact: Fact, stems: set[str], mine: bool) -> float:
-    """How many of the question's words a remark has; half a word for being the speaker's."""
+    """Number of the question's words that a remark has; half a word for being the speaker's."""
     own = {stem(t.lower) for t in tokens(fact.object)}
     return len(own & stems) + 0.5 * (mine and fact.subject.split("/")[0] == SPEAKER)
 
