@@ -45,7 +45,11 @@ def remark(doc: Doc, resolve: Resolver, before: list[str]) -> Remark | None:
         resolve: who is meant by a pronoun.
         before: what the turn has been about.
     """
-    if len(doc) < SHORTEST or doc[0].lower_ == "say" or guards.OPINION.search(doc.text):
+    if (
+        len(doc) < SHORTEST
+        or doc[0].lower_ in ("say", "thank", "thanks")
+        or guards.OPINION.search(doc.text)
+    ):
         return None
     verbs = [t for t in doc if t.dep_ in guards.CLAUSES and t.pos_ in ("VERB", "AUX")]
     kept = [verb for verb in verbs if guards.asserted(verb, events=True) and not _open(verb)]
