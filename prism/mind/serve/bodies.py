@@ -156,6 +156,14 @@ def text(value: Any, name: str, most: int) -> str:
     return str(value)
 
 
+def truth(request: Request, name: str) -> bool:
+    """``true`` or ``false`` of the query, false by default."""
+    given = request.query_params.get(name, "false")
+    if given not in ("true", "false"):
+        invalid(name, given, "true or false")
+    return given == "true"
+
+
 def number(request: Request, name: str, default: int, most: int) -> int:
     """A whole number of the query, between 0 and ``most``."""
     given = request.query_params.get(name)

@@ -1,6 +1,7 @@
 """Facts over HTTP: list, search, state, correct, retract, erase, undo, decide, ask.
 
-    GET    /v1/facts?q=&subject=&limit=&offset=   what holds, the newest first
+    GET    /v1/facts?q=&subject=&limit=&offset=   what holds, the newest first; &said=true: the
+                                                  sentences that are kept in their own words
     POST   /v1/facts                              state one: 201, 200 known already, 202 it waits
     DELETE /v1/facts?subject=                     erase all about a subject, to the last byte
     GET    /v1/facts/N                            one; PUT: another value; DELETE: retract, or
@@ -25,7 +26,7 @@ from starlette.responses import JSONResponse, Response
 
 from prism.mind.knowledge import LIVE, KnowledgeBase
 from prism.mind.ledger import Statement
-from prism.mind.records import Fact, Source, identity
+from prism.mind.records import SAID, Fact, Source, identity
 from prism.mind.serve import bodies
 from prism.mind.serve.bodies import Refused, field, invalid, moment, only, text
 from prism.mind.serve.rooms import Room, Rooms
@@ -67,7 +68,10 @@ class Facts:
         query = request.query_params
         q = text(query["q"], "q", NAME) if query.get("q", "").strip() else None
         subject = text(query["subject"], "subject", NAME) if "subject" in query else None
-        page = await self._read(request, lambda room: search(room.kb, q, subject, limit, offset))
+        said = bodies.truth(request, "said")
+        page = await self._read(
+            request, lambda room: search(room.kb, q, subject, limit, offset, said)
+        )
         return JSONResponse(page)
 
     async def state(self, request: Request) -> Response:
@@ -113,10 +117,8 @@ class Facts:
 
     async def drop(self, request: Request) -> Response:
         """Retract a fact, or erase it."""
-        number, erase = _number(request), request.query_params.get("erase", "false")
-        if erase not in ("true", "false"):
-            invalid("erase", erase, "true or false")
-        if erase == "true":
+        number = _number(request)
+        if bodies.truth(request, "erase"):
             return await self._erase(request, fact=number)
         operation = await self._write(request, lambda room: room.kb.retract(number))
         return JSONResponse({"retracted": number, "operation": operation})
@@ -215,15 +217,22 @@ def _live(kb: KnowledgeBase, number: int) -> Fact:
 
 
 def search(
-    kb: KnowledgeBase, q: str | None, subject: str | None, limit: int, offset: int
+    kb: KnowledgeBase,
+    q: str | None,
+    subject: str | None,
+    limit: int,
+    offset: int,
+    said: bool = False,
 ) -> dict[str, Any]:
     """A page of the facts that hold, the newest first, and how many there are in all.
 
     Args:
         q: part of a subject, relation or object.
         subject: of these only.
+        said: sentences that are kept in their own words instead of facts.
     """
-    where, values = f"tenant = ? AND {LIVE}", [kb.tenant]
+    where = f"tenant = ? AND relation_id {'=' if said else '<>'} ? AND {LIVE}"
+    values = [kb.tenant, SAID]
     if subject is not None:
         where, values = f"{where} AND subject_id = ?", [*values, identity(subject, "subject")]
     if q is not None:

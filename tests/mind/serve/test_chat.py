@@ -73,6 +73,13 @@ def test_only_the_last_user_turn_is_noted(served):
     assert facts(served) == [("Sylvania", "capital", "Batburg")]
 
 
+def test_the_sentence_itself_is_listed_when_asked_for(served):
+    say(served, TAUGHT)
+    kept = served.call("GET", "/v1/facts?said=true").json["data"]
+    assert [(fact["relation"], fact["object"]) for fact in kept] == [("as was said", TAUGHT)]
+    assert served.call("GET", "/v1/facts?said=perhaps").status == 422
+
+
 def test_what_was_undone_is_not_noted_again_by_the_history(served):
     say(served, TAUGHT)
     assert served.call("POST", "/v1/undo", {}).status == 200
