@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from types import SimpleNamespace
 
 import pytest
@@ -80,7 +81,8 @@ def test_undo_forget_remember_and_erase(talk):
         "forgotten: capital of Freedonia"
     )
     assert len(talk.kb.history("Freedonia", "capital")) == 2
-    assert said(talk, "/erase Freedonia") == ["3 rows erased"]  # and the sentence
+    rows = 3 if find_spec("spacy") else 2  # the sentence too, where sentences are kept
+    assert said(talk, "/erase Freedonia") == [f"{rows} rows erased"]
     assert talk.kb.history("Freedonia", "capital") == []
 
 
