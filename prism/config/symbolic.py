@@ -17,8 +17,11 @@ class SymbolicConfig:
     """The symbolic expert: a machine of U discrete units, and optional ones beside it.
 
     Args:
-        answers: the machines have embeddings of their own and answer by themselves.
-        width: d of such an embedding and answer; without ``answers`` it has no effect.
+        answers: the machines read fixed codes of the tokens and answer by themselves
+            (prism/model/symbolic/codes.py).
+        width: d of the codes and answers of units and dials; a power of two at or above the
+            vocabulary makes all codes orthogonal. Without ``answers`` it has no effect.
+        reflection_width: the same of the reflections.
         units: U; each picks one primitive per token. Independent of ``d_model``.
         primitives: the library, any non-empty choice from ``PRIMITIVES``.
         moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
@@ -35,6 +38,7 @@ class SymbolicConfig:
 
     answers: bool = False
     width: int = 32
+    reflection_width: int = 128
     units: int = 16
     primitives: tuple[str, ...] = PRIMITIVES
     moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
@@ -54,7 +58,12 @@ class SymbolicConfig:
         make_plain(self, "primitives", "moduli")
         require(is_int(self.units, 1), self, "units", "an integer >= 1")
         sizes = (("width", 1), ("dials", 0), ("dial_positions", 2), ("dial_reach", 1))
-        for name, low in (*sizes, ("reflections", 0), ("reflection_size", 2)):
+        for name, low in (
+            *sizes,
+            ("reflections", 0),
+            ("reflection_size", 2),
+            ("reflection_width", 1),
+        ):
             require(is_int(getattr(self, name), low), self, name, f"an integer >= {low}")
         require(isinstance(self.answers, bool), self, "answers", "True or False")
         chosen = self.primitives

@@ -42,7 +42,7 @@ INPUTS = "it scales the unit inputs that are there"
 MACHINE = "a unit chooses among all primitives, and steps snap to all moduli"
 DIAL = "a dial chooses among all its steps, and its start is spread over all its positions"
 WIDTH = "its answers are scaled by it, and no block depends on it"
-ANSWERS = "machines that answer have embeddings of their own, others read the network's"
+ANSWERS = "machines that answer read codes of the tokens, others the network's embedding"
 SHARE = "a machine more that answers takes a share of every answer"
 REGISTER = "reflections act on all entries of a register"
 FILTER = "growth adds units, not tokens that the filter of a unit spans"
@@ -67,6 +67,7 @@ FIXED = (
     ("symbolic.unit_input_rate", "symbolic", INPUTS),
     ("symbolic.answers", "symbolic", ANSWERS),
     ("symbolic.width", "answers", WIDTH),
+    ("symbolic.reflection_width", "answers", WIDTH),
     ("symbolic.dial_positions", "symbolic", DIAL),
     ("symbolic.dial_reach", "symbolic", DIAL),
     ("symbolic.reflection_size", "symbolic", REGISTER),

@@ -11,9 +11,9 @@ The bus norm inside a block gets the same treatment on its channels h' = [c h, 0
     scaled by c      embedding and head (tau' and the last gain undo it), all that write to the
                      stream, the rows of the bus that make h
     scaled by 1 / c  gains, and what reads embeddings that no gain has scaled back: the symbolic
-                     machine, if it has no embeddings of its own
+                     machine, if it has no codes to read
     as they are      all other readers, the weights by channel of a block, and the inside of
-                     symbolic machines with embeddings of their own, whose width is their own
+                     symbolic machines that read codes, whose width is their own
 
 Of every new path one side is zero and the other random, so that the new path adds nothing at first
 and both sides have a gradient after one step: writers get zeros, readers are drawn as in a new
@@ -218,17 +218,17 @@ def _machine(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
     """Of the symbolic machine. With answers only what lifts them into the stream has the width D;
     without, the machine reads ``[c e, 0]`` and writes to the stream."""
     config = old.symbolic
-    width, c = (fixed(config.width), 1.0) if config.answers else (axes.stream, axes.stretch)
+    width, wide, c = axes.stream, axes.stream, axes.stretch
+    if config.answers:
+        width, wide, c = fixed(config.width), fixed(config.reflection_width), 1.0
     units, library = axes.units, fixed(len(config.primitives))
     pairs = nested(fixed(2), units)
     copies = input_copies(config, units.size)
     note = "random" if copies is None else f"random, but {copies.note}"
-    parts = {"dials": _dials(axes, width, c), "reflections": _reflections(axes, width, c)}
+    parts = {"dials": _dials(axes, width, c), "reflections": _reflections(axes, wide, c)}
     return {
-        **{
-            f"embeddings.{i}.weight": Rule((fixed(old.vocab_size), width))
-            for i in range(config.machines)
-        },
+        "code": Rule((fixed(old.vocab_size), width)),
+        "wide_code": Rule((fixed(old.vocab_size), wide)),
         "lift.weight": _writer(axes.stream, width, axes.stretch),
         "read.weight": Rule((nested(fixed(4), units), width), 1 / c, copies=copies, note=note),
         "gate_start": Rule((units,), note="one, as at a start"),

@@ -132,7 +132,8 @@ def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives, an
     assert machine.count == config.machines == 2
     assert (answer is not None) == answers
     if answers:
-        assert answer.shape == (2, 6, 2, 7)
+        assert {name: x.shape for name, x in answer.items()} == dict.fromkeys(answer, (2, 6, 7))
+        assert len(answer) == 2
         assert machine.logits(answer).shape == (2, 6, 2, 11)
     assert picked.shape == (2, 6, 5)
     assert picked.max() < len(primitives)

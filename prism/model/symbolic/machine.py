@@ -21,11 +21,11 @@ The blocks read the sum of what the machines give: each weighs it by channel, it
 Without ``answers``, e is the token's normalised embedding in the network, the machines write to the
 stream (d = D), and the network trains them.
 
-With ``answers`` every machine has an embedding of its own, of width d, and answers alone, with
-logits ``tau s e^T`` (:mod:`prism.model.symbolic.answer`); the blocks read ``L norm(sum s)``. A
-machine is then trained by the cross-entropy of its own answer and by nothing else. The network
-learns a rough solution sooner than a machine an exact one, and one machine sooner than another: a
-gradient that they shared, or an embedding, would keep each from what only it can find.
+With ``answers`` a machine reads fixed codes of the tokens (:mod:`prism.model.symbolic.codes`) and
+answers alone, with logits ``g s code^T / sqrt(d)`` (:mod:`prism.model.symbolic.answer`); the blocks
+read ``L norm(s_units + s_dials)``. It is trained by the cross-entropy of its own answer and by
+nothing else. The network learns a rough solution sooner than a machine an exact one, and one
+machine sooner than another: a gradient that they shared would keep each from what only it can find.
 
 State advances with every token whatever was picked, so choosing is only reading. The unit inputs
 start large: an angle does not depend on their size, so a larger start is a smaller relative step of
@@ -41,11 +41,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from prism.config import SymbolicConfig
 from prism.model.norm import promote
-from prism.model.scale import EMBEDDING_STD, logit_scale
 from prism.model.state import Leaf, State
+from prism.model.symbolic.codes import token_codes
 from prism.model.symbolic.dial import Dials, DialState
 from prism.model.symbolic.primitives import (
     CAUSAL_LIBRARY,
@@ -59,6 +60,10 @@ from prism.ops.choice import hard_choice
 from prism.ops.documents import RowEnds, last_real, shift_right
 
 INPUT_STD = 2.2  # of the inputs a; the gate inputs b start 1/16 of it
+# A code's entries all move an output: a step of AdamW is as many times larger. At full size dials
+# harden before their positions are in order (docs/LOG.md).
+DIAL_INPUT = 0.25
+ANSWER_GAIN = {"reflections": 4.0}
 FIRST_PREFERENCE = 2.0  # head start of a unit's first primitive, in logits
 
 
@@ -98,13 +103,13 @@ class SymbolicRun(NamedTuple):
     """Result of the machine on one call.
 
     Attributes:
-        answers: ``[B, T, J, d]`` of the J machines, s; None without ``answers``.
+        answers: ``[B, T, d]`` of each machine, s, by name; None without ``answers``.
         output: ``[B, T, D]`` what the blocks read.
         state: after the last token.
         picked: ``[B, T, U]`` index of the primitive that each unit took.
     """
 
-    answers: Tensor | None
+    answers: dict[str, Tensor] | None
     output: Tensor
     state: SymbolicState
     picked: Tensor
@@ -116,7 +121,9 @@ class SymbolicMachine(nn.Module):
     def __init__(self, vocab_size: int, dim: int, config: SymbolicConfig) -> None:
         super().__init__()
         self.config = config
-        width = config.width if config.answers else dim
+        width, wide = dim, dim
+        if config.answers:
+            width, wide = config.width, config.reflection_width
         self.snaps = snap_table(config.moduli)
         self.input_rate = 1.0 if config.unit_input_rate is None else config.unit_input_rate
         units, choices = config.units, len(config.primitives)
@@ -132,16 +139,14 @@ class SymbolicMachine(nn.Module):
             self.dials = Dials(width, config.dials, config.dial_positions, config.dial_reach)
         self.reflections = None
         if config.reflections:
-            self.reflections = Reflections(width, config.reflections, config.reflection_size)
+            self.reflections = Reflections(wide, config.reflections, config.reflection_size)
         self.lift = None
         if config.answers:
-            self.scale = logit_scale(width)
             self.lift = nn.Linear(width, dim, bias=False)
             nn.init.normal_(self.lift.weight, std=width**-0.5)
-            tables = (nn.Embedding(vocab_size, width) for _ in range(self.count))
-            self.embeddings = nn.ModuleList(tables)
-            for table in self.embeddings:
-                nn.init.normal_(table.weight, std=EMBEDDING_STD)
+            self.register_buffer("code", token_codes(vocab_size, width))
+            if config.reflections:
+                self.register_buffer("wide_code", token_codes(vocab_size, wide))
 
     @property
     def beside(self) -> tuple[str, ...]:
@@ -191,28 +196,39 @@ class SymbolicMachine(nn.Module):
             doc_index: ``[B, T]`` document index of each token or None.
             ends: where the real tokens of each row end; None = at T.
         """
-        if self.lift is None:
-            inputs = [symbols.to(self.read.weight.dtype)] * self.count
-        else:
-            inputs = [_normalised(table(tokens)) for table in self.embeddings]
-        found, after, picked = self._units(inputs[0], state, doc_index, ends)
-        every = [found]
-        for name, e in zip(self.beside, inputs[1:], strict=True):
+        inputs = self._inputs(tokens, symbols)
+        found, after, picked = self._units(inputs["units"], state, doc_index, ends)
+        every = {"units": found}
+        for name in self.beside:
             before = None if state is None else getattr(state, name)
-            found, carried = getattr(self, name)(e, before, doc_index, ends)
+            every[name], carried = getattr(self, name)(inputs[name], before, doc_index, ends)
             setattr(after, name, carried)
-            every.append(found)
         if self.lift is None:
-            return SymbolicRun(None, sum(every), after, picked)
-        # the blocks read the machines, and do not train them
-        output = self.lift(_normalised(sum(every).detach()))
-        return SymbolicRun(torch.stack(every, dim=-2), output, after, picked)
+            return SymbolicRun(None, sum(every.values()), after, picked)
+        # the blocks read the counters, and do not train them
+        read = sum(x.detach() for name, x in every.items() if name != "reflections")
+        return SymbolicRun(every, self.lift(_normalised(read)), after, picked)
 
-    def logits(self, answers: Tensor) -> Tensor:
-        """``[B, T, J, V]`` of the answers ``[B, T, J, d]``."""
-        scaled = (answers * self.scale).unbind(-2)
-        each = zip(scaled, self.embeddings, strict=True)
-        return torch.stack([nn.functional.linear(s, e.weight) for s, e in each], dim=-2)
+    def _inputs(self, tokens: Tensor, symbols: Tensor) -> dict[str, Tensor]:
+        """Input of each machine: ``symbols``, or the codes of ``tokens``."""
+        names = ("units", *self.beside)
+        if self.lift is None:
+            return dict.fromkeys(names, symbols.to(self.read.weight.dtype))
+        gains = {"dials": DIAL_INPUT}
+        return {n: functional.embedding(tokens, self.codes(n)) * gains.get(n, 1.0) for n in names}
+
+    def codes(self, name: str) -> Tensor:
+        """Codes ``[V, d]`` that machine ``name`` reads and answers in."""
+        return self.wide_code if name == "reflections" else self.code
+
+    def logits(self, answers: dict[str, Tensor]) -> Tensor:
+        """``[B, T, J, V]`` of the answers ``[B, T, d]`` of the machines by name."""
+        each = []
+        for name, answer in answers.items():
+            code = self.codes(name)
+            gain = ANSWER_GAIN.get(name, 1.0) * code.shape[1] ** -0.5
+            each.append(functional.linear(answer * gain, code))
+        return torch.stack(each, dim=-2)
 
     def _units(
         self,

@@ -28,7 +28,7 @@ from prism.ops.documents import RowEnds, last_real, previous_index
 from prism.ops.matrix_scan import matrix_scan
 
 REFLECTIONS = 4
-FIRST_CONTRACTION = -1.0  # in logits
+FIRST_CONTRACTION = -2.0  # in logits
 FIRST_ANEW = -4.0  # in logits
 
 
