@@ -70,6 +70,7 @@ BAD = [
     (SymbolicConfig, "dial_positions", 1, "an integer >= 2"),
     (SymbolicConfig, "dial_reach", 0, "an integer >= 1"),
     (SymbolicConfig, "reflections", 1.0, "an integer >= 0"),
+    (SymbolicConfig, "reflection_width", 0, "an integer >= 1"),
     (SymbolicConfig, "reflection_size", 1, "an integer >= 2"),
     (SymbolicConfig, "unit_input_rate", 0.0, "None or a number in (0, 1]"),
     (SymbolicConfig, "unit_input_rate", 2, "None or a number in (0, 1]"),
