@@ -60,7 +60,7 @@ def count(model: LanguageModel, length: int) -> Flops:
         matrices += sum(2 * m.weight.numel() for m in machine.modules() if isinstance(m, nn.Linear))
         mixing += 2 * _machine(model.config.symbolic, length)
         if machine.lift is not None:  # every machine answers in codes of the tokens
-            head += sum(2 * machine.codes(name).numel() for name in ("units", *machine.beside))
+            head += sum(2 * machine.codes(name).numel() for name in machine.names)
     for block in model.blocks:
         depth += hasattr(block, "memory")
         for name, module in block.named_modules():

@@ -154,9 +154,14 @@ class SymbolicMachine(nn.Module):
         return tuple(n for n in ("dials", "reflections") if getattr(self, n) is not None)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all machines."""
+        return ("units", *self.beside)
+
+    @property
     def count(self) -> int:
         """Machines that answer, J."""
-        return 1 + len(self.beside)
+        return len(self.names)
 
     @torch.no_grad()
     def _reset(self, width: int) -> None:
@@ -211,11 +216,12 @@ class SymbolicMachine(nn.Module):
 
     def _inputs(self, tokens: Tensor, symbols: Tensor) -> dict[str, Tensor]:
         """Input of each machine: ``symbols``, or the codes of ``tokens``."""
-        names = ("units", *self.beside)
         if self.lift is None:
-            return dict.fromkeys(names, symbols.to(self.read.weight.dtype))
+            return dict.fromkeys(self.names, symbols.to(self.read.weight.dtype))
         gains = {"dials": DIAL_INPUT}
-        return {n: functional.embedding(tokens, self.codes(n)) * gains.get(n, 1.0) for n in names}
+        return {
+            n: functional.embedding(tokens, self.codes(n)) * gains.get(n, 1.0) for n in self.names
+        }
 
     def codes(self, name: str) -> Tensor:
         """Codes ``[V, d]`` that machine ``name`` reads and answers in."""

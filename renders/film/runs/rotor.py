@@ -15,8 +15,9 @@ from torch import Tensor
 
 from prism import LanguageModel, Prism, PrismConfig
 from prism.baselines import build
-from prism.compare.training import TrainingPlan, train
+from prism.compare.training import TrainingPlan
 from renders.film.runs import Data
+from renders.film.runs.training import trained
 from tasks import get_task
 
 TASK, OTHER = "modular", "transformer"
@@ -40,9 +41,7 @@ def make(
         plan = TrainingPlan(
             steps=steps, batch_size=batch, lr=rate, seed=seed, evaluation=32, test=False
         )
-        result = train(model, task, plan)
-        if result.error is not None:
-            raise ArithmeticError(f"rotor: {name} diverged: {result.error}")
+        result = trained(f"rotor: {name}", model, task, plan)
         model.eval().requires_grad_(False).save(folder / name)
         said = answers(model, tests.tokens)
         right = (said == tests.targets).double()

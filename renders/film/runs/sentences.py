@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from prism import Prism, PrismConfig, PrismState, TapeConfig
-from prism.compare.training import TrainingPlan, train
+from prism.compare.training import TrainingPlan
 from renders.film.runs import Data
+from renders.film.runs.training import trained
 from tasks.task import IGNORE, Batch, IntArray, Task
 
 LEARNING_RATE = 3e-3
@@ -117,9 +118,7 @@ def make(folder: Path, seed: int, steps: int, batch: int, width: int) -> Data:
     )
     model = Prism(config)
     plan = TrainingPlan(steps=steps, batch_size=batch, lr=LEARNING_RATE, seed=seed, evaluation=64)
-    result = train(model, task, plan)
-    if result.error is not None:
-        raise ArithmeticError(f"tape: the model diverged: {result.error}")
+    result = trained("tape: the model", model, task, plan)
     model.eval().requires_grad_(False).save(folder)
     row = next(row for i in range(MANY) if _asks_first(row := task.batch("test", seed, i, 1)))
     asked = _first_question(row)

@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from prism import Prism, PrismConfig, PrismState, map_state
-from prism.compare.training import TrainingPlan, train
+from prism.compare.training import TrainingPlan
 from renders.film.runs import Data
 from renders.film.runs.grown import grown
+from renders.film.runs.training import trained
 from tasks import MiniLM
 
 LEARNING_RATE = 3e-3
@@ -47,9 +48,7 @@ def make(
     config = PrismConfig(vocab_size=256, d_model=width, num_layers=layers, seed=seed)
     model = Prism(config)
     plan = TrainingPlan(steps=steps, batch_size=batch, lr=LEARNING_RATE, seed=seed, evaluation=64)
-    result = train(model, task, plan)
-    if result.error is not None:
-        raise ArithmeticError(f"text: the model diverged: {result.error}")
+    result = trained("text: the model", model, task, plan)
     model.eval().requires_grad_(False).save(folder)
     exact = model.double()
     tokens = sentence(task, seed, shown)
