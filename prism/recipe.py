@@ -62,8 +62,8 @@ def own_loss(output: PrismOutput, loss: Callable[[Tensor], Tensor]) -> Tensor | 
 
 
 # tables of PRISM's parameters whose entries mean something one by one: a head's offset in phases,
-# the scores by which a symbolic unit picks its primitive, the taps of a filter
-TABLES = ("offset", "choice", "preference", "taps")
+# the scores by which a symbolic unit picks its primitive, the taps of a filter, the gains of a lookup
+TABLES = ("offset", "choice", "preference", "taps", "gain")
 
 
 def decays(name: str, parameter: Tensor) -> bool:

@@ -8,6 +8,7 @@ from prism.config.checks import is_int, is_number, make_plain, require
 
 TOKEN_PRIMITIVES = ("compare", "gate", "select", "shift", "threshold", "count")
 CAUSAL_PRIMITIVES = ("latch", "flipflop", "counter", "rotor")
+LONGEST_SUFFIX = 64
 TURN = 240  # grid steps in a full turn of a counting primitive
 PRIMITIVES = TOKEN_PRIMITIVES + CAUSAL_PRIMITIVES
 
@@ -31,6 +32,9 @@ class SymbolicConfig:
         dial_reach: largest step K of a dial.
         reflections: registers that are orthogonal matrices (prism/model/symbolic/reflections.py).
         reflection_size: their size S.
+        suffixes: lengths n of the contexts whose last follower is looked up
+            (prism/model/symbolic/suffix.py); empty = no lookup.
+        suffix_slots: contexts of each length that the state holds.
         unit_input_rate: learning rate of the units' input projection as a share of the others';
             its start is the same whatever the rate. None = 1, and small in a branch that is
             trained apart (prism/modular/backbone.py).
@@ -47,6 +51,8 @@ class SymbolicConfig:
     dial_reach: int = 4
     reflections: int = 0
     reflection_size: int = 5
+    suffixes: tuple[int, ...] = (1, 2, 3, 5)
+    suffix_slots: int = 1024
     unit_input_rate: float | None = None
 
     @property
@@ -55,7 +61,7 @@ class SymbolicConfig:
         return 1 + (self.dials > 0) + (self.reflections > 0)
 
     def __post_init__(self) -> None:
-        make_plain(self, "primitives", "moduli")
+        make_plain(self, "primitives", "moduli", "suffixes")
         require(is_int(self.units, 1), self, "units", "an integer >= 1")
         sizes = (("width", 1), ("dials", 0), ("dial_positions", 2), ("dial_reach", 1))
         for name, low in (
@@ -63,6 +69,7 @@ class SymbolicConfig:
             ("reflections", 0),
             ("reflection_size", 2),
             ("reflection_width", 1),
+            ("suffix_slots", 1),
         ):
             require(is_int(getattr(self, name), low), self, name, f"an integer >= {low}")
         require(isinstance(self.answers, bool), self, "answers", "True or False")
@@ -71,6 +78,10 @@ class SymbolicConfig:
         require(ok, self, "primitives", f"distinct names from {PRIMITIVES}")
         ok = len(self.moduli) > 0 and all(is_int(m, 2) and TURN % m == 0 for m in self.moduli)
         require(ok, self, "moduli", f"a non-empty list of divisors >= 2 of {TURN}")
+        ok = len(set(self.suffixes)) == len(self.suffixes) and all(
+            is_int(n, 1) and n <= LONGEST_SUFFIX for n in self.suffixes
+        )
+        require(ok, self, "suffixes", f"distinct integers in 1..{LONGEST_SUFFIX}")
         rate = self.unit_input_rate
         ok = rate is None or (is_number(rate) and 0 < rate <= 1)
         require(ok, self, "unit_input_rate", "None or a number in (0, 1]")

@@ -203,6 +203,7 @@ def _fill_machine(new: SymbolicState, old: SymbolicState, axes: Axes) -> None:
     new.gate = _put(new.gate, old.gate, axes.units)
     for name, value in old.primitives.items():
         new.primitives[name] = _put(new.primitives[name], value, axes.units)
+    new.suffix = old.suffix  # what was read does not depend on sizes
     if old.dials is not None:
         places = fixed(old.dials.position.shape[-1])
         new.dials.position = _put(new.dials.position, old.dials.position, axes.dials, places)

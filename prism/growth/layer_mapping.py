@@ -44,6 +44,7 @@ DIAL = "a dial chooses among all its steps, and its start is spread over all its
 WIDTH = "its answers are scaled by it, and no block depends on it"
 ANSWERS = "machines that answer read codes of the tokens, others the network's embedding"
 SHARE = "a machine more that answers takes a share of every answer"
+LOOKUP = "a context that another size or length of the table would have found changes the answer"
 REGISTER = "reflections act on all entries of a register"
 FILTER = "growth adds units, not tokens that the filter of a unit spans"
 CLOCK = "time on the bus depends on the token or it does not"
@@ -71,6 +72,8 @@ FIXED = (
     ("symbolic.dial_positions", "symbolic", DIAL),
     ("symbolic.dial_reach", "symbolic", DIAL),
     ("symbolic.reflection_size", "symbolic", REGISTER),
+    ("symbolic.suffixes", "symbolic", LOOKUP),
+    ("symbolic.suffix_slots", "symbolic", LOOKUP),
 )
 GROWS = (
     ("d_model", None),

@@ -236,6 +236,7 @@ def _machine(axes: Axes, old: PrismConfig) -> dict[str, Rule]:
         "choice": Rule((library, fixed(4), units), note="random"),
         "preference": Rule((library, units), note="the next first choices"),
         "write.weight": _writer(width, pairs, c),
+        "suffix.gain": Rule((fixed(len(config.suffixes)), axes.stream), note="as at a start"),
         **{
             f"{part}.{name}": rule
             for part, all_of in parts.items()

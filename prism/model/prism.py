@@ -116,7 +116,7 @@ class Prism(LanguageModel):
         if facts is not None and self.holo is None:
             raise ValueError("facts: this model reads none; PrismConfig.holo_mode must be True")
         rows = self.begin(tokens, state, segment_ids)
-        x = promote(self.first_norm(self.embed(rows.tokens)))
+        x = self.embed_normalised(rows.tokens)
         shared = self._pass(x, rows, state)
         if self.config.dropout and self.training:
             x = nn.functional.dropout(x, self.config.dropout)
@@ -152,6 +152,10 @@ class Prism(LanguageModel):
             own if self.training else None,
         )
 
+    def embed_normalised(self, tokens: Tensor) -> Tensor:
+        """``rmsnorm(E[tokens])``, ``[.., D]``, at least fp32."""
+        return promote(self.first_norm(self.embed(tokens)))
+
     def _answered(self, logits: Tensor, run: SymbolicRun, rows: Rows) -> tuple[Tensor, Tensor]:
         """``logits [B, T, V]`` mixed with what the machines answer, and that, ``[B, T, J, V]``."""
         own = rows.restore_real(self.machine.logits(run.answers))
@@ -165,7 +169,8 @@ class Prism(LanguageModel):
         machine = None
         if self.machine is not None:
             before = None if state is None else state.symbolic
-            machine = self.machine(rows.tokens, x, before, rows.doc_index, rows.ends)
+            embed = self.embed_normalised
+            machine = self.machine(rows.tokens, x, embed, before, rows.doc_index, rows.ends)
         scan = self.blocks[0].bus.frame(x, rows.doc_index)
         heads = [block.memory for block in self.blocks if "memory" in block.kinds]
         tape = heads[0].frame(x, rows.doc_index, rows.ends) if heads else None

@@ -150,7 +150,7 @@ def test_what_decays_is_told_by_name():
     assert exempt == {
         name
         for name, p in model.named_parameters()
-        if p.dim() < 2 or name.endswith((".offset", ".choice", ".preference", ".taps"))
+        if p.dim() < 2 or name.endswith((".offset", ".choice", ".preference", ".taps", ".gain"))
     }
     assert any(name.endswith("memory.offset") for name in exempt)
     assert not decays("base_model.model.blocks.0.memory.offset", torch.zeros(2, 2))

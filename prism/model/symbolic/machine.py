@@ -6,6 +6,9 @@ Up to three machines read the embedded tokens e and give one vector s per token 
     dials          soft counters (:mod:`prism.model.symbolic.dial`)
     reflections    products of orthogonal matrices (:mod:`prism.model.symbolic.reflections`)
 
+and beside them a lookup of what followed the last tokens before
+(:mod:`prism.model.symbolic.suffix`), which needs no training to be right.
+
 A unit reads four inputs; every token picks one primitive of the library per unit by a hard choice
 whose gradient is that of the softmax (straight-through):
 
@@ -36,6 +39,7 @@ share of the others' (weight decay, which does, is not slowed).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -56,6 +60,7 @@ from prism.model.symbolic.primitives import (
     snap_table,
 )
 from prism.model.symbolic.reflections import Reflections, ReflectionState
+from prism.model.symbolic.suffix import SuffixLookup, SuffixState
 from prism.ops.choice import hard_choice
 from prism.ops.documents import RowEnds, last_real, shift_right
 
@@ -90,13 +95,14 @@ class SymbolicState(State):
     Attributes:
         gate: ``[B, U]`` last token's input b2, which gates the step of the next.
         primitives: ``[B, U]`` per causal primitive, by name.
-        dials: of the dials; None without.
+        dials, reflections, suffix: of these parts; None without.
     """
 
     gate: Tensor
     primitives: dict[str, Tensor]
     dials: DialState | None = None
     reflections: ReflectionState | None = None
+    suffix: SuffixState | None = None
 
 
 class SymbolicRun(NamedTuple):
@@ -140,6 +146,9 @@ class SymbolicMachine(nn.Module):
         self.reflections = None
         if config.reflections:
             self.reflections = Reflections(wide, config.reflections, config.reflection_size)
+        self.suffix = None
+        if config.suffixes:
+            self.suffix = SuffixLookup(dim, config.suffixes, config.suffix_slots)
         self.lift = None
         if config.answers:
             self.lift = nn.Linear(width, dim, bias=False)
@@ -183,12 +192,14 @@ class SymbolicMachine(nn.Module):
             carried,
             None if self.dials is None else self.dials.like,
             None if self.reflections is None else self.reflections.like,
+            None if self.suffix is None else self.suffix.like,
         )
 
     def forward(
         self,
         tokens: Tensor,
         symbols: Tensor,
+        embed: Callable[[Tensor], Tensor],
         state: SymbolicState | None,
         doc_index: Tensor | None,
         ends: RowEnds | None = None,
@@ -197,6 +208,7 @@ class SymbolicMachine(nn.Module):
 
         Args:
             symbols: ``[B, T, D]`` their normalised embeddings in the network.
+            embed: the same of any ids.
             state: of the call before; None at the start.
             doc_index: ``[B, T]`` document index of each token or None.
             ends: where the real tokens of each row end; None = at T.
@@ -209,10 +221,15 @@ class SymbolicMachine(nn.Module):
             every[name], carried = getattr(self, name)(inputs[name], before, doc_index, ends)
             setattr(after, name, carried)
         if self.lift is None:
-            return SymbolicRun(None, sum(every.values()), after, picked)
-        # the blocks read the counters, and do not train them
-        read = sum(x.detach() for name, x in every.items() if name != "reflections")
-        return SymbolicRun(every, self.lift(_normalised(read)), after, picked)
+            answers, output = None, sum(every.values())
+        else:  # the blocks read the counters, and do not train them
+            read = sum(x.detach() for name, x in every.items() if name != "reflections")
+            answers, output = every, self.lift(_normalised(read))
+        if self.suffix is not None:
+            before = None if state is None else state.suffix
+            found, after.suffix = self.suffix(tokens, embed, before, doc_index, ends)
+            output = output + found.to(output.dtype)
+        return SymbolicRun(answers, output, after, picked)
 
     def _inputs(self, tokens: Tensor, symbols: Tensor) -> dict[str, Tensor]:
         """Input of each machine: ``symbols``, or the codes of ``tokens``."""
