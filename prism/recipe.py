@@ -1,6 +1,7 @@
 """The training recipe of every small model of the project: optimizer, schedules, one step.
 
-AdamW (betas 0.9, 0.95), weight decay 0.1 on matrices only, gradient norm clipped at 1. This is the
+AdamW (betas 0.9, 0.95), weight decay 0.1 on matrices only, gradient norm clipped at 1, of each part of a
+model that has a loss of its own. This is the
 common denominator of the papers that the baselines come from; it does not know which model it
 trains. Schedules give the rate of step s in 0..steps-1 with W steps of warm-up, peak rate p and
 final share r of the peak:
@@ -151,7 +152,8 @@ def train_step(
     loss = loss_fn()
     optimizer.zero_grad(set_to_none=True)
     loss.objective.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP_NORM)
+    for part in model.trained_apart():
+        torch.nn.utils.clip_grad_norm_(part, CLIP_NORM)
     optimizer.step()
     model.after_step(loss.loads)
     return loss.reported.item()

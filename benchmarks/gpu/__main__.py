@@ -22,7 +22,7 @@ from prism.engine.cost.cards import device_peak
 from prism.engine.cost.flops import count
 from prism.engine.cost.memory import per_rank
 from prism.engine.loop.optimizer import Optimizers, Roles
-from prism.engine.loop.step import accumulate, clip, gradient_norm
+from prism.engine.loop.step import accumulate, clip, gradient_norms
 from prism.engine.loop.stream_states import StreamStates
 from prism.engine.models import carries, make_model, model_config
 from prism.engine.parallel.fsdp import parameters_on_meta, sharded
@@ -104,7 +104,7 @@ def _one(s: Settings, w: World, steps: int, rate: float, detail: bool) -> dict[s
 
     def step() -> None:
         accumulate(model, batch, states, w)
-        clip(model, gradient_norm(model), s.grad_clip)
+        clip(model, gradient_norms(model), s.grad_clip)
         optimizers.step()
         optimizers.zero_grad()
 

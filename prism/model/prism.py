@@ -72,7 +72,7 @@ class Prism(LanguageModel):
             if "symbolic" in config.expert_kinds:
                 self.machine = SymbolicMachine(config.vocab_size, config.d_model, config.symbolic)
                 if config.symbolic.answers:
-                    self.answer = SymbolicAnswer(self.machine.count)
+                    self.answer = SymbolicAnswer(self.machine.names)
             self.blocks = nn.ModuleList(Block(config, i) for i in range(config.num_layers))
             self.last_norm = RMSNorm(config.d_model)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
@@ -196,6 +196,13 @@ class Prism(LanguageModel):
         where = [self.config.expert_kinds.index(kind) for kind in block.kinds]
         row[where] = decision.load
         return row
+
+    def trained_apart(self) -> list[list[nn.Parameter]]:
+        if self.answer is None:
+            return super().trained_apart()
+        machines = self.machine.trained_apart()
+        theirs = {id(p) for part in machines for p in part}
+        return [[p for p in self.parameters() if id(p) not in theirs], *machines]
 
     def set_exploration(self, epsilon: float) -> None:
         super().set_exploration(epsilon)

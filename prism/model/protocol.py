@@ -181,6 +181,11 @@ class LanguageModel(nn.Module):
             last = self.embedding.num_embeddings - 1
             raise ValueError(f"tokens: ids {low} to {high}: must be in 0..{last}") from error
 
+    def trained_apart(self) -> list[list[nn.Parameter]]:
+        """The parameters in parts that share no loss. The gradient of each is clipped by itself:
+        otherwise noise of one part would slow the others down."""
+        return [list(self.parameters())]
+
     def run_block(self, block: nn.Module, *args: Any) -> Any:
         """``block(*args)``; what it computes inside is not kept with :attr:`recompute`."""
         if not (self.recompute and torch.is_grad_enabled()):

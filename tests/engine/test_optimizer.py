@@ -8,7 +8,7 @@ import torch
 from torch.optim import AdamW
 
 from prism.engine.loop.optimizer import BETA1, Optimizers, Roles
-from prism.engine.loop.step import clip, gradient_norm
+from prism.engine.loop.step import clip, gradient_norms
 from prism.engine.models import make_model, model_config
 from tests.engine.fakes import VOCAB, Ranks, small, small_trainer, whole
 
@@ -23,7 +23,7 @@ def trained(run: Path) -> tuple[Tensors, Tensors]:
             for i, (name, p) in enumerate(sorted(t.optimizers.parameters.items())):
                 assert p.grad is None, name
                 p.grad = torch.full_like(p, 0.1 * (i % 7 - 3) + 0.01 * batch) * p.detach()
-            clip(t.model, gradient_norm(t.model), s.grad_clip)
+            clip(t.model, gradient_norms(t.model), s.grad_clip)
             t.optimizers.set_rate(s.lr)
             t.optimizers.step()
             t.optimizers.zero_grad()
@@ -58,8 +58,8 @@ def test_adamw_on_parts_is_that_of_torch() -> None:
         for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
             a.grad = torch.full_like(a, 0.1 + step) * a.detach()
             b.grad = a.grad.clone()
-        assert gradient_norm(ours).item() > 0.05
-        clip(ours, gradient_norm(ours), 0.05)
+        assert gradient_norms(ours).item() > 0.05
+        clip(ours, gradient_norms(ours), 0.05)
         torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.05)
         optimizers.step()
         reference.step()

@@ -10,7 +10,7 @@ import torch
 from torch.distributed.fsdp import FSDPModule
 from torch.nn import functional
 
-from prism.engine.loop.step import accumulate, gradient_norm
+from prism.engine.loop.step import accumulate, gradient_norms
 from prism.engine.models import make_model, model_config
 from prism.engine.settings import Settings
 from tests.engine.fakes import (
@@ -38,7 +38,7 @@ def gradients(
         accumulate(t.model, t.spec.feed.next(), t.states, t.w)
         t.optimizers.zero_grad()
         found = accumulate(t.model, t.spec.feed.next(), t.states, t.w)
-        norm = gradient_norm(t.model)
+        norm = gradient_norms(t.model).norm()
         grads = whole({name: p.grad for name, p in t.model.named_parameters()})
     assert norm.item() == pytest.approx(
         torch.stack([g.square().sum() for g in grads.values()]).sum().sqrt().item(), rel=1e-9

@@ -45,6 +45,8 @@ def shrunk(name: str, **overrides: object) -> PrismConfig:
         dial_reach=1,
         reflections=min(full.symbolic.reflections, 2),
         reflection_size=3,
+        suffixes=full.symbolic.suffixes,
+        suffix_slots=5,
         unit_input_rate=full.symbolic.unit_input_rate,
     )
     small = {
@@ -79,6 +81,7 @@ PARTS = {
     "token_skip": {"token_skip": True},
     "no_filter": {"neural_taps": 1},
     "no_reset": {"bus_reset": False},
+    "no_lookup": {"symbolic": SymbolicConfig(units=5, suffixes=())},
     "dials": {"symbolic": SymbolicConfig(units=5, dials=2, dial_positions=3)},
     "reflections": {"symbolic": SymbolicConfig(units=5, reflections=2, reflection_size=2)},
     "answers": {"symbolic": SymbolicConfig(answers=True, width=6, units=5, **BESIDE)},
@@ -160,6 +163,8 @@ def machines(draw: st.DrawFn) -> SymbolicConfig:
         dial_reach=draw(st.integers(1, 2)),
         reflections=draw(st.integers(0, 2)),
         reflection_size=draw(st.integers(2, 3)),
+        suffixes=draw(st.lists(st.integers(1, 4), unique=True, max_size=3)),
+        suffix_slots=draw(st.integers(1, 9)),
         unit_input_rate=draw(st.sampled_from((1.0, 0.5, 1 / 128))),
     )
 

@@ -163,17 +163,22 @@ def _summed(
     )
 
 
-def gradient_norm(model: LanguageModel) -> Tensor:
-    """Norm of the gradient of all parameters on all ranks, a scalar."""
-    return norm(_gradients(model))
+def gradient_norms(model: LanguageModel) -> Tensor:
+    """Norms on all ranks of the gradients of the parts of ``model`` that share no loss,
+    ``[parts]``."""
+    return torch.stack([norm(part) for part in _gradients(model)])
 
 
-def clip(model: LanguageModel, size: Tensor, largest: float) -> None:
-    """Scale all gradients, of norm ``size``, to a norm of at most ``largest``; 0 = no limit."""
+def clip(model: LanguageModel, norms: Tensor, largest: float) -> None:
+    """Scale the gradients of each part, of norm ``norms [parts]``, to at most ``largest``; 0 = no
+    limit."""
     if largest > 0:
-        factor = (largest / (size + 1e-6)).clamp(max=1.0)
-        torch._foreach_mul_(local_shards(_gradients(model)), factor)
+        factors = (largest / (norms + 1e-6)).clamp(max=1.0)
+        for part, factor in zip(_gradients(model), factors, strict=True):
+            torch._foreach_mul_(local_shards(part), factor)
 
 
-def _gradients(model: LanguageModel) -> list[Tensor]:
-    return [p.grad for p in model.parameters() if p.grad is not None]
+def _gradients(model: LanguageModel) -> list[list[Tensor]]:
+    """Those that there are, by parts that have any."""
+    parts = [[p.grad for p in part if p.grad is not None] for part in model.trained_apart()]
+    return [part for part in parts if part]

@@ -23,7 +23,7 @@ from prism.engine.loop.guard import Outliers, Stop, diagnose
 from prism.engine.loop.loss import Loss
 from prism.engine.loop.observer import Observer, Observers
 from prism.engine.loop.optimizer import Optimizers, Roles, exploration, learning_rate
-from prism.engine.loop.step import DEFAULT_LOSSES, accumulate, clip, gradient_norm
+from prism.engine.loop.step import DEFAULT_LOSSES, accumulate, clip, gradient_norms
 from prism.engine.loop.stream_states import StreamStates
 from prism.engine.loop.validation import Progress, evaluate, silent
 from prism.engine.parallel.fsdp import sharded
@@ -180,8 +180,8 @@ class Trainer:
         with meter.timed("gradients"):
             losses = self.spec.losses
             gradients = accumulate(self.model, batch, self.states, self.w, losses, self.step)
-            norm = gradient_norm(self.model)
-            size = norm.item()
+            norms = gradient_norms(self.model)
+            size = norms.norm().item()
         if gradients.any_bad or not math.isfinite(size):
             self.states.states = before
             raise diagnose(self, batch, gradients)
@@ -189,7 +189,7 @@ class Trainer:
         skip = self.outliers.is_outlier(size)
         if not skip:
             with meter.timed("optimizer"):
-                clip(self.model, norm, s.grad_clip)
+                clip(self.model, norms, s.grad_clip)
                 self.optimizers.set_rate(learning_rate(self.step, s))
                 self.optimizers.step()
                 self.model.after_step(gradients.loads)

@@ -4,8 +4,10 @@
 
 The symbolic expert is trained by the cross-entropy of its own answer, so what it is sure of it is
 mostly right about, at any length that its machines count exactly; the network is sure of much that
-it only knows at the lengths that it was trained on. ``a`` and ``b`` are learned, -4 and 1 at first.
-A mixture of probabilities, as a model that knows better is never overruled by more than w.
+it only knows at the lengths that it was trained on. ``a`` and ``b`` are learned; b is 1 at first,
+and a by machine in ``FIRST_START``: where several are sure, units, which count exactly, come before
+dials, and these before reflections, whose products drift. A mixture of probabilities, as a model
+that knows better is never overruled by more than w.
 """
 
 from __future__ import annotations
@@ -15,20 +17,20 @@ from torch import Tensor, nn
 
 from prism.model.norm import promote
 
-FIRST_START = -4.0
+FIRST_START = {"units": -4.0, "dials": -6.0, "reflections": -8.0}
 NEVER_SURE = 1e-4  # probabilities are kept this far from 0 and 1 in the gate
 
 
 class SymbolicAnswer(nn.Module):
     """The mixture.
 
-    Args: ``machines`` J.
+    Args: ``machines``, the names of the J.
     """
 
-    def __init__(self, machines: int) -> None:
+    def __init__(self, machines: tuple[str, ...]) -> None:
         super().__init__()
-        self.start = nn.Parameter(torch.full((machines,), FIRST_START))
-        self.slope = nn.Parameter(torch.ones(machines))
+        self.start = nn.Parameter(torch.tensor([FIRST_START[name] for name in machines]))
+        self.slope = nn.Parameter(torch.ones(len(machines)))
 
     def forward(self, logits: Tensor, own: Tensor) -> Tensor:
         """Log probabilities ``[B, T, V]`` of the mixture.
@@ -37,9 +39,11 @@ class SymbolicAnswer(nn.Module):
             logits: ``[B, T, V]`` of the network.
             own: ``[B, T, J, V]`` of the machines; no gradient reaches them.
         """
-        own = promote(own.detach()).log_softmax(dim=-1)
-        sure = torch.logit(own.amax(dim=-1).exp(), eps=NEVER_SURE)  # [B, T, J]
+        own = promote(own.detach()).softmax(dim=-1)
+        sure = torch.logit(own.amax(dim=-1), eps=NEVER_SURE)  # [B, T, J]
         gate = promote(self.start) + promote(self.slope) * sure
-        weight = nn.functional.pad(gate, (1, 0)).log_softmax(dim=-1)[..., None]
-        network = promote(logits).log_softmax(dim=-1)[..., None, :]
-        return (torch.cat([network, own], dim=-2) + weight).logsumexp(dim=-2).to(logits.dtype)
+        weight = nn.functional.pad(gate, (1, 0)).softmax(dim=-1)[..., None, :]
+        network = weight[..., :1].squeeze(-1) * promote(logits).softmax(dim=-1)
+        mixed = network + (weight[..., 1:] @ own).squeeze(-2)
+        # a sum of logarithms of probabilities costs several times as much
+        return mixed.clamp(min=torch.finfo(mixed.dtype).tiny).log().to(logits.dtype)

@@ -25,7 +25,7 @@ from prism.model.norm import promote
 from prism.model.state import Leaf, State
 from prism.ops.decay import no_autocast
 from prism.ops.documents import RowEnds, last_real, previous_index, shift_right
-from prism.ops.matrix_scan import matrix_scan
+from prism.ops.step_scan import step_matrices, step_scan
 
 WRITE_STD = 0.25
 FIRST_SET, FIRST_STAY = 3.0, 1.0  # in logits
@@ -86,24 +86,19 @@ class Dials(nn.Module):
             earlier = torch.where(fresh[..., None], self.none_before.to(earlier), earlier)
         choice = (promote(self.now(x)) + earlier).unflatten(-1, (count, -1)).softmax(dim=-1)
         value = promote(self.value(x)).unflatten(-1, (count, -1)).softmax(dim=-1)
-        with no_autocast(choice):  # p stays a distribution
-            moves = choice[..., :-1] @ self.moves(choice).flatten(1)
-        moves = moves.unflatten(-1, (self.positions, self.positions))
-        added = choice[..., -1:] * value
+        moves, added = choice[..., :-1], choice[..., -1:] * value
         if fresh is not None:  # from a uniform start, whatever was there
             here = fresh[..., None, None]
-            added = added + here * moves.mean(dim=-2)
-            moves = moves.masked_fill(here[..., None], 0.0)
-        p = matrix_scan(moves, added[..., None, :], state.position[..., None, :]).squeeze(-2)
+            added = added + here * self._of_uniform(moves)
+            moves = moves.masked_fill(here, 0.0)
+        p = step_scan(moves, added, state.position)
         features = (p - 1 / self.positions).flatten(2)
         after = DialState(
             last_real(p, state.position, ends), last_real(following, state.before, ends)
         )
         return self.write(features.to(self.write.weight.dtype)), after
 
-    def moves(self, like: Tensor) -> Tensor:
-        """M, ``[2 K + 1, S, S]``: row i of M_k has its one where position i goes."""
-        place = torch.arange(self.positions, device=like.device)
-        step = torch.arange(-self.reach, self.reach + 1, device=like.device)
-        to = (place + step[:, None]).clamp(0, self.positions - 1)
-        return nn.functional.one_hot(to, self.positions).to(like.dtype)
+    def _of_uniform(self, moves: Tensor) -> Tensor:
+        """Where the moves ``[B, T, U, 2 K + 1]`` take the uniform distribution, ``[B, T, U, S]``."""
+        with no_autocast(moves):
+            return moves @ step_matrices(self.positions, self.reach, moves).mean(dim=1)

@@ -167,10 +167,13 @@ class SymbolicMachine(nn.Module):
         """Names of all machines."""
         return ("units", *self.beside)
 
-    @property
-    def count(self) -> int:
-        """Machines that answer, J."""
-        return len(self.names)
+    def trained_apart(self) -> list[list[nn.Parameter]]:
+        """Parameters of each machine that answers. What the network reads of them, and looks up,
+        it trains itself."""
+        beside = [list(getattr(self, name).parameters()) for name in self.beside]
+        network = ("lift.", "suffix.", *(f"{name}." for name in self.beside))
+        units = [p for name, p in self.named_parameters() if not name.startswith(network)]
+        return [units, *beside]
 
     @torch.no_grad()
     def _reset(self, width: int) -> None:
@@ -218,7 +221,9 @@ class SymbolicMachine(nn.Module):
         every = {"units": found}
         for name in self.beside:
             before = None if state is None else getattr(state, name)
-            every[name], carried = getattr(self, name)(inputs[name], before, doc_index, ends)
+            more = self._turns(tokens) if name == "reflections" else {}
+            machine = getattr(self, name)
+            every[name], carried = machine(inputs[name], before, doc_index, ends, **more)
             setattr(after, name, carried)
         if self.lift is None:
             answers, output = None, sum(every.values())
@@ -239,6 +244,14 @@ class SymbolicMachine(nn.Module):
         return {
             n: functional.embedding(tokens, self.codes(n)) * gains.get(n, 1.0) for n in self.names
         }
+
+    def _turns(self, tokens: Tensor) -> dict[str, Tensor]:
+        """What the reflections need not compute: of codes, each id has its own product, and there
+        are fewer ids than tokens in all but short calls."""
+        if self.lift is None or torch.compiler.is_compiling() or tokens.numel() < len(self.code):
+            return {}
+        table = self.reflections.turns(self.wide_code)
+        return {"turn": functional.embedding(tokens, table.flatten(1)).unflatten(-1, table.shape[1:])}
 
     def codes(self, name: str) -> Tensor:
         """Codes ``[V, d]`` that machine ``name`` reads and answers in."""

@@ -65,9 +65,14 @@ class Reflections(nn.Module):
         state: ReflectionState | None,
         doc_index: Tensor | None,
         ends: RowEnds | None = None,
+        turn: Tensor | None = None,
     ) -> tuple[Tensor, ReflectionState]:
-        """Output ``[B, T, D]`` on ``x [B, T, D]``, and the state after the last token."""
-        turn = self.turns(x)  # [B, T, U, S, S]
+        """Output ``[B, T, D]`` on ``x [B, T, D]``, and the state after the last token.
+
+        Args:
+            turn: ``self.turns(x)``, where the caller has it.
+        """
+        turn = self.turns(x) if turn is None else turn
         anew = torch.sigmoid(promote(self.anew(x)))[..., None, None]
         kept = (1 - anew) * torch.sigmoid(promote(self.contraction))[:, None, None]
         one = torch.eye(self.size, dtype=turn.dtype, device=turn.device)
@@ -81,7 +86,7 @@ class Reflections(nn.Module):
         return output, ReflectionState(last_real(matrix, start, ends))
 
     def turns(self, x: Tensor) -> Tensor:
-        """Product of the reflections of each token, ``[B, T, U, S, S]``."""
+        """Product of the reflections of each token, ``[.., U, S, S]`` of ``x [.., D]``."""
         v = promote(self.read(x)).unflatten(-1, (self.count, REFLECTIONS, self.size))
         v = nn.functional.normalize(v, dim=-1, eps=1e-6)
         first, *others = v.unbind(-2)
