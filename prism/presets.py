@@ -10,17 +10,28 @@ below.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 from prism.config import PrismConfig, SymbolicConfig, TapeConfig
 
 VOCABULARY = 50_304
+# Each machine that answers costs the logits of a whole vocabulary, which is nothing at 256 ids and
+# more than the network's own memory at 50 thousand: in these sizes they serve the network alone.
+READ_ONLY = SymbolicConfig(answers=False, units=16, dials=0, reflections=0)
+LARGE = dataclasses.replace(READ_ONLY, units=32, suffix_slots=4096)
 
 
 def tiny(**overrides: Any) -> PrismConfig:
     """7M parameters, most of them the embedding: for tests and laptops."""
     tape = TapeConfig(num_slots=32, d_mem=32)
-    values = {"vocab_size": VOCABULARY, "d_model": 128, "num_layers": 4, "tape": tape}
+    values = {
+        "vocab_size": VOCABULARY,
+        "d_model": 128,
+        "num_layers": 4,
+        "tape": tape,
+        "symbolic": READ_ONLY,
+    }
     return PrismConfig(**(values | overrides))
 
 
@@ -55,7 +66,13 @@ def b1(**overrides: Any) -> PrismConfig:
 def flannel(**overrides: Any) -> PrismConfig:
     """A vocabulary of 10,000 and a width of 64: a cloud of tokens small enough to record whole."""
     tape = TapeConfig(num_slots=32, d_mem=32)
-    values = {"vocab_size": 10_000, "d_model": 64, "num_layers": 2, "tape": tape}
+    values = {
+        "vocab_size": 10_000,
+        "d_model": 64,
+        "num_layers": 2,
+        "tape": tape,
+        "symbolic": READ_ONLY,
+    }
     return PrismConfig(**(values | overrides))
 
 
@@ -101,7 +118,7 @@ def _large(overrides: dict[str, Any], **values: Any) -> PrismConfig:
         "vocab_size": VOCABULARY,
         "half_life_max": 8192.0,
         "tape": TapeConfig(content_heads=4, position_heads=4, num_slots=64, d_mem=64),
-        "symbolic": SymbolicConfig(units=32),
+        "symbolic": LARGE,
         "memory_layers": tuple(range(layers % quarter + quarter // 2, layers, quarter)),
     }
     return PrismConfig(**(shared | values | overrides))

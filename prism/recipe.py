@@ -1,9 +1,8 @@
 """The training recipe of every small model of the project: optimizer, schedules, one step.
 
-AdamW (betas 0.9, 0.95), weight decay 0.1 on matrices only, gradient norm clipped at 1, of each part of a
-model that has a loss of its own. This is the
-common denominator of the papers that the baselines come from; it does not know which model it
-trains. Schedules give the rate of step s in 0..steps-1 with W steps of warm-up, peak rate p and
+AdamW (betas 0.9, 0.95), weight decay 0.1 on matrices only, gradient norm clipped at 1, of each part
+of a model that has a loss of its own. This is the common denominator of the papers that the
+baselines come from; it does not know which model it trains. Schedules give the rate of step s in 0..steps-1 with W steps of warm-up, peak rate p and
 final share r of the peak:
 
     warm-up   p (s + 1) / W                                     s < W
@@ -63,7 +62,8 @@ def own_loss(output: PrismOutput, loss: Callable[[Tensor], Tensor]) -> Tensor | 
 
 
 # tables of PRISM's parameters whose entries mean something one by one: a head's offset in phases,
-# the scores by which a symbolic unit picks its primitive, the taps of a filter, the gains of a lookup
+# the scores by which a symbolic unit picks its primitive, the taps of a filter, the gains of a
+# lookup
 TABLES = ("offset", "choice", "preference", "taps", "gain")
 
 

@@ -40,16 +40,16 @@ class SymbolicConfig:
             trained apart (prism/modular/backbone.py).
     """
 
-    answers: bool = False
+    answers: bool = True
     width: int = 32
     reflection_width: int = 128
-    units: int = 16
+    units: int = 32
     primitives: tuple[str, ...] = PRIMITIVES
     moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
-    dials: int = 0
+    dials: int = 8
     dial_positions: int = 16
     dial_reach: int = 4
-    reflections: int = 0
+    reflections: int = 4
     reflection_size: int = 5
     suffixes: tuple[int, ...] = (1, 2, 3, 5)
     suffix_slots: int = 1024

@@ -128,7 +128,9 @@ def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives, an
     config = SymbolicConfig(answers=answers, units=5, primitives=primitives, width=7, dials=2)
     machine = SymbolicMachine(11, 8, config)
     tokens = torch.randint(11, (2, 6))
-    answer, y, state, picked = machine(tokens, torch.randn(2, 6, 8), nn.Embedding(11, 8), None, None)
+    answer, y, state, picked = machine(
+        tokens, torch.randn(2, 6, 8), nn.Embedding(11, 8), None, None
+    )
     assert y.shape == (2, 6, 8)
     assert len(machine.names) == config.machines == 2
     assert (answer is not None) == answers

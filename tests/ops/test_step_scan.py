@@ -28,9 +28,7 @@ def inputs_of(seed: int, length: int, size: int, reach: int) -> list[torch.Tenso
 def test_the_loop_is_the_recurrence_with_matrices(length, size, reach, precision, seed):
     dtype, bar = precision
     inputs = [x.to(dtype) for x in inputs_of(seed, length, size, reach)]
-    assert_same(
-        lambda *x: [step_scan(*x)], lambda *x: [step_scan_by_matrices(*x)], inputs, bar
-    )
+    assert_same(lambda *x: [step_scan(*x)], lambda *x: [step_scan_by_matrices(*x)], inputs, bar)
 
 
 def test_long_calls_go_by_matrices(monkeypatch):

@@ -45,9 +45,7 @@ def test_it_finds_what_a_dictionary_finds(data, seed, length):
         assert found[..., i].tolist() == [by_dictionary(*row, n) for row in rows]
 
 
-@given(
-    data=st.data(), seed=st.integers(0, 99), length=st.integers(2, 60), slots=st.integers(1, 40)
-)
+@given(data=st.data(), seed=st.integers(0, 99), length=st.integers(2, 60), slots=st.integers(1, 40))
 def test_all_at_once_is_one_by_one_whatever_was_overwritten(data, seed, length, slots):
     tokens = tokens_of(seed, 2, length)
     documents = data.draw(document_indices(2, length))

@@ -99,6 +99,6 @@ class Dials(nn.Module):
         return self.write(features.to(self.write.weight.dtype)), after
 
     def _of_uniform(self, moves: Tensor) -> Tensor:
-        """Where the moves ``[B, T, U, 2 K + 1]`` take the uniform distribution, ``[B, T, U, S]``."""
+        """Where ``moves [B, T, U, 2 K + 1]`` take a uniform distribution, ``[B, T, U, S]``."""
         with no_autocast(moves):
             return moves @ step_matrices(self.positions, self.reach, moves).mean(dim=1)

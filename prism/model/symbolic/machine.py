@@ -251,7 +251,9 @@ class SymbolicMachine(nn.Module):
         if self.lift is None or torch.compiler.is_compiling() or tokens.numel() < len(self.code):
             return {}
         table = self.reflections.turns(self.wide_code)
-        return {"turn": functional.embedding(tokens, table.flatten(1)).unflatten(-1, table.shape[1:])}
+        return {
+            "turn": functional.embedding(tokens, table.flatten(1)).unflatten(-1, table.shape[1:])
+        }
 
     def codes(self, name: str) -> Tensor:
         """Codes ``[V, d]`` that machine ``name`` reads and answers in."""

@@ -30,6 +30,7 @@ from prism.ops.matrix_scan import matrix_scan
 REFLECTIONS = 4
 FIRST_CONTRACTION = -2.0  # in logits
 FIRST_ANEW = -4.0  # in logits
+SNAP = 0.03
 
 
 @dataclass
@@ -73,8 +74,9 @@ class Reflections(nn.Module):
             turn: ``self.turns(x)``, where the caller has it.
         """
         turn = self.turns(x) if turn is None else turn
-        anew = torch.sigmoid(promote(self.anew(x)))[..., None, None]
-        kept = (1 - anew) * torch.sigmoid(promote(self.contraction))[:, None, None]
+        anew = _snapped(torch.sigmoid(promote(self.anew(x))), 0.0)[..., None, None]
+        contraction = _snapped(torch.sigmoid(promote(self.contraction)), 1.0)
+        kept = (1 - anew) * contraction[:, None, None]
         one = torch.eye(self.size, dtype=turn.dtype, device=turn.device)
         start = one.expand(x.shape[0], self.count, -1, -1) if state is None else state.matrix
         if doc_index is not None:  # a document's first token finds the identity
@@ -96,3 +98,9 @@ class Reflections(nn.Module):
             along = (product * each[..., None, :]).sum(dim=-1, keepdim=True)
             product = product - 2 * along * each[..., None, :]
         return product
+
+
+def _snapped(x: Tensor, end: float) -> Tensor:
+    """``x``, and ``end`` where it is nearer than ``SNAP``; with the gradient of ``x``."""
+    near = (x - end).abs() < SNAP
+    return x + torch.where(near, end - x, 0.0).detach()

@@ -5,8 +5,8 @@
 ``y_n(t)`` is the token that followed the last earlier occurrence of x(t-n+1) .. x(t) in the
 document, and e(none) = 0. Long contexts are seldom found and mostly right, short ones the other
 way round; g_n is a learned gain by channel, and the network learns from the sum how far to trust
-it. Fixed n-gram heads improve Transformers and recurrent models alike (arXiv 2401.12973); compressors
-have the same part as a match model.
+it. Fixed n-gram heads improve Transformers and recurrent models alike (arXiv 2401.12973);
+compressors have the same part as a match model.
 """
 
 from __future__ import annotations
