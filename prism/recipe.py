@@ -2,8 +2,8 @@
 
 AdamW (betas 0.9, 0.95), weight decay 0.1 on matrices only, gradient norm clipped at 1, of each part
 of a model that has a loss of its own. This is the common denominator of the papers that the
-baselines come from; it does not know which model it trains. Schedules give the rate of step s in 0..steps-1 with W steps of warm-up, peak rate p and
-final share r of the peak:
+baselines come from; it does not know which model it trains. Schedules give the rate of step s in
+0..steps-1 with W steps of warm-up, peak rate p and final share r of the peak:
 
     warm-up   p (s + 1) / W                                     s < W
     cosine    p (r + (1 - r) (1 + cos(pi x)) / 2)               x from 0 to 1 after W

@@ -4,8 +4,8 @@ A run is one model on one task with one seed and one recipe: peak learning rate,
 Every model of a comparison gets the same data in the same order, the same number of steps and the
 same search of its recipe. The *quick* profile is one seed at a known recipe and few steps: it shows
 that everything works. The *full* protocol searches the recipe of each task and model on two seeds
-and a third of the steps (:mod:`prism.compare.search`), and repeats the one that is best on
-validation on five seeds at full length.
+and a third of the steps, all of them where data repeats (:mod:`prism.compare.search`), and repeats
+the one that is best on validation on five seeds at full length.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from tasks import MiniLM, Task, get_task
 MODELS = ("prism", "transformer", "ssm", "gdn")
 DEFAULT_RATE = 3e-3
 SEARCH_SEEDS = 2
-SEARCH_SHARE = 3  # the search's runs have a third of the steps, rounded up
+# The runs of a search have a third of the steps, rounded up. Where data repeats they have all of
+# them: the shorter run has seen it less often, and would find that dropout is worth nothing.
+SEARCH_SHARE = 3
 FULL_SEEDS = 5
 BATCH_SIZE = 32
 
@@ -239,7 +241,8 @@ class ComparisonPlan:
         self, task: str, model: str, recipe: Recipe, seeds: int, phase: str, source: str
     ) -> list[Job]:
         steps = self.steps or (QUICK_STEPS if self.quick else FULL_STEPS)[task]
-        if phase == "search":
+        corpus = self.corpus if task == "mini_lm" else None
+        if phase == "search" and not open_task(task, corpus).repeats:
             steps = math.ceil(steps / SEARCH_SHARE)
         return [
             Job(
@@ -250,7 +253,7 @@ class ComparisonPlan:
                 steps=steps,
                 batch_size=self.batch_size,
                 evaluation=QUICK_EVALUATION if self.quick else FULL_EVALUATION,
-                corpus=self.corpus if task == "mini_lm" else None,
+                corpus=corpus,
                 phase=phase,
                 rate_source=source,
             )

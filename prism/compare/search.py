@@ -3,8 +3,8 @@
 The same rule and the same start for every model. The axes are grids that extend by themselves as
 far as the search goes:
 
-    lr        .004 2^k, from 6e-5 to .26
-    warm_up   .02 .05 .1 .2 .4 of the steps
+    lr        .016 2^k, from 6e-5 to .26
+    warm_up   .02 .05 .1 .2 .4 .6 .8 of the steps
     dropout   0 .05 .1 .15 .2 .3 .4, where training data repeats
 
 From the best recipe so far, the neighbours on the first axis that has some unmeasured are tried;
@@ -28,9 +28,9 @@ from prism.compare.protocol import Recipe
 from prism.compare.training import HIGHER_IS_BETTER
 from prism.record import Run
 
-WARM_UPS = (0.02, 0.05, 0.1, 0.2, 0.4)
+WARM_UPS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8)
 DROPOUTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4)
-START = Recipe(4e-3)
+START = Recipe(1.6e-2)
 SLOWEST, FASTEST = 6e-5, 0.26
 CEILING = 0.999
 
