@@ -72,7 +72,7 @@ class Prism(LanguageModel):
             if "symbolic" in config.expert_kinds:
                 self.machine = SymbolicMachine(config.vocab_size, config.d_model, config.symbolic)
                 if config.symbolic.answers:
-                    self.answer = SymbolicAnswer(self.machine.names)
+                    self.answer = SymbolicAnswer(len(self.machine.names))
             self.blocks = nn.ModuleList(Block(config, i) for i in range(config.num_layers))
             self.last_norm = RMSNorm(config.d_model)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
