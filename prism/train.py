@@ -52,7 +52,8 @@ def parser() -> argparse.ArgumentParser:
         "--sweep",
         action="store_true",
         help="search rate, warm-up and dropout of each model until all neighbours are worse, at "
-        f"1/{SEARCH_SHARE} of the steps (all, where data repeats); the best on validation go to DIR/recipes.json",
+        f"1/{SEARCH_SHARE} of the steps (all, where data repeats); the best on validation go to "
+        "DIR/recipes.json",
     )
     what.add_argument(
         "--full", action="store_true", help=f"the sweep, then {FULL_SEEDS} seeds at the best recipe"

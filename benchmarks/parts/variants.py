@@ -22,6 +22,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no filter": {"neural_taps": 1},
     "no reset": {"bus_reset": False},
     "no symbolic expert": {"expert_kinds": ("neural", "memory")},
+    "no lookup": {"symbolic.suffixes": ()},
+    "no dials": {"symbolic.dials": 0},
+    "no reflections": {"symbolic.reflections": 0},
+    "no own answers": {"symbolic.answers": False, "symbolic.dials": 0, "symbolic.reflections": 0},
     "no memory expert": {"expert_kinds": ("neural", "symbolic")},
     "no content heads": {"tape.content_heads": 0, "tape.position_heads": 4},
     "no position heads": {"tape.content_heads": 4, "tape.position_heads": 0},
@@ -30,9 +34,6 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "causal primitives only": {"symbolic.primitives": ("latch", "flipflop", "counter", "rotor")},
     "with token skip": {"token_skip": True},
     "with independent gates": {"router_gates": "independent", "expert_output_penalty": 0.0},
-    "with dials": {"symbolic.dials": 4},
-    "with reflections": {"symbolic.reflections": 4},
-    "with own answers": {"symbolic.answers": True, "symbolic.dials": 4},
 }
 
 

@@ -3,8 +3,9 @@
 A baseline is compared in two arms. *Plain* has its reference's own initialisation and structure.
 *Strong* has whatever PRISM has in parametrisation that is not its architecture: fan-in
 initialisation, PRISM's embedding and logit scale, a token shift in the MLP's value branch, a short
-convolution on queries, keys and values. What :class:`Arm` says is one idea per field; the defaults
-are those of a GPT-2 or Llama stack (torchtitan, arXiv 2410.06511).
+convolution on queries, keys and values. With *lookup* it has, beside that, one part of PRISM's
+architecture, the suffix lookup: how much of a lead is that part's alone. What :class:`Arm` says is
+one idea per field; the defaults are those of a GPT-2 or Llama stack (torchtitan, arXiv 2410.06511).
 
     gpt2      all N(0, .02), outputs divided by sqrt(number of branches)
     torch     linear layers as PyTorch leaves them, U(+-fan_in^(-1/2)), outputs divided likewise;
@@ -18,7 +19,7 @@ A scaled embedding is that of PRISM: N(0, sigma), normalised into the stream, wi
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
@@ -40,6 +41,7 @@ class Arm:
         conv: convolution of width 4 on queries, keys and values (attention only; the recurrent
             mixers have one of their own).
         mlp: a SwiGLU in every block. Without, the size is matched by depth and expansion.
+        lookup: PRISM's suffix lookup, added to the embeddings.
     """
 
     start: str = "gpt2"
@@ -47,11 +49,14 @@ class Arm:
     shift: bool = False
     conv: bool = False
     mlp: bool = True
+    lookup: bool = False
 
 
 PLAIN = Arm()
 STRONG = Arm(start="fan_in", scaled_embedding=True, shift=True)
 STRONG_ATTENTION = Arm(start="fan_in", scaled_embedding=True, shift=True, conv=True)
+LOOKUP = replace(STRONG, lookup=True)
+LOOKUP_ATTENTION = replace(STRONG_ATTENTION, lookup=True)
 BARE = Arm(start="torch", mlp=False)
 BARE_STRONG = Arm(start="fan_in", scaled_embedding=True, mlp=False)
 

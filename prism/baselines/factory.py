@@ -18,7 +18,16 @@ from typing import Any
 import torch
 from torch import nn
 
-from prism.baselines.arms import BARE, BARE_STRONG, PLAIN, STRONG, STRONG_ATTENTION, Arm
+from prism.baselines.arms import (
+    BARE,
+    BARE_STRONG,
+    LOOKUP,
+    LOOKUP_ATTENTION,
+    PLAIN,
+    STRONG,
+    STRONG_ATTENTION,
+    Arm,
+)
 from prism.baselines.gated_deltanet import GatedDeltaMixer
 from prism.baselines.mamba2 import Mamba2Mixer, usual_head_dim
 from prism.baselines.stack import ResidualStack
@@ -45,6 +54,9 @@ BASELINES: dict[str, Maker] = {
     "ssm-mlp-strong": _stack("ssm-mlp-strong", Mamba2Mixer, STRONG),
     "gdn": _stack("gdn", GatedDeltaMixer, PLAIN),
     "gdn-strong": _stack("gdn-strong", GatedDeltaMixer, STRONG),
+    "transformer-lookup": partial(Transformer, kind="transformer-lookup", arm=LOOKUP_ATTENTION),
+    "ssm-lookup": _stack("ssm-lookup", Mamba2Mixer, LOOKUP),
+    "gdn-lookup": _stack("gdn-lookup", GatedDeltaMixer, LOOKUP),
     "gdn-neg": _stack("gdn-neg", partial(GatedDeltaMixer, max_beta=2.0), PLAIN),
 }
 BARE_KINDS = ("ssm-plain", "ssm-strong")  # without an MLP

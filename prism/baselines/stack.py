@@ -25,6 +25,7 @@ from prism.config import PrismConfig
 from prism.model.norm import RMSNorm, promote
 from prism.model.protocol import LanguageModel, PrismOutput, own_state
 from prism.model.state import Leaf, State
+from prism.model.symbolic.suffix import SuffixLookup, SuffixState
 from prism.ops.documents import RowEnds, Rows, last_real, last_window, shift_right
 from prism.ops.seeded import seeded
 
@@ -38,11 +39,13 @@ class StackState(State):
         segment: ``[B]`` segment id of the last real token, negative where there was none; None
             while no call had ``segment_ids``.
         shared: kept for the mixers between calls (see :meth:`ResidualStack.view`).
+        lookup: of the suffix lookup; None without.
     """
 
     layers: tuple[Any, ...]
     segment: Tensor | None = None
     shared: Any = None
+    lookup: SuffixState | None = None
 
 
 @dataclass
@@ -164,6 +167,10 @@ class ResidualStack(LanguageModel):
                 Block(config, hidden, make_mixer(*sizes), arm) for _ in range(config.num_layers)
             )
             self.norm = RMSNorm(config.d_model)
+            self.lookup = None
+            if arm.lookup:
+                read = config.symbolic
+                self.lookup = SuffixLookup(config.d_model, read.suffixes, read.suffix_slots)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
             if config.tie_embeddings:
                 self.head.weight = self.embedding.weight
@@ -171,7 +178,8 @@ class ResidualStack(LanguageModel):
         self.dropout = nn.Dropout(config.dropout)
         self.to(torch.get_default_dtype())
         layers = tuple(block.like for block in self.blocks)
-        self.like = StackState(layers, Leaf((), "index", optional=True), self.shared_like)
+        found = None if self.lookup is None else self.lookup.like
+        self.like = StackState(layers, Leaf((), "index", optional=True), self.shared_like, found)
 
     shared_like: State | None = None  # shapes of StackState.shared
 
@@ -199,8 +207,13 @@ class ResidualStack(LanguageModel):
         if state is None:
             state = StackState((None,) * len(self.blocks))
         view, shared = self.view(rows, state.shared)
-        x = self.embed(rows.tokens)
-        x = self.dropout(promote(x if self.first_norm is None else self.first_norm(x)))
+        x, found = self._embedded(rows.tokens), None
+        if self.lookup is not None:
+            added, found = self.lookup(
+                rows.tokens, self._embedded, state.lookup, rows.doc_index, rows.ends
+            )
+            x = x + added
+        x = self.dropout(x)
         layers = []
         for block, carried in zip(self.blocks, state.layers, strict=True):
             x, carried = self.run_block(block, x, carried, view, rows)
@@ -209,8 +222,13 @@ class ResidualStack(LanguageModel):
         hidden = hidden if self.temper == 1.0 else hidden * self.temper
         hidden = hidden.to(self.head.weight.dtype)
         logits = self.head(hidden)
-        state = own_state(StackState(tuple(layers), rows.segment, shared))
+        state = own_state(StackState(tuple(layers), rows.segment, shared, found))
         return PrismOutput(logits, state, logits.new_zeros(()), hidden=hidden)
+
+    def _embedded(self, tokens: Tensor) -> Tensor:
+        """Embeddings ``[.., D]``, normalised where the arm says so."""
+        x = self.embed(tokens)
+        return promote(x if self.first_norm is None else self.first_norm(x))
 
 
 @dataclass
