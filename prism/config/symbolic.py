@@ -55,11 +55,6 @@ class SymbolicConfig:
     suffix_slots: int = 1024
     unit_input_rate: float | None = None
 
-    @property
-    def machines(self) -> int:
-        """Machines J: the units, and the dials and the reflections where there are any."""
-        return 1 + (self.dials > 0) + (self.reflections > 0)
-
     def __post_init__(self) -> None:
         make_plain(self, "primitives", "moduli", "suffixes")
         require(is_int(self.units, 1), self, "units", "an integer >= 1")

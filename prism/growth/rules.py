@@ -131,8 +131,6 @@ def outer_rules(old: PrismConfig, new: PrismConfig) -> dict[str, Rule]:
         "last_norm.weight": _gain(stream, c * back),
         "holo.roles.weight": Rule((fixed(4), stream), back, note="new columns random"),
         "holo.roles.bias": Rule((fixed(4),)),
-        "answer.start": Rule((fixed(old.symbolic.machines),)),
-        "answer.slope": Rule((fixed(old.symbolic.machines),)),
         **{f"machine.{name}": rule for name, rule in _machine(axes, old).items()},
     }
 

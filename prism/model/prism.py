@@ -27,8 +27,7 @@ from prism.model.protocol import LanguageModel, LayerRouting, PrismOutput, own_s
 from prism.model.router import Decision, mean_of_real
 from prism.model.scale import EMBEDDING_STD, logit_scale
 from prism.model.state import Leaf, State, map_state
-from prism.model.symbolic import SymbolicMachine, SymbolicRun, SymbolicState
-from prism.model.symbolic.answer import SymbolicAnswer
+from prism.model.symbolic import SymbolicMachine, SymbolicRun, SymbolicState, mixed_answer
 from prism.ops.documents import Rows
 from prism.ops.seeded import seeded
 
@@ -68,11 +67,9 @@ class Prism(LanguageModel):
             self.embedding = nn.Embedding(config.vocab_size, config.d_model)
             nn.init.normal_(self.embedding.weight, std=EMBEDDING_STD)
             self.first_norm = RMSNorm(config.d_model)
-            self.machine = self.answer = None
+            self.machine = None
             if "symbolic" in config.expert_kinds:
                 self.machine = SymbolicMachine(config.vocab_size, config.d_model, config.symbolic)
-                if config.symbolic.answers:
-                    self.answer = SymbolicAnswer(len(self.machine.names))
             self.blocks = nn.ModuleList(Block(config, i) for i in range(config.num_layers))
             self.last_norm = RMSNorm(config.d_model)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
@@ -126,7 +123,7 @@ class Prism(LanguageModel):
         hidden = (rows.restore_real(last) * self.temper).to(self.head.weight.dtype)
         logits = self.head(hidden)
         own = None
-        if self.answer is not None:
+        if shared.machine is not None and shared.machine.answers is not None:
             logits, own = self._answered(logits, shared.machine, rows)
         machine = None if shared.machine is None else shared.machine.state
         queries = holo = None
@@ -159,7 +156,7 @@ class Prism(LanguageModel):
     def _answered(self, logits: Tensor, run: SymbolicRun, rows: Rows) -> tuple[Tensor, Tensor]:
         """``logits [B, T, V]`` mixed with what the machines answer, and that, ``[B, T, J, V]``."""
         own = rows.restore_real(self.machine.logits(run.answers))
-        logits = self.answer(logits, own)
+        logits = mixed_answer(logits, own)
         if rows.padding is not None:
             logits = logits.masked_fill(rows.padding[..., None], 0.0)
         return logits, own
@@ -198,7 +195,7 @@ class Prism(LanguageModel):
         return row
 
     def trained_apart(self) -> list[list[nn.Parameter]]:
-        if self.answer is None:
+        if self.machine is None or not self.config.symbolic.answers:
             return super().trained_apart()
         machines = self.machine.trained_apart()
         theirs = {id(p) for part in machines for p in part}
