@@ -89,11 +89,11 @@ def _modular(
     return dataclasses.replace(config, **changes)
 
 
-def output_of(config: PrismConfig) -> str:
-    """End of the names of the weights through which the expert of a branch of ``config`` adds to
+def outputs_of(config: PrismConfig) -> tuple[str, str]:
+    """Ends of the names of the weights through which the expert of a branch of ``config`` adds to
     the stream."""
     answers = "symbolic" in config.expert_kinds and config.symbolic.answers
-    return ".lift.weight" if answers else ".write.weight"
+    return ".lift.weight" if answers else ".write.weight", ".suffix.gain"
 
 
 def check_backbone(config: PrismConfig) -> None:
@@ -127,6 +127,6 @@ def branch_of(backbone: Prism, kind: str, like: PrismConfig | None = None) -> Pr
     branch.load_state_dict(backbone_tensors(backbone), strict=False)
     with torch.no_grad():
         for name, weight in branch.named_parameters():
-            if parameter_group(name) == kind and name.endswith(output_of(branch.config)):
+            if parameter_group(name) == kind and name.endswith(outputs_of(branch.config)):
                 weight.zero_()
     return freeze_backbone(branch)

@@ -1,7 +1,7 @@
 """Parameter groups of a modular model: the backbone, one group per expert kind, the router.
 
     blocks.3.memory.value.weight    memory
-    machine.*, answer.*             symbolic: one machine for all blocks
+    machine.*                       symbolic: one machine for all blocks
     blocks.3.symbolic.weight        symbolic
     blocks.3.router.*               router: one row per expert kind of the block
     blocks.3.bus.*, .anchor.*       backbone, like everything outside of the blocks
@@ -31,7 +31,7 @@ LARGEST_SHARE = 0.05  # of all tokens that backbone and branches were trained on
 def parameter_group(name: str) -> str:
     """Group of the tensor ``name``: ``"backbone"``, an expert kind or ``"router"``."""
     parts = name.split(".")
-    if parts[0] in ("machine", "answer"):
+    if parts[0] == "machine":
         return "symbolic"
     if parts[0] == "blocks" and parts[2] in (*KINDS, ROUTER):
         return parts[2]

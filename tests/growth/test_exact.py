@@ -11,6 +11,7 @@ from prism import Prism, PrismConfig, SymbolicConfig, grow, load
 from prism.config import TapeConfig
 from tests.growth.pairs import ANSWERS, PARTS, SOFT, SPARSE, larger, pairs
 from tests.model.families import (
+    UNITS,
     VARIANTS,
     VOCAB,
     perturbed,
@@ -110,7 +111,9 @@ def test_new_blocks_come_between_old_ones_where_the_memory_pattern_asks_for_it()
 
 @given(units=st.integers(1, 5), more=st.integers(1, 9), library=st.sampled_from([("shift",), ()]))
 def test_any_number_of_units_can_be_added_where_units_are_not_counted(units, more, library):
-    symbolic = SymbolicConfig(units=units, primitives=("rotor", "select", *library))
+    symbolic = SymbolicConfig(
+        **UNITS | {"units": units, "primitives": ("rotor", "select", *library)}
+    )
     old = shrunk("tiny", num_layers=1, expert_kinds=("symbolic",), symbolic=symbolic)
     old = dataclasses.replace(old, memory_layers=None)
     new = dataclasses.replace(old, symbolic=dataclasses.replace(symbolic, units=units + more))

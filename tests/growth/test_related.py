@@ -43,7 +43,10 @@ def test_routing_comes_as_a_whole():
 
 
 def test_machines_that_answer_come_as_a_whole():
-    large = presets.tiny(vocab_size=32, symbolic=SymbolicConfig(answers=True, dials=4, width=8))
+    large = presets.tiny(
+        vocab_size=32,
+        symbolic=SymbolicConfig(answers=True, dials=4, reflections=0, width=8, units=16),
+    )
     config, taken = related(presets.tiny(vocab_size=32), large)
     assert taken == {"symbolic.answers": True, "symbolic.width": 8, "symbolic.dials": 4}
     assert (config.symbolic.dials > 0) == (large.symbolic.dials > 0)

@@ -45,7 +45,7 @@ def shrunk(name: str, **overrides: object) -> PrismConfig:
         dial_reach=1,
         reflections=min(full.symbolic.reflections, 2),
         reflection_size=3,
-        suffixes=full.symbolic.suffixes,
+        suffixes=full.symbolic.suffixes[:2],
         suffix_slots=5,
         unit_input_rate=full.symbolic.unit_input_rate,
     )
@@ -75,17 +75,19 @@ MODULAR = {
     "backbone": {**APART, "expert_kinds": ()},
     "assembled": {**APART, "memory_layers": (0, 2)},
 }
-BESIDE = {"dials": 2, "dial_positions": 4, "reflections": 2, "reflection_size": 3}
+UNITS = {"answers": False, "units": 5, "dials": 0, "reflections": 0}
+UNITS |= {"suffixes": (1, 2), "suffix_slots": 5}  # a machine that serves the network alone, small
+BESIDE = UNITS | {"dials": 2, "dial_positions": 4, "reflections": 2, "reflection_size": 3}
 # parts of the model that a config can leave out, and those that no preset has
 PARTS = {
     "token_skip": {"token_skip": True},
     "no_filter": {"neural_taps": 1},
     "no_reset": {"bus_reset": False},
-    "no_lookup": {"symbolic": SymbolicConfig(units=5, suffixes=())},
-    "dials": {"symbolic": SymbolicConfig(units=5, dials=2, dial_positions=3)},
-    "reflections": {"symbolic": SymbolicConfig(units=5, reflections=2, reflection_size=2)},
-    "answers": {"symbolic": SymbolicConfig(answers=True, width=6, units=5, **BESIDE)},
-    "one_answer": {"symbolic": SymbolicConfig(answers=True, width=6, units=5)},
+    "no_lookup": {"symbolic": SymbolicConfig(**UNITS | {"suffixes": ()})},
+    "dials": {"symbolic": SymbolicConfig(**UNITS | {"dials": 2, "dial_positions": 3})},
+    "reflections": {"symbolic": SymbolicConfig(**UNITS | {"reflections": 2, "reflection_size": 2})},
+    "answers": {"symbolic": SymbolicConfig(**BESIDE | {"answers": True, "width": 6})},
+    "one_answer": {"symbolic": SymbolicConfig(**UNITS | {"answers": True, "width": 6})},
     "dropout": {"dropout": 0.3},
 }
 VARIANTS = {name: shrunk(name) for name in FAMILIES} | {

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from prism import Prism, PrismConfig, SymbolicConfig, TapeConfig
 from prism.recipe import own_loss
-from tests.model.families import VARIANTS, VOCAB, shrunk
+from tests.model.families import UNITS, VARIANTS, VOCAB, shrunk
 
 READERS = {"theta": ("threshold",), "gate_start": ("counter", "rotor")}
 
@@ -70,7 +70,7 @@ MIXED = {
     "position_only": shrunk("tiny", tape=TapeConfig(content_heads=0, num_slots=4, d_mem=3)),
     "untied": shrunk("tiny", tie_embeddings=False),
     "no_memory_below": shrunk("tiny", memory_layers=(1,)),
-    "one_primitive": shrunk("tiny", symbolic=SymbolicConfig(units=3, primitives=("rotor",))),
+    "one_primitive": shrunk("tiny", symbolic=SymbolicConfig(**UNITS | {"primitives": ("rotor",)})),
 }
 
 
@@ -86,7 +86,7 @@ def test_every_element_that_can_matter_has_had_a_gradient(name):
 
 def test_what_a_picked_primitive_reads_learns():
     library = ("threshold", "rotor")
-    config = shrunk("tiny", symbolic=SymbolicConfig(units=8, primitives=library))
+    config = shrunk("tiny", symbolic=SymbolicConfig(**UNITS | {"units": 8, "primitives": library}))
     _, touched, picks = touched_after_two_steps(config)
     threshold, rotor = picks
     assert torch.equal(touched["machine.theta"], torch.cat([threshold, threshold]))

@@ -17,7 +17,7 @@ from prism.model.prism import PrismState
 from prism.model.state import leaves
 from tests.model.families import VARIANTS, perturbed, tokens_of
 
-BESIDE = SymbolicConfig(dials=2, reflections=2)
+BESIDE = SymbolicConfig(answers=False, dials=2, reflections=2)
 SMALL = PrismConfig(vocab_size=11, d_model=32, num_layers=2, symbolic=BESIDE)
 NAMES = ("prism", "transformer", "ssm", "gdn")
 every_model = pytest.mark.parametrize("name", NAMES)

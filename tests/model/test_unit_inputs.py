@@ -4,12 +4,14 @@ import pytest
 import torch
 
 from prism import Prism, PrismConfig, SymbolicConfig
-from tests.model.families import VOCAB, tokens_of
+from tests.model.families import UNITS, VOCAB, tokens_of
 
 
 def machine(rate: float) -> Prism:
     config = PrismConfig(
-        vocab_size=VOCAB, d_model=16, symbolic=SymbolicConfig(unit_input_rate=rate)
+        vocab_size=VOCAB,
+        d_model=16,
+        symbolic=SymbolicConfig(**UNITS | {"unit_input_rate": rate}),
     )
     return Prism(config)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
+import pytest
 import torch
 
 from prism import Prism, PrismConfig
+from prism.model.symbolic import answer
 from prism.modular import KINDS, backbone_config, branch_of
 from prism.recipe import own_loss
 from tests.model.families import VARIANTS, VOCAB, shrunk, tokens_of
@@ -49,13 +52,15 @@ def loss_of(model: Prism, seed: int = 0) -> torch.Tensor:
     return words(output.logits) + own_loss(output, words) + output.aux_loss
 
 
-@torch.no_grad()
-def unheard(model: Prism) -> Prism:
-    """``model`` whose symbolic machines never answer by themselves."""
-    if model.answer is not None:
-        model.answer.start.fill_(-1e4)
-        model.answer.slope.zero_()
-    return model
+def answers(model: Prism) -> bool:
+    """True for a model whose symbolic machines answer by themselves."""
+    return "symbolic" in model.config.expert_kinds and model.config.symbolic.answers
 
 
-__all__ = ["ANSWERS", "FULL", "VOCAB", "backbone_of", "branches_of", "loss_of", "moved", "unheard"]
+def unheard(patch: pytest.MonkeyPatch) -> None:
+    """Let no machine be sure enough to answer."""
+    patch.setattr(answer, "DOUBT", math.inf)
+
+
+__all__ = ["ANSWERS", "FULL", "VOCAB", "answers", "backbone_of", "branches_of", "loss_of", "moved"]
+__all__ += ["unheard"]

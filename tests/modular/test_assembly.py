@@ -19,7 +19,16 @@ from prism.modular import (
     report_of,
 )
 from tests.model.families import tokens_of
-from tests.modular.branches import ANSWERS, FULL, backbone_of, branches_of, loss_of, moved, unheard
+from tests.modular.branches import (
+    ANSWERS,
+    FULL,
+    answers,
+    backbone_of,
+    branches_of,
+    loss_of,
+    moved,
+    unheard,
+)
 
 TOKENS = tokens_of(3, 3, 20)
 
@@ -43,10 +52,10 @@ def log_probabilities(model: Prism, like: Prism) -> torch.Tensor:
     """Logits of ``model``; their logarithms of probabilities if ``like`` gives those, because its
     symbolic machines answer."""
     logits = model(TOKENS).logits
-    return logits if like.answer is None else logits.log_softmax(dim=-1)
+    return logits if not answers(like) else logits.log_softmax(dim=-1)
 
 
-def shut(model: Prism, *kinds: str) -> None:
+def shut(model: Prism, patch: pytest.MonkeyPatch, *kinds: str) -> None:
     """Close the gates of ``kinds`` for good."""
     with torch.no_grad():
         for block in model.blocks:
@@ -55,14 +64,14 @@ def shut(model: Prism, *kinds: str) -> None:
                     block.router.score.weight[i] = 0
                     block.router.score.bias[i] = -1e4
     if "symbolic" in kinds:
-        unheard(model)
+        unheard(patch)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @torch.no_grad()
-def test_where_one_gate_is_open_the_sum_is_that_branch(backbone, branches, kind):
+def test_where_one_gate_is_open_the_sum_is_that_branch(backbone, branches, kind, monkeypatch):
     model = assemble(backbone, branches)
-    shut(model, *(other for other in KINDS if other != kind))
+    shut(model, monkeypatch, *(other for other in KINDS if other != kind))
     branch = branches[kind]
     found, wanted = (log_probabilities(m.double(), model) for m in (model, branch))
     branch.float()
@@ -70,10 +79,12 @@ def test_where_one_gate_is_open_the_sum_is_that_branch(backbone, branches, kind)
 
 
 @torch.no_grad()
-def test_where_no_gate_is_open_the_sum_is_the_backbone(backbone, branches):
+def test_where_no_gate_is_open_the_sum_is_the_backbone(backbone, branches, monkeypatch):
     model = assemble(backbone, branches)
-    shut(model, *KINDS)
-    assert torch.equal(model(TOKENS).logits, log_probabilities(backbone, model))
+    shut(model, monkeypatch, *KINDS)
+    bar = 1e-5 if answers(model) else 0.0  # a mixture of probabilities, fp32
+    found, wanted = model(TOKENS).logits, log_probabilities(backbone, model)
+    assert (found - wanted).abs().max() <= bar
 
 
 @pytest.mark.parametrize("count", (1, 2, 3))

@@ -95,7 +95,8 @@ def test_closing_a_gate_while_its_writer_grows_does_not_lower_it():
 def test_an_expert_of_zero_output_has_none_and_softmax_gates_have_the_z_loss():
     model = Prism(PrismConfig(**APART, expert_kinds=("symbolic",)))
     with torch.no_grad():
-        model.machine.write.weight.zero_()
+        model.machine.lift.weight.zero_()
+        model.machine.suffix.gain.zero_()
     assert aux_loss(model) == 0
     both = dataclasses.replace(
         model.config, router_gates="softmax", expert_kinds=("neural", "memory")

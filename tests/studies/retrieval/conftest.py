@@ -18,7 +18,7 @@ def small_config(seed: int = 0) -> PrismConfig:
         d_model=32,
         num_layers=1,
         neural_hidden=64,
-        symbolic=SymbolicConfig(units=2),
+        symbolic=SymbolicConfig(answers=False, units=2, dials=0, reflections=0),
     )
 
 
