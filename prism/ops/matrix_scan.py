@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from prism.ops.decay import no_autocast
 
-LOOPED = 4096  # tokens of a call that is not cut into chunks
+LOOPED = 512  # tokens of a call that is not cut into chunks
 CHUNK = 32
 
 
