@@ -168,8 +168,8 @@ class ResidualStack(LanguageModel):
             )
             self.norm = RMSNorm(config.d_model)
             self.lookup = None
-            if arm.lookup:
-                read = config.symbolic
+            read = config.symbolic
+            if arm.lookup and read.suffixes:  # that of the PRISM it is compared with
                 self.lookup = SuffixLookup(config.d_model, read.suffixes, read.suffix_slots)
             self.head = nn.Linear(config.d_model, config.vocab_size, bias=False)
             if config.tie_embeddings:

@@ -1,8 +1,8 @@
 """Lookup of the token that followed when the last n tokens last stood together.
 
-    c_n(t)    = (document, x(t-n+1) .. x(t))                        the context of length n at t
-    write     slot[h(c_n(t-1))] = (key(c_n(t-1)), x(t))
-    read      y_n(t) = x of the entry at slot[h(c_n(t))] if its key is that of c_n(t), else none
+    c_n(t)    = x(t-n+1) .. x(t)                                    the context of length n at t
+    write     slot[h(c_n(t-1))] = (key(document, c_n(t-1)), x(t))
+    read      y_n(t) = x of the entry at slot[h(c_n(t))] if its key is (document, c_n(t)), else none
 
 An n-gram head (arXiv 2401.12973) as a hash table: there is one of S slots for each n, and a slot
 keeps its last entry, so the size does not depend on how much was read. Every write is causal, as
@@ -108,7 +108,7 @@ def _hashed(
     width = table.recent.shape[1]
     count = line.shape[1] - width + 1
     here = of[:, width - 1 :]
-    value, factor, values = (table.document[:, None] + here) * MIXER, 1, []
+    value, factor, values = torch.zeros_like(here), 1, []
     for n in range(1, max(lengths) + 1):
         places = slice(width - n, width - n + count)
         token = line[:, places]
@@ -121,7 +121,9 @@ def _hashed(
     mixed = torch.stack([values[sorted(set(lengths)).index(n)] for n in lengths], dim=1)
     mixed = (mixed ^ (mixed >> 31)) * MIXER
     mixed = (mixed ^ (mixed >> 29)) * FACTOR
-    return ((mixed >> 32) & BITS) % table.key.shape[2], (mixed >> 1) & BITS
+    # the slot does not depend on the document: a packed row forgets what its documents forget alone
+    document = ((table.document[:, None] + here) * MIXER)[:, None]
+    return ((mixed >> 32) & BITS) % table.key.shape[2], ((mixed + document) >> 1) & BITS
 
 
 def _read(slot: Tensor, key: Tensor, tokens: Tensor, table: SuffixTable) -> Tensor:

@@ -29,7 +29,8 @@ def test_a_config_of_the_family_stays_as_it_is():
 
 def test_what_a_config_has_of_its_own_stays():
     small = presets.tiny(vocab_size=32, num_rates=4)
-    config, taken = related(small, LARGE["350m"], own=("tape.num_slots", "num_rates"))
+    own = ("tape.num_slots", "num_rates", "symbolic.suffix_slots")
+    config, taken = related(small, LARGE["350m"], own=own)
     assert (config, taken) == (small, {})
 
 

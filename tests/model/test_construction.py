@@ -175,9 +175,8 @@ def test_the_selection_bias_is_fp32_in_a_model_of_any_type(dtype):
 
 
 def test_constants_of_the_router_are_no_buffers():
-    assert {name.rpartition(".")[2] for name, _ in Prism(SMALL).named_buffers()} == {
-        "selection_bias"
-    }
+    names = {name.rpartition(".")[2] for name, _ in Prism(SMALL).named_buffers()}
+    assert names - {"code", "wide_code"} == {"selection_bias"}
 
 
 @every_model

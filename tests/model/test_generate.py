@@ -77,7 +77,7 @@ def test_generation_leaves_the_mode_as_it_was(training):
 
 def test_generation_reads_the_prefix_once():
     model, lengths = Prism(shrunk("tiny")), []
-    model.embedding.register_forward_hook(lambda _m, args, _o: lengths.append(args[0].shape[1]))
+    model.blocks[0].register_forward_hook(lambda _m, args, _o: lengths.append(args[0].shape[1]))
     model.generate(tokens_of(0, 1, 7), 4)
     assert lengths == [7, 1, 1, 1]
 
