@@ -5,8 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.ops import step_scan as module
-from prism.ops.step_scan import step_matrices, step_scan, step_scan_by_matrices
+from prism.ops import matrix_scan as module
+from prism.ops.matrix_scan import step_matrices, step_scan, step_scan_by_matrices
 from tests.ops.references import PRECISIONS, assert_same, normal
 
 
@@ -32,9 +32,9 @@ def test_the_loop_is_the_recurrence_with_matrices(length, size, reach, precision
 
 
 def test_long_calls_go_by_matrices(monkeypatch):
-    inputs = inputs_of(0, 9, 4, 2)
+    inputs = inputs_of(0, 70, 4, 2)
     looped = step_scan(*inputs)
-    monkeypatch.setattr(module, "LOOPED", 8)
+    monkeypatch.setattr(module, "LOOPED", 40)
     monkeypatch.setattr(module._StepScan, "apply", lambda *_: pytest.fail("looped"))
     assert (step_scan(*inputs) - looped).abs().max() < 1e-12
 

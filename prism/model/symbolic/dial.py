@@ -25,7 +25,7 @@ from prism.model.norm import promote
 from prism.model.state import Leaf, State
 from prism.ops.decay import no_autocast
 from prism.ops.documents import RowEnds, last_real, previous_index, shift_right
-from prism.ops.step_scan import step_matrices, step_scan
+from prism.ops.matrix_scan import step_matrices, step_scan
 
 WRITE_STD = 0.25
 FIRST_SET, FIRST_STAY = 3.0, 1.0  # in logits
@@ -99,6 +99,6 @@ class Dials(nn.Module):
         return self.write(features.to(self.write.weight.dtype)), after
 
     def _of_uniform(self, moves: Tensor) -> Tensor:
-        """Where ``moves [B, T, U, 2 K + 1]`` take a uniform distribution, ``[B, T, U, S]``."""
+        """A uniform distribution after ``moves [B, T, U, 2 K + 1]``, ``[B, T, U, S]``."""
         with no_autocast(moves):
             return moves @ step_matrices(self.positions, self.reach, moves).mean(dim=1)

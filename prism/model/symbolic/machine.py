@@ -246,7 +246,7 @@ class SymbolicMachine(nn.Module):
         }
 
     def _turns(self, tokens: Tensor) -> dict[str, Tensor]:
-        """What the reflections need not compute: of codes, each id has its own product, and there
+        """Products that the reflections need not compute: of codes, each id has its own, and there
         are fewer ids than tokens in all but short calls."""
         if self.lift is None or torch.compiler.is_compiling() or tokens.numel() < len(self.code):
             return {}
