@@ -225,7 +225,8 @@ def test_a_resume_to_an_end_that_is_past_is_refused(capsys: pytest.CaptureFixtur
     assert start("--steps", "4", "--save-every", "2") == 0
 
     def files() -> dict[Path, bytes]:
-        return {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()}
+        found = (p for p in Path("run").rglob("*") if p.is_file() and p.name != RUN_LOCK)
+        return {p: p.read_bytes() for p in found}
 
     before = files()
     line = refused(capsys, "--resume", "run", "--steps", "3", fresh=False)
