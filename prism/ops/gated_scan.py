@@ -25,7 +25,7 @@ BORDERS = 64  # chunk borders per chunk of the second level and those above
 
 
 def log_retention(half_lives: Tensor, passing: Tensor) -> Tensor:
-    """``log a [B, T, K]`` in nats, of ``half_lives [K]`` and the time ``passing [B, T, K]``."""
+    """``log a [.., K]`` in nats, of ``half_lives [K]`` and the time ``passing [.., K]``."""
     return passing * (-math.log(2.0) / half_lives)
 
 

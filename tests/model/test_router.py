@@ -291,5 +291,5 @@ def test_loads_that_are_no_loads_are_refused_and_move_nothing(bad, topk):
 
 
 def test_loads_that_are_no_tensor_are_refused():
-    with pytest.raises(ValueError, match=r"loads = \[1\.0\]: must be \(3, 3\)"):
+    with pytest.raises(ValueError, match=r"loads = \[1\.0\]: must be a tensor of \(3, 3\)"):
         Prism(shrunk("tiny", router_topk=1)).after_step([1.0])
