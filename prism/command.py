@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NoReturn, TextIO
 
 if TYPE_CHECKING:
@@ -36,16 +37,29 @@ NEEDS_QUOTES = re.compile(rf'{UNSAFE.pattern}|^[\s"]|\s$|^$')
 
 class Parser(argparse.ArgumentParser):
     """A command line whose errors are one line, without the usage in between; its description and
-    examples keep their lines."""
+    examples keep their lines. Arguments of type ``Path`` must not be blank."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+        self.register("type", Path, lambda text: Path(given(text)))
 
     def error(self, message: str) -> NoReturn:
         name = self.prog.removeprefix("python -m ")
         with suppress(BrokenPipeError, Unwritten):  # the exit code says it too
             say(f"{name}: {' '.join(message.split())}", "stderr")
         self.exit(BAD_INPUT)
+
+
+def given(text: str) -> str:
+    """``text``, the type of an argument that names something. Blank is what an unset variable of
+    the shell gives, and as a path it would mean the working folder.
+
+    Raises:
+        argparse.ArgumentTypeError: it is blank.
+    """
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r}: must not be empty")
+    return text
 
 
 def check_seed(seed: int) -> None:

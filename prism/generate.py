@@ -13,7 +13,7 @@ import torch
 from rich.text import Text
 from torch import Tensor
 
-from prism.command import STOPPED, Parser, command, output, plain, say, say_json
+from prism.command import STOPPED, Parser, command, given, output, plain, say, say_json
 from prism.command import write as put
 from prism.data.tokens import Tokenizer
 from prism.holo import HoloTape
@@ -49,8 +49,10 @@ def parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
     )
     where = "a saved model, a run, one of its checkpoints or an export"
-    p.add_argument("--checkpoint", required=True, metavar="PATH|smollm2", help=where)
-    p.add_argument("--tokenizer", metavar="FILE", help="bytes or a tokenizer.json; default its own")
+    p.add_argument("--checkpoint", type=given, required=True, metavar="PATH|smollm2", help=where)
+    p.add_argument(
+        "--tokenizer", type=given, metavar="FILE", help="bytes or a tokenizer.json; default its own"
+    )
     p.add_argument("--prompt", required=True, help="the text to continue")
     p.add_argument("--tape", type=Path, help="facts, as prism.ingest makes them")
     p.add_argument("--max-new-tokens", type=int, default=32, metavar="N")

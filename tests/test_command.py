@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import importlib
 import io
 import json
 import os
@@ -12,6 +13,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -349,3 +351,31 @@ def test_another_error_is_one() -> None:
 def test_an_error_is_one_line_that_says_what_is_wrong(error: Exception, line: str) -> None:
     assert reason(error).startswith(line)
     assert "\n" not in reason(error)
+
+
+@pytest.mark.parametrize("blank", ("", " "))
+@pytest.mark.parametrize(
+    "words",
+    (
+        "prism.train --task copy --model prism --steps 1 --out @",
+        "prism.train --report @",
+        "prism.generate --prompt x --checkpoint @",
+        "prism.generate --prompt x --checkpoint nowhere --tape @",
+        "prism.hf.__main__ export nowhere @",
+        "prism.hf.__main__ export @ out",
+        "prism.ask --tape @ key",
+        "prism.report @",
+        "prism.kb --kb @ list",
+    ),
+)
+def test_an_unset_variable_is_no_name_and_not_the_working_folder(
+    words: str, blank: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    module, *argv = words.split()
+    argv = [blank if word == "@" else word for word in argv]
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(module).main(argv)
+    assert stop.value.code == 2
+    assert f"{blank!r}: must not be empty" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())

@@ -2,8 +2,9 @@
 
 A folder is every file of a known ending in it and below, in the order of names. Endings count in
 any case. Links to files and folders are followed, each folder once. What is passed over is told:
-files of other endings, macOS's companions of files (``._a.txt``, ``__MACOSX``), and the folder of a
-training run, which changes while the run reads.
+files of other endings, hidden files and folders (``.git``, ``.venv``), macOS's companions of files
+(``._a.txt``, ``__MACOSX``), and the folder of a training run, which changes while the run reads. A
+pattern finds what is hidden only if it spells the dot.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ ENDINGS = (*TEXT, *LINES, JSON, PARQUET)
 RUN_LOCK = "run.lock"  # lies in the folder of every run
 RUN_FILES = ("settings.json", "metrics.jsonl")  # likewise, also of older ones
 NAMED = 5  # files that a remark names
+HIDDEN, MACOS = "hidden", "macOS's own"  # reasons to pass over a file
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,13 @@ def find_files(name: str, pattern: str, base: Path | None = None) -> Found:
         return _in_folder(name, path)
     root = Path(path.anchor)
     matches = sorted(root.glob(str(path.relative_to(root))))
-    skipped = {str(p): "in the folder of a run" for p in matches if p.is_file() and _in_run(p)}
-    files = [p for p in matches if p.is_file() and str(p) not in skipped]
+    files, skipped = [], {}
+    for match in (p for p in matches if p.is_file()):
+        why = _reason_of_match(match, path)
+        if why is None:
+            files.append(match)
+        else:
+            skipped[str(match)] = why
     if not files:
         hint = "; a comma divides sources where pydoc, file:, folder:, hub: or mix: follows"
         said = hint if "," in pattern else ""
@@ -129,7 +136,9 @@ def _below(name: str, root: Path, skipped: dict[str, str]) -> Iterator[Path]:
             if not path.is_dir():
                 yield path
             elif path.name == "__MACOSX":
-                skipped[f"{path}/"] = "macOS's own"
+                skipped[f"{path}/"] = MACOS
+            elif path.name.startswith("."):
+                skipped[f"{path}/"] = HIDDEN
             elif is_run(path):
                 skipped[f"{path}/"] = "the folder of a run"
             elif path.is_symlink():
@@ -146,10 +155,21 @@ def _reason(path: Path) -> str | None:
     if not path.is_file():
         return "no regular file"
     if path.name.startswith("._") or path.name == ".DS_Store":
-        return "macOS's own"
+        return MACOS
+    if path.name.startswith("."):
+        return HIDDEN
     if ending == JSON:
         return "JSON: name the file to read it"
     return None if ending is not None else "another ending"
+
+
+def _reason_of_match(path: Path, pattern: Path) -> str | None:
+    """A reason to pass over a file that ``pattern`` matches."""
+    if _in_run(path):
+        return "in the folder of a run"
+    named = sum(1 for part in pattern.parts if part.startswith("."))
+    hidden = sum(1 for part in path.parts if part.startswith("."))
+    return HIDDEN if hidden > named else None
 
 
 def _in_run(path: Path) -> bool:

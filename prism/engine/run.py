@@ -168,6 +168,7 @@ class _Run:
         s, start = self.s, None
         if s.resume:
             start = folder.newest(self.folder, _warn)
+            checkpoint.check_steps(start, s.steps)
         elif folder.complete(self.folder):
             raise ValueError(
                 f"--out-dir {self.folder}: holds a run; --resume {self.folder} continues it"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from prism.command import Parser
+from prism.command import Parser, given
 from prism.hf.export import export
 from prism.whole_file import reason
 
@@ -25,9 +25,10 @@ def parser() -> argparse.ArgumentParser:
     p = Parser(prog="python -m prism.hf", description=__doc__, epilog=EXAMPLES)
     commands = p.add_subparsers(dest="command", required=True, metavar="COMMAND")
     to = commands.add_parser("export", help="write a folder that transformers loads")
-    to.add_argument("run", metavar="RUN", help="a run, a checkpoint, an export or a save")
-    to.add_argument("out", metavar="OUT", help="the folder, made if needed")
-    to.add_argument("--tokenizer", metavar="FILE", help="bytes or a tokenizer.json")
+    what = "a run, a checkpoint, an export or a save"
+    to.add_argument("run", type=given, metavar="RUN", help=what)
+    to.add_argument("out", type=given, metavar="OUT", help="the folder, made if needed")
+    to.add_argument("--tokenizer", type=given, metavar="FILE", help="bytes or a tokenizer.json")
     return p
 
 

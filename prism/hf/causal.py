@@ -2,6 +2,7 @@
 
 The model holds one of this project's under ``model`` and translates the call: the attention mask
 becomes segment ids (padding leaves a row as it was, on either side), the cache carries the state.
+Whatever optimizer trains it, sparse routing is balanced once a step (:mod:`prism.hf.balance`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from transformers import (
 )
 from transformers.utils import ModelOutput
 
+from prism.former_names import check_architecture
+from prism.hf.balance import balances, tokens_of_kinds, watch
 from prism.hf.cache import PrismCache, is_meta, segments_of
 from prism.hf.export import MODEL_TYPE, SAME, make_model
 from prism.model.protocol import LanguageModel
@@ -45,6 +48,21 @@ class PrismConfigHF(PreTrainedConfig):
     kind: str = "prism"
     mlp_hidden: int = 0
     use_cache: bool = True
+
+    @classmethod
+    def from_pretrained(cls, name: Any, *args: Any, **kwargs: Any) -> Any:
+        """The config in a folder or of the hub."""
+        return super().from_pretrained(name, *args, **{"name_or_path": name, **kwargs})
+
+    @classmethod
+    def from_dict(cls, config_dict: dict[str, Any], **kwargs: Any) -> Any:
+        """The config of a file; that of an earlier architecture is refused in one line, before
+        the defaults of this one fill what it lacks."""
+        saved = config_dict.get("prism")
+        if saved is not None:
+            where = kwargs.get("name_or_path", "config.json")
+            check_architecture(saved, where, config_dict.get("kind", "prism"))
+        return super().from_dict(config_dict, **kwargs)
 
     def __post_init__(self, **kwargs: Any) -> None:
         self.prism = dict(self.prism or {"vocab_size": 257})
@@ -83,6 +101,10 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
 
     Args:
         config: of the model; its weights are drawn from ``config.prism["seed"]``.
+
+    Attributes:
+        model: PRISM or the baseline.
+        waiting: ``[L, E]`` tokens that each kind ran for since the last optimizer step.
     """
 
     config_class = PrismConfigHF
@@ -96,6 +118,8 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
     def __init__(self, config: PrismConfigHF) -> None:
         super().__init__(config)
         self.model = make_model(config.kind, config.prism, config.mlp_hidden)
+        self.waiting: Tensor | None = None
+        watch(self)
         if not is_meta(self.model):  # drawn: nothing here is to be initialised again
             for tensor in (*self.model.parameters(), *self.model.buffers()):
                 tensor._is_hf_initialized = True
@@ -109,6 +133,10 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
         wrapped.model = model
         wrapped.config.dtype = model.embedding.weight.dtype
         return wrapped.train(model.training)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)
+        watch(self)  # a copy is made without __init__
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
@@ -184,6 +212,9 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
             segment_ids = segments_of(attention_mask, position_ids, input_ids.shape[1])
         state = None if cache is None else cache.state
         output = self.model(input_ids, state=state, segment_ids=segment_ids)
+        if self.training and torch.is_grad_enabled() and balances(self.model):
+            ran = tokens_of_kinds(output.loads, input_ids, segment_ids)
+            self.waiting = ran if self.waiting is None else self.waiting + ran
         use_cache = self.config.use_cache if use_cache is None else use_cache
         length = input_ids.shape[1] + (0 if cache is None else cache.length)
         result = PrismOutputHF(

@@ -65,7 +65,7 @@ class Pass:
     doc_index: Tensor | None
     valid: Tensor | None
     ends: RowEnds | None
-    scan: ScanFrame | None
+    scan: ScanFrame | Tensor
     tape: TapeFrame | None
     written: Written | None = None
 

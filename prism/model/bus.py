@@ -47,19 +47,20 @@ class MultiRateBus(nn.Module):
             nn.init.zeros_(self.reset.weight)
             nn.init.zeros_(self.reset.bias)
 
-    def frame(self, x: Tensor, doc_index: Tensor | None) -> ScanFrame | None:
-        """Constants of a call on ``x [B, T, D]``, the same for all layers; None with ``reset``,
-        where every token has its own."""
-        if self.reset is not None:
-            return None
+    def frame(self, x: Tensor, doc_index: Tensor | None) -> ScanFrame | Tensor:
+        """Constants of a call on ``x [B, T, D]``, the same for all layers; with ``reset``, where
+        every token has retentions of its own, ``log a [K]`` at r = 1."""
         x = promote(x)
+        if self.reset is not None:
+            lives = torch.tensor(self.half_lives, dtype=x.dtype, device=x.device)
+            return log_retention(lives, torch.ones_like(lives))
         return scan_frame(x.shape[1], self.half_lives, doc_index, chunk_on(x, self.chunk), x)
 
     def forward(
         self,
         x: Tensor,
         carry: Tensor | None,
-        frame: ScanFrame | None,
+        frame: ScanFrame | Tensor,
         doc_index: Tensor | None = None,
         ends: RowEnds | None = None,
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -78,13 +79,10 @@ class MultiRateBus(nn.Module):
         if self.reset is None:
             h = framed_scan(z, frame, carry)
         else:
-            h = gated_scan(z, self.log_retention(x), carry, doc_index, chunk_on(z, self.chunk))
+            h = gated_scan(z, frame * self.passing(x), carry, doc_index, chunk_on(z, self.chunk))
         mixed = self.norm((h * gates[..., None]).flatten(2)).to(u.dtype)
         return self.write(mixed * nn.functional.silu(u)), promote(last_real(h, carry, ends)), gates
 
-    def log_retention(self, x: Tensor) -> Tensor:
-        """``log a``, ``[B, T, K]`` in nats, of ``x [B, T, D]``."""
-        pace = promote(self.reset(x))
-        passing = torch.exp(REACH * torch.tanh(pace / REACH))
-        lives = torch.tensor(self.half_lives, dtype=torch.float64)
-        return log_retention(lives.to(passing), passing)
+    def passing(self, x: Tensor) -> Tensor:
+        """How much time passes at each token for each rate, ``[B, T, K]``, of ``x [B, T, D]``."""
+        return torch.exp(REACH * torch.tanh(promote(self.reset(x)) / REACH))

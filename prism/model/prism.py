@@ -211,8 +211,12 @@ class Prism(LanguageModel):
         if loads is None:
             raise ValueError("loads = None: must be the output.loads of the step just taken")
         wanted = (len(self.blocks), len(self.config.expert_kinds))
+        if not isinstance(loads, Tensor):
+            raise ValueError(f"loads = {loads!r}: must be a tensor of {wanted}, [L, E]")
         if loads.shape != wanted:
             raise ValueError(f"loads of shape {tuple(loads.shape)}: must be {wanted}, [L, E]")
+        if not bool((loads.isfinite() & (loads >= 0)).all()):
+            raise ValueError(f"loads = {loads.tolist()}: must be finite and at least 0")
         for block, row in zip(self.blocks, loads, strict=True):
             if block.router is None:
                 continue

@@ -39,6 +39,8 @@ def causal_filter(
         before = x.new_zeros(len(x), reach, x.shape[2])
     line = torch.cat([before, x], dim=1)
     rest = last_window(line, length, ends)
+    if length == 1 and doc_index is None:  # a step of decoding: nothing is shifted
+        return (line * weight.flip(0)).sum(dim=1, keepdim=True), rest
     if doc_index is None:
         return _Filter.apply(line, weight, None), rest
     of = torch.cat([doc_index.new_zeros(len(x), reach), doc_index], dim=1)

@@ -98,9 +98,13 @@ def chunk_decay(log_decay: Tensor, doc_index: Tensor | None, size: int) -> Chunk
     return ChunkDecay(within, from_start, to_end, across)
 
 
-def inner_decay(log_decay: Tensor, doc_index: Tensor | None, size: int) -> tuple[Tensor, Tensor]:
-    """``within`` and ``from_start`` of :func:`chunk_decay`, not the factors to a chunk's end."""
-    return _from_tokens(log_decay, doc_index, size)[1:]
+def inner_decay(
+    log_decay: Tensor, doc_index: Tensor | None, size: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """``within`` and ``from_start`` of :func:`chunk_decay`, and the log decay of every chunk as a
+    whole ``[B, n, H]``, documents aside."""
+    exact, within, from_start = _from_tokens(log_decay, doc_index, size)
+    return within, from_start, exact[..., -1].to(log_decay.dtype)
 
 
 def _from_tokens(
@@ -109,23 +113,25 @@ def _from_tokens(
     """Sums of the log decays in fp64, ``[B, n, H, C]``, ``within`` and ``from_start``."""
     dtype = log_decay.dtype
     exact = to_chunks(log_decay, size).transpose(2, 3).cumsum(dim=3, dtype=torch.float64)
-    from_start = exact.to(dtype).exp()
-    allowed = torch.ones(size, size, dtype=torch.bool, device=exact.device).tril()
+    rounded = exact.to(dtype)
+    from_start = rounded.exp()
+    hidden = torch.ones(size, size, dtype=torch.bool, device=exact.device).triu(1)
     if doc_index is not None:
         index, entering = (x[:, :, None] for x in chunk_documents(doc_index, size))
-        allowed = allowed & (index[..., :, None] == index[..., None, :])
+        hidden = hidden | (index[..., :, None] != index[..., None, :])
         from_start = from_start * (index == entering[..., None])
-    within = _differences(exact, dtype).masked_fill_(~allowed, -torch.inf).exp()
+    within = _differences(exact, rounded).masked_fill_(hidden, -torch.inf).exp()
     return exact, within, from_start
 
 
-def _differences(total: Tensor, dtype: torch.dtype) -> Tensor:
-    """``total_i - total_j`` of fp64 sums ``[..., C]``, as ``[..., C, C]`` in ``dtype``.
+def _differences(total: Tensor, high: Tensor) -> Tensor:
+    """``total_i - total_j`` of fp64 sums ``[..., C]``, as ``[..., C, C]`` in the dtype of ``high``,
+    to which the sums were rounded.
 
     After fast decays the sums are in the thousands and neighbours differ by little, so in fp32 the
     difference would lose digits. What rounding the sums loses is therefore subtracted apart.
     """
-    high = total.to(dtype)
+    dtype = high.dtype
     difference = high[..., :, None] - high[..., None, :]
     if dtype == torch.float64:
         return difference

@@ -6,12 +6,14 @@
 input scale keeps the variance of a white input whatever r is (RG-LRU, arXiv 2402.19427). Inside a
 chunk of C tokens the factors between tokens are a lower-triangular matrix, exponentiated after
 masking (:mod:`prism.ops.decay`); the states at the chunk borders obey the same recurrence with the
-product of a chunk's factors, and the scan calls itself on them.
+product of a chunk's factors, and the scan calls itself on them. Backwards the adjoint obeys the
+recurrence from the right, with the factors of the way there.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -23,7 +25,7 @@ BORDERS = 64  # chunk borders per chunk of the second level and those above
 
 
 def log_retention(half_lives: Tensor, passing: Tensor) -> Tensor:
-    """``log a [B, T, K]`` in nats, of ``half_lives [K]`` and the time ``passing [B, T, K]``."""
+    """``log a [.., K]`` in nats, of ``half_lives [K]`` and the time ``passing [.., K]``."""
     return passing * (-math.log(2.0) / half_lives)
 
 
@@ -59,25 +61,102 @@ def _scan(
     z: Tensor, log_a: Tensor, carry: Tensor | None, doc_index: Tensor | None, chunk: int
 ) -> Tensor:
     """The recurrence on inputs that are scaled already."""
-    length = z.shape[1]
-    if length == 1:  # a step of the recurrence
+    if z.shape[1] == 1:  # a step of the recurrence
         if carry is None:
             return z
         kept = log_a.exp() * continues(doc_index, z)[..., None]
         return torch.addcmul(z, kept[..., None], carry[:, None])
-    size, count = cut(length, chunk)
-    within, from_start = inner_decay(log_a, doc_index, size)
-    inner = within @ to_chunks(z, size).transpose(2, 3)  # [B, n, K, C, G]
+    with torch.no_grad():
+        factors = _factors(log_a, doc_index, chunk)
+    return _Scan.apply(z, log_a, carry, doc_index, chunk, *factors)
+
+
+class _Scan(torch.autograd.Function):
+    """The recurrence with the adjoint recurrence as its gradient,
+
+        g(t) = dL/dh(t) + a(t+1) g(t+1)       dL/dz(t) = g(t)       dL/dlog a(t) = a(t) g(t) h(t-1)
+
+    summed over channels, where a is 0 between documents. Autograd would go back through the
+    matrices between the tokens of a chunk. ``factors`` are those of :func:`_factors`."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(
+        z: Tensor,
+        log_a: Tensor,
+        carry: Tensor | None,
+        doc_index: Tensor | None,
+        chunk: int,
+        *factors: Tensor,
+    ) -> Tensor:
+        return _run(z, carry, factors)
+
+    @staticmethod
+    def setup_context(ctx, inputs: tuple, output: Tensor) -> None:
+        _, log_a, carry, doc_index, ctx.chunk, *factors = inputs
+        ctx.save_for_backward(output, log_a, carry, doc_index, *factors)
+
+    @staticmethod
+    def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
+        h, log_a, carry, doc_index, *factors = ctx.saved_tensors
+        if torch.is_grad_enabled():  # to be differentiated again
+            g = _adjoint_scan(grad, log_a, doc_index, ctx.chunk)
+        else:
+            g = _adjoint(grad, factors)
+        first = torch.zeros_like(h[:, :1]) if carry is None else carry[:, None]
+        kept = log_a.exp()
+        if doc_index is not None:
+            kept = kept * continues(doc_index, h)[..., None]
+        to_log_a = kept * (g * torch.cat([first, h[:, :-1]], dim=1)).sum(dim=-1)
+        to_carry = None if carry is None else kept[:, 0, :, None] * g[:, 0]
+        return g, to_log_a, to_carry, None, None, *[None] * len(factors)
+
+
+def _factors(log_a: Tensor, doc_index: Tensor | None, chunk: int) -> list[Tensor]:
+    """``within [B, n, K, C, C]`` and ``from_start [B, n, K, C]`` of the chunks, then of the chunk
+    borders, and so on up to the level that has one chunk."""
+    size, count = cut(log_a.shape[1], chunk)
+    within, from_start, whole = inner_decay(log_a, doc_index, size)
+    if count == 1:
+        return [within, from_start]
+    ends = None if doc_index is None else chunk_documents(doc_index, size)[0][:, :-1, -1]
+    return [within, from_start, *_factors(whole[:, :-1], ends, max(chunk, BORDERS))]
+
+
+def _run(z: Tensor, carry: Tensor | None, factors: Sequence[Tensor]) -> Tensor:
+    """States ``[B, T, K, G]`` of scaled inputs."""
+    within, from_start, *borders = factors
+    inner = within @ to_chunks(z, within.shape[-1]).transpose(2, 3)  # [B, n, K, C, G]
     carries = None if carry is None else carry[:, None]
-    if count > 1:
-        whole = to_chunks(log_a, size).sum(dim=2)[:, :-1]
-        ends = None if doc_index is None else chunk_documents(doc_index, size)[0][:, :-1, -1]
-        after = _scan(inner[:, :-1, :, -1], whole, carry, ends, max(chunk, BORDERS))
+    if borders:
+        after = _run(inner[:, :-1, :, -1], carry, borders)
         first = torch.zeros_like(after[:, :1]) if carry is None else carry[:, None]
         carries = torch.cat([first, after], dim=1)
     if carries is not None:
         inner = torch.addcmul(inner, from_start[..., None], carries[..., None, :])
-    return inner.transpose(2, 3).flatten(1, 2)[:, :length]
+    return inner.transpose(2, 3).flatten(1, 2)[:, : z.shape[1]]
+
+
+def _adjoint(grad: Tensor, factors: Sequence[Tensor]) -> Tensor:
+    """``g`` of ``dL/dh``, both ``[B, T, K, G]``: :func:`_run` from right to left, with what the
+    chunks hand to those before them in place of what they get from them."""
+    within, from_start, *borders = factors
+    mine = to_chunks(grad, within.shape[-1]).transpose(2, 3)  # [B, n, K, C, G]
+    g = within.mT @ mine
+    if borders:
+        entering = (from_start[:, 1:, :, None] @ mine[:, 1:])[..., 0, :]  # [B, n - 1, K, G]
+        after = _adjoint(entering, borders)  # of the state that leaves each chunk but the last
+        after = torch.cat([after, torch.zeros_like(after[:, :1])], dim=1)
+        g = torch.addcmul(g, within[..., -1, :, None], after[..., None, :])
+    return g.transpose(2, 3).flatten(1, 2)[:, : grad.shape[1]]
+
+
+def _adjoint_scan(grad: Tensor, log_a: Tensor, doc_index: Tensor | None, chunk: int) -> Tensor:
+    """:func:`_adjoint` by the scan itself over the reversed row, so that it has a gradient."""
+    after = torch.cat([torch.zeros_like(log_a[:, :1]), log_a.flip(1)[:, :-1]], dim=1)
+    ids = None if doc_index is None else doc_index.flip(1)
+    return _scan(grad.flip(1), after, None, ids, chunk).flip(1)
 
 
 def gated_scan_loop(

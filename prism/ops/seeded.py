@@ -11,11 +11,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-IN_PLACE = {Tensor.normal_, Tensor.uniform_, nn.init.normal_, nn.init.uniform_}
-IN_PLACE |= {nn.init.kaiming_uniform_, nn.init.trunc_normal_}
+# by name, as transformers puts functions of its own in the place of those of torch.nn.init
+IN_PLACE = {"normal_", "uniform_", "kaiming_uniform_", "trunc_normal_"}
 NEW = {torch.rand, torch.randn}
 UNTYPED = {torch.empty, torch.zeros, torch.ones, *NEW}  # of the default type
 TYPED_BY_VALUE = {torch.full, torch.tensor}  # of the default type where the values are floats
@@ -43,7 +42,7 @@ class seeded(TorchFunctionMode):
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         named = dict(kwargs or {})
-        if func in IN_PLACE:
+        if getattr(func, "__name__", None) in IN_PLACE:
             drawn_on = (args[0] if args else named["tensor"]).device
             named["generator"] = self._generator(drawn_on)
         elif func in NEW:

@@ -53,6 +53,34 @@ def test_every_file_that_is_passed_over_has_its_reason(corpus: Path) -> None:
     assert line.endswith(" and 3 more")
 
 
+@pytest.fixture
+def hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of which all but one file are hidden, by their name or their folder's."""
+    monkeypatch.chdir(tmp_path)
+    for path in ("in/a.txt", "in/.notes.md", "in/.git/info.txt", "in/.venv/lib/pkg/entry.txt",
+                 "in/sub/.ipynb_checkpoints/a.txt"):  # fmt: skip
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_text("text")
+    return tmp_path
+
+
+def test_what_is_hidden_is_no_corpus(hidden: Path) -> None:
+    found = find_files("x", "in")
+    assert [str(path) for path in found.files] == ["in/a.txt"]
+    assert found.skipped == dict.fromkeys(
+        ("in/.git/", "in/.notes.md", "in/.venv/", "in/sub/.ipynb_checkpoints/"), "hidden"
+    )
+
+
+def test_a_pattern_finds_what_is_hidden_only_if_it_says_so(hidden: Path) -> None:
+    found = find_files("x", "in/**/*.txt")
+    assert [str(path) for path in found.files] == ["in/a.txt"]
+    assert set(found.skipped.values()) == {"hidden"}
+    assert len(found.skipped) == 3
+    for asked in ("in/.git", "in/.git/info.txt", "in/.git/*.txt"):
+        assert [str(path) for path in find_files("x", asked).files] == ["in/.git/info.txt"]
+
+
 def test_nothing_passed_over_needs_no_word() -> None:
     assert Found([Path("a.txt")]).remark() is None
 

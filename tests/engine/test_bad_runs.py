@@ -221,6 +221,22 @@ def test_a_damaged_checkpoint_is_told_by_the_command_and_by_load(
     assert last.with_name(f"{last.name}.damaged").is_dir()
 
 
+def test_a_resume_to_an_end_that_is_past_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert start("--steps", "4", "--save-every", "2") == 0
+
+    def files() -> dict[Path, bytes]:
+        found = (p for p in Path("run").rglob("*") if p.is_file() and p.name != RUN_LOCK)
+        return {p: p.read_bytes() for p in found}
+
+    before = files()
+    line = refused(capsys, "--resume", "run", "--steps", "3", fresh=False)
+    assert "--steps 3: run/step-00000004 has done 4; must be >= 4" in line
+    assert files() == before
+    assert run_scale.main(["--resume", "run", "--steps", "4"]) == 0  # nothing left to do
+    assert run_scale.main(["--resume", "run", "--steps", "5"]) == 0
+    assert folder.newest(Path("run")).name == "step-00000005"
+
+
 def test_a_terminal_that_closes_stops_nothing(work: Path) -> None:
     """``| head -0`` with the reader gone at once, and ``>&-``."""
     python = [sys.executable, "-m", "prism.run_scale", *TINY, "--data", "file:book.txt"]

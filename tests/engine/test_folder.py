@@ -69,6 +69,7 @@ def test_a_damaged_checkpoint_does_not_count_and_one_line_says_so(
     assert folder.newest(tmp_path, said.append) == before
     [line] = said
     assert line.startswith(f"{last} is damaged: ")
+    assert line.count(str(tmp_path)) == 1, "the path is named once"
     assert line.endswith("going back to step-00000001")
     with pytest.raises(ValueError, match="step-00000002 is damaged"):
         folder.verify(last)
@@ -138,3 +139,52 @@ def test_a_run_that_goes_back_sets_later_folders_aside_and_clears_up(tmp_path: P
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "notes.txt", "step-00000004", "step-00000006.damaged", "step-00000008.damaged"]  # fmt: skip
     assert (tmp_path / "step-00000006.damaged" / "data").read_text() == "of step 6"
+
+
+@pytest.mark.parametrize("kind", ["file", "link to a file", "link to nothing"])
+@pytest.mark.parametrize("name", ["step-00000006", "step-00000006.tmp", "step-00000006.old"])
+def test_what_is_no_folder_is_no_checkpoint_and_is_never_lost(
+    kind: str, name: str, tmp_path: Path
+) -> None:
+    """A stray file under the name that a checkpoint has, has while it is written, or had."""
+    run = tmp_path / "run"
+    start, stray = write(run, 4), run / name
+    (tmp_path / "mine").write_text("mine")
+    if kind == "file":
+        stray.write_text("mine")
+    else:
+        stray.symlink_to(tmp_path / ("mine" if kind == "link to a file" else "nowhere"))
+    said: list[str] = []
+    assert folder.newest(run, said.append) == start
+    assert said == []
+    write(run, 6)  # begins while the file is there
+    last = write(run, 6)
+    assert last.is_dir() and folder.newest(run) == last
+    folder.tidy(run, last)
+    kept = [path for path in run.iterdir() if not path.is_dir()]
+    assert [path.name for path in kept] == [f"{name}.damaged"]
+    assert kind == "link to nothing" or kept[0].read_text() == "mine"
+
+
+def test_what_was_set_aside_before_stays(tmp_path: Path) -> None:
+    start = write(tmp_path, 4)
+    for text in ("first", "second", "third"):
+        (write(tmp_path, 6) / "data").write_text(text)
+        folder.tidy(tmp_path, start)
+    kept = {p.name: (p / "data").read_text() for p in tmp_path.glob("*.damaged*")}
+    assert kept == {
+        "step-00000006.damaged": "first",
+        "step-00000006.damaged-2": "second",
+        "step-00000006.damaged-3": "third",
+    }
+
+
+def test_a_checkpoint_that_is_a_link_can_be_pruned_and_replaced(tmp_path: Path) -> None:
+    elsewhere, run = tmp_path / "elsewhere", tmp_path / "run"
+    moved = write(run, 5).rename(elsewhere)
+    (run / "step-00000005").symlink_to(elsewhere)
+    assert folder.newest(run) == run / "step-00000005"
+    write(run, 6)
+    folder.prune(run, 1)
+    assert [p.name for p in run.iterdir()] == ["step-00000006"]
+    assert (moved / "data").read_text() == "of step 5"

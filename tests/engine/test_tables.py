@@ -16,6 +16,7 @@ from prism.engine.cost.cards import peak_of
 from prism.engine.cost.flops import count
 from prism.engine.cost.memory import measured_row, per_rank
 from prism.engine.cost.tables import fit, validation_remark
+from prism.engine.loop.loss import token_losses
 from prism.engine.models import make_model, model_config
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.parallel.world import matmul_precision, world
@@ -113,6 +114,46 @@ def test_activations_are_what_autograd_keeps(model: str, rows: int) -> None:
         built(tokens, segment_ids=torch.zeros_like(tokens))
     real = sum(x.untyped_storage().nbytes() for p, x in kept.items() if p not in own)
     assert per_rank(s, config, 1)["activations"] == pytest.approx(real, rel=0.05)
+
+
+def kept_by(model: torch.nn.Module, tokens: torch.Tensor) -> int:
+    """Bytes that autograd keeps of a training step up to its loss, weights aside."""
+    own = {p.untyped_storage().data_ptr() for p in model.parameters()}
+    kept: dict[int, torch.Tensor] = {}
+
+    def pack(x: torch.Tensor) -> torch.Tensor:
+        kept.setdefault(x.untyped_storage().data_ptr(), x)
+        return x
+
+    with torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+        out = model.train()(tokens, segment_ids=torch.zeros_like(tokens))
+        of = [out.logits, *([] if out.own is None else out.own.unbind(-2))]
+        sum(token_losses(logits, tokens).sum() for logits in of)
+    return sum(x.untyped_storage().nbytes() for p, x in kept.items() if p not in own)
+
+
+@pytest.mark.parametrize("answering", [(), ANSWERING], ids=["silent", "answering"])
+def test_the_answers_of_machines_are_counted(answering: tuple) -> None:
+    """A large vocabulary, of which each machine has logits of its own."""
+    s = small(seq_len=176, global_batch_size=2, set=(*SMALL, *answering))
+    config = model_config(s, 3000)
+    parts = per_rank(s, config, 1)
+    # the backward pass keeps the logarithms of the logits; they and their gradient come on top
+    logs = parts["logits"] / 3
+    real = kept_by(make_model("prism", config), torch.zeros(2, 176, dtype=torch.long))
+    assert parts["activations"] + logs == pytest.approx(real, rel=0.05)
+
+
+def test_computing_blocks_again_saves_nothing_of_the_answers() -> None:
+    def more(recompute: bool) -> float:
+        """Bytes of activations that answers cost."""
+        silent, answering = (
+            small(seq_len=176, set=(*SMALL, *x), recompute=recompute) for x in ((), ANSWERING)
+        )
+        sizes = (per_rank(s, model_config(s, 3000), 1)["activations"] for s in (answering, silent))
+        return next(sizes) - next(sizes)
+
+    assert more(recompute=True) == pytest.approx(more(recompute=False), rel=0.05)
 
 
 def test_attention_grows_with_the_square_of_the_length() -> None:

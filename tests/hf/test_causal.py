@@ -214,3 +214,21 @@ def test_the_exported_tokenizer_is_the_models(tmp_path: Path):
     assert tokenizer.eos_token_id == tokenizer.pad_token_id == 256
     rows = tokenizer(["abc", "d"], padding=True)
     assert rows.attention_mask == [[1, 1, 1], [0, 0, 1]]
+
+
+def test_a_checkpoint_of_an_earlier_architecture_is_refused_in_one_line(tmp_path):
+    """Before the defaults of this architecture fill what its config lacks."""
+    small().save(tmp_path / "saved")
+    folder = export(tmp_path / "saved", tmp_path / "out")
+    file = folder / "config.json"
+    values = json.loads(file.read_text())
+    del values["prism"]["neural_taps"]
+    file.write_text(json.dumps(values))
+    says = "out: config has no 'neural_taps': written by an earlier architecture of PRISM"
+    for load in (PrismForCausalLM, AutoModelForCausalLM, AutoConfig):
+        with pytest.raises(ValueError, match=says) as error:
+            load.from_pretrained(folder)
+        assert "\n" not in str(error.value)
+    values |= {"kind": "gdn", "mlp_hidden": 8}  # a baseline may be of any version
+    file.write_text(json.dumps(values))
+    assert AutoConfig.from_pretrained(folder).kind == "gdn"

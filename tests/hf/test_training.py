@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
+from accelerate import Accelerator
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainingArguments
@@ -61,6 +64,123 @@ def test_the_first_loss_of_trainer_is_ours(tmp_path):
     trainer.train()
     found = next(float(x["loss"]) for x in trainer.state.log_history if "loss" in x)
     assert found == pytest.approx(loss.item(), abs=1e-4)
+
+
+def sparse(**changes):
+    """A wrapped model whose selection bias moves far in a few steps."""
+    return PrismForCausalLM.of(
+        small(dtype=torch.float32, router_topk=1, balance_rate=0.01, **changes)
+    ).train()
+
+
+def biases(wrapped):
+    return torch.stack([block.router.selection_bias for block in wrapped.model.blocks])
+
+
+def watched(wrapped, calls):
+    """Note the loads of every ``after_step`` in ``calls``, and of every forward in the result."""
+    passes, real = [], wrapped.model.after_step
+    wrapped.model.after_step = lambda loads: (calls.append(loads), real(loads))
+    wrapped.model.register_forward_hook(lambda *args: passes.append(args[-1].loads))
+    return passes
+
+
+def balanced_by_hand(passes, per_step):
+    """The biases after ``after_step`` with the mean loads of each step's passes."""
+    model = sparse().model
+    for i in range(0, len(passes), per_step):
+        model.after_step(torch.stack(passes[i : i + per_step]).mean(0))
+    return torch.stack([block.router.selection_bias for block in model.blocks])
+
+
+@pytest.mark.parametrize("passes_a_step", (1, 2))
+def test_trainer_balances_sparse_routing_once_a_step(tmp_path, passes_a_step):
+    wrapped, calls = sparse(), []
+    passes = watched(wrapped, calls)
+    more = {"gradient_accumulation_steps": passes_a_step, "learning_rate": 1e-2}
+    Trainer(wrapped, arguments(tmp_path, **more), train_dataset=ROWS).train()
+    assert (len(calls), len(passes)) == (4, 4 * passes_a_step)
+    assert biases(wrapped).any()
+    assert torch.equal(biases(wrapped), balanced_by_hand(passes, passes_a_step))
+
+
+def test_accelerate_balances_sparse_routing_once_a_step():
+    wrapped, calls = sparse(), []
+    passes, tokens = watched(wrapped, calls), tokens_of(0, 2, 16)
+    accelerator = Accelerator(cpu=True, gradient_accumulation_steps=2)
+    model, optimizer = accelerator.prepare(wrapped, torch.optim.AdamW(wrapped.parameters(), 1e-2))
+    for _ in range(6):
+        with accelerator.accumulate(model):
+            accelerator.backward(model(tokens, labels=tokens).loss)
+            optimizer.step()
+            optimizer.zero_grad()
+    assert len(calls) == 3
+    assert torch.equal(biases(wrapped), balanced_by_hand(passes, 2))
+
+
+def test_a_loop_by_hand_is_balanced_by_the_loads_of_real_tokens():
+    wrapped, twin, tokens = sparse(), sparse(), tokens_of(0, 2, 16)
+    short = tokens_of(1, 1, 4)
+    optimizer = torch.optim.SGD(wrapped.parameters(), 1e-2)
+    loads = [twin.model(x).loads for x in (tokens, short)]
+    for x in (tokens, short):
+        wrapped(x, labels=x).loss.backward()
+    optimizer.step()
+    twin.model.after_step((32 * loads[0] + 4 * loads[1]) / 36)
+    assert torch.equal(biases(wrapped), biases(twin))
+    assert wrapped.waiting is None
+
+
+def test_only_an_optimizer_of_the_model_itself_balances_it():
+    wrapped, tokens = sparse(), tokens_of(0, 2, 16)
+    copied = copy.deepcopy(wrapped)
+    other = torch.nn.Linear(2, 2)
+    wrapped(tokens, labels=tokens).loss.backward()
+    torch.optim.SGD(other.parameters(), 1e-2).step()
+    torch.optim.SGD(copied.parameters(), 1e-2).step()
+    with torch.no_grad():
+        copied(tokens)
+    copied.eval()(tokens)
+    torch.optim.SGD(copied.parameters(), 1e-2).step()
+    assert not biases(wrapped).any() and not biases(copied).any()
+    copied.train()(tokens)
+    torch.optim.SGD(copied.parameters(), 1e-2).step()
+    assert biases(copied).any() and not biases(wrapped).any()
+
+
+def test_a_step_that_a_gradient_scaler_leaves_out_moves_no_bias():
+    wrapped, tokens = sparse(), tokens_of(0, 2, 16)
+    optimizer = torch.optim.SGD(wrapped.parameters(), 1e-2)
+    scaler = torch.amp.GradScaler("cpu", init_scale=2.0)
+    scaler.scale(wrapped(tokens, labels=tokens).loss).backward()
+    next(wrapped.parameters()).grad[0, 0] = torch.inf
+    scaler.step(optimizer)
+    scaler.update()
+    assert not biases(wrapped).any()
+
+
+def test_frozen_routers_are_not_balanced():
+    """Adapters are saved without the bias, and would meet another one."""
+    wrapped, tokens = sparse(), tokens_of(0, 2, 16)
+    tuned = get_peft_model(
+        wrapped, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM", r=4)
+    )
+    optimizer = torch.optim.SGD([p for p in tuned.parameters() if p.requires_grad], 1e-2)
+    tuned(tokens, labels=tokens).loss.backward()
+    optimizer.step()
+    assert not biases(wrapped).any()
+
+
+def test_a_compiled_model_is_balanced_too():
+    wrapped, tokens = sparse(), tokens_of(0, 2, 16)
+    twin = sparse()
+    for model, owner in ((torch.compile(wrapped, backend="eager"), wrapped), (twin, twin)):
+        optimizer = torch.optim.SGD(owner.parameters(), 1e-2)
+        for _ in range(3):
+            optimizer.zero_grad()
+            model(tokens, labels=tokens).loss.backward()
+            optimizer.step()
+    assert torch.equal(biases(wrapped), biases(twin)) and biases(twin).any()
 
 
 def test_checkpointed_blocks_have_the_same_gradients():

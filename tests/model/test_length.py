@@ -78,10 +78,13 @@ def test_the_gate_of_time_starts_at_one_step_per_token_and_reaches_e8_either_way
     lives = (0.25, 1000.0 / 3)
     bus, x = MultiRateBus(4, lives, 64).double(), torch.randn(1, 3, 4).double()
     wanted = -math.log(2) / torch.tensor(lives, dtype=torch.float64)
-    assert torch.equal(bus.log_retention(x), wanted.expand(1, 3, 2))
+    assert torch.allclose(bus.frame(x, None), wanted, rtol=1e-15)
+    assert torch.equal(bus.passing(x), torch.ones(1, 3, 2).double())
     for bias, reach in ((1e6, math.exp(8)), (-1e6, math.exp(-8))):
         bus.reset.bias.fill_(bias)
-        assert torch.allclose(bus.log_retention(x), reach * wanted.expand(1, 3, 2), rtol=1e-12)
+        assert torch.allclose(
+            bus.passing(x), torch.full((1, 3, 2), reach, dtype=torch.float64), rtol=1e-12
+        )
 
 
 @given(

@@ -278,3 +278,18 @@ def test_a_step_without_a_real_token_moves_no_bias():
 def test_loads_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match=r"loads of shape .*: must be \(3, 3\), \[L, E\]"):
         Prism(shrunk("tiny", router_topk=1)).after_step(torch.ones(shape))
+
+
+@pytest.mark.parametrize("topk", (1, None))
+@pytest.mark.parametrize("bad", (float("nan"), float("inf"), -0.5))
+def test_loads_that_are_no_loads_are_refused_and_move_nothing(bad, topk):
+    model, loads = Prism(shrunk("tiny", router_topk=topk)), torch.full((3, 3), 1 / 3)
+    loads[1, 2] = bad
+    with pytest.raises(ValueError, match=r"loads = .*: must be finite and at least 0"):
+        model.after_step(loads)
+    assert not biases(model).any()
+
+
+def test_loads_that_are_no_tensor_are_refused():
+    with pytest.raises(ValueError, match=r"loads = \[1\.0\]: must be a tensor of \(3, 3\)"):
+        Prism(shrunk("tiny", router_topk=1)).after_step([1.0])

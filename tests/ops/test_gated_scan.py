@@ -98,15 +98,62 @@ def test_extreme_rates_and_paces_stay_finite_over_a_long_row(dtype, pace):
     assert time.grad.isfinite().all()
 
 
-def test_gradients_agree_with_finite_differences():
-    doc_index = torch.tensor([[0, 0, 0, 1, 1, 2, 2]])
+PACKED = torch.tensor([[0, 0, 0, 1, 1, 2, 2]])
+
+
+def small_scan(doc_index, chunk=3):
+    """The scan of 7 tokens as a function of input, time and carry, and values for those."""
     lives = torch.tensor([0.6, 9.0]).double()
     shapes = ((1, 7, 2, 2), (1, 7, 2), (1, 2, 2))
-    z, time, carry = (normal(i, *shape).requires_grad_() for i, shape in enumerate(shapes))
-    assert torch.autograd.gradcheck(
-        lambda z, t, c: gated_scan(z, log_retention(lives, t.exp()), c, doc_index, 3),
-        (z, time, carry),
-    )
+    inputs = tuple(normal(i, *shape).requires_grad_() for i, shape in enumerate(shapes))
+
+    def scan(z, time, carry):
+        return gated_scan(z, log_retention(lives, time.exp()), carry, doc_index, chunk)
+
+    return scan, inputs
+
+
+@pytest.mark.parametrize("chunk", (2, 3, 8))
+@pytest.mark.parametrize("doc_index", (None, PACKED), ids=("one", "packed"))
+def test_first_and_second_gradients_agree_with_finite_differences(doc_index, chunk):
+    scan, inputs = small_scan(doc_index, chunk)
+    assert torch.autograd.gradcheck(scan, inputs)
+    assert torch.autograd.gradgradcheck(scan, inputs)
+    z, time, _ = inputs
+    assert torch.autograd.gradgradcheck(lambda *x: scan(*x, None), (z, time))
+
+
+@pytest.mark.parametrize("doc_index", (None, PACKED), ids=("one", "packed"))
+def test_the_gradient_is_the_same_as_a_function_and_for_a_batch_of_functions(doc_index):
+    scan, inputs = small_scan(doc_index)
+
+    def loss(*x):
+        return scan(*x).sin().sum()
+
+    wanted = torch.autograd.grad(loss(*inputs), inputs)
+    plain = tuple(x.detach() for x in inputs)
+    as_function = torch.func.grad(loss, argnums=(0, 1, 2))
+    for found, want in zip(as_function(*plain), wanted, strict=True):
+        assert torch.allclose(found, want, rtol=1e-12, atol=1e-13)
+    three = [torch.stack([x, 2 * x, -x]) for x in plain]
+    batched = torch.func.vmap(as_function)(*three)
+    for i in range(3):
+        alone = as_function(*(x[i] for x in three))
+        for found, want in zip(batched, alone, strict=True):
+            assert torch.allclose(found[i], want, rtol=1e-12, atol=1e-13)
+    outputs = torch.func.vmap(scan)(*three)
+    assert torch.allclose(outputs[1], scan(*(x[1] for x in three)), rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's own tracer warns about itself
+@pytest.mark.parametrize("doc_index", (None, PACKED), ids=("one", "packed"))
+def test_the_scan_is_traced_whole_with_its_gradient(doc_index):
+    torch.compiler.reset()
+    scan, inputs = small_scan(doc_index)
+    compiled = torch.compile(scan, backend="aot_eager", fullgraph=True)
+    found, wanted = (torch.autograd.grad(f(*inputs).sin().sum(), inputs) for f in (compiled, scan))
+    for ours, theirs in zip(found, wanted, strict=True):
+        assert torch.allclose(ours, theirs, rtol=1e-12, atol=1e-13)
 
 
 def test_autocast_does_not_lower_the_precision_inside():

@@ -7,15 +7,15 @@ N parameters over S shards, n rows of T tokens per forward:
     left out            2 N / S              with --rounding kahan
     compute copy        2 N in bf16 where a rank holds all; the two largest blocks where sharded
     activations         what the backward pass keeps, read off the autograd graph of a few tokens
-    logits              n T V (compute + fp32 + its gradient)
+    logits              n T V (compute + fp32 + its gradient); as much per machine that answers
     states              the recurrent states of the rank's row streams, before and after
 
 The activations are counted, not guessed: a row is run at a few lengths, every tensor that autograd
 saves is added up, and the sum is continued to T tokens, by a line, or by a parabola where attention
-keeps a mask of T^2. With ``--recompute`` it is the blocks' inputs, one block's inside, and the
-symbolic machine, which stands outside of the blocks. A test holds the count within 5% of what a
-real run saves, for every model. The gradients of activations, of which a backward pass keeps a few
-at a time, come on top: ``USABLE`` in ``cards`` leaves room.
+keeps a mask of T^2. With ``--recompute`` it is the blocks' inputs, one block's inside, and what
+stands outside of the blocks: the symbolic machine and its answers. A test holds the count within 5%
+of what a real run saves, for every model. The gradients of activations, of which a backward pass
+keeps a few at a time, come on top: ``USABLE`` in ``cards`` leaves room.
 """
 
 from __future__ import annotations
@@ -32,7 +32,6 @@ from prism.engine.loop.optimizer import Roles
 from prism.engine.models import GROWS_WITH_CONTEXT, carries, make_model
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
-from prism.model.prism import Prism
 from prism.model.protocol import LanguageModel
 from prism.model.state import leaves
 
@@ -66,6 +65,7 @@ def per_rank(
     blocks = sorted(sum(p.numel() for p in b.parameters()) for b in model.blocks)
     gathered = total if shards == 1 else total - sum(blocks) + sum(blocks[-2:])  # at one time
     inputs = 4 * config.d_model * config.num_layers
+    answers = config.symbolic.machines if getattr(model, "answer", None) is not None else 0
     parts = {
         "weights": master * total / shards,
         "gradients": master * total / shards,
@@ -73,9 +73,9 @@ def per_rank(
         "compute copy": compute * gathered,
         "activations": micro * row.saved
         if not s.recompute
-        else micro * (row.machine + (row.saved - row.machine) / config.num_layers)
+        else micro * (row.outside + (row.saved - row.outside) / config.num_layers)
         + tokens * inputs,
-        "logits": tokens * config.vocab_size * (compute + 2 * max(4, compute)),
+        "logits": (1 + answers) * tokens * config.vocab_size * (compute + 2 * max(4, compute)),
     }
     if s.rounding == "kahan":
         parts["left out"] = master * total / shards
@@ -87,11 +87,11 @@ def per_rank(
 @dataclass(frozen=True)
 class Row:
     """Bytes of a row of T tokens: ``saved`` by autograd, its recurrent ``state``, and what of
-    ``saved`` the symbolic machine needs."""
+    ``saved`` is saved outside of the blocks."""
 
     saved: float
     state: float
-    machine: float = 0.0
+    outside: float
 
 
 def measured_row(s: Settings, config: PrismConfig) -> Row:
@@ -108,8 +108,8 @@ def measured_row(s: Settings, config: PrismConfig) -> Row:
     if s.model in GROWS_WITH_CONTEXT:
         bend = (slope - (middle.saved - _row_of(s, config, a).saved) / (b - a)) / (c - a)
         saved += bend * (s.seq_len - b) * (s.seq_len - c)
-    machine = last.machine + (last.machine - middle.machine) / (c - b) * (s.seq_len - c)
-    return Row(max(saved, 0.0), last.state, max(machine, 0.0))
+    outside = last.outside + (last.outside - middle.outside) / (c - b) * (s.seq_len - c)
+    return Row(max(saved, 0.0), last.state, max(outside, 0.0))
 
 
 def _row_of(s: Settings, config: PrismConfig, length: int) -> Row:
@@ -129,31 +129,41 @@ def _row_of(s: Settings, config: PrismConfig, length: int) -> Row:
     one, two = rows
     more = len(blocks) - 1
     return Row(
-        one.saved + more * (two.saved - one.saved), one.state + more * (two.state - one.state)
+        one.saved + more * (two.saved - one.saved),
+        one.state + more * (two.state - one.state),
+        one.outside,
     )
 
 
 def _forward(model: LanguageModel, length: int) -> Row:
     device = model.head.weight.device
     tokens = torch.zeros(1, length, dtype=torch.long, device=device)
-    counting, marks = _Saved(model), [0, 0]
-    if isinstance(model, Prism) and model.machine is not None:
-        for i, hook in enumerate(("register_forward_pre_hook", "register_forward_hook")):
-            getattr(model.machine, hook)(lambda *_, i=i: marks.__setitem__(i, counting.bytes))
+    counting = _Saved(model)
+    hooks = [block.register_forward_pre_hook(counting.enter) for block in model.blocks]
+    hooks += [block.register_forward_hook(counting.leave) for block in model.blocks]
     with counting:
         output = model(tokens, segment_ids=torch.zeros_like(tokens))
+    for hook in hooks:
+        hook.remove()
     state = sum(x.nbytes for x in leaves(output.state))
-    return Row(counting.bytes, state, marks[1] - marks[0])
+    return Row(counting.bytes, state, counting.bytes - counting.inside)
 
 
 class _Saved(torch.autograd.graph.saved_tensors_hooks):
-    """Counts, inside, the bytes of what autograd saves other than ``module``'s parameters."""
+    """Counts the bytes of what autograd saves other than ``module``'s parameters, and how many
+    of them ``inside`` modules that call :meth:`enter` and :meth:`leave`."""
 
     def __init__(self, module: nn.Module) -> None:
         super().__init__(self._pack, lambda x: x)
         self.known = {p.untyped_storage()._cdata for p in module.parameters()}
         self.kept: list[Tensor] = []  # alive, so that no other tensor gets its storage
-        self.bytes = 0
+        self.bytes = self.inside = self._before = 0
+
+    def enter(self, *_: object) -> None:
+        self._before = self.bytes
+
+    def leave(self, *_: object) -> None:
+        self.inside += self.bytes - self._before
 
     def _pack(self, x: Tensor) -> Tensor:
         storage = x.untyped_storage()

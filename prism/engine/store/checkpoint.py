@@ -212,6 +212,17 @@ def read_run(checkpoint: Path) -> dict[str, Any]:
     return values
 
 
+def check_steps(checkpoint: Path, steps: int) -> None:
+    """Refuse to go on from a checkpoint to an end that it is already past.
+
+    Raises:
+        ValueError: it has done more than ``steps``.
+    """
+    reached = read_run(checkpoint)["step"]
+    if steps < reached:
+        raise ValueError(f"--steps {steps}: {checkpoint} has done {reached}; must be >= {reached}")
+
+
 def config(checkpoint: Path) -> PrismConfig:
     """The config of the model in a checkpoint."""
     return PrismConfig.from_dict(read_run(checkpoint)["config"])

@@ -7,7 +7,7 @@ The mark lists every file with its size and the BLAKE2b hash of its contents. Wh
 process is killed at, a folder with its final name is whole, and an older one is removed only after
 a newer one has its name. What is damaged later shows at the next read: the newest folder whose
 contents are those of its mark counts. A folder that a run does not go on from is never removed but
-set aside as ``step-00000020.damaged``.
+set aside as ``step-00000020.damaged``, and so is anything else that took a checkpoint's name.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,10 @@ def final_name(run: Path, step: int) -> Path:
 def begin(run: Path, step: int) -> Path:
     """An empty folder to write into; what a killed save left under its name goes."""
     folder = run / (final_name(run, step).name + ".tmp")
-    shutil.rmtree(folder, ignore_errors=True)
+    if _stray(folder):
+        _set_aside(folder)
+    elif folder.exists():
+        _clear(folder)
     folder.mkdir(parents=True)
     return folder
 
@@ -58,6 +62,8 @@ def commit(temporary: Path) -> Path:
     write_json(temporary / MARK, dict(zip(names, _contents(files), strict=True)))
     sync(temporary)
     final = temporary.with_suffix("")
+    if _stray(final):
+        _set_aside(final)
     if final.exists():
         _remove(final, then=lambda: temporary.rename(final))
     else:
@@ -74,7 +80,7 @@ def complete(run: Path) -> list[Path]:
 def _folders(run: Path) -> list[Path]:
     if not run.is_dir():
         return []
-    return [run / name for name in sorted(p.name for p in run.iterdir()) if PATTERN.fullmatch(name)]
+    return sorted(p for p in run.iterdir() if PATTERN.fullmatch(p.name) and p.is_dir())
 
 
 def newest(run: Path, say: Say | None = None, tensors: bool = True) -> Path:
@@ -121,7 +127,8 @@ def verify(folder: Path, tensors: bool = True) -> None:
     try:
         mark = read_json(folder / MARK)
     except ValueError as error:
-        raise ValueError(f"{folder} is damaged: {error}") from error
+        said = str(error).removeprefix(f"{folder / MARK}: ")
+        raise ValueError(f"{folder} is damaged: {MARK}: {said}") from error
     if not isinstance(mark, dict) or not mark:
         raise ValueError(f"{folder} is damaged: {MARK} lists no file")
     hashed: list[tuple[Path, str]] = []
@@ -157,24 +164,48 @@ def prune(run: Path, keep: int) -> None:
 
 def tidy(run: Path, start: Path | None) -> None:
     """Clear the folder of a run that goes on from ``start``: remove what killed processes left,
-    and set aside every folder of a later step. Nobody else may be writing there."""
-    for path in run.iterdir():
-        if LEFT.fullmatch(path.name):
-            shutil.rmtree(path)
-        elif start is not None and PATTERN.fullmatch(path.name) and path.name > start.name:
-            aside = path.with_name(f"{path.name}.damaged")
-            shutil.rmtree(aside, ignore_errors=True)
-            path.rename(aside)
+    and set aside every folder of a later step and what else took a checkpoint's name. Nobody else
+    may be writing there."""
+    for path in list(run.iterdir()):
+        ours = PATTERN.fullmatch(path.name)
+        later = ours and start is not None and path.name > start.name
+        if later or (_stray(path) and (ours or LEFT.fullmatch(path.name))):
+            _set_aside(path)
+        elif LEFT.fullmatch(path.name):
+            _clear(path)
     sweep(run)
+
+
+def _stray(path: Path) -> bool:
+    """True for what is there and is no folder."""
+    return not path.is_dir() and (path.exists() or path.is_symlink())
+
+
+def _set_aside(path: Path) -> None:
+    """Give ``path`` a name of its own that no checkpoint has; nothing is overwritten."""
+    names = (f"{path.name}.damaged" + f"-{i}" * (i > 1) for i in count(1))
+    free = (path.with_name(name) for name in names)
+    path.rename(next(p for p in free if not (p.exists() or p.is_symlink())))
+
+
+def _clear(folder: Path) -> None:
+    """Remove a folder, or the link to one, whose target stays."""
+    if folder.is_symlink():
+        folder.unlink()
+    else:
+        shutil.rmtree(folder)
 
 
 def _remove(folder: Path, then: Callable[[], object] = lambda: None) -> None:
     """Remove ``folder`` in one instant, do ``then``, and clear up afterwards."""
     old = folder.with_name(f"{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    if _stray(old):
+        _set_aside(old)
+    elif old.exists():
+        _clear(old)
     folder.rename(old)
     then()
-    shutil.rmtree(old)
+    _clear(old)
 
 
 def _contents(files: list[Path]) -> list[list[Any]]:

@@ -1,0 +1,1 @@
+"""The first gradient of a fresh model, and what taming it did to training."""
