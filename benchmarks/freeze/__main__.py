@@ -74,7 +74,7 @@ def _sizes(args: Any) -> dict[str, Any]:
 
 def _instrument_sizes(args: Any) -> dict[str, Any]:
     if args.quick:
-        return {"replay": 40, "dead": 60, "whole": 12, "since": 4, "adamw": 20}
+        return {"replay": 40, "dead": 60, "whole": 54, "since": 50, "adamw": 20}
     return {"replay": 5000, "dead": 2500, "whole": 500, "since": 300, "adamw": 1000}
 
 

@@ -134,8 +134,11 @@ class Tracers(Observer):
         stacked = torch.cat([w.to(hidden.dtype) for w in rows])
         chance = (hidden @ stacked.T).float().sub_(scale[:, None]).exp_()
         each = chance.unflatten(1, (len(rows), -1))
-        near = [i + 1 for i, (variant, copy) in enumerate(zip(self.variants, self.copies,
-                strict=True)) if copy.p.dtype == live_dtype(run) and variant.sigma is None]  # fmt: skip
+        near = [
+            i
+            for i, (variant, w) in enumerate(zip(self.variants, rows[1:], strict=True), start=1)
+            if w.dtype == live_dtype(run) and variant.sigma is None
+        ]
         direct = self._scale * (each[:, 0].T @ hidden.float())
         each[:, near] -= each[:, :1]
         found = list((self._scale * (chance.T @ hidden.float())).unflatten(0, (len(rows), -1)))
