@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
                     if args.only in (None, key.get("condition"), key.get("check")):
                         results.once(key, run)
                         say(f"{part}: {' '.join(map(str, key.values()))}")
-    except ValueError as error:
+    except (ValueError, InterruptedError) as error:
         p.error(str(error))
     say(str(args.out))
     return 0

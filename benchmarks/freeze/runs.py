@@ -88,6 +88,7 @@ def trained(
 
     Raises:
         RuntimeError: the run did not end well.
+        InterruptedError: it was asked to stop before its end.
     """
     where = ["--resume", str(folder)] if resume else ["--out-dir", str(folder)]
     extra = Extension("measured", build=lambda *_: Parts(observers=observers))
@@ -96,6 +97,8 @@ def trained(
     if code != 0:
         raise RuntimeError(f"{folder}: the run ended with exit code {code}")
     records = [r for r in read(folder) if "held_out_loss" in r]
+    if not records:
+        raise InterruptedError(f"{folder}: the run was stopped; the same command goes on")
     return records[-1]
 
 
