@@ -40,6 +40,7 @@ from prism.distill.marginal import UNKNOWN, Marginaliser, student_pieces
 from prism.distill.records import written
 from prism.distill.store import Store
 from prism.distill.teacher import Teacher, open_teacher
+from prism.record import now
 
 PROGRAM = "benchmarks.distill"
 SIZES = (752, 2052, 4075)  # of nested vocabularies
@@ -273,9 +274,11 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--tokens", type=int, default=1000, help="of each text to measure on")
     p.add_argument("--max-kl", type=float, default=6.8e-4, help="nats, of the codec fisher")
     p.add_argument("--parts", nargs="+", choices=tuple(PARTS), default=list(PARTS))
+    p.add_argument("--again", action="store_true", help="measure --parts that are in the file too")
     p.add_argument("--threads", type=int, default=1)
     args, given = parse(p, argv, counts=("tokens", "calibration"))
-    content: dict[str, Any] = {"meta": provenance(PROGRAM, given, args.quick)}
+    meta = provenance(PROGRAM, given, args.quick)
+    content: dict[str, Any] = {"meta": meta}
     if args.out.is_file():
         content = json.loads(args.out.read_text("utf-8"))
     if args.quick:
@@ -283,10 +286,11 @@ def main(argv: list[str] | None = None) -> int:
     texts = {Path(data.split(":")[-1]).stem: data for data in args.text}
     bench = None
     try:
-        for part in (x for x in args.parts if x not in content):
+        for part in (x for x in args.parts if args.again or x not in content):
             bench = bench or Bench(open_teacher(args.teacher), texts, args.work, args.calibration,
                                    args.tokens, args.max_kl)  # fmt: skip
             content[part] = PARTS[part](bench)
+            content.setdefault("measured", {})[part] = {**meta, "finished": now()}
             write_json(args.out, content)
     except (ValueError, OSError, ImportError) as error:
         p.error(str(error))

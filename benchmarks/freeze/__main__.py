@@ -1,6 +1,7 @@
 """``python -m benchmarks.freeze``: how the cloud of dead tokens freezes, and what may be trusted.
 
-Parts, each resumable by condition and seed (a run that is in the file is not made again):
+Parts, each resumable by condition and seed: a run that is in the file is not made again, and one
+that was stopped goes on from its last checkpoint in ``--work``.
 
     instrument  replay, size and cost of the log, AdamW under glass, a planted structure
     tokenizer   seconds, round trips and dead tokens of a tokenizer over characters
@@ -27,6 +28,7 @@ from prism.record import ResultsFile
 
 PROGRAM = "benchmarks.freeze"
 PARTS = ("instrument", "tokenizer", "ablation", "starts", "rounding")
+RESUMED = ("ablation", "starts", "rounding")  # a run that was stopped goes on where it was
 SEEDS, QUICK_SEEDS = 3, 2
 
 
@@ -37,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--only", metavar="NAME", help="one condition of a part")
     p.add_argument("--seeds", type=int, help=f"default {SEEDS}, quick {QUICK_SEEDS}")
     p.add_argument("--steps", type=int, help="of runs; default 10,000, quick 60")
+    p.add_argument("--work", type=Path, default=Path("runs/freeze"), help="folder of runs")
     p.add_argument("--threads", type=int, default=1, help="of torch")
     args, given = parse(p, argv, counts=("seeds", "steps", "threads"))
     seeds = range(args.seeds or (QUICK_SEEDS if args.quick else SEEDS))
@@ -46,14 +49,21 @@ def main(argv: list[str] | None = None) -> int:
             sizes = SIZES[part](args)
             results = ResultsFile(args.out, meta, sizes, part)
             with tempfile.TemporaryDirectory() as scratch:
-                for key, run in RUNS[part](Path(scratch), sizes, seeds):
+                where = args.work / _named(sizes) if part in RESUMED else Path(scratch)
+                where.mkdir(parents=True, exist_ok=True)
+                for key, run in RUNS[part](where, sizes, seeds):
                     if args.only in (None, key.get("condition"), key.get("check")):
                         results.once(key, run)
                         say(f"{part}: {' '.join(map(str, key.values()))}")
-    except ValueError as error:
+    except (ValueError, InterruptedError) as error:
         p.error(str(error))
     say(str(args.out))
     return 0
+
+
+def _named(sizes: dict[str, Any]) -> str:
+    """Folder of the runs of a size, so that no run goes on with one of another size."""
+    return f"{sizes['steps']}-steps-{sizes['rows']}x{sizes['seq_len']}"
 
 
 def _sizes(args: Any) -> dict[str, Any]:
@@ -64,7 +74,7 @@ def _sizes(args: Any) -> dict[str, Any]:
 
 def _instrument_sizes(args: Any) -> dict[str, Any]:
     if args.quick:
-        return {"replay": 40, "dead": 60, "whole": 12, "since": 4, "adamw": 20}
+        return {"replay": 40, "dead": 60, "whole": 54, "since": 50, "adamw": 20}
     return {"replay": 5000, "dead": 2500, "whole": 500, "since": 300, "adamw": 1000}
 
 

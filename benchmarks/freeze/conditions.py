@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.freeze import texts
-from benchmarks.freeze.runs import tracers_of, trained
+from benchmarks.freeze.runs import gone_on, tracers_of
 
 Work = Iterator[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]
 STARTS: dict[str, list[str]] = {
@@ -47,7 +47,7 @@ def _common(sizes: dict[str, Any], seed: int) -> list[str]:
 
 def _traced(folder: Path, flags: list[str]) -> dict[str, Any]:
     """A run with tracers: its held-out loss and what they did."""
-    held_out = trained(folder, flags)
+    held_out = gone_on(folder, flags)
     return {"held_out_loss": held_out["held_out_loss"], "tracers": tracers_of(folder)}
 
 
@@ -98,7 +98,7 @@ def rounding(scratch: Path, sizes: dict[str, Any], seeds: range) -> Work:
 
 
 def _scored(folder: Path, flags: list[str], name: str) -> dict[str, Any]:
-    held_out = trained(folder, flags)
+    held_out = gone_on(folder, flags)
     return {
         "held_out_loss": held_out["held_out_loss"],
         "bytes_per_parameter": BYTES[name],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 import zlib
 from collections.abc import Sequence
@@ -87,6 +88,7 @@ def trained(
 
     Raises:
         RuntimeError: the run did not end well.
+        InterruptedError: it was asked to stop before its end.
     """
     where = ["--resume", str(folder)] if resume else ["--out-dir", str(folder)]
     extra = Extension("measured", build=lambda *_: Parts(observers=observers))
@@ -95,7 +97,17 @@ def trained(
     if code != 0:
         raise RuntimeError(f"{folder}: the run ended with exit code {code}")
     records = [r for r in read(folder) if "held_out_loss" in r]
+    if not records:
+        raise InterruptedError(f"{folder}: the run was stopped; the same command goes on")
     return records[-1]
+
+
+def gone_on(folder: Path, flags: Sequence[str]) -> dict[str, Any]:
+    """As :func:`trained`; from the last checkpoint, if an earlier start was stopped after one."""
+    if any(folder.glob("step-*/COMPLETE")):
+        return trained(folder, [], resume=True)
+    shutil.rmtree(folder, ignore_errors=True)  # stopped before its first checkpoint
+    return trained(folder, flags)
 
 
 def tracers_of(folder: Path) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Distance of a student from its teacher, and a test that tells apart what the two write.
 
-On answers of the teacher to prompts that the student never saw, at every position of the student's
-own tokens, with t the teacher's distribution (:mod:`prism.distill.marginal`) and q the student's:
+On answers of the teacher to prompts that the student never saw, each model asked in its own form of
+a prompt, at every position of the answer in the student's tokens, with t the teacher's distribution
+(:mod:`prism.distill.marginal`) and q the student's:
 
     agreement   share of positions with the same likeliest token
     JS          Jensen-Shannon divergence, KL(t || m) / 2 + KL(q || m) / 2 nats, m = (t + q) / 2
@@ -25,8 +26,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from prism.data.document import IGNORE, Document, encode
-from prism.data.formats import Messages
+from prism.distill.generate import prompt_ids
 from prism.distill.marginal import UNKNOWN, Marginaliser, student_pieces
 from prism.distill.records import Record
 from prism.distill.teacher import Teacher
@@ -64,19 +64,23 @@ def closeness(teacher: Teacher, student: Teacher, answers: Sequence[Record]) -> 
 def _of_record(
     m: Marginaliser, teacher: Teacher, student: Teacher, record: Record
 ) -> tuple[int, float, float] | None:
-    """Positions, how many agree, sum of JS."""
-    document = Document(Messages().parts(record), "answer")
-    ids = encode(document, teacher.tokenizer)[0].tolist()
-    tokens, targets = encode(document, student.tokenizer)
-    states = teacher.hidden(ids[:-1], len(ids))
-    sums = m.sums(states)
-    t, missing = m.targets(ids, np.concatenate([sums[:1], sums]), True)
+    """Positions, how many agree, sum of JS. Each model reads the prompt as it is asked in it."""
+    turns, said = record["messages"][:-1], text_of(record)
+    asked, own = prompt_ids(teacher, turns)[0], teacher.tokenizer.encode(said)
+    spoken = [x for v in own for x in m.pieces[v]]
+    if not spoken:
+        return None
+    ids = [*asked, *own]
+    sums = m.sums(teacher.hidden(ids[:-1], len(ids))[len(asked) - 1 :])
+    # no look-back over the end of the prompt: it is given, whatever else it might have been
+    t, missing = m.targets(ids[len(asked) - 1 :], np.concatenate([sums[:1], sums]), True)
+    tokens = torch.tensor([*prompt_ids(student, turns)[0], *spoken])
     with torch.inference_mode():
         logits = student.model(tokens[None]).logits[0]
-    first = len(tokens) - len(t)
-    learned = (targets[first - 1 : -1] != IGNORE) & (missing <= UNKNOWN)
-    q = torch.softmax(logits[first - 1 : -1].float(), dim=-1)[learned][:, : t.shape[1]].double()
-    t = t[learned].double()
+    known = missing <= UNKNOWN
+    rows = logits[-len(spoken) - 1 : -1].float()
+    q = torch.softmax(rows, dim=-1)[known][:, : t.shape[1]].double()
+    t = t[known].double()
     if len(t) == 0:
         return None
     return len(t), float((t.argmax(-1) == q.argmax(-1)).sum()), float(js_divergence(t, q).sum())

@@ -29,7 +29,8 @@ def packages(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.slow
 def test_every_part_runs_and_continues(packages: None, tmp_path: Path) -> None:
     out = tmp_path / "freeze.json"
-    argv = ["--quick", "--seeds", "1", "--steps", "30", "--out", str(out)]
+    argv = ["--quick", "--seeds", "1", "--steps", "30", "--out", str(out),
+            "--work", str(tmp_path / "work")]  # fmt: skip
     for part in ("instrument", "ablation", "starts", "rounding"):
         assert main([*argv, "--part", part]) == 0
     content = json.loads(out.read_text("utf-8"))

@@ -18,10 +18,11 @@ from prism.page import page
 from prism.probe.pages.film import write_film
 from prism.probe.pages.sections import sections
 from prism.probe.readings.crystal import crystal
-from prism.probe.readings.history import unseen
-from prism.probe.readings.motion import comoving, lattice, phases
-from prism.probe.readings.survival import curve, lifetimes, summary
+from prism.probe.readings.history import Latest, read, unseen
+from prism.probe.readings.motion import Comoving, Lattice, Series, phases
+from prism.probe.readings.survival import LastMovements, curve, summary
 from prism.probe.store.log import Log
+from prism.probe.store.ordinal import Bits
 from prism.record import write_json
 
 POINTS = 160  # of a curve
@@ -30,29 +31,45 @@ POINTS = 160  # of a curve
 def write_report(log: Log, out: Path) -> list[Path]:
     """Write ``probe.json``, ``probe.html`` and ``probe.gif`` into ``out``; their paths."""
     dead = unseen(log, log.last)
-    series = lattice(log, dead)
-    content = figures(log, dead, series)
+    content, series, last = figures(log, dead)
     tracers = log.path.parent / "tracers.json"
     if tracers.is_file():
         content["tracers"] = json.loads(tracers.read_text("utf-8"))
     paths = [out / f"probe.{end}" for end in ("json", "gif", "html")]
     out.mkdir(parents=True, exist_ok=True)
-    content["frames"] = write_film(paths[1], log, dead, series)
+    content["frames"] = write_film(paths[1], log, dead, last, series)
     write_json(paths[0], content)
     title = f"What {log.header['matrix']} did"
     whole_file.write(paths[2], page(title, sections(content, paths[1].read_bytes())))
     return paths
 
 
-def figures(
-    log: Log, dead: NDArray[np.int64], series: dict[str, NDArray[np.float64]]
-) -> dict[str, Any]:
-    """Every number of the page but those of tracers."""
-    lives = lifetimes(log, dead)
+def figures(log: Log, dead: NDArray[np.int64]) -> tuple[dict[str, Any], Series, Bits]:
+    """Every number of the page but those of tracers; movements by size; the last bits. The log is
+    read once for all."""
+    by_size, moving, last = Lattice(log), Comoving(log, dead), LastMovements(log, dead)
+    end = Latest(log.start()[dead])
+    read(log, dead, [by_size, moving, last, end])
+    series, motion, lives = by_size.series(), moving.series(), last.lifetimes()
     times, frozen = lives.times.ravel(), lives.frozen.ravel()
     survival = curve(times, frozen)
-    motion = comoving(log, dead)
-    start, end = (crystal(log.bits(step)[dead]).summary() for step in (log.first, log.last))
+    cloud = {"start": log.start()[dead], "end": end.bits}
+    content = _content(log, len(dead))
+    content |= {
+        "freezing": summary(lives),
+        "survival": _thinned({"t": np.arange(len(survival)), "share": survival}),
+        "lattice": _thinned(series),
+        "phases": phases(series),
+        "comoving": _thinned(motion),
+        "geometry": {name: [_number(x[0]), _number(x[-1])] for name, x in motion.items()},
+        "antiparallel": _number(np.nanmedian(motion["antiparallel"])),
+        "crystal": {name: crystal(bits).summary() for name, bits in cloud.items()},
+    }
+    return content, series, end.bits
+
+
+def _content(log: Log, dead: int) -> dict[str, Any]:
+    """Of which log the figures are."""
     raw = log.format.bits(0).itemsize * len(log.rows) * log.width * (log.last - log.first)
     return {
         "header": log.header,
@@ -62,15 +79,7 @@ def figures(
         "bytes": log.path.stat().st_size,
         "raw_bytes": raw,
         "rows": len(log.rows),
-        "dead": len(dead),
-        "freezing": summary(lives),
-        "survival": _thinned({"t": np.arange(len(survival)), "share": survival}),
-        "lattice": _thinned(series),
-        "phases": phases(series),
-        "comoving": _thinned(motion),
-        "geometry": {name: [_number(x[0]), _number(x[-1])] for name, x in motion.items()},
-        "antiparallel": _number(np.nanmedian(motion["antiparallel"])),
-        "crystal": {"start": start, "end": end},
+        "dead": dead,
     }
 
 

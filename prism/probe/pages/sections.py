@@ -160,11 +160,11 @@ def _tracers(tracers: dict[str, Any]) -> str:
         return f"<p>Void: the live copy differed from the run at step {step:,}.</p>"
     rows = []
     for name, found in tracers["variants"].items():
-        freezing, last = found["freezing"], (found["causes"] or [{}])[-1]
+        freezing, shares = found["freezing"], at_the_end(found)
         low, high = (_step(x) for x in freezing["interval"])
         rows.append((
             name, _step(freezing["median"]), f"[{low}, {high}]", f"{freezing['frozen']:.1%}",
-            *(f"{last[c]:.1%}" if c in last else "–" for c in
+            *(f"{shares[c]:.1%}" if c in shares else "–" for c in
               ("moved", "no_gradient", "below_half", "latched")),
             f"{found['crystal']['distinct']:,}", f"{found['crystal']['components']:,}",
         ))  # fmt: skip
@@ -179,6 +179,17 @@ def _tracers(tracers: dict[str, Any]) -> str:
     return f"<p>{escape(note)}</p>{table(head, rows)}"
 
 
+def at_the_end(found: dict[str, Any]) -> dict[str, float]:
+    """Shares of the numbers of a variant by cause, over the last window that has noted steps; none
+    in a run too short for one."""
+    causes, numbers = found["causes"], found["freezing"]["numbers"]
+    noted = [i for i, n in enumerate(causes["noted"]) if n]
+    if not noted:
+        return {}
+    total = causes["noted"][noted[-1]] * numbers
+    return {name: x[noted[-1]] / total for name, x in causes.items() if name != "noted"}
+
+
 def _survival(content: dict[str, Any]) -> Figure:
     with plot_style():
         drawing = Figure(figsize=(7, 3), layout="constrained")
@@ -188,8 +199,7 @@ def _survival(content: dict[str, Any]) -> Figure:
         tracers = content.get("tracers")
         if tracers and tracers["equal_to_the_bit"]:
             for name, found in list(tracers["variants"].items())[1:9]:
-                time, share = np.array(found["curve"]).T
-                ax.plot(time, share, lw=1, label=name)
+                ax.plot(tracers["times"], found["curve"], lw=1, label=name)
         ax.set(xlabel="step", ylabel="still moving", ylim=(-0.02, 1.02))
         ax.legend(fontsize=7)
     return drawing

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +29,42 @@ class Moment:
     moved: NDArray[np.int64]
 
 
+class Reading(Protocol):
+    """Something that is read off a log, moment by moment."""
+
+    def add(self, moment: Moment) -> None:
+        """Take the next step."""
+
+
+class Latest:
+    """The bits after the last step that was read; ``bits`` before the first."""
+
+    def __init__(self, bits: Bits) -> None:
+        self.bits = bits
+
+    def add(self, moment: Moment) -> None:
+        self.bits = moment.bits
+
+
+def read(
+    log: Log, chosen: NDArray[np.int64], readings: Sequence[Reading], until: int | None = None
+) -> None:
+    """Read the log once for all of ``readings``."""
+    for moment in moments(log, chosen, until):
+        for reading in readings:
+            reading.add(moment)
+
+
 def moments(log: Log, chosen: NDArray[np.int64], until: int | None = None) -> Iterator[Moment]:
     """Each step of the rows with indices ``chosen`` among those recorded; arrays are reused."""
-    bits = log.start()
+    bits = log.start()[chosen]
     flat = bits.reshape(-1)
     moved = np.zeros(flat.size, np.int64)
-    for step, movement in log.movements(until):
+    for step, movement in log.movements(until, chosen):
         applied(flat, movement)
         places, distances, _ = movement
         moved[places] = distances
-        yield Moment(step, bits[chosen], moved.reshape(bits.shape)[chosen])
+        yield Moment(step, bits, moved.reshape(bits.shape))
         moved[places] = 0
 
 

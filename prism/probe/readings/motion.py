@@ -15,41 +15,62 @@ steps *take over* at the first step from which on they are, to the end, most of 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.probe.readings.history import moments, numbers
+from prism.probe.readings.history import Moment, numbers, read
 from prism.probe.store.log import Log
 
 Series = dict[str, NDArray[np.float64]]
 GAITS = ("frozen", "hop", "adjacent", "local", "jump")
 
 
-def comoving(log: Log, chosen: NDArray[np.int64], until: int | None = None) -> Series:
-    """Series over the steps, ``[steps]`` each, of the rows with indices ``chosen``."""
-    before = numbers(log, log.start()[chosen])
-    origin = centre = before.mean(axis=0)
-    hidden = log.records.get("mean")
-    rows: list[list[float]] = []
-    for i, moment in enumerate(moments(log, chosen, until)):
-        now = numbers(log, moment.bits)
-        step, middle = now - before, now.mean(axis=0)
-        drift = middle - centre
+class Comoving:
+    """A :class:`~prism.probe.readings.history.Reading` of the rows with indices ``chosen``."""
+
+    NAMES = (
+        "step", "bulk", "temperature", "coherence", "radius", "radius_origin", "antiparallel",
+    )  # fmt: skip
+
+    def __init__(self, log: Log, chosen: NDArray[np.int64]) -> None:
+        self._log, self._hidden = log, log.records.get("mean")
+        self._before = numbers(log, log.start()[chosen])
+        self._origin = self._centre = self._before.mean(axis=0)
+        self._rows: list[list[float]] = []
+
+    def add(self, moment: Moment) -> None:
+        now = numbers(self._log, moment.bits)
+        step, middle = now - self._before, now.mean(axis=0)
+        drift = middle - self._centre
         lengths = np.linalg.norm(step, axis=1).mean()
-        away = np.nan if hidden is None else _cosine(drift, -hidden[i])
-        rows.append([
+        hidden = None if self._hidden is None else self._hidden[len(self._rows)]
+        self._rows.append([
             float(moment.step),
-            float(np.linalg.norm(middle - origin)),
-            float(((step - drift) ** 2).sum(axis=1).mean() / log.width),
+            float(np.linalg.norm(middle - self._origin)),
+            float(((step - drift) ** 2).sum(axis=1).mean() / self._log.width),
             float(np.linalg.norm(drift) / lengths) if lengths > 0 else np.nan,
             float(np.linalg.norm(now - middle, axis=1).mean()),
             float(np.linalg.norm(now, axis=1).mean()),
-            away,
+            np.nan if hidden is None else _cosine(drift, -hidden),
         ])  # fmt: skip
-        before, centre = now, middle
-    names = ("step", "bulk", "temperature", "coherence", "radius", "radius_origin", "antiparallel")
+        self._before, self._centre = now, middle
+
+    def series(self) -> Series:
+        """Series over the steps, ``[steps]`` each."""
+        return _columns(self.NAMES, self._rows)
+
+
+def comoving(log: Log, chosen: NDArray[np.int64], until: int | None = None) -> Series:
+    """Series over the steps, ``[steps]`` each, of the rows with indices ``chosen``."""
+    reading = Comoving(log, chosen)
+    read(log, chosen, [reading], until)
+    return reading.series()
+
+
+def _columns(names: Sequence[str], rows: list[list[float]]) -> Series:
     return dict(zip(names, np.array(rows).T.reshape(len(names), -1), strict=True))
 
 
@@ -58,21 +79,35 @@ def _cosine(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
     return float(a @ b / size) if size > 0 else np.nan
 
 
-def lattice(log: Log, chosen: NDArray[np.int64], until: int | None = None) -> Series:
-    """Series over the steps: movements by one lattice step and by more, shares of rows by gait."""
-    rows: list[list[float]] = []
-    for moment in moments(log, chosen, until):
+class Lattice:
+    """A :class:`~prism.probe.readings.history.Reading` of movements by size."""
+
+    def __init__(self, log: Log) -> None:
+        self._local = np.sqrt(log.width)
+        self._rows: list[list[float]] = []
+
+    def add(self, moment: Moment) -> None:
         size = np.abs(moment.moved)
         total, largest = size.sum(axis=1), size.max(axis=1)
         length = np.sqrt((size.astype(float) ** 2).sum(axis=1))
         gait = np.select(
-            [total == 0, total == 1, largest == 1, length <= np.sqrt(log.width)], [0, 1, 2, 3], 4
+            [total == 0, total == 1, largest == 1, length <= self._local], [0, 1, 2, 3], 4
         )
         shares = np.bincount(gait, minlength=5) / len(gait)
         single, more = (size == 1).sum(), (size > 1).sum()
-        rows.append([float(moment.step), float(single), float(more), *shares.tolist()])
-    names = ("step", "single", "more", *GAITS)
-    return dict(zip(names, np.array(rows).T.reshape(len(names), -1), strict=True))
+        self._rows.append([float(moment.step), float(single), float(more), *shares.tolist()])
+
+    def series(self) -> Series:
+        """Series over the steps: movements by one lattice step and by more, shares of rows by
+        gait."""
+        return _columns(("step", "single", "more", *GAITS), self._rows)
+
+
+def lattice(log: Log, chosen: NDArray[np.int64], until: int | None = None) -> Series:
+    """The series of :class:`Lattice` of the rows with indices ``chosen``."""
+    reading = Lattice(log)
+    read(log, chosen, [reading], until)
+    return reading.series()
 
 
 def phases(series: Series) -> dict[str, Any]:

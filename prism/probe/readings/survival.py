@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from prism.probe.readings.history import moments, sightings
+from prism.probe.readings.history import Moment, read, sightings
 from prism.probe.store.log import Log
 
 SHARE = 0.1  # of the log: the window
@@ -35,15 +35,30 @@ class Lifetimes:
     frozen: NDArray[np.bool_]
 
 
+class LastMovements:
+    """A :class:`~prism.probe.readings.history.Reading` of the step at which each number of the rows
+    ``chosen`` last moved as a dead one."""
+
+    def __init__(self, log: Log, chosen: NDArray[np.int64]) -> None:
+        first = sightings(log, log.last).first[log.rows[chosen]]
+        self._log = log
+        self._until = np.where(first > 0, first - 1, log.last)[:, None]  # last step as a dead token
+        self._last = np.full((len(chosen), log.width), log.first)
+
+    def add(self, moment: Moment) -> None:
+        self._last[(moment.moved != 0) & (moment.step <= self._until)] = moment.step
+
+    def lifetimes(self) -> Lifetimes:
+        """After the whole log."""
+        first, window = self._log.first, round(SHARE * (self._log.last - self._log.first))
+        return censored(self._last - first, self._until - first, window)
+
+
 def lifetimes(log: Log, chosen: NDArray[np.int64]) -> Lifetimes:
     """Of the rows with indices ``chosen`` among those recorded."""
-    last = np.full((len(chosen), log.width), log.first)
-    first = sightings(log, log.last).first[log.rows[chosen]]
-    until = np.where(first > 0, first - 1, log.last)[:, None]  # the last step as a dead token
-    for moment in moments(log, chosen):
-        alive = (moment.moved != 0) & (moment.step <= until)
-        last[alive] = moment.step
-    return censored(last - log.first, until - log.first, round(SHARE * (log.last - log.first)))
+    reading = LastMovements(log, chosen)
+    read(log, chosen, [reading])
+    return reading.lifetimes()
 
 
 def censored(last: NDArray[np.int64], until: NDArray[np.int64], window: int) -> Lifetimes:

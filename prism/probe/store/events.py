@@ -113,13 +113,17 @@ class Movements:
         return {name: deflated(x.tobytes()) for name, x in streams.items() if len(x)}
 
 
-def decoded(streams: Streams, count: int, size: int) -> Iterator[Step]:
+def decoded(
+    streams: Streams, count: int, size: int, place: NDArray[np.int64] | None = None
+) -> Iterator[Step]:
     """The steps of :meth:`Movements.encoded`: places that moved, by how many lattice steps, and the
     places of zeros that changed their sign.
 
     Args:
         count: number of steps.
         size: numbers in the matrix.
+        place: ``[size]`` of each number among those that are wanted, negative = not wanted; places
+            are then among these. None = all. Few numbers take far less time than all.
     """
     names = ["changed", "signs", "far", "zero_counts", "zeros"]
     names += [f"plane{k}" for k in range(PLANES)]
@@ -136,13 +140,20 @@ def decoded(streams: Streams, count: int, size: int) -> Iterator[Step]:
     zeros = np.split(
         raw["zeros"].view("<u8").astype(np.int64), np.cumsum(raw["zero_counts"].view("<u4"))
     )
-    step, begin = np.zeros(size, np.int64), 0
+    wanted = size if place is None else int(place.max(initial=-1)) + 1
+    step, begin = np.zeros(wanted, np.int64), 0
     for row, turned in zip(bitmap, zeros, strict=False):
         changed = np.flatnonzero(row)
         here = slice(begin, begin + len(changed))
         begin += len(changed)
-        up = signs[here] == (step[changed] > 0)
-        step[changed] += np.where(up, distances[here], -distances[here])
+        sign, far_by = signs[here], distances[here]
+        if place is not None:
+            changed, turned = place[changed], place[turned]
+            kept = changed >= 0
+            changed, sign, far_by = changed[kept], sign[kept], far_by[kept]
+            turned = turned[turned >= 0]
+        up = sign == (step[changed] > 0)
+        step[changed] += np.where(up, far_by, -far_by)
         places = np.flatnonzero(step)
         yield places, step[places], turned
 

@@ -203,15 +203,22 @@ class Log:
         """Bits ``[R, D]`` before the first step; a copy."""
         return self._start.reshape(len(self.rows), self.width).copy()
 
-    def movements(self, until: int | None = None) -> Iterator[tuple[int, Step]]:
-        """``(step, movement)`` of each step up to ``until``, steps counted when done; see
+    def movements(
+        self, until: int | None = None, chosen: NDArray[np.int64] | None = None
+    ) -> Iterator[tuple[int, Step]]:
+        """``(step, movement)`` of each step up to ``until``, steps counted when done, of the rows
+        with indices ``chosen`` among those recorded, in their order, or of all; see
         :func:`prism.probe.store.events.decoded`."""
-        size = len(self.rows) * self.width
+        size, place = len(self.rows) * self.width, None
+        if chosen is not None:
+            place = np.full((len(self.rows), self.width), -1)
+            place[chosen] = np.arange(len(chosen) * self.width).reshape(-1, self.width)
+            place = place.reshape(-1)
         for b in self.steps:
             if until is not None and b.first >= until:
                 return
             streams = parted(self._payload(b))
-            for i, step in enumerate(decoded(streams, b.count, size)):
+            for i, step in enumerate(decoded(streams, b.count, size, place)):
                 if until is not None and b.first + i >= until:
                     return
                 yield b.first + i + 1, step
