@@ -36,15 +36,17 @@ from prism.inject.clause import (
     SUBJECT,
     Clause,
     content,
+    head_of,
     names_in,
     stem,
     words_of,
 )
 from prism.inject.phrases import GOVERNED, asked_phrase, had_phrase
 
-PARTICIPLE = re.compile(r"\w+(?:ed|en|wn|ung|ade|uilt|eld|ught|ound|ept|pent|set|run|led|sold)")
+PARTICIPLE = re.compile(r"\w+(?:ed|en|ing|wn|ung|ade|uilt|eld|ught|ound|ept|pent|set|run|led|sold)")
 AFTER_NOUN = ("of", "is", "was", "are", ",", ":")
 ANOTHER = frozenset({"another", "assistant", "deputy", "other", "second", "third", "vice"})
+ASIDE = "of what a relative clause tells of"
 VERBAL = frozenset({"can", "get", "gets", "had", "has", "have", "you", "it", "they"})
 EARLIER = ("before", "until", "till")
 CONJUNCTIONS = ("although", "because", "though", "when")
@@ -62,6 +64,11 @@ class Verdict:
     kind: str
     overlap: float = 0.0
     why: str = ""
+
+    @property
+    def lasts(self) -> bool:
+        """True if the rest of the sentence goes on about the other thing."""
+        return self.why != ASIDE
 
 
 def verdict(
@@ -108,9 +115,11 @@ def verdict(
 
 
 def goes_on(rest: str) -> bool:
-    """True if what follows a copula is its predicate, as in "the music of § was | written by"."""
+    """True if what follows a copula or comma is no value, as in "the music of § was | written by",
+    "at the helm of §, | giving orders", "no hill of § is | higher than"."""
     words = [w for w in words_of(rest) if not w.endswith("ly")]
-    return bool(words) and PARTICIPLE.fullmatch(words[0]) is not None
+    compared = words[1:2] == ["than"]
+    return bool(words) and (compared or PARTICIPLE.fullmatch(words[0]) is not None)
 
 
 def further(words: Sequence[str], noun: frozenset[str]) -> bool:
@@ -143,13 +152,6 @@ def _without_asides(words: Sequence[str]) -> list[str]:
     if len(commas) >= 2 and SUBJECT in out[: commas[-2]] and out[-1] != ",":
         del out[commas[-2] : commas[-1] + 1]
     return out
-
-
-def head_of(relation: Sequence[str]) -> str:
-    """The stem of a relation's main noun: the last one before any "of"."""
-    words = list(relation)
-    before = words[: words.index("of")] if "of" in words[1:] else words
-    return (content(before) or content(words))[-1]
 
 
 def _other_kind(clause: Clause, relation: Sequence[str], noun: frozenset[str]) -> str:
@@ -273,7 +275,7 @@ def _subject_of_clause(clause: Clause, noun: frozenset[str], bound: set[int]) ->
         if head and closed and len(opener) <= 4 and not opener[0].endswith(("ly", "ing")):
             return "of the first name"
     if not bound and _in_a_relative_clause(words, at, noun):
-        return "of what a relative clause tells of"
+        return ASIDE
     return ""
 
 

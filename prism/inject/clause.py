@@ -215,6 +215,13 @@ def content(words: Sequence[str]) -> list[str]:
     ]
 
 
+def head_of(relation: Sequence[str]) -> str:
+    """The stem of a relation's main noun: the last one before any "of"."""
+    words = list(relation)
+    before = words[: words.index("of")] if "of" in words[1:] else words
+    return (content(before) or content(words))[-1]
+
+
 def _clause(marked: str, distance: int) -> Clause:
     raw = words_of(marked, keep=True)
     out: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prism.inject.asked import verdict
+from prism.inject.asked import goes_on, verdict
 from prism.inject.clause import clause_of, is_whole_name, words_of
 from prism.inject.knowledge import relation_words
 from prism.studies.facts.sentences import RELATIONS, sentence
@@ -125,6 +125,23 @@ def test_something_about_the_value_or_of_another_clause_is_further(text: str) ->
 )
 def test_a_longer_name_is_another_name(text: str) -> None:
     assert said(text, "Arvo", "fare") == "name"
+
+
+@pytest.mark.parametrize(
+    ("rest", "predicate"),
+    [
+        (" written by", True),
+        (" usually written by", True),
+        (" giving the orders, is", True),
+        (" taller than", True),
+        (" a man named", False),
+        (" Ann Bell", False),
+        (" the", False),
+        ("", False),
+    ],
+)
+def test_a_predicate_is_no_value(rest: str, predicate: bool) -> None:
+    assert goes_on(rest) == predicate
 
 
 @pytest.mark.parametrize("relation", ["owner", "successor", "wife", "parent company"])
