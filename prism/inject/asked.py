@@ -43,7 +43,7 @@ from prism.inject.clause import (
 )
 from prism.inject.phrases import GOVERNED, asked_phrase, had_phrase
 
-PARTICIPLE = re.compile(r"\w+(?:ed|en|ing|wn|ung|ade|uilt|eld|ught|ound|ept|pent|set|run|led|sold)")
+PARTICIPLE = re.compile(r"\w+(?:ed|en|wn|ung|ade|uilt|eld|ught|ound|ept|pent|set|run|led|sold)")
 AFTER_NOUN = ("of", "is", "was", "are", ",", ":")
 ANOTHER = frozenset({"another", "assistant", "deputy", "other", "second", "third", "vice"})
 ASIDE = "of what a relative clause tells of"
@@ -115,11 +115,9 @@ def verdict(
 
 
 def goes_on(rest: str) -> bool:
-    """True if what follows a copula or comma is no value, as in "the music of § was | written by",
-    "at the helm of §, | giving orders", "no hill of § is | higher than"."""
+    """True if what follows a copula is its predicate, as in "the music of § was | written by"."""
     words = [w for w in words_of(rest) if not w.endswith("ly")]
-    compared = words[1:2] == ["than"]
-    return bool(words) and (compared or PARTICIPLE.fullmatch(words[0]) is not None)
+    return bool(words) and PARTICIPLE.fullmatch(words[0]) is not None
 
 
 def further(words: Sequence[str], noun: frozenset[str]) -> bool:

@@ -28,8 +28,11 @@ def test_no_wording_stands_for_two_relations_of_a_kind() -> None:
 
 
 def test_a_file_is_read_as_it_is_written() -> None:
-    text = "@ city\n# mayor | lord mayor, city leader\n{} is run by\nWho runs {} is\n# river\nBy {} flows the\n"
-    mayor, river = read(text, "places.txt")
+    lines = [
+        *("@ city", "# mayor | lord mayor, city leader", "{} is run by", "Who runs {} is"),
+        *("# river", "By {} flows the"),
+    ]
+    mayor, river = read("\n".join(lines), "places.txt")
     assert mayor.names == ("mayor", "lord mayor", "city leader")
     assert mayor.wordings == ("{} is run by", "Who runs {} is")
     assert river.kind == "city"

@@ -38,7 +38,11 @@ def opinion() -> SecondOpinion:
 
 def test_features_are_those_of_the_state_the_place_and_the_bank(opinion: SecondOpinion) -> None:
     found = dict(
-        zip(FEATURES, opinion.features(candidate("Arvo obeys", clearness=2.0), ("mayor",)))
+        zip(
+            FEATURES,
+            opinion.features(candidate("Arvo obeys", clearness=2.0), ("mayor",)),
+            strict=True,
+        )
     )
     assert found["state"] == 2.0
     assert found["state, cut"] == 0.5
