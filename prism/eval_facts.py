@@ -18,7 +18,7 @@ from prism.command import STOPPED, Parser, output
 from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AnswerAccumulator
 from prism.inject.probes import calibration_text
-from prism.inject.second_opinion import SecondOpinion
+from prism.inject.wordings import SecondOpinion
 from prism.pretrained.smollm2 import load_smollm2
 from prism.record import ResultsFile, describe, weights_hash
 from prism.studies.facts.measures import FactsRow
@@ -115,7 +115,7 @@ def _unseen(p: Parser, args: argparse.Namespace, console: Console) -> int:
     """Measure sets of unseen texts; they are written to ``unseen.json`` one by one."""
     try:
         sets = [load_set(where) for where in args.unseen.split(",")]
-        opinion = SecondOpinion() if args.encoder else None
+        opinion = SecondOpinion(folder=args.out) if args.encoder else None
         lm = _open(args.out, console)
     except (ValueError, ImportError, OSError) as error:
         p.error(str(error))

@@ -36,6 +36,7 @@ from prism.inject.clause import (
     SUBJECT,
     Clause,
     content,
+    head_of,
     names_in,
     stem,
     words_of,
@@ -44,6 +45,10 @@ from prism.inject.phrases import GOVERNED, asked_phrase, had_phrase
 
 PARTICIPLE = re.compile(r"\w+(?:ed|en|wn|ung|ade|uilt|eld|ught|ound|ept|pent|set|run|led|sold)")
 AFTER_NOUN = ("of", "is", "was", "are", ",", ":")
+ANOTHER = frozenset({"another", "assistant", "deputy", "other", "second", "third", "vice"})
+ASIDE = "of what a relative clause tells of"
+VERBAL = frozenset({"can", "get", "gets", "had", "has", "have", "you", "it", "they"})
+EARLIER = ("before", "until", "till")
 CONJUNCTIONS = ("although", "because", "though", "when")
 STANDS_IN = ("one", "ones", "that", "those")  # for a noun said before
 YEAR = re.compile(r"(?:1\d{3}|20\d{2})s?")
@@ -59,6 +64,11 @@ class Verdict:
     kind: str
     overlap: float = 0.0
     why: str = ""
+
+    @property
+    def lasts(self) -> bool:
+        """True if the rest of the sentence goes on about the other thing."""
+        return self.why != ASIDE
 
 
 def verdict(
@@ -81,7 +91,7 @@ def verdict(
     tail = _without_asides(words[clause.last :])
     here = [stem(w) for w in words]
     overlap = len(noun & set(here)) / len(noun)
-    why = _turned(clause, noun, head_of(relation)) or _other_kind(clause, relation, noun | usual)
+    why = _turned(clause, noun, relation) or _other_kind(clause, relation, noun | usual)
     if why:
         return Verdict("other", overlap, why)
     phrase = asked_phrase(tail)
@@ -142,13 +152,6 @@ def _without_asides(words: Sequence[str]) -> list[str]:
     return out
 
 
-def head_of(relation: Sequence[str]) -> str:
-    """The stem of a relation's main noun: the last one before any "of"."""
-    words = list(relation)
-    before = words[: words.index("of")] if "of" in words[1:] else words
-    return (content(before) or content(words))[-1]
-
-
 def _other_kind(clause: Clause, relation: Sequence[str], noun: frozenset[str]) -> str:
     """Why the noun phrase beside the subject is of another kind: the boiling point for the melting
     point, the vice principal for the principal; empty if it is not."""
@@ -166,7 +169,7 @@ def _other_kind(clause: Clause, relation: Sequence[str], noun: frozenset[str]) -
     return ""
 
 
-def _turned(clause: Clause, noun: frozenset[str], head: str) -> str:
+def _turned(clause: Clause, noun: frozenset[str], relation: Sequence[str]) -> str:
     """Why the clause is about another thing; empty if nothing says so."""
     words = clause.words
     if SUBJECT not in words:
@@ -175,8 +178,8 @@ def _turned(clause: Clause, noun: frozenset[str], head: str) -> str:
     bound = _bound_to_subject(words, stems, noun)
     return (
         _not_so(clause, stems, noun, bound)
-        or _beside_subject(words)
-        or _beside_noun(words, stems, noun, head)
+        or _beside_subject(words, noun)
+        or _beside_noun(words, stems, noun, relation)
         or _subject_of_clause(clause, noun, bound)
     )
 
@@ -184,7 +187,7 @@ def _turned(clause: Clause, noun: frozenset[str], head: str) -> str:
 def _not_so(clause: Clause, stems: Sequence[str], noun: frozenset[str], bound: set[int]) -> str:
     """Of another time, supposed, or denied."""
     words = clause.words
-    if any(YEAR.fullmatch(w) for w in words) or OTHER_TIME & set(words):
+    if any(YEAR.fullmatch(w) for w in words) or _at_another_time(words):
         return "of another time"
     if any(a in ("would", "had") and b in ("be", "have", "been") for a, b in pairwise(words)):
         return "not so, but supposed"
@@ -197,8 +200,18 @@ def _not_so(clause: Clause, stems: Sequence[str], noun: frozenset[str], bound: s
     return "of the other side" if contrast and SUBJECT not in words[clause.last :] else ""
 
 
-def _beside_subject(words: Sequence[str]) -> str:
-    """Words before the subject that set it apart, or make it what another thing is related to;
+def _at_another_time(words: Sequence[str]) -> bool:
+    """True for a word like "former", and for "before the war, ... was"; "once it is ripe, ..." is
+    a condition and no other time."""
+    opener = words[1 : words.index(",")] if "," in words else ()
+    happens = any(w in COPULAS | VERBAL or w.endswith("ed") for w in opener)
+    rest = words[1:] if words[0] == "once" and (happens or SUBJECT in opener[:1]) else words
+    earlier = words[0] in EARLIER and "," in words and words[-1] in ("was", "were")
+    return earlier or bool(OTHER_TIME & set(rest))
+
+
+def _beside_subject(words: Sequence[str], noun: frozenset[str]) -> str:
+    """Words beside the subject that set it apart, or make it what another thing is related to;
     or "that of" at the end, which leads to another one."""
     if words[-1] == "of" and words[-2:-1] in (("that",), ("those",)):
         return "of another one"
@@ -206,7 +219,10 @@ def _beside_subject(words: Sequence[str]) -> str:
         before = ["", "", *(w for w in words[max(0, i - 3) : i] if w not in DETERMINERS)]
         if before[-1] in APART:
             return f"{before[-1]} the subject"
-        if before[-1] in ("of", "with", "to") and before[-2] in RELATED | {"compared"}:
+        other = RELATED - {w for w in RELATED if stem(w) in noun} | {"compared"}
+        if before[-1] in ("of", "with", "to") and before[-2] in other:
+            return "of a related thing"
+        if words[i + 1 : i + 2] == ("'s",) and set(words[i + 2 : i + 3]) & other:
             return "of a related thing"
         lead = [w for w in words[max(0, i - 5) : i] if w not in ("the", "a", "an")]
         compared, stands, govern = ["", "", "", *lead][-3:]
@@ -216,12 +232,13 @@ def _beside_subject(words: Sequence[str]) -> str:
 
 
 def _beside_noun(
-    words: Sequence[str], stems: Sequence[str], noun: frozenset[str], head: str
+    words: Sequence[str], stems: Sequence[str], noun: frozenset[str], relation: Sequence[str]
 ) -> str:
     """Words beside the relation's noun that make another one of it."""
+    head, apart = head_of(relation), ANOTHER - set(relation)
     for i in (k for k, s in enumerate(stems) if s in noun):
         lead = [w for w in words[max(0, i - 4) : i] if w not in (SUBJECT, "'s", *DETERMINERS)]
-        if lead and lead[-1] in AROUND:
+        if lead and (lead[-1] in AROUND or (stems[i] == head and lead[-1] in apart)):
             return f"{lead[-1]} it"
         if words[i + 1 : i + 2] and words[i + 1] in ("of", "for"):
             owner = [w for w in words[i + 2 : i + 6] if w not in DETERMINERS]
@@ -255,14 +272,28 @@ def _subject_of_clause(clause: Clause, noun: frozenset[str], bound: set[int]) ->
         head = opener and opener[0] not in FUNCTION and raw[0][:1].isupper()
         if head and closed and len(opener) <= 4 and not opener[0].endswith(("ly", "ing")):
             return "of the first name"
-    for i in range(at):
-        if words[i] in ("that", "who", "which") and i and words[i - 1] not in FUNCTION:
+    if not bound and _in_a_relative_clause(words, at, noun):
+        return ASIDE
+    return ""
+
+
+def _in_a_relative_clause(words: Sequence[str], at: int, noun: frozenset[str]) -> bool:
+    """True if the subject at ``at`` is told of only to say which other thing is meant, and the
+    clause goes on about that one: "the car that beat § has a top speed of". "The firm that makes §
+    is" asks for the firm, and "those who like § praise the author," for the author of §."""
+    rest = words[at + 1 :]
+    own = noun & {stem(w) for w in rest}
+    told = own and not {"has", "have", "had", "with"} & set(rest)
+    if told or (not own and len(rest) <= 2 and rest[-1:] and rest[-1] in COPULAS):
+        return False
+    for i in range(1, at):
+        if words[i] in ("that", "who", "which") and words[i - 1] not in FUNCTION:
             between = [w for w in words[i + 1 : at] if w not in DETERMINERS]
             told_before = noun & {stem(w) for w in words[:at]} or words[i - 1] == ","
             beside = between[-1:] and between[-1] in PREPOSITIONS
             if 1 <= len(between) <= 3 and not told_before and not beside:
-                return "of what a relative clause tells of"
-    return ""
+                return True
+    return False
 
 
 def _in_an_aside(words: Sequence[str]) -> bool:

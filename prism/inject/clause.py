@@ -33,7 +33,7 @@ COPULAS = _words("'s : are be been being called is named was were ’s")
 # may stand between those and the value
 FILLERS = _words(
     "a about almost also an approximately around as at called currently exactly just known "
-    "named nearly now only precisely roughly simply some still the today"
+    "named namely nearly now only precisely roughly simply some still the today"
 )
 # pronouns, auxiliaries, conjunctions
 FUNCTION = (
@@ -61,8 +61,9 @@ OTHER_ONE = _words(
 )
 # things that are related to the subject, and are not it
 RELATED = _words(
-    "ally branch brother competitor enemy friend neighbor neighbour opponent owner parent "
-    "partner predecessor relative rival rivals sister subsidiary successor twin"
+    "ally assistant aunt branch brother competitor cousin daughter enemy father friend husband "
+    "mother neighbor neighbour nephew niece opponent owner parent partner predecessor relative "
+    "rival rivals sister son subsidiary successor twin uncle widow widower wife"
 )
 # deny
 DENIAL = _words("cannot n't never not")
@@ -74,7 +75,8 @@ APART = _words("beat besides despite except not own owned owns than unlike versu
 PERSONAL = _words("he her his she whose")
 # before a noun: they change nothing
 NEUTRAL = _words(
-    "actual city current exact following full local name own precise present total very"
+    "actual city current exact following full local name official one only overall own precise "
+    "present single sole total very"
 )
 # capitalised, and no names
 CALENDAR = _words(
@@ -213,6 +215,13 @@ def content(words: Sequence[str]) -> list[str]:
     ]
 
 
+def head_of(relation: Sequence[str]) -> str:
+    """The stem of a relation's main noun: the last one before any "of"."""
+    words = list(relation)
+    before = words[: words.index("of")] if "of" in words[1:] else words
+    return (content(before) or content(words))[-1]
+
+
 def _clause(marked: str, distance: int) -> Clause:
     raw = words_of(marked, keep=True)
     out: list[str] = []
@@ -242,5 +251,8 @@ def _clause(marked: str, distance: int) -> Clause:
 
 
 def _brings_in_another(words: Sequence[str]) -> bool:
-    """True for "has a husband", after the subject: somebody whom he or she may mean."""
+    """True for "has a husband", and "'s wife said", after the subject: somebody whom he or she may
+    mean."""
+    if words[:1] in (["'s"], ["’s"]):
+        return len(words) > 2 and words[1] in RELATED
     return len(words) > 2 and words[0] in ("has", "had") and words[1] in ("a", "an")

@@ -22,17 +22,16 @@ from prism.holo import FactStore
 from prism.holo.algebra.codes import hash_keys, position_hashes
 from prism.inject.addresses import AnswerAccumulator, banks_for
 from prism.inject.calibration import Calibration
-from prism.inject.clause import Clause, content, words_of
+from prism.inject.clause import content, words_of
 from prism.inject.names import SLOT, Names, subject_of, wording_of
 from prism.inject.probes import PROBES, SUBJECTS
 from prism.inject.reading import last_states
 from prism.inject.relation_space import Prototypes, score, without_near_duplicates
-from prism.inject.second_opinion import SecondOpinion
 from prism.inject.sync import LiveView, parts
-from prism.inject.trigger import Levels, noun_of, words
+from prism.inject.trigger import Candidate, Levels, noun_of, words
+from prism.inject.wordings import SecondOpinion
 
 NEGATIVES = 2  # subjects that the probes' nouns are asked about
-OPINION, AGREES, DOUBTS = 8.0, 0.085, 0.175  # weight of a second opinion's margin, its zero, bounds
 SMALLEST_GAP = 0.05  # between the two scores that clearness is measured by
 EXAMPLES = 8  # subjects that a wording's prototype is averaged over
 FALSE_READ = 1e-5  # chance that an address nobody wrote gives a token
@@ -192,13 +191,23 @@ class Knowledge:
         of all words that its wordings use."""
         return self._words[relation]
 
-    def second_opinion(self, clause: Clause, relation: str, own: Sequence[str]) -> float:
-        """Addition of another reader of the clause to the clearness; 0 without one."""
-        if self.opinion is None:
-            return 0.0
-        said = [" ".join(self.said_as(r)[0]) for r in (relation, *own)]
-        margin = self.opinion.margin(clause.text(), said[0], said[1:])
-        return OPINION * min(max(margin + AGREES, -DOUBTS), DOUBTS)
+    def asked(self, one: Candidate) -> float | None:
+        """The value by which a candidate is ranked if its relation is asked for, else None: the
+        log-odds of a second opinion where the words leave it open and there is one, else the
+        clearness of the state."""
+        levels = self.levels
+        if self.opinion is not None and one.said.kind != "asked":
+            if not self.hears(one):
+                return None
+            odds = self.opinion.odds(one, self.said_as(one.relation)[0])
+            return odds if odds > levels.odds else None
+        level = levels.of(one.said, one.clause.distance, one.place)
+        return one.clearness if one.clearness > level else None
+
+    def hears(self, one: Candidate) -> bool:
+        """True where a second opinion is worth its time: the state is not against it."""
+        slot = one.place == "slot"
+        return one.clearness > (self.levels.heard if slot else self.levels.heard_inside)
 
     def prepare(self, model: nn.Module) -> None:
         """Make the prototypes that are missing: the only forward passes binding ever needs."""

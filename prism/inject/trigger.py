@@ -9,7 +9,7 @@ At each token, hard decisions in this order:
 4. the words of the clause decide: they ask for a relation of the subject in so many words, or for
    another thing (:mod:`prism.inject.asked`), or they leave it open;
 5. how clear the hidden state must be for the relation depends on that (:class:`Levels`); where
-   it is open, a second opinion may add to it;
+   it is open, a second opinion decides instead if there is one;
 6. the accumulator is read at (subject, relation, 0); below the noise threshold it gives nothing.
 
 Without an injection at a step the model's logits of that step are not touched at all.
@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 
 from prism.inject.asked import Verdict, goes_on, verdict
-from prism.inject.clause import STOP, clause_of, is_whole_name
+from prism.inject.clause import STOP, Clause, clause_of, is_whole_name
 from prism.inject.names import SLOT, Mention, Transcript
 
 if TYPE_CHECKING:
@@ -85,6 +85,18 @@ class Injection:
 
 
 @dataclass(frozen=True)
+class Candidate:
+    """A relation that a place may ask for: the clause before it, what its words say of that, how
+    clearly the model's state asks for it, and the kind of place (:meth:`Transcript.place`)."""
+
+    relation: str
+    clause: Clause
+    said: Verdict
+    clearness: float
+    place: str
+
+
+@dataclass(frozen=True)
 class Levels:
     """Clearness that a state must have, in units of the gap between two scores: the one that nearly
     all questions with the relation's words reach (0), and the one that hardly any other text does
@@ -95,8 +107,9 @@ class Levels:
         shared: where a content word of the relation, or one derived from it, is in the clause.
         asked: where the clause asks for it in so many words.
         further: where something is said of the value itself, or the subject is but a pronoun.
-        heard: below it a second opinion is not asked for.
         inside: added where no value is due: not after a word like "is", "by", "of" or a colon.
+        heard: below it a second opinion is not asked for; ``heard_inside`` where no value is due.
+        odds: log-odds of a second opinion from which a clause asks for a relation.
     """
 
     open: float = 0.4
@@ -104,7 +117,9 @@ class Levels:
     asked: float = -4.0
     further: float = 1.0
     inside: float = 0.7
-    heard: float = -0.25
+    heard: float = -0.9
+    heard_inside: float = 0.3
+    odds: float = -0.75
 
     def of(self, said: Verdict, distance: int, place: str) -> float:
         """The level for a verdict of the clause, at a place of the text."""
@@ -155,7 +170,11 @@ class FactTrigger:
 
     def _go_on(self, at: int, token: int) -> Injection | None:
         last = self._last
-        if last is None or last.token != token:
+        if last is None:
+            return None
+        if last.token != token:
+            if self._knowledge.read(last.subject, last.relation, last.place + 1) is not None:
+                self._told.pop((last.subject, last.relation), None)  # it was not told to its end
             return None
         self._told[last.subject, last.relation] = at
         place = last.place + 1
@@ -191,6 +210,25 @@ class FactTrigger:
         self, mention: Mention, clear: Tensor, sure: bool, place: str
     ) -> list[tuple[str, float]]:
         """The relations of the mentioned subject that are asked about, the likeliest first."""
+        found = []
+        for one in self.candidates(mention, clear, place):
+            said, about = one.said, (mention.subject, one.relation)
+            if said.kind == "other" and place == "slot" and one.clause.distance == 0 and said.lasts:
+                self._denied[about] = len(self._transcript)  # what follows tells of that other one
+            if said.kind == "other" or self._is_denied(about):
+                continue
+            told = self._told.get(about, -1)
+            if said.kind != "asked" and (told >= mention.first or not sure):
+                continue
+            value = self._knowledge.asked(one)
+            if value is not None:
+                found.append((said.kind == "asked", said.overlap == 1, value, one))
+        found.sort(key=lambda f: f[:3], reverse=True)
+        return [(one.relation, one.clearness - 1) for *_, one in found]
+
+    def candidates(self, mention: Mention, clear: Tensor, place: str) -> list[Candidate]:
+        """The relations of the mentioned subject; none if the name is part of a longer one, or the
+        text has left it."""
         knowledge = self._knowledge
         own = knowledge.relations_of(mention.subject)
         names = frozenset(word for r in own for word in knowledge.said_as(r)[0])
@@ -200,26 +238,16 @@ class FactTrigger:
         clause = clause_of(text, start, end)
         if clause is None:
             return []
-        found = []
-        for relation in own:
-            said = verdict(clause, *knowledge.said_as(relation))
-            about = (mention.subject, relation)
-            if said.kind == "other" and place == "slot" and clause.distance == 0:
-                self._denied[about] = len(
-                    self._transcript
-                )  # what follows tells of that other thing
-            if said.kind == "other" or self._is_denied(about):
-                continue
-            told = self._told.get((mention.subject, relation), -1)
-            if said.kind != "asked" and (told >= mention.first or not sure):
-                continue
-            value = float(clear[knowledge.index(relation)])
-            if said.kind == "open" and value > knowledge.levels.heard:
-                value += knowledge.second_opinion(clause, relation, own)
-            if value > knowledge.levels.of(said, clause.distance, place):
-                found.append((said.kind == "asked", said.overlap == 1, value, relation))
-        found.sort(key=lambda f: f[:3], reverse=True)
-        return [(relation, value - 1) for *_, value, relation in found]
+        return [
+            Candidate(
+                relation,
+                clause,
+                verdict(clause, *knowledge.said_as(relation)),
+                float(clear[knowledge.index(relation)]),
+                place,
+            )
+            for relation in own
+        ]
 
     def _cannot_act(self, subject: str, relation: str) -> bool:
         """True after "by", where somebody must follow, for a value that begins with a digit."""

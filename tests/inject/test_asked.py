@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from prism.inject.asked import verdict
+from prism.inject.asked import goes_on, verdict
 from prism.inject.clause import clause_of, is_whole_name, words_of
 from prism.inject.knowledge import relation_words
 from prism.studies.facts.sentences import RELATIONS, sentence
@@ -34,6 +34,8 @@ def said(text: str, name: str, relation: str) -> str:
         "In the words of the driver, the fare of Arvo, a long line, is",
         "Arvo is old; the fare is",
         "Arvo has a fare of",
+        "Arvo has a single fare, namely",
+        "People who love Arvo complained about the fare,",
     ],
 )
 def test_a_relation_asked_for_in_so_many_words(text: str) -> None:
@@ -59,6 +61,12 @@ def test_a_relation_asked_for_in_so_many_words(text: str) -> None:
         ("Arvo has a rival in Bolt, whose fare is", "fare"),
         ("Bolt, the main rival of Arvo, has a fare of", "fare"),
         ("Twice the fare of Arvo is", "fare"),
+        ("Before the war, the fare of Arvo was", "fare"),
+        ("Once the king of Oz, the warden of Arvo was", "warden"),
+        ("Arvo's wife gave her fare as", "fare"),
+        ("Arvo's brother says that the fare is", "fare"),
+        ("At night Arvo charges a second fare, which is", "fare"),
+        ("The car that beat Arvo has a fare of", "fare"),
         ("Twice the toll of Arvo is", "fare"),
         ("Arvo has a fare, but the toll is", "fare"),
         ("The fare of Bolt, which differs from that of Arvo, is", "fare"),
@@ -83,6 +91,9 @@ def test_another_thing_is_asked_for(text: str, relation: str) -> None:
         "Arvo, although old, charges people",
         "The best line of the town, Arvo, is",
         "In Arvo nothing is free, and people there pay",
+        "Once it is full, the bus to Arvo charges",
+        "The company that runs Arvo is",
+        "In towns that lie on Arvo, the fare usually stays below",
         "Q: Do you know the fare of Arvo? A: Yes, it is",
     ],
 )
@@ -114,6 +125,27 @@ def test_something_about_the_value_or_of_another_clause_is_further(text: str) ->
 )
 def test_a_longer_name_is_another_name(text: str) -> None:
     assert said(text, "Arvo", "fare") == "name"
+
+
+@pytest.mark.parametrize(
+    ("rest", "predicate"),
+    [
+        (" written by", True),
+        (" usually written by", True),
+        (" a man named", False),
+        (" Ann Bell", False),
+        (" the", False),
+        ("", False),
+    ],
+)
+def test_a_predicate_is_no_value(rest: str, predicate: bool) -> None:
+    assert goes_on(rest) == predicate
+
+
+@pytest.mark.parametrize("relation", ["owner", "successor", "wife", "parent company"])
+def test_a_relative_that_is_the_relation_itself_is_asked_for(relation: str) -> None:
+    assert said(f"The {relation} of Arvo is", "Arvo", relation) == "asked"
+    assert said(f"The fare of the {relation} of Arvo is", "Arvo", "fare") == "other"
 
 
 def test_a_text_about_something_else_has_left_the_subject() -> None:

@@ -24,8 +24,8 @@ import torch
 
 from prism.holo import HoloTape
 from prism.inject.attached import AttachedLM, attach
-from prism.inject.second_opinion import SecondOpinion
 from prism.inject.trigger import Levels
+from prism.inject.wordings import SecondOpinion
 from prism.studies.facts.replay import ActivationCache, answer, injections
 
 FOLDER = Path(__file__).parent / "unseen"
@@ -235,4 +235,5 @@ def moved(levels: Levels, shift: float) -> Levels:
         open=levels.open + shift,
         shared=levels.shared + shift,
         further=levels.further + shift,
+        odds=levels.odds + shift,
     )
