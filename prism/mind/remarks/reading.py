@@ -21,6 +21,7 @@ from prism.mind.perceive import parser
 from prism.mind.remarks.align import Aligned
 from prism.mind.remarks.asked import asked
 from prism.mind.remarks.parse import Parse, parsed
+from prism.mind.remarks.replacing import Placed, changes, mine, parallels
 from prism.mind.remarks.spans import said, spans
 
 FILE = Path(__file__).with_name("weights.json")
@@ -65,6 +66,17 @@ def weights() -> tuple[dict[str, float], float]:
     return kept["weights"], kept["null"]
 
 
+@lru_cache(maxsize=1)
+def first_pass() -> dict[str, float]:
+    """The weights of the first pass, which knows nothing of what replaces what."""
+    return json.loads(FILE.read_text("utf-8"))["first"]
+
+
+def scores(found: Sequence[Candidate], weight: dict[str, float]) -> np.ndarray:
+    """Score of each span."""
+    return np.array([sum(weight.get(k, 0.0) * v for k, v in c.features.items()) for c in found])
+
+
 def question_of(text: str) -> Parse:
     """The parse of a question."""
     bare = parser.without_opener(text).rstrip(" .!")
@@ -84,15 +96,21 @@ def candidates(question: str, remarks: Sequence[str]) -> list[Candidate]:
     alone = [Aligned(read, text) for text in texts]
     shares = [_share(one) for one in alone]
     names = [{w.stem for w in text.words if w.content} for text in texts]
-    found = []
+    linked = np.array(
+        [
+            [n != m and _linked(texts, names, n, m) for m in range(len(texts))]
+            for n in range(len(texts))
+        ]
+    )
+    found, placed = [], []
     for n, (one, text) in enumerate(zip(alone, texts, strict=True)):
-        linked = [m for m in range(len(texts)) if m != n and names[m] & names[n]]
-        if linked:
-            one = Aligned(read, text, np.max([alone[m].explained for m in linked], axis=0))
-        older = set().union(*(names[m] for m in linked if m < n))
-        newer = set().union(*(names[m] for m in linked if m > n))
-        replaced = any(shares[m] >= shares[n] - AS_WELL for m in linked if m > n)
-        replaces = any(shares[n] >= shares[m] - AS_WELL for m in linked if m < n)
+        others = [m for m in range(len(texts)) if linked[n, m]]
+        if others:
+            one = Aligned(read, text, np.max([alone[m].explained for m in others], axis=0))
+        older = set().union(*(names[m] for m in others if m < n))
+        newer = set().union(*(names[m] for m in others if m > n))
+        replaced = any(shares[m] >= shares[n] - AS_WELL for m in others if m > n)
+        replaces = any(shares[n] >= shares[m] - AS_WELL for m in others if m < n)
         for span in spans(text):
             own = {w.stem for w in text.words[span.first : span.last + 1] if w.content}
             features = one.features(span)
@@ -101,7 +119,22 @@ def candidates(question: str, remarks: Sequence[str]) -> list[Candidate]:
             features["old words"] = float(bool(own & older))
             features["again"] = float(bool(own & newer))
             found.append(Candidate(n, said(text, span), features, span.first, span.last))
+            placed.append(Placed(n, span))
+    if linked.any():
+        first = scores(found, first_pass())
+        own = [one.explained[list(read.content)] for one in alone]
+        for one, more in zip(found, parallels(texts, placed, first, linked, own), strict=True):
+            one.features.update(more)
     return found
+
+
+def _linked(texts: Sequence[Parse], names: Sequence[set[str]], n: int, m: int) -> bool:
+    """True for two remarks about one thing: they share a word, or the newer says that something of
+    the speaker's has changed."""
+    if names[n] & names[m]:
+        return True
+    newer = texts[max(n, m)]
+    return changes(newer) and mine(newer) and mine(texts[min(n, m)])
 
 
 def _share(aligned: Aligned) -> float:
@@ -127,8 +160,8 @@ def fill(question: str, remarks: Sequence[str]) -> Filled | None:
 
 def probabilities(found: Sequence[Candidate], weight: dict[str, float], null: float) -> np.ndarray:
     """Probability of each span, and last that of no answer."""
-    scores = [sum(weight.get(k, 0.0) * v for k, v in c.features.items()) for c in found]
-    odds = np.exp(np.array([*scores, null]) - max([null, *scores]))
+    found_scores = np.array([*scores(found, weight), null])
+    odds = np.exp(found_scores - found_scores.max())
     return odds / odds.sum()
 
 

@@ -37,6 +37,14 @@ UNTOLD = (
     *("What colour is {}?", "When was {} born?", "Who is {}'s boss?", "Who is {} married to?"),
     *("What is {}'s favourite film?", "What is {}'s surname?", "Why did {} leave?"),
 )
+LATER = (  # said afterwards of the same thing, which changes nothing of what was asked
+    *("{} has a new bicycle now.", "{} was in the newspaper yesterday.", "Leopold now likes {} too."),
+    *("I've been talking about {} with Leopold.", "{}'s cousin is a pilot now.", "{} is fine again."),
+    *("We sold the picture of {} for 40 euros.", "They changed the lamp near {} to a green one."),
+    *("{}'s old bag was replaced by a grey one.", "Leopold moved to Turin because of {}."),
+    *("The box for {} arrives on Monday at nine.", "{}'s hat has been moved to the attic."),
+    *("{} no longer needs the blue chair.", "I've left {}'s coat at the station.", "{} met two pilots."),
+)
 EVERY = 3  # of so many dialogues one is asked of others' remarks
 
 
@@ -73,11 +81,19 @@ def examples(chosen: SentenceSet) -> Iterator[Example]:
         yield _example("dialogue", kept(row["say"]), row["ask"], row["answers"])
     for row in chosen.parts.get("updates", []):
         yield _example("update", kept([row["old"], row["new"]]), row["ask"], row["answers"])
+    for row in chosen.parts.get("unchanged", []):
+        yield _example("unchanged", kept(row["say"]), row["ask"], row["answers"])
     for row in chosen.parts.get("unanswered", []):
         yield _example("none", kept(row["say"]), row["ask"], [])
     for row in dialogues[::EVERY]:
         others = draw.sample([r["say"] for r in dialogues if r["say"] != row["say"]], 2)
         yield _example("none", kept([says[0] for says in others]), row["ask"], [])
+    for n, row in enumerate(dialogues):
+        remarks = kept(row["say"])
+        named = _named(remarks[0])
+        if named and n % EVERY == 1:
+            later = kept([draw.choice(LATER).format(named)])
+            yield _example("unchanged", remarks + later, row["ask"], row["answers"])
     for row in dialogues[::2]:
         remarks = kept(row["say"])
         things = [w.text for w in parsed(remarks[0]).words if w.tag[:2] == "NN"]
@@ -86,6 +102,17 @@ def examples(chosen: SentenceSet) -> Iterator[Example]:
         if things:
             question = draw.choice(fitting).format(things[0])
             yield _example("none", remarks, question, [])
+
+
+def _named(remark: str) -> str:
+    """A thing that a remark names, as it is written there: "Ludvik", "my lathe"; "" = none."""
+    parse = parsed(remark)
+    for at, word in enumerate(parse.words):
+        if word.tag == "NNP":
+            return word.text
+        if word.tag == "NN" and at and parse.words[at - 1].lower in ("my", "our", "the"):
+            return f"{parse.words[at - 1].lower} {word.text}"
+    return ""
 
 
 def _example(kind: str, remarks: list[str], question: str, wanted: Sequence[str]) -> Example:
