@@ -46,7 +46,7 @@ def remark(doc: Doc, resolve: Resolver, before: list[str]) -> Remark | None:
         before: what the turn has been about.
     """
     if (
-        len(doc) < SHORTEST
+        sum(not t.is_punct for t in doc) < SHORTEST
         or doc[0].lower_ in ("say", "thank", "thanks")
         or guards.OPINION.search(doc.text)
     ):

@@ -18,7 +18,9 @@ from prism.mind.records import SAID, Fact, identity
 from prism.mind.reflect.graph import Memory, Read
 from prism.mind.reflect.trace import Answer, Hop
 from prism.mind.reflect.words import FIRST_PERSON, FUNCTION, PRONOUNS, stem, tokens
+from prism.mind.remarks.parse import parsed
 from prism.mind.remarks.reading import FILE, Filled, fill
+from prism.mind.remarks.replacing import changes
 
 FOUND, READ = 400, 12  # remarks that share a word; of these, the nearest are read
 PART = 5  # letters of a stem that a remark is searched by
@@ -53,10 +55,14 @@ class Remembering:
         asked = _named(question, context)
         if asked != question and facts.text is not None:
             return facts  # what the pronoun means was found with the answer
-        filled = fill(asked, [fact.object for fact, _ in found])
-        if filled is None or not _wins(filled, found[filled.remark][0], facts):
-            return facts
-        return _answer(filled, *found[filled.remark], facts)
+        texts, turns = zip(*((fact.object, fact.recorded_at) for fact, _ in found), strict=True)
+        filled = fill(asked, texts, turns)
+        if filled is not None and _wins(filled, found[filled.remark][0], facts):
+            return _answer(filled, *found[filled.remark], facts)
+        if _outdated(texts, [fact for fact, _ in found], facts):
+            note = f"{facts.text} was said to have changed; to what is not understood"
+            return replace(facts, text=None, outcome="unknown", note=note, choices=())
+        return facts
 
     def _found(
         self, question: str, context: Sequence[str], at: float | None
@@ -128,9 +134,33 @@ def _wins(filled: Filled, remark: Fact, facts: Answer) -> bool:
     last = facts.hops[-1]
     if remark.source.text == last.source.text:
         return filled.probability >= SURE
+    return remark.id > last.fact and _about(remark, facts)
+
+
+def _about(remark: Fact, facts: Answer) -> bool:
+    """True if a remark speaks of a thing that an answer from facts rests on."""
     about = remark.object.casefold()
-    names = [hop.subject.rpartition("/")[2].casefold() for hop in facts.hops]
-    return remark.id > last.fact and any(name in about for name in names)
+    names = {hop.subject.rpartition("/")[2].casefold() for hop in facts.hops}
+    mine = bool(names & {SPEAKER}) and any(t.lower in FIRST_PERSON for t in tokens(remark.object))
+    own = {stem(t.lower) for t in tokens(remark.object) if t.lower not in FUNCTION}
+    last = facts.hops[-1]
+    asked = {stem(t.lower) for t in tokens(last.relation) if t.lower not in FUNCTION}
+    return mine or bool(own & asked) or any(name in about for name in names - {SPEAKER})
+
+
+def _outdated(texts: Sequence[str], found: Sequence[Fact], facts: Answer) -> bool:
+    """True if a remark newer than the fact of an answer names the answer as changed."""
+    if facts.text is None or any(hop.source.kind != "user" for hop in facts.hops):
+        return False
+    value = {stem(t.lower) for t in tokens(facts.text) if t.lower not in FUNCTION}
+    said = facts.hops[-1]
+    return any(
+        fact.id > said.fact
+        and fact.source.text != said.source.text
+        and value & {stem(t.lower) for t in tokens(text)}
+        and changes(parsed(text))
+        for fact, text in zip(found, texts, strict=True)
+    )
 
 
 def _answer(filled: Filled, remark: Fact, read: Read | None, facts: Answer) -> Answer:

@@ -24,7 +24,7 @@ CHANGE = word_set(
     shift shifted anymore longer instead quit leave left retire retired resign resigned step stepped
     upgrade upgraded reset promote transferred transfer relocate relocated drop dropped raise raised
     update updated become became sell sold trade traded rename renamed cancel postponed postpone
-    latest today noo days since turn turned join joined elect elected outgrown gone over"""
+    latest today noo days since turn turned join joined elect elected outgrown gone over run out"""
 )
 LIKE = 0.6  # likeness from which a word of the question is explained
 OLD = 5  # spans of the older remarks that are compared
@@ -86,6 +86,7 @@ def parallels(
     first: np.ndarray,
     linked: np.ndarray,
     explained: Sequence[np.ndarray],
+    turn: np.ndarray,
 ) -> list[dict[str, float]]:
     """Features of each span by the spans of older and newer remarks that are linked with its own.
 
@@ -95,10 +96,14 @@ def parallels(
         first: score of each span in the first pass.
         linked: ``[remarks, remarks]``, true for two that are about one thing.
         explained: by remark, how far it explains each content word of the question.
+        turn: of each remark, which turn it was said in.
     """
     found: list[dict[str, float]] = [{} for _ in placed]
-    cue = [changes(text) for text in texts]
+    with_it = [np.flatnonzero(turn == turn[n]) for n in range(len(texts))]
+    cue = [any(changes(texts[m]) for m in near) for near in with_it]
     own = [{w.stem for w in text.words if w.content} for text in texts]
+    whole = [set().union(*(own[m] for m in near)) for near in with_it]
+    explained = [np.max([explained[m] for m in near], axis=0) for near in with_it]
     for n in range(len(texts)):
         older = [i for i, p in enumerate(placed) if p.remark < n and linked[n, p.remark]]
         if not older:
@@ -107,7 +112,7 @@ def parallels(
         odds = np.exp(first[best] - first[best[0]])
         odds /= odds.sum()
         said = set().union(*(own[m] for m in {placed[i].remark for i in older}))
-        about = _about(texts, placed, best, odds, explained, n)
+        about = _about(texts, placed, best, odds, explained, n, whole[n], cue[n])
         for i, new in enumerate(placed):
             if new.remark != n:
                 continue
@@ -141,11 +146,12 @@ def _about(
     odds: np.ndarray,
     explained: Sequence[np.ndarray],
     newer: int,
+    own: set[str],
+    cue: bool,
 ) -> dict[str, float]:
     """Whether a newer remark speaks of the older one's value: it names the old value, or it
     explains of the question what the older one does. A door's code is not changed by another code
     of an alarm, as the newer remark loses the door."""
-    own = {w.stem for w in texts[newer].words if w.content}
     names, lost, gained = 0.0, 0.0, 0.0
     for share, j in zip(odds, best, strict=True):
         old = placed[j]
@@ -156,7 +162,6 @@ def _about(
     if len(old):
         lost = float(((old >= LIKE) & (explained[newer] < LIKE)).sum())
         gained = float(((old < LIKE) & (explained[newer] >= LIKE)).sum())
-    cue = changes(texts[newer])
     return {
         "value named": names,
         "value named after change": names * cue,
