@@ -144,7 +144,7 @@ def _sentence(
             new, why = _parsed(spelt, resolve, heard, before)
         else:
             new, why = plain.facts(spelt)
-        if why is not None:
+        if why is not None and not kept:
             return Sentence(text, "other", why=why)
         facts += new
     for each in kept:
