@@ -88,7 +88,32 @@ def perceive(
                     found.append(Sentence(text, "other", why="quoted or pasted text is data"))
                     continue
                 found += _sentences(text, resolve, names, heard, before)
-        return found
+        return _named(found)
+
+
+def _named(sentences: list[Sentence]) -> list[Sentence]:
+    """The sentences with a name of something that the turn said somebody has as a fact about who
+    has it: "I have a turtle and its name is Shell" is (me, turtle, Shell)."""
+    had = {f.object.lower(): f for s in sentences for f in s.facts if f.relation in ("has", "owns")}
+    named = {
+        f.subject.lower()
+        for s in sentences
+        for f in s.facts
+        if f.relation == "name" and f.subject.lower() in had
+    }
+    return [
+        replace(
+            s,
+            facts=tuple(
+                Triple(had[f.subject.lower()].subject, f.subject.lower(), f.object)
+                if f.relation == "name" and f.subject.lower() in named
+                else f
+                for f in s.facts
+                if f not in had.values() or f.object.lower() not in named
+            ),
+        )
+        for s in sentences
+    ]
 
 
 def _sentences(
