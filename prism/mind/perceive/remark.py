@@ -120,8 +120,8 @@ def written_out(doc: Doc, resolve: Resolver, before: list[str]) -> str:
         ):
             continue
         name = resolve(word, tuple(before))
-        if name is None or name == "me":
-            continue
+        if name is None or name == "me" or (word == "they" and token.whitespace_ == ""):
+            continue  # "they've moved it": nobody in particular
         own = token.tag_ == "PRP$" or word in POSSESSIVE
         text += doc.text[last : token.idx] + shown(name) + ("'s" if own else "")
         last = token.idx + len(token)

@@ -22,7 +22,7 @@ from prism.mind.reflect.words import word_set
 from prism.mind.remarks.align import Aligned
 from prism.mind.remarks.asked import asked
 from prism.mind.remarks.parse import Parse, parsed
-from prism.mind.remarks.replacing import Placed, changes, mine, parallels
+from prism.mind.remarks.replacing import LIKE, Placed, changes, mine, parallels
 from prism.mind.remarks.spans import said, spans
 
 FILE = Path(__file__).with_name("weights.json")
@@ -113,8 +113,9 @@ def candidates(
     for n, text in enumerate(texts):
         others = [alone[m].explained for m in range(len(texts)) if linked[n, m]]
         one = Aligned(read, text, np.max(others, axis=0)) if others else alone[n]
+        behind = _behind(alone, n)
         for span in spans(text):
-            features = one.features(span)
+            features = one.features(span) | behind
             found.append(Candidate(n, said(text, span), features, span.first, span.last))
             placed.append(Placed(n, span))
     first = weights().first if first is None else first
@@ -124,6 +125,25 @@ def candidates(
         more = parallels(texts, placed, pass_one, linked & (turn[:, None] != turn), own, turn)
         for one, features in zip(found, more, strict=True):
             one.features.update(features)
+    return found
+
+
+def _behind(alone: Sequence[Aligned], n: int) -> dict[str, float]:
+    """Features of a remark that explains less of the question than another does: of two lands'
+    capitals the one is meant whose land is named."""
+    asked = alone[n].question
+    names = [i for i in asked.content if asked.parse.words[i].tag[:3] == "NNP"]
+    own = alone[n].explained >= LIKE
+    found = {"explains less": 0.0, "lacks a name that another has": 0.0}
+    for m, other in enumerate(alone):
+        theirs = other.explained >= LIKE
+        if m != n and bool((theirs >= own).all()):
+            less = float((theirs & ~own)[list(asked.content)].sum()) if asked.content else 0.0
+            found["explains less"] = max(found["explains less"], min(less, 2.0) / 2)
+            lacks = any(theirs[i] and not own[i] for i in names)
+            found["lacks a name that another has"] = max(
+                found["lacks a name that another has"], float(lacks)
+            )
     return found
 
 

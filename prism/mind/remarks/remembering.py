@@ -14,7 +14,7 @@ from prism.mind.knowledge import KnowledgeBase
 from prism.mind.ledger import COLUMNS, fact_of
 from prism.mind.perceive import parser
 from prism.mind.perceive.remark import shown
-from prism.mind.records import SAID, Fact, identity
+from prism.mind.records import SAID, TRUST, Fact, identity
 from prism.mind.reflect.graph import Memory, Read
 from prism.mind.reflect.trace import Answer, Hop
 from prism.mind.reflect.words import FIRST_PERSON, FUNCTION, PRONOUNS, stem, tokens
@@ -67,13 +67,14 @@ class Remembering:
     def _found(
         self, question: str, context: Sequence[str], at: float | None
     ) -> list[tuple[Fact, Read | None]]:
-        """The remarks that may answer, the oldest first, as the memory gives them."""
+        """The remarks that may answer, as the memory gives them: the oldest first, but those of
+        less trust before all others, so that a file takes no user's place."""
         words = [t.lower for t in tokens(_named(question, context))]
         stems = {stem(w) for w in words if w not in FUNCTION}
         mine = any(w in FIRST_PERSON for w in words)
         rows = self._rows(stems, mine, at)
         ranked = sorted(rows, key=lambda fact: (-_shared(fact, stems, mine), -fact.id))[:READ]
-        near = sorted(ranked, key=lambda fact: (fact.recorded_at, fact.id))
+        near = sorted(ranked, key=lambda fact: (TRUST[fact.source.kind], fact.recorded_at, fact.id))
         if at is not None:
             return [(fact, None) for fact in near]
         topics = list(dict.fromkeys(fact.subject for fact in near))
@@ -132,6 +133,8 @@ def _wins(filled: Filled, remark: Fact, facts: Answer) -> bool:
     if any(hop.source.kind != "user" for hop in facts.hops):
         return False
     last = facts.hops[-1]
+    if remark.source.kind != "user":
+        return False  # neither file nor program overrules a user
     if remark.source.text == last.source.text:
         return filled.probability >= SURE
     return remark.id > last.fact and _about(remark, facts)
@@ -142,10 +145,7 @@ def _about(remark: Fact, facts: Answer) -> bool:
     about = remark.object.casefold()
     names = {hop.subject.rpartition("/")[2].casefold() for hop in facts.hops}
     mine = bool(names & {SPEAKER}) and any(t.lower in FIRST_PERSON for t in tokens(remark.object))
-    own = {stem(t.lower) for t in tokens(remark.object) if t.lower not in FUNCTION}
-    last = facts.hops[-1]
-    asked = {stem(t.lower) for t in tokens(last.relation) if t.lower not in FUNCTION}
-    return mine or bool(own & asked) or any(name in about for name in names - {SPEAKER})
+    return mine or any(name in about for name in names - {SPEAKER})
 
 
 def _outdated(texts: Sequence[str], found: Sequence[Fact], facts: Answer) -> bool:
@@ -155,7 +155,8 @@ def _outdated(texts: Sequence[str], found: Sequence[Fact], facts: Answer) -> boo
     value = {stem(t.lower) for t in tokens(facts.text) if t.lower not in FUNCTION}
     said = facts.hops[-1]
     return any(
-        fact.id > said.fact
+        fact.source.kind == "user"
+        and fact.id > said.fact
         and fact.source.text != said.source.text
         and value & {stem(t.lower) for t in tokens(text)}
         and changes(parsed(text))

@@ -59,6 +59,7 @@ LATER = (  # said afterwards of the same thing, which changes nothing of what wa
         "{} met two pilots.",
     ),
 )
+OTHERS = ("Ortrud", "Kasimir", "Vellworth", "Tanager", "Ruritania", "Balthasar", "Quendale")
 EVERY = 3  # of so many dialogues one is asked of others' remarks
 
 
@@ -106,6 +107,10 @@ def asked_of(chosen: SentenceSet) -> Iterator[tuple[str, list[tuple[str, float]]
         if named := _named(kept(row["say"])[0][0]):
             later = draw.choice(LATER).format(named)
             yield "unchanged", kept([*row["say"], later]), row["ask"], row["answers"]
+    for row in dialogues:
+        if twin := _twin(row, dialogues, draw):
+            say = [twin, *row["say"]] if draw.random() < 0.5 else [*row["say"], twin]
+            yield "contrast", kept(say), row["ask"], row["answers"]
     for row in dialogues[::2]:
         remarks = kept(row["say"])
         words = [parsed(text).words for text, _ in remarks]
@@ -136,6 +141,23 @@ def fitted(chosen: Sequence[SentenceSet]) -> tuple[Weights, int]:
     first, _ = fit(examples(chosen, {}))
     rows = examples(chosen, first)
     return Weights(first, *fit(rows)), len(rows)
+
+
+def _twin(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], draw: random.Random) -> str:
+    """The first remark of a dialogue about another name and with another's answer of the same
+    shape; "" where the question names nothing of it."""
+    text = row["say"][0]
+    names = [w.text for w in parsed(text).words if w.tag == "NNP" and w.text in row["ask"]]
+    value = next((a for a in sorted(row["answers"], key=len, reverse=True) if a in text), None)
+    if not names or value is None or any(name in value for name in names):
+        return ""
+    shape = value[0].isupper(), value[0].isdigit()
+    others = [
+        a for r in rows for a in r["answers"][:1] if (a[0].isupper(), a[0].isdigit()) == shape
+    ]
+    other = draw.choice([a for a in others if a not in row["answers"]] or [""])
+    found = text.replace(names[-1], draw.choice(OTHERS)).replace(value, other)
+    return found if other and all(a not in found for a in row["answers"]) else ""
 
 
 def _named(remark: str) -> str:

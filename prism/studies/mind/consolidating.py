@@ -19,8 +19,8 @@ def measure(
     """Conversations drawn from the statements and distractors of a set.
 
     Returns:
-        ``acknowledged`` and ``lost`` (facts and sentences shown as noted, and those of them that the file lacks
-        at the end), ``unacknowledged`` (rows of the file that were never shown), ``over_budget``
+        ``acknowledged`` and ``lost`` (facts and sentences shown as noted, and those of them that
+        the file lacks at the end), ``unacknowledged`` (rows that were never shown), ``over_budget``
         (turns after which working memory was larger than it may be), ``undone`` (rows that an undo
         of the last operation left live).
     """
