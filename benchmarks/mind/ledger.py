@@ -9,7 +9,7 @@ size        seconds to build the tape of many facts anew, and to open the file w
 erasure     a name in facts, words of sources, kept sentences and a question: files and caches that
             still hold it, in the same process and after a restart
 
-python -m benchmarks.mind.ledger --out benchmarks/results/mind-ledger.json [--quick]
+python -m benchmarks.mind.ledger --out benchmarks/results/mind-ledger.json [--parts killed,size] [--quick]
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -136,33 +136,36 @@ def _cached() -> int:
     return count
 
 
+PARTS: dict[str, Callable[[Path, int], Any]] = {  # a folder, and by what the sizes are divided
+    "killed": lambda folder, by: durability.as_json(durability.killed(folder, 200 // by)),
+    "restarts": lambda folder, by: restarts(folder, 50 // by, 1_000 // by),
+    "together": lambda folder, by: durability.as_json(
+        durability.side_by_side(folder, 4, 2_500 // by)
+    ),
+    "size": lambda folder, by: [size(folder, n // by) for n in (100_000, 1_000_000)],
+    "erasure": lambda folder, by: erasure(folder),
+}
+
+
 @command
 def main(argv: list[str] | None = None) -> int:
     """Measure, and write the JSON."""
     p = Parser(prog="python -m benchmarks.mind.ledger", description=__doc__)
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON of the figures")
+    p.add_argument("--parts", default=",".join(PARTS), metavar="PART,PART")
     p.add_argument("--quick", action="store_true", help="a tenth of everything; shows it works")
     args = p.parse_args(argv)
-    part = 10 if args.quick else 1
-    meta = describe("python -m benchmarks.mind.ledger", "quick" if args.quick else "full")
-    with tempfile.TemporaryDirectory() as name:
-        folders = {part: Path(name, part) for part in ("killed", "together", "rest")}
-        for folder in folders.values():
-            folder.mkdir()
-        killed = durability.killed(folders["killed"], 200 // part)
-        found: dict[str, Any] = {"killed": durability.as_json(killed)}
-        say(f"killed: {found['killed']}")
-        found["restarts"] = restarts(folders["rest"], 50 // part, 1_000 // part)
-        say(f"restarts: {found['restarts']}")
-        together = durability.side_by_side(folders["together"], 4, 2_500 // part)
-        found["together"] = durability.as_json(together)
-        say(f"together: {found['together']}")
-        found["size"] = [size(folders["rest"], n // part) for n in (100_000, 1_000_000)]
-        say(f"size: {found['size']}")
-        (folders["rest"] / "erasure").mkdir()
-        found["erasure"] = erasure(folders["rest"] / "erasure")
-        say(f"erasure: {found['erasure']}")
-    write_json(args.out, {"meta": meta, **found})
+    parts = args.parts.split(",")
+    if wrong := [part for part in parts if part not in PARTS]:
+        p.error(f"--parts {wrong[0]}: must be of {', '.join(PARTS)}")
+    typed = f"python -m benchmarks.mind.ledger --parts {args.parts}"
+    meta = describe(typed, "quick" if args.quick else "full")
+    found: dict[str, Any] = {}
+    for part in parts:
+        with tempfile.TemporaryDirectory() as name:
+            found[part] = PARTS[part](Path(name), 10 if args.quick else 1)
+        say(f"{part}: {found[part]}")
+        write_json(args.out, {"meta": meta, **found})
     say(f"figures: {args.out}")
     return 0
 
