@@ -9,7 +9,7 @@ size        seconds to build the tape of many facts anew, and to open the file w
 erasure     a name in facts, words of sources, kept sentences and a question: files and caches that
             still hold it, in the same process and after a restart
 
-python -m benchmarks.mind.ledger --out benchmarks/results/mind-ledger.json [--parts killed,size] [--quick]
+python -m benchmarks.mind.ledger --out FILE [--parts killed,size] [--quick]
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def _cached() -> int:
     gc.collect()
     count = 0
     for held in gc.get_objects():
-        if not type(held).__module__.startswith("prism."):
+        if not str(type(held).__module__).startswith("prism."):
             continue
         values = vars(held).values() if hasattr(held, "__dict__") else ()
         count += any(isinstance(v, str) and NAME.lower() in v.lower() for v in values)
