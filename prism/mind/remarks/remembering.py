@@ -135,9 +135,15 @@ def _wins(filled: Filled, remark: Fact, facts: Answer) -> bool:
     last = facts.hops[-1]
     if remark.source.kind != "user":
         return False  # neither file nor program overrules a user
-    if remark.source.text == last.source.text:
+    if _same(remark, last):
         return filled.probability >= SURE
     return remark.id > last.fact and _about(remark, facts)
+
+
+def _same(remark: Fact, hop: Hop) -> bool:
+    """True if a fact was read from a remark's own sentence, or from a part of it."""
+    words = hop.source.text
+    return words is not None and (words == remark.source.text or words in remark.object)
 
 
 def _about(remark: Fact, facts: Answer) -> bool:
@@ -157,7 +163,7 @@ def _outdated(texts: Sequence[str], found: Sequence[Fact], facts: Answer) -> boo
     return any(
         fact.source.kind == "user"
         and fact.id > said.fact
-        and fact.source.text != said.source.text
+        and not _same(fact, said)
         and value & {stem(t.lower) for t in tokens(text)}
         and changes(parsed(text))
         for fact, text in zip(found, texts, strict=True)

@@ -149,7 +149,7 @@ def _about(
     own: set[str],
     cue: bool,
 ) -> dict[str, float]:
-    """Whether a newer remark speaks of the older one's value: it names the old value, or it
+    """Signs that a newer remark speaks of the older one's value: it names the old value, or it
     explains of the question what the older one does. A door's code is not changed by another code
     of an alarm, as the newer remark loses the door."""
     names, lost, gained = 0.0, 0.0, 0.0
