@@ -17,6 +17,7 @@ from benchmarks.holo.plot import holo_figure
 from benchmarks.levers import criteria
 from benchmarks.levers import page as chapters
 from benchmarks.levers.plot import methods_figure
+from benchmarks.mind.page import figures, mind_sections
 from benchmarks.page.subject import Page, Subject
 from benchmarks.quality.criteria import quality_criteria
 from benchmarks.quality.page import quality_sections
@@ -125,6 +126,29 @@ SUBJECTS = (
         of_prism=False,
     ),
     Subject("retrieval", "PRISM asks a tape", retrieval_sections, retrieval_criteria),
+    Subject(
+        "mind",
+        "The knowledge base: what it hears and answers",
+        mind_sections,
+        command="python -m prism.eval_mind --sets one,two, then cp runs/mind/mind.json "
+        "benchmarks/results/",
+        of_prism=False,
+    ),
+    Subject(
+        "mind-ledger",
+        "The knowledge base: its file",
+        figures,
+        command="python -m benchmarks.mind.ledger --out benchmarks/results/mind-ledger.json",
+        of_prism=False,
+    ),
+    Subject(
+        "mind-serving",
+        "The knowledge base: its server",
+        figures,
+        command="python -m benchmarks.mind.serving --model smollm2 --out "
+        "benchmarks/results/mind-serving.json",
+        of_prism=False,
+    ),
     Subject(
         "real_text",
         "Real text",

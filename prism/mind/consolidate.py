@@ -15,6 +15,7 @@ A description is looked up ("the capital of Freedonia" is Fredville) if the ledg
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from prism.mind.knowledge import Added, KnowledgeBase
@@ -49,6 +50,17 @@ class Outcome:
     questions: tuple[str, ...] = ()
     operation: int | None = None
     remarks: tuple[Added, ...] = ()
+
+    @property
+    def kept(self) -> tuple[Added, ...]:
+        """Remarks that no fact of the same sentence shows already."""
+        return unheard(self.noted, self.remarks)
+
+
+def unheard(noted: Iterable[Added], remarks: Iterable[Added]) -> tuple[Added, ...]:
+    """New remarks of sentences that gave none of the facts noted."""
+    heard = {added.fact.source.text for added in noted}
+    return tuple(a for a in remarks if a.fact.source.text not in heard and a.outcome != "known")
 
 
 @dataclass

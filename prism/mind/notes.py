@@ -5,7 +5,8 @@
                  code, quotations and front matter: nothing is read from them
     trust        the source is ``file``: what contradicts a user or a program waits
 
-The first person is the file's writer, whom nobody knows: what is said in it is left out.
+Each statement gives its facts, and is kept in its own words too. The first person is the file's
+writer, whom nobody knows: what is said in it is left out.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from prism.mind.knowledge import Added, KnowledgeBase
 from prism.mind.ledger import Statement
 from prism.mind.perceive import Triple, perceive
 from prism.mind.perceive.instructions import instructs
-from prism.mind.records import Source
+from prism.mind.records import SAID, Source
+from prism.mind.reflect.words import FIRST_PERSON, tokens
 
 SUFFIXES = (".md", ".txt", ".markdown")
 FENCES = ("```", "~~~")
@@ -69,6 +71,11 @@ def stated(text: str, uri: str) -> tuple[list[Statement], list[tuple[int, str]]]
                     Statement(fact.subject, fact.relation, fact.object, source, fact.many)
                     for fact in sentence.facts
                     if not _about_the_writer(fact)
+                ]
+                statements += [
+                    Statement(remark.topic, SAID, remark.text, source, many=True)
+                    for remark in sentence.remarks
+                    if not any(token.lower in FIRST_PERSON for token in tokens(remark.text))
                 ]
     return statements, data
 

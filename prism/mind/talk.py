@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from prism.command import quoted
-from prism.mind.consolidate import Consolidation, Outcome
+from prism.mind.consolidate import Consolidation, Outcome, unheard
 from prism.mind.documents import export_table, import_table
 from prism.mind.knowledge import Added, KnowledgeBase
 from prism.mind.notes import SUFFIXES, read_notes
-from prism.mind.records import Fact, Source
+from prism.mind.records import SAID, Fact, Source
 from prism.mind.schema import Busy
 from prism.whole_file import reason
 
@@ -199,7 +199,10 @@ class Talk:
 
     def _notes(self, path: Path) -> Iterator[str]:
         noted = read_notes(self.kb, path)
-        yield from (added_line(added) for added in noted.added)
+        facts = [added for added in noted.added if added.fact.relation != SAID]
+        yield from (added_line(added) for added in facts)
+        for added in unheard(facts, (a for a in noted.added if a not in facts)):
+            yield f"+ kept as it stands: {added.fact.object}  ({added.fact.source})"
         if noted.data:
             lines = ", ".join(str(line) for line, _ in noted.data[:10])
             yield f"- lines {lines} speak to their reader or quote: data; nothing is read from them"
@@ -227,10 +230,8 @@ def noted_lines(outcome: Outcome) -> Iterator[str]:
     """Lines of what the ledger has acknowledged of a turn, and of what waits."""
     for added in outcome.noted:
         yield added_line(added)
-    heard = {added.fact.source.text for added in outcome.noted}
-    for added in outcome.remarks:  # a sentence that facts were read from is shown by these
-        if added.fact.source.text not in heard and added.outcome != "known":
-            yield f"+ kept as you said it: {added.fact.object}  (/undo {added.operation})"
+    for added in outcome.kept:
+        yield f"+ kept as you said it: {added.fact.object}  (/undo {added.operation})"
     for fact in outcome.unsure:
         what = f"{fact.relation} of {fact.subject} = {fact.object}"
         yield f"? not noted, as you were not sure: {what}; say yes to note it"

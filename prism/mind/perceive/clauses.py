@@ -13,6 +13,7 @@ participles are read for themselves, with the subject that the grammar shares wi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from prism.mind.perceive import lexicon
@@ -29,12 +30,14 @@ from prism.mind.perceive.grammar import (
     prepositions,
     subject_of,
 )
-from prism.mind.perceive.guards import CLAUSES, asserted
+from prism.mind.perceive.guards import CLAUSES, OPINION, asserted
 from prism.mind.perceive.phrases import Phrases, Resolver, Triple
 from prism.mind.perceive.verbs import Verbs
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
+
+POSSESSIVE = frozenset({"his", "her", "its", "their"})
 
 
 def facts(
@@ -72,7 +75,27 @@ def facts(
                 if all(key) and key[0] != key[2]:
                     found.setdefault(key, triple)
                     heard(triple)
-    return list(found.values())
+    opinion = OPINION.search(doc.text) is not None
+    kept = [_owned(triple) for triple in found.values() if not _open(triple, opinion)]
+    return list(dict.fromkeys(kept))
+
+
+def _open(triple: Triple, opinion: bool) -> bool:
+    """True for what is no fact: whose it is stands in no word before ("her nephew"), or a kind that
+    somebody's taste gives ("Brutalism is an eyesore")."""
+    first = {side.split(" ")[0].lower() for side in (triple.subject, triple.object)}
+    return bool(first & POSSESSIVE) or (opinion and triple.relation == "is a")
+
+
+def _owned(triple: Triple) -> Triple:
+    """A fact whose subject is still written as "my tutor" as one of the path ``me/tutor``; a name
+    of such a thing as a fact of its owner: "my boss has the name Greta" is (me, boss, Greta)."""
+    first, _, rest = triple.subject.partition(" ")
+    subject = f"me/{rest.lower()}" if first.lower() in ("my", "our") and rest else triple.subject
+    owner, _, noun = subject.rpartition("/")
+    if owner and triple.relation == "name":
+        return replace(triple, subject=owner, relation=noun)
+    return replace(triple, subject=subject)
 
 
 class Clauses:

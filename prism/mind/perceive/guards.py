@@ -26,6 +26,7 @@ CREATORS = lexicon.words("creators")
 SURE = lexicon.words("sure")
 STATES = lexicon.words("states")
 BYGONE = lexicon.pattern("bygone")
+ENDED = re.compile(r"\b(?:no longer|any ?more)$", re.I)  # says what has changed; no fact by itself
 OPINION = lexicon.pattern("opinion")
 TELLING = re.compile(rf"\b(?:{'|'.join(sorted(lexicon.FICTION))})(?:'s \w+)?(?: idea)?:", re.I)
 ATTITUDES = lexicon.words("attitudes")

@@ -46,14 +46,14 @@ def remark(doc: Doc, resolve: Resolver, before: list[str]) -> Remark | None:
         before: what the turn has been about.
     """
     if (
-        len(doc) < SHORTEST
+        sum(not t.is_punct for t in doc) < SHORTEST
         or doc[0].lower_ in ("say", "thank", "thanks")
         or guards.OPINION.search(doc.text)
     ):
         return None
     verbs = [t for t in doc if t.dep_ in guards.CLAUSES and t.pos_ in ("VERB", "AUX")]
     kept = [verb for verb in verbs if guards.asserted(verb, events=True) and not _open(verb)]
-    if not kept and not (_unparsed(doc) and not verbs):
+    if not kept and not (_unparsed(doc) and not verbs) and not _named(doc):
         return None
     topic = _topic(doc, kept[0] if kept else doc[:].root, resolve, before)
     return Remark(topic, written_out(doc, resolve, before))
@@ -75,6 +75,13 @@ def _unparsed(doc: Doc) -> bool:
     says = any(t.dep_ in ("prep", "nummod") or t.tag_ in ("NNS", "CD") for t in doc)
     closed = words & (ADDRESSED | lexicon.NEGATIVE | {"thanks", "hey", "hello", "hi", "good"})
     return len(doc) > SHORTEST + 1 and known and says and not closed
+
+
+def _named(doc: Doc) -> bool:
+    """True for "Goalkeeper's Stannard.", which the parser takes for a possessive."""
+    words = [t for t in doc if not t.is_punct]
+    at = next((i for i, t in enumerate(words) if t.lower_ == "'s"), 0)
+    return 0 < at < len(words) - 1 and all(t.pos_ == "PROPN" for t in words[at + 1 :])
 
 
 def _to_you(verb: Token) -> bool:
@@ -113,8 +120,8 @@ def written_out(doc: Doc, resolve: Resolver, before: list[str]) -> str:
         ):
             continue
         name = resolve(word, tuple(before))
-        if name is None or name == "me":
-            continue
+        if name is None or name == "me" or (word == "they" and token.whitespace_ == ""):
+            continue  # "they've moved it": nobody in particular
         own = token.tag_ == "PRP$" or word in POSSESSIVE
         text += doc.text[last : token.idx] + shown(name) + ("'s" if own else "")
         last = token.idx + len(token)

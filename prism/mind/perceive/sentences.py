@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prism.mind.perceive import guards, instructions, lexicon, parser, plain
 from prism.mind.perceive.phrases import Resolver, Triple
@@ -17,7 +17,8 @@ from prism.mind.perceive.remark import Remark, remark
 from prism.mind.records import SAID
 
 LINE = re.compile(r"\n+")
-ENDS = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=[\"'(\[]?[A-Za-z0-9])|;\s+")
+ENDS = re.compile(r"(?<=[.!?…])[\"')\]]*\s+(?=[\"'(\[]?[A-Za-z0-9])")
+PARTS = re.compile(r"(?<=;)\s+")
 # A full stop after these ends no sentence.
 SHORT = re.compile(
     r"\b(?:dr|mr|mrs|ms|prof|st|jr|sr|vs|etc|e\.g|i\.e|no|inc|ltd|co|gen|rev|[a-z])\.$",
@@ -50,7 +51,7 @@ class Sentence:
 
 
 def split(turn: str) -> Iterator[str]:
-    """The sentences of a turn, at full stops, semicolons and line breaks."""
+    """The sentences of a turn, at full stops and line breaks."""
     for line in LINE.split(turn.strip()):
         start = 0
         for found in ENDS.finditer(line):
@@ -83,12 +84,56 @@ def perceive(
         found: list[Sentence] = []
         for line, quoted in _lines(turn):
             for text in split(line):
-                found.append(
-                    Sentence(text, "other", why="quoted or pasted text is data")
-                    if quoted
-                    else _sentence(text, resolve, names, heard, before)
-                )
+                if quoted:
+                    found.append(Sentence(text, "other", why="quoted or pasted text is data"))
+                    continue
+                found += _sentences(text, resolve, names, heard, before)
+        return _named(found)
+
+
+def _named(sentences: list[Sentence]) -> list[Sentence]:
+    """The sentences with a name of something that the turn said somebody has as a fact about who
+    has it: "I have a turtle and its name is Shell" is (me, turtle, Shell)."""
+    had = {f.object.lower(): f for s in sentences for f in s.facts if f.relation in ("has", "owns")}
+    named = {
+        f.subject.lower()
+        for s in sentences
+        for f in s.facts
+        if f.relation == "name" and f.subject.lower() in had
+    }
+    return [
+        replace(
+            s,
+            facts=tuple(
+                Triple(had[f.subject.lower()].subject, f.subject.lower(), f.object)
+                if f.relation == "name" and f.subject.lower() in named
+                else f
+                for f in s.facts
+                if f not in had.values() or f.object.lower() not in named
+            ),
+        )
+        for s in sentences
+    ]
+
+
+def _sentences(
+    text: str,
+    resolve: Resolver,
+    names: tuple[str, ...],
+    heard: Callable[[Triple], None],
+    before: list[str],
+) -> list[Sentence]:
+    """The parts of a sentence between semicolons, each read for facts by itself. What is kept in
+    its own words is the whole: "Anna has left; the cook is Ben now" is one thing said."""
+    parts = PARTS.split(text)
+    kept: tuple[Remark, ...] = ()
+    if len(parts) > 1 and not any(guards.asks(part) for part in parts):
+        kept = _kept(parser.spelt(parser.without_opener(text), names), resolve, before)
+    found = [_sentence(part, resolve, names, heard, before) for part in parts]
+    if not kept or not any(each.remarks for each in found):
         return found
+    first = next(i for i, each in enumerate(found) if each.remarks)
+    return [replace(each, remarks=kept if i == first else ()) for i, each in enumerate(found)]
 
 
 def _lines(turn: str) -> Iterator[tuple[str, bool]]:
@@ -124,7 +169,7 @@ def _sentence(
             new, why = _parsed(spelt, resolve, heard, before)
         else:
             new, why = plain.facts(spelt)
-        if why is not None:
+        if why is not None and not kept:
             return Sentence(text, "other", why=why)
         facts += new
     for each in kept:
@@ -139,7 +184,8 @@ def _kept(spelt: str, resolve: Resolver, before: list[str]) -> tuple[Remark, ...
     if not parser.available():
         return ()
     doc = parser.parse(spelt)
-    if guards.unreal(doc) is not None:
+    why = guards.unreal(doc)
+    if why is not None and not guards.ENDED.search(why):
         return ()
     found = remark(doc, resolve, before)
     return () if found is None else (found,)

@@ -34,6 +34,7 @@ from prism.mind.reflect.words import (
 LONGEST_NAME, LONGEST_QUESTION = 7, 120  # words
 SPEAKER = "me"
 MEASURES = word_set("many much old tall high long far big large heavy often deep wide fast")
+DATES = word_set("day date year month")
 CLAUSE_END = re.compile(r"[,;:.]\s|\s[-–—]\s")
 ASKING = word_set("which what who whom where how what's who's")
 
@@ -97,11 +98,12 @@ class Question:
         return None
 
     def wants_a_number(self) -> bool:
-        """True if it asks when, how many or how long."""
+        """True if it asks when, on which day, how many or how long."""
         pairs = pairwise([*(w.lower for w in self.words), ""])
         return any(
             (i == 0 and word == "when")
             or (word == "how" and after in MEASURES)
+            or (word in ("what", "which") and after in DATES)
             or (word == "number" and after == "of")
             for i, (word, after) in enumerate(pairs)
         )
@@ -113,6 +115,8 @@ class Question:
             return self._at(i - 1) not in BE and self._at(i + 2) not in ("pay", "buy")
         if word in ORDINAL:  # "the first president", but "dial first", "who first isolated it"
             after = self._at(i + 1)
+            if after in ("day", "days", "times"):  # "in the old days"
+                return word == "old"
             return bool(after) and after not in FUNCTION and not after.endswith("ed")
         return word in TURNING
 

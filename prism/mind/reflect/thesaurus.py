@@ -38,7 +38,7 @@ neighbour, neighbor, next door
 hobby, pastime, pursuit, leisure, free time, spare time, favourite pastime, like to do, fun, \
 enjoy, recreation, interest, relax, unwind, pass the time
 ceo, chief executive, chief executive officer, boss, head, leader, lead, run, helm, charge, \
-manage, top executive, chief
+manage, top executive, chief, exec, chief exec
 president, head of state, leader, lead, head, govern, rule, preside, charge, presidency, run
 mayor, leader, lead, head, govern, run, charge, city hall, town hall, mayoral
 founder, found, founded, establish, start, create, set up, launch, begin, build

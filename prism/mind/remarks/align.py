@@ -13,7 +13,6 @@ Several remarks that share a name explain a question together.
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -21,25 +20,13 @@ from prism.mind.reflect.thesaurus import SENSES
 from prism.mind.reflect.words import FIRST_PERSON, content_stems, word_set
 from prism.mind.remarks.asked import Asked
 from prism.mind.remarks.parse import Parse
+from prism.mind.remarks.sorts import TIME_WORDS, measure, traits, unit
 from prism.mind.remarks.spans import Span
 
 NEAR = 0.45  # cosine of two words in context below which they have nothing to do with each other
 SENSE = 0.75  # likeness of two words of one sense
 OBJECTS = frozenset({"dobj", "pobj", "attr", "oprd", "acomp", "dative"})
 SUBJECTS = frozenset({"nsubj", "nsubjpass", "agent"})
-PERSON, PLACE = frozenset({"PERSON"}), frozenset({"GPE", "LOC", "FAC"})
-TIME, NUMBER = frozenset({"DATE", "TIME"}), frozenset({"CARDINAL", "MONEY", "QUANTITY", "PERCENT"})
-PLACE_PREPS = word_set("in at on under beneath behind above below near outside inside by beside to")
-TIME_WORDS = word_set(
-    """monday tuesday wednesday thursday friday saturday sunday mondays tuesdays wednesdays
-    thursdays fridays saturdays sundays january february march april may june july august september
-    october november december noon midnight morning evening afternoon night today yesterday week
-    month year o'clock half past quarter easter christmas day weekend"""
-)
-COLOUR_WORDS = word_set(
-    "red blue green yellow black white brown grey gray pink purple orange violet teal blonde blond "
-    "turquoise beige silver golden scarlet crimson navy maroon"
-)
 ENDED = word_set(
     "quit leave retire resign sell lose cancel stop divorce fire remove ditch abandon swap step "
     "give break split trade dump"
@@ -95,7 +82,11 @@ class Aligned:
         self.content = content
         self.explained = self.grid[:, content].max(axis=1) if content else self.grid.max(axis=1) * 0
         self.speaker = any(w.lower in FIRST_PERSON for w in remark.words)
+        self.measured = measure(question)
+        self.verbs = {i: self._verb(i) for i in range(len(remark.words))}
         self.elsewhere = np.zeros(len(self.explained)) if elsewhere is None else elsewhere
+
+        self._whole = self._sentence()
 
     def features(self, span: Span) -> dict[str, float]:
         """The features of a span, by name."""
@@ -103,8 +94,8 @@ class Aligned:
         inside = range(span.first, span.last + 1)
         found = self._explained(inside)
         head = words[span.head]
-        found |= self._sort(span, [words[i] for i in inside])
-        found |= self._place(span)
+        found |= self._sort(span)
+        found |= self._place(span) | self._clause(span) | self._whole
         found |= self._cues(span) | self._borders(span)
         found[f"kind {span.kind}"] = 1.0
         found[f"sort {asked.sort}"] = 1.0
@@ -151,28 +142,15 @@ class Aligned:
             "speaker missing": float(asked.speaker and not self.speaker),
         }
 
-    def _sort(self, span: Span, words: Sequence) -> dict[str, float]:
+    def _sort(self, span: Span) -> dict[str, float]:
         """Features of the sort of thing that is asked for against that of the span."""
-        sort = self.question.sort
-        ents = {w.ent for w in words}
-        head = self.remark.words[span.head]
-        digits = any(c.isdigit() for w in words for c in w.text) or any(
-            w.tag == "CD" for w in words
-        )
-        traits = {
-            "named person": bool(ents & PERSON),
-            "named place": bool(ents & PLACE),
-            "time": bool(ents & TIME) or any(w.lower in TIME_WORDS for w in words),
-            "number": digits,
-            "colour": any(w.lower in COLOUR_WORDS for w in words),
-            "proper": head.tag[:3] == "NNP",
-            "noun": head.tag in ("NN", "NNS"),
-            "adjective": head.tag[:2] == "JJ",
-            "verb": head.verb,
-            "at a place": span.prep in PLACE_PREPS and not ents & TIME,
-            "after prep": bool(span.prep),
-        }
-        return {f"{sort}: {name}": 1.0 for name, there in traits.items() if there}
+        words = self.remark.words
+        inside = words[span.first : span.last + 1]
+        found = traits(self.question, inside, words[span.head], span.prep)
+        if self.measured:
+            after = words[span.last + 1] if span.last + 1 < len(words) else None
+            found[f"measure {self.measured}: {unit(inside, after)}"] = 1.0
+        return found
 
     def _place(self, span: Span) -> dict[str, float]:
         """Features of where the span stands: function, predicate, distance to what is explained."""
@@ -204,6 +182,61 @@ class Aligned:
             found["words between"] = min(min(along), 8) / 4
             found["far words"] = min(float(np.mean(along)), 12) / 6
         found["after"] = float(bool(matched) and span.first > max(j for j, _ in matched))
+        return found
+
+    def _verb(self, at: int) -> int | None:
+        """The verb of a word's clause; the word itself if it is one."""
+        words = self.remark.words
+        return next((i for i in (at, *self.remark.above(at)) if words[i].verb), None)
+
+    def _clause(self, span: Span) -> dict[str, float]:
+        """Features of the clause that a span stands in: whether the question is about its subject,
+        and how much of what is explained stands in it."""
+        asked, words = self.question, self.remark.words
+        verb = self.verbs[span.head]
+        matched = [
+            j
+            for j in self.content
+            if not span.first <= j <= span.last
+            and asked.content
+            and self.grid[list(asked.content), j].max() >= 0.6
+        ]
+        found = {}
+        if matched:
+            found["in clause"] = sum(self.verbs[j] == verb for j in matched) / len(matched)
+        if verb is None:
+            return found
+        subjects = [i for i in self.remark.children(verb) if words[i].dep in SUBJECTS]
+        for subject in subjects:
+            under = [i for i in self.remark.subtree(subject) if words[i].content]
+            if span.first <= subject <= span.last or not under or not asked.content:
+                continue
+            like = float(self.grid[np.ix_(asked.content, under)].max())
+            found["subject asked"] = like
+            found["other subject"] = float(like < 0.5)
+            named = words[subject].tag[:3] == "NNP"
+            found["other named subject"] = float(like < 0.5 and named)
+        return found
+
+    def _sentence(self) -> dict[str, float]:
+        """Features of the remark as a whole, the same for all spans: what of the question it does
+        not explain at all, and whether the two are about one thing."""
+        asked = self.question
+        found = {}
+        if asked.content:
+            best = np.maximum(self.explained, self.elsewhere)
+            heads = [i for i in asked.content if asked.parse.words[i].verb]
+            nouns = [i for i in asked.content if asked.parse.words[i].tag in ("NN", "NNS")]
+            if heads:
+                found["verb unexplained"] = float(best[heads].min() < 0.5)
+                found["verb explained"] = float(best[heads].mean())
+            if nouns:
+                found["noun unexplained"] = float(best[nouns].min() < 0.5)
+                found["nouns explained"] = float(best[nouns].mean())
+            found["words unexplained"] = float((best[list(asked.content)] < 0.5).sum()) / 3
+        if asked.parse.vectors is not None and self.remark.vectors is not None:
+            one, other = asked.parse.vectors.mean(0), self.remark.vectors.mean(0)
+            found["sentences"] = float(one @ other / (one.norm() * other.norm()))
         return found
 
     def _borders(self, span: Span) -> dict[str, float]:

@@ -14,11 +14,13 @@ from prism.mind.knowledge import KnowledgeBase
 from prism.mind.ledger import COLUMNS, fact_of
 from prism.mind.perceive import parser
 from prism.mind.perceive.remark import shown
-from prism.mind.records import SAID, Fact, identity
+from prism.mind.records import SAID, TRUST, Fact, identity
 from prism.mind.reflect.graph import Memory, Read
 from prism.mind.reflect.trace import Answer, Hop
 from prism.mind.reflect.words import FIRST_PERSON, FUNCTION, PRONOUNS, stem, tokens
+from prism.mind.remarks.parse import parsed
 from prism.mind.remarks.reading import FILE, Filled, fill
+from prism.mind.remarks.replacing import changes
 
 FOUND, READ = 400, 12  # remarks that share a word; of these, the nearest are read
 PART = 5  # letters of a stem that a remark is searched by
@@ -53,21 +55,26 @@ class Remembering:
         asked = _named(question, context)
         if asked != question and facts.text is not None:
             return facts  # what the pronoun means was found with the answer
-        filled = fill(asked, [fact.object for fact, _ in found])
-        if filled is None or not _wins(filled, found[filled.remark][0], facts):
-            return facts
-        return _answer(filled, *found[filled.remark], facts)
+        texts, turns = zip(*((fact.object, fact.recorded_at) for fact, _ in found), strict=True)
+        filled = fill(asked, texts, turns)
+        if filled is not None and _wins(filled, found[filled.remark][0], facts):
+            return _answer(filled, *found[filled.remark], facts)
+        if _outdated(texts, [fact for fact, _ in found], facts):
+            note = f"{facts.text} was said to have changed; to what is not understood"
+            return replace(facts, text=None, outcome="unknown", note=note, choices=())
+        return facts
 
     def _found(
         self, question: str, context: Sequence[str], at: float | None
     ) -> list[tuple[Fact, Read | None]]:
-        """The remarks that may answer, the oldest first, as the memory gives them."""
+        """The remarks that may answer, as the memory gives them: the oldest first, but those of
+        less trust before all others, so that a file takes no user's place."""
         words = [t.lower for t in tokens(_named(question, context))]
         stems = {stem(w) for w in words if w not in FUNCTION}
         mine = any(w in FIRST_PERSON for w in words)
         rows = self._rows(stems, mine, at)
         ranked = sorted(rows, key=lambda fact: (-_shared(fact, stems, mine), -fact.id))[:READ]
-        near = sorted(ranked, key=lambda fact: (fact.recorded_at, fact.id))
+        near = sorted(ranked, key=lambda fact: (TRUST[fact.source.kind], fact.recorded_at, fact.id))
         if at is not None:
             return [(fact, None) for fact in near]
         topics = list(dict.fromkeys(fact.subject for fact in near))
@@ -126,11 +133,41 @@ def _wins(filled: Filled, remark: Fact, facts: Answer) -> bool:
     if any(hop.source.kind != "user" for hop in facts.hops):
         return False
     last = facts.hops[-1]
-    if remark.source.text == last.source.text:
+    if remark.source.kind != "user":
+        return False  # neither file nor program overrules a user
+    if _same(remark, last):
         return filled.probability >= SURE
+    return remark.id > last.fact and _about(remark, facts)
+
+
+def _same(remark: Fact, hop: Hop) -> bool:
+    """True if a fact was read from a remark's own sentence, or from a part of it."""
+    words = hop.source.text
+    return words is not None and (words == remark.source.text or words in remark.object)
+
+
+def _about(remark: Fact, facts: Answer) -> bool:
+    """True if a remark speaks of a thing that an answer from facts rests on."""
     about = remark.object.casefold()
-    names = [hop.subject.rpartition("/")[2].casefold() for hop in facts.hops]
-    return remark.id > last.fact and any(name in about for name in names)
+    names = {hop.subject.rpartition("/")[2].casefold() for hop in facts.hops}
+    mine = bool(names & {SPEAKER}) and any(t.lower in FIRST_PERSON for t in tokens(remark.object))
+    return mine or any(name in about for name in names - {SPEAKER})
+
+
+def _outdated(texts: Sequence[str], found: Sequence[Fact], facts: Answer) -> bool:
+    """True if a remark newer than the fact of an answer names the answer as changed."""
+    if facts.text is None or any(hop.source.kind != "user" for hop in facts.hops):
+        return False
+    value = {stem(t.lower) for t in tokens(facts.text) if t.lower not in FUNCTION}
+    said = facts.hops[-1]
+    return any(
+        fact.source.kind == "user"
+        and fact.id > said.fact
+        and not _same(fact, said)
+        and value & {stem(t.lower) for t in tokens(text)}
+        and changes(parsed(text))
+        for fact, text in zip(found, texts, strict=True)
+    )
 
 
 def _answer(filled: Filled, remark: Fact, read: Read | None, facts: Answer) -> Answer:

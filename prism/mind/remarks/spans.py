@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from prism.mind.reflect.words import word_set
 from prism.mind.remarks.parse import Parse
 
 BEFORE = frozenset(
@@ -25,6 +26,7 @@ BEFORE = frozenset(
         "npadvmod",
     }
 )
+CONTRACTED = word_set("'s 've 're 'll 'd now noo")
 JOINING = "-–/'.&:"
 
 
@@ -54,7 +56,8 @@ def spans(parse: Parse) -> list[Span]:
     cores: dict[int, tuple[int, int]] = {}
 
     def add(at: int, kind: str, first: int, last: int) -> None:
-        first, last = _trimmed(parse, first, last)
+        house = kind == "house"
+        first, last = (first, last) if house else _trimmed(parse, first, last)
         if first <= last:
             found.setdefault((first, last), Span(first, last, at, kind, _prep(parse, first)))
 
@@ -63,10 +66,24 @@ def spans(parse: Parse) -> list[Span]:
             add(at, kind, first, last)
             if kind == "core":
                 cores[first] = max(cores.get(first, (0, 0)), (last, at))
+    for first, last in _capitals(parse):
+        add(last, "name", first, last)
     for first, (last, at) in cores.items():
         for far in _run_on(parse, last, cores):
             add(at, "run", first, far)
     return list(found.values())
+
+
+def _capitals(parse: Parse) -> Iterator[tuple[int, int]]:
+    """Runs of capitalised words, whatever the parser takes them for: "guest ale's Dusty Monk"."""
+    words, first = parse.words, None
+    for at in range(len(words) + 1):
+        large = at < len(words) and words[at].text[:1].isupper() and words[at].lower != "i"
+        if large and first is None:
+            first = at
+        elif not large and first is not None:
+            yield first, at - 1
+            first = None
 
 
 def _ways(parse: Parse, at: int) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -125,7 +142,8 @@ def _noun(parse: Parse, at: int) -> Iterator[tuple[str, tuple[int, int]]]:
     joined = [i for i in parse.children(at) if words[i].dep == "conj"]
     if joined:
         yield "pair", (first, max(max(_core(parse, i)) for i in joined))
-    if last + 1 < len(words) and words[last + 1].lower == "'s" and words[at].dep != "poss":
+    owner = words[at].noun and words[at].dep != "poss"
+    if owner and last + 1 < len(words) and words[last + 1].lower == "'s":
         yield "house", (first, last + 1)
     under = [i for i in parse.subtree(at) if i >= first]
     yield "full", (first, max(under))
@@ -163,7 +181,12 @@ def _trimmed(parse: Parse, first: int, last: int) -> tuple[int, int]:
         or words[first].dep == "case"
     ):
         first += 1
-    while last >= first and (words[last].tag in (",", ".", "''", "``", ":", "CC", "-RRB-", "RB")):
+    if first < last and words[first].tag == "PRP$" and words[last].tag[:3] == "NNP":
+        first += 1
+    while last >= first and (
+        words[last].tag in (",", ".", "''", "``", ":", "CC", "-RRB-", "RB")
+        or words[last].lower in CONTRACTED
+    ):
         last -= 1
     return first, last
 

@@ -165,6 +165,7 @@ class Turn:
         outcome = self.outcome
         return {
             "noted": [added_json(added) for added in outcome.noted],
+            "kept": [added_json(added) for added in outcome.kept],
             "operation": outcome.operation,
             "unsure": [triple_json(f.subject, f.relation, f.object) for f in outcome.unsure],
             "answers": [{"question": q, **answer.as_dict()} for q, answer in self.answers],
@@ -194,6 +195,8 @@ class Turn:
     def _told(self) -> Iterator[str]:
         for added in self.outcome.noted:
             yield told(added)
+        for added in self.outcome.kept:
+            yield f"Kept as you said it: {added.fact.object}"
         for fact in self.outcome.unsure:
             what = f"{fact.subject} · {fact.relation} = {fact.object}"
             yield f"Not noted, as you were not sure: {what}. Say yes to note it."

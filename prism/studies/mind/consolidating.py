@@ -19,8 +19,8 @@ def measure(
     """Conversations drawn from the statements and distractors of a set.
 
     Returns:
-        ``acknowledged`` and ``lost`` (facts shown as noted, and those of them that the file lacks
-        at the end), ``unacknowledged`` (rows of the file that were never shown), ``over_budget``
+        ``acknowledged`` and ``lost`` (facts and sentences shown as noted, and those of them that
+        the file lacks at the end), ``unacknowledged`` (rows that were never shown), ``over_budget``
         (turns after which working memory was larger than it may be), ``undone`` (rows that an undo
         of the last operation left live).
     """
@@ -48,7 +48,8 @@ def _session(folder: Path, number: int, turns: list[str], counts: dict[str, int]
         consolidation = Consolidation(kb)
         for turn in turns:
             outcome = consolidation.turn(turn)
-            seen |= {a.fact.id for a in outcome.noted if a.outcome in ("added", "superseded")}
+            shown = (*outcome.noted, *outcome.remarks)
+            seen |= {a.fact.id for a in shown if a.outcome in ("added", "superseded")}
             memory = consolidation.memory
             things, waiting = memory.budget
             over = len(memory.things) > things or len(memory.unconfirmed) > waiting

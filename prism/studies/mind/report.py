@@ -34,7 +34,9 @@ BARS: tuple[tuple[str, str, str, str, float, dict[str, Any]], ...] = (
     ("M4", "wrong after a restart", "wrong", "<=", 0.03, {"part": "told"}),
     ("M5", "updated by talk", "updated", ">=", 0.97, {"part": "told"}),
     ("M5", "stale by talk", "stale", "<=", 0.0, {"part": "told"}),
-    ("M5", "old value in history", "old_in_history", ">=", 0.97, {"part": "told"}),
+    ("M5", "old value as a fact of the history", "old_in_history", ">=", 0.97, {"part": "told"}),
+    ("M5", "old value in a sentence that is kept", "old_in_sentence", ">=", 0.97,
+     {"part": "told"}),
     ("M10", "self-answers stored", "self_answers", "<=", 0.0, {"part": "poison"}),
     ("M10", "echoes stored", "echoes", "<=", 0.0, {"part": "poison"}),
     ("M10", "lines of documents", "document", "<=", 0.01, {"part": "poison"}),
@@ -52,11 +54,9 @@ SHOWN = (
 )  # fmt: skip
 
 
-def judged(runs: Sequence[dict[str, Any]]) -> Table:
-    """The acceptance bars, each with the mean over seeds of what was measured."""
-    shown = Table(title="acceptance bars, mean over seeds")
-    for name in ("bar", "set", "size", "metric", "value", "wanted", "met"):
-        shown.add_column(name)
+def verdicts(runs: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """Bar, set, size, metric, mean over seeds, what is wanted, and whether it is met."""
+    found = []
     for bar, metric, field, sign, limit, where in BARS:
         groups: dict[tuple[str, Any], list[float]] = {}
         for run in [*runs, *apart(runs)]:
@@ -66,14 +66,19 @@ def judged(runs: Sequence[dict[str, Any]]) -> Table:
         for (name, size), values in groups.items():
             mean = fmean(values)
             met = mean >= limit if sign == ">=" else mean <= limit
-            cells = (
-                "" if size is None else f"{size:,}",
-                metric,
-                f"{mean:.4g}",
-                f"{sign} {limit:g}",
-                "yes" if met else "NO",
-            )
-            shown.add_row(bar, name, *cells)
+            count = "" if size is None else f"{size:,}"
+            wanted = f"{sign} {limit:g}"
+            found.append((bar, name, count, metric, f"{mean:.4g}", wanted, "yes" if met else "NO"))
+    return found
+
+
+def judged(runs: Sequence[dict[str, Any]]) -> Table:
+    """The acceptance bars, each with the mean over seeds of what was measured."""
+    shown = Table(title="acceptance bars, mean over seeds")
+    for name in ("bar", "set", "size", "metric", "value", "wanted", "met"):
+        shown.add_column(name)
+    for row in verdicts(runs):
+        shown.add_row(*row)
     return shown
 
 

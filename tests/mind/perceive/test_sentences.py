@@ -27,8 +27,21 @@ def kinds(turn: str) -> list[str]:
 def test_sentences_end_at_full_stops_but_not_after_titles():
     turn = "Dr. Amari is my vet. Is she in? Yes; her room is 4"
     assert list(reading.split(turn)) == [
-        "Dr. Amari is my vet.", "Is she in?", "Yes;", "her room is 4",
+        "Dr. Amari is my vet.", "Is she in?", "Yes; her room is 4",
     ]  # fmt: skip
+
+
+def test_parts_of_a_sentence_are_read_apart_and_kept_as_one():
+    said = perceive("Ezekiel has left the band; our drummer is Wanda now")
+    assert [s.text for s in said] == ["Ezekiel has left the band;", "our drummer is Wanda now"]
+    kept = [remark.text for s in said for remark in s.remarks]
+    assert kept == ["Ezekiel has left the band; our drummer is Wanda now."]
+
+
+def test_what_has_ended_is_kept_and_is_no_fact():
+    (said,) = perceive("I am not friends with Kyle anymore, my best friend is Benji.")
+    assert [remark.text for remark in said.remarks] == [said.text]
+    assert all(fact.object != "Kyle" for fact in said.facts)
 
 
 @given(st.text(max_size=80))

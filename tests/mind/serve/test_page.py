@@ -92,6 +92,19 @@ def test_teach_ask_undo(driver, served):
     assert not [line for line in driver.get_log("browser") if line["level"] == "SEVERE"]
 
 
+def test_a_sentence_is_shown_as_kept_listed_and_answers(driver, served):
+    page = Page(driver, served.url)
+    told = " ".join(page.say("I parked on level 3 next to the lift.").split())
+    assert "I parked on level 3 next to the lift." in told and "kept as you said it" in told
+    page.until(lambda: "No facts yet" in page.one("#empty").text)
+    page.one("#said").click()
+    page.until(lambda: len(page.rows()) == 1 and "level 3" in page.rows()[0])
+    assert page.say("Which level did I park on?").startswith(("3", "level 3"))
+    page.all(".note button")[-1].click()  # undo
+    page.until(lambda: page.rows() == [])
+    assert not [line for line in driver.get_log("browser") if line["level"] == "SEVERE"]
+
+
 def test_search_history_change_and_retract(driver, served):
     for name, thing in (("Freedonia", "Fredville"), ("Sylvania", "Batburg")):
         fact = {"subject": name, "relation": "capital", "object": thing}

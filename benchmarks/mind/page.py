@@ -1,0 +1,72 @@
+"""Chapters on the knowledge base: the protocol of sentences, the ledger, the server."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from benchmarks.page.markdown import NONE, table
+from prism.studies.mind.report import SHOWN, verdicts
+
+
+def mind_sections(content: dict[str, Any]) -> list[str]:
+    """Bars and arms of the protocol, from the content of mind.json."""
+    runs, meta = content["runs"], content["meta"]
+    sets = ", ".join(dict.fromkeys(run["set"] for run in runs))
+    seeds = len({run["seed"] for run in runs})
+    questions = [run for run in runs if run["part"] == "questions"]
+    return [
+        f"`{meta['command']}`: sets of sentences by people who had seen no rule ({sets}; {seeds} "
+        "seed(s)). The bars are judged on a third set, which is not shown here; what these sets "
+        "give is what the rules could be mended with. Times are of a shared machine; `cpu ms` is "
+        "of the process alone.",
+        table(
+            ["bar", "set", "size", "metric", "measured", "wanted", "met"],
+            verdicts(runs),
+            left=4,
+        ),
+        "The same questions to the tape with its list of values, to the tape alone, to a plain "
+        "dict, to a dict whose values are shuffled, and with one pass instead of a loop. For exact "
+        "keys the dict is smaller; the tape is a state of fixed size that a model can read.",
+        *[_arms(questions, facts) for facts in dict.fromkeys(run["facts"] for run in questions)],
+    ]
+
+
+def _arms(questions: list[dict[str, Any]], facts: int) -> str:
+    """The arms side by side at one size, mean over sets and seeds."""
+    here = [run for run in questions if run["facts"] == facts]
+    arms = list(dict.fromkeys(run["arm"] for run in here))
+    rows = []
+    for metric in SHOWN:
+        cells = []
+        for arm in arms:
+            values = [run[metric] for run in here if run["arm"] == arm and metric in run]
+            cells.append(f"{sum(values) / len(values):.4g}" if values else NONE)
+        if any(cell != NONE for cell in cells):
+            rows.append([metric, *cells])
+    return table([f"{facts:,} facts", *arms], rows)
+
+
+def figures(content: dict[str, Any]) -> list[str]:
+    """All figures of mind-ledger.json or mind-serving.json, a table a part."""
+    parts = [name for name in content if name != "meta"]
+    found = [
+        f"`{content['meta']['command']}`, on a machine that others used too. A part that is not "
+        "listed has not been measured.",
+    ]
+    for name in parts:
+        rows = content[name] if isinstance(content[name], list) else [content[name]]
+        fields = list(rows[0])
+        cells = [[field, *(_shown(row[field]) for row in rows)] for field in fields]
+        found.append(table([name, *["" for _ in rows]], cells))
+    return found
+
+
+def _shown(value: Any) -> str:
+    """A figure as it is read."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "none"}[value]
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
