@@ -6,12 +6,14 @@ import copy
 
 import pytest
 import torch
+import torch.distributed as dist
 from accelerate import Accelerator
 from peft import LoraConfig, PeftModel, get_peft_model
 from torch.nn.functional import cross_entropy
 from transformers import Trainer, TrainingArguments
 
 from prism.hf import PrismForCausalLM
+from tests.engine.fakes import Ranks
 from tests.hf.conftest import small, tokens_of
 
 ROWS = [{"input_ids": row, "labels": row} for row in tokens_of(0, 8, 16)]
@@ -129,6 +131,28 @@ def test_a_loop_by_hand_is_balanced_by_the_loads_of_real_tokens():
     twin.model.after_step((32 * loads[0] + 4 * loads[1]) / 36)
     assert torch.equal(biases(wrapped), biases(twin))
     assert wrapped.waiting is None
+
+
+def biases_of_a_rank():
+    """Biases after a step of this rank, which reads a row of its own."""
+    wrapped = sparse()
+    tokens = tokens_of(dist.get_rank(), 1, 16)
+    optimizer = torch.optim.SGD(wrapped.parameters(), 1e-2)
+    wrapped(tokens, labels=tokens).loss.backward()
+    optimizer.step()
+    return biases(wrapped)
+
+
+def test_ranks_move_the_bias_by_the_loads_of_all(tmp_path):
+    ranks = Ranks(2)
+    try:
+        first, second = ranks.run(biases_of_a_rank, tmp_path)
+    finally:
+        ranks.close()
+    twin, tokens = sparse(), torch.cat([tokens_of(rank, 1, 16) for rank in (0, 1)])
+    twin(tokens)
+    torch.optim.SGD(twin.parameters(), 1e-2).step()
+    assert torch.equal(first, second) and torch.equal(first, biases(twin)) and first.any()
 
 
 def test_only_an_optimizer_of_the_model_itself_balances_it():
