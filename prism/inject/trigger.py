@@ -130,6 +130,10 @@ class Levels:
             level = self.further
         return level + (self.inside if place == "inside" else 0.0)
 
+    def hears(self, one: Candidate) -> bool:
+        """True where a second opinion is worth its time: the state is not against it."""
+        return one.clearness > (self.heard if one.place == "slot" else self.heard_inside)
+
 
 class FactTrigger:
     """Detector and state of one sequence, beside the model's own state."""
