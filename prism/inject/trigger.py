@@ -119,7 +119,7 @@ class Levels:
     inside: float = 0.7
     heard: float = -0.9
     heard_inside: float = 0.3
-    odds: float = -0.75
+    odds: float = -0.5
 
     def of(self, said: Verdict, distance: int, place: str) -> float:
         """The level for a verdict of the clause, at a place of the text."""
