@@ -197,17 +197,12 @@ class Knowledge:
         clearness of the state."""
         levels = self.levels
         if self.opinion is not None and one.said.kind != "asked":
-            if not self.hears(one):
+            if not levels.hears(one):
                 return None
             odds = self.opinion.odds(one, self.said_as(one.relation)[0])
             return odds if odds > levels.odds else None
         level = levels.of(one.said, one.clause.distance, one.place)
         return one.clearness if one.clearness > level else None
-
-    def hears(self, one: Candidate) -> bool:
-        """True where a second opinion is worth its time: the state is not against it."""
-        slot = one.place == "slot"
-        return one.clearness > (self.levels.heard if slot else self.levels.heard_inside)
 
     def prepare(self, model: nn.Module) -> None:
         """Make the prototypes that are missing: the only forward passes binding ever needs."""

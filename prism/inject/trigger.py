@@ -119,7 +119,7 @@ class Levels:
     inside: float = 0.7
     heard: float = -0.9
     heard_inside: float = 0.3
-    odds: float = -0.75
+    odds: float = -0.5
 
     def of(self, said: Verdict, distance: int, place: str) -> float:
         """The level for a verdict of the clause, at a place of the text."""
@@ -129,6 +129,10 @@ class Levels:
         if said.kind == "further" or distance == 1:
             level = self.further
         return level + (self.inside if place == "inside" else 0.0)
+
+    def hears(self, one: Candidate) -> bool:
+        """True where a second opinion is worth its time: the state is not against it."""
+        return one.clearness > (self.heard if one.place == "slot" else self.heard_inside)
 
 
 class FactTrigger:

@@ -54,7 +54,7 @@ class Encoder(Protocol):
 
 @dataclass(frozen=True)
 class Evidence:
-    """How far a clause asks for a relation in the bank's words.
+    """Measures of how far a clause asks for a relation in the bank's words.
 
     Attributes:
         covered: by the clause, of the best wording of the same relation.
@@ -133,7 +133,7 @@ class WordingBank:
         return best
 
     def _alike(self, relation: str) -> tuple[np.ndarray, np.ndarray]:
-        """Which relations of the bank are the same one, and which are its rivals."""
+        """Masks ``[R]`` of the bank's relations that are the same one, and of its rivals."""
         cosines = self._whole_names @ self._whole_of([statement(relation)])[0]
         near = np.full(len(self._relations), -1.0)
         np.maximum.at(near, self._named, cosines)

@@ -96,7 +96,7 @@ def rows_of(
             right = case.expect == "value" and end and facts[case.fact] == (subject, one.relation)
             if one.said.kind == "asked":
                 plain += right and case.kind.startswith("wording")
-            elif one.said.kind != "other" and knowledge.hears(one):
+            elif one.said.kind != "other" and knowledge.levels.hears(one):
                 said = knowledge.said_as(one.relation)[0]
                 rows.append(Row(case, opinion.features(one, said), end, right))
     return rows, plain
