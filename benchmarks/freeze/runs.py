@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from prism.engine.extension import Extension, Parts
 from prism.engine.flags import given
 from prism.engine.logs.log import read
@@ -81,6 +83,30 @@ class Checks(Observer):
         self.sums[run.step] = zlib.crc32(bits_of(whole.detach()).tobytes())
 
 
+class Memory(Observer):
+    """Bytes of weights, gradients and the optimizer's state, by parameter."""
+
+    name = "memory"
+
+    def __init__(self) -> None:
+        self.gradients = self.bytes_per_parameter = 0.0
+
+    def after_backward(self, run: Any, gradients: Any, norm: float) -> None:
+        found = [p.grad for p in run.model.parameters() if p.grad is not None]
+        self.gradients = sum(_bytes(g) for g in found)
+
+    def after_step(self, run: Any, gradients: Any, skipped: bool) -> None:
+        parameters = list(run.model.parameters())
+        states = [x for optimizer in run.optimizers.members for state in optimizer.state.values()
+                  for x in state.values() if torch.is_tensor(x) and x.dim()]  # fmt: skip
+        held = sum(map(_bytes, [*parameters, *states])) + self.gradients
+        self.bytes_per_parameter = held / sum(p.numel() for p in parameters)
+
+
+def _bytes(x: torch.Tensor) -> int:
+    return x.numel() * x.element_size()
+
+
 def trained(
     folder: Path, flags: Sequence[str], observers: Sequence[Observer] = (), resume: bool = False
 ) -> dict[str, Any]:
@@ -102,12 +128,14 @@ def trained(
     return records[-1]
 
 
-def gone_on(folder: Path, flags: Sequence[str]) -> dict[str, Any]:
+def gone_on(
+    folder: Path, flags: Sequence[str], observers: Sequence[Observer] = ()
+) -> dict[str, Any]:
     """As :func:`trained`; from the last checkpoint, if an earlier start was stopped after one."""
     if any(folder.glob("step-*/COMPLETE")):
-        return trained(folder, [], resume=True)
+        return trained(folder, [], observers, resume=True)
     shutil.rmtree(folder, ignore_errors=True)  # stopped before its first checkpoint
-    return trained(folder, flags)
+    return trained(folder, flags, observers)
 
 
 def tracers_of(folder: Path) -> dict[str, Any]:
