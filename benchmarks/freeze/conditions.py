@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.freeze import texts
-from benchmarks.freeze.runs import Memory, gone_on, tracers_of
+from benchmarks.freeze.runs import Memory, tracers_of
+from benchmarks.page.scale import gone_on
 
 Work = Iterator[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]
 STARTS: dict[str, list[str]] = {
