@@ -21,7 +21,7 @@ from typing import Any
 import torch
 
 from benchmarks.distill.students import Row, Study, climbed, cost
-from benchmarks.freeze.runs import trained
+from benchmarks.page.scale import trained
 from prism.command import say
 from prism.data.document import Document
 from prism.data.formats import Messages

@@ -34,7 +34,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.freeze.runs import Timed, trained
+from benchmarks.page.scale import Timed, trained
 from prism import whole_file
 from prism.command import say
 from prism.data.bpe.nested import cut

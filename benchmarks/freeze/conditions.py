@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.freeze import texts
-from benchmarks.freeze.runs import gone_on, tracers_of
+from benchmarks.freeze.runs import Memory, tracers_of
+from benchmarks.page.scale import gone_on
 
 Work = Iterator[tuple[dict[str, Any], Callable[[], dict[str, Any]]]]
 STARTS: dict[str, list[str]] = {
@@ -30,12 +31,6 @@ ROUNDINGS: dict[str, list[str]] = {
     "stochastic": [*BF16, "--weights", "bf16", "--rounding", "stochastic"],
     "kahan": [*BF16, "--weights", "bf16", "--rounding", "kahan"],
 }
-BYTES = {
-    "masters": 16,
-    "nearest": 8,
-    "stochastic": 8,
-    "kahan": 10,
-}  # weight, gradient, moments, rest
 
 
 def _common(sizes: dict[str, Any], seed: int) -> list[str]:
@@ -93,13 +88,14 @@ def rounding(scratch: Path, sizes: dict[str, Any], seeds: range) -> Work:
                 folder = scratch / f"rounding-{text}-{name}-{seed}"
                 yield (
                     {"condition": f"{text} {name}", "seed": seed},
-                    lambda folder=folder, flags=flags, name=name: _scored(folder, flags, name),
+                    lambda folder=folder, flags=flags: _scored(folder, flags),
                 )
 
 
-def _scored(folder: Path, flags: list[str], name: str) -> dict[str, Any]:
-    held_out = gone_on(folder, flags)
+def _scored(folder: Path, flags: list[str]) -> dict[str, Any]:
+    memory = Memory()
+    held_out = gone_on(folder, flags, [memory])
     return {
         "held_out_loss": held_out["held_out_loss"],
-        "bytes_per_parameter": BYTES[name],
+        "bytes_per_parameter": memory.bytes_per_parameter,
     }

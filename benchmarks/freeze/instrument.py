@@ -22,7 +22,8 @@ import torch
 from torch import nn
 from torch.optim import AdamW
 
-from benchmarks.freeze.runs import Checks, Timed, tracers_of, trained
+from benchmarks.freeze.runs import Checks, tracers_of
+from benchmarks.page.scale import Timed, trained
 from prism.probe.extension import dead_ids
 from prism.probe.glass import Glass, torch_adamw
 from prism.probe.readings.crystal import crystal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from benchmarks.freeze.effects import effects_table
 from benchmarks.page.criterion import find
 from benchmarks.page.markdown import NONE, columns, interval, table
 
@@ -81,6 +82,9 @@ def ablation_sections(content: Content) -> list[str]:
             name, ", ".join(_step(f["median"]) for f in found),
             interval([f["frozen"] for f in found], "{:.2f}"),
         ])  # fmt: skip
+    if good:
+        parts.append("The effect of each change, on the share of the numbers of the dead rows:")
+        parts.append(effects_table(good))
     parts.append(table(["optimizer", "half frozen by step, each seed", "share that froze"], rows))
     return parts
 
@@ -107,7 +111,7 @@ def rounding_sections(content: Content) -> list[str]:
     for name in dict.fromkeys(r["condition"] for r in content["runs"]):
         runs = [r for r in content["runs"] if r["condition"] == name]
         loss = interval([r["held_out_loss"] for r in runs], "{:.4f}")
-        rows.append([name, loss, f"{runs[0]['bytes_per_parameter']}"])
+        rows.append([name, loss, f"{runs[0]['bytes_per_parameter']:.1f}"])
     head = ["text and weights", "held-out loss, nats", "bytes per parameter"]
     return [_settings(content), table(head, rows)]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.freeze import criteria, page
+from benchmarks.freeze import criteria, effects, page
 from benchmarks.freeze.__main__ import main
 from prism.probe import texts
 
@@ -49,6 +49,10 @@ def test_every_part_runs_and_continues(packages: None, tmp_path: Path) -> None:
     assert "half frozen by step" in "".join(page.ablation_sections(content["ablation"]))
     assert "largest class" in "".join(page.starts_sections(content["starts"]))
     assert "nats" in "".join(page.rounding_sections(content["rounding"]))
+    held = {r["condition"]: r["bytes_per_parameter"] for r in content["rounding"]["runs"]}
+    assert held["text masters"] == pytest.approx(16, rel=0.01)
+    assert held["text stochastic"] == pytest.approx(8, rel=0.01)
+    assert held["text kahan"] == pytest.approx(10, rel=0.01)
 
 
 def test_criteria_judge_what_was_measured() -> None:
@@ -64,6 +68,27 @@ def test_criteria_judge_what_was_measured() -> None:
     mini, text = criteria.rounding_criteria({"runs": runs})
     assert mini.met is None and text.met is True
     assert criteria.rounding_criteria({"runs": runs[:2] + runs[3:]})[1].met is None
+
+
+def test_effects_are_means_over_pairs_that_differ_in_one_word() -> None:
+    def variant(frozen: float, moved: int) -> dict[str, object]:
+        return {"curve": [1.0, 1.0 - frozen, 0.0], "freezing": {"numbers": 10},
+                "causes": {"noted": [4, 2], "moved": [40, moved]}}  # fmt: skip
+
+    variants = {
+        "live": variant(0.5, 9),
+        "w16 m16 near": variant(0.6, 0), "w16 m32 near": variant(0.5, 4),
+        "w16 m16 stoch": variant(0.0, 20), "w16 m32 stoch": variant(0.1, 20),
+    }  # fmt: skip
+    tracers = {"first": 0, "step": 100, "times": [0, 9, 100], "windows": [90, 100],
+               "variants": variants}  # fmt: skip
+    assert effects.early(tracers, "w16 m16 near") == pytest.approx(0.6)
+    assert effects.still(tracers, "w16 m32 near") == 4 / 20
+    made = effects.effects_table([{"tracers": tracers}, {"tracers": tracers}])
+    rows = {line.split("|")[1].strip(): line for line in made.splitlines()}
+    rounding = rows["rounding of weights: nearest to stochastic"]
+    assert "| 2 |" in rounding and "−0.500" in rounding and "+0.900" in rounding
+    assert "0.000" in rows["moments: bf16 to fp32"] and "weights: bf16 to fp32" not in rows
 
 
 def test_a_wrong_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

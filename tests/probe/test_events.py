@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 
 import numpy as np
 import pytest
@@ -89,3 +90,23 @@ def test_movements_come_back_to_the_bit(case: tuple[str, list[np.ndarray]]) -> N
         applied(bits, step)
         assert (bits == after).all()
     assert tensor_of(bits, form).dtype == form.torch
+
+
+@given(histories(), st.randoms(use_true_random=False))
+def test_movements_of_some_numbers_are_those_among_all(
+    case: tuple[str, list[np.ndarray]], chance: Random
+) -> None:
+    name, history = case
+    form, size = FORMATS[name], history[0].size
+    movements = Movements(form.steps)
+    for before, after in pairwise(history):
+        movements.add(before, after)
+    chosen = np.array(chance.sample(range(size), chance.randint(1, size)))
+    place = np.full(size, -1)
+    place[chosen] = np.arange(len(chosen))
+    bits, count = history[0][chosen], len(movements)
+    for step, after in zip(
+        decoded(movements.encoded(), count, size, place), history[1:], strict=True
+    ):
+        applied(bits, step)
+        assert (bits == after[chosen]).all()

@@ -11,7 +11,7 @@ import pytest
 
 from prism.engine.loop.loss import ModelPenalties
 from prism.probe.commands import main
-from prism.probe.tracers import Tracers
+from prism.probe.tracers import Tracers, counted, log_spaced
 from prism.run_scale import main as run_scale
 
 FLAGS = ("--data", "pydoc", "--model", "transformer", "--set", "d_model=16", "num_layers=1",
@@ -38,6 +38,14 @@ def test_the_copy_of_the_run_is_its_rows_to_the_bit(run: Path) -> None:
     assert len({v["sha256"] for v in found.values()}) == len(found) - 1
     assert found["sigma=0"]["crystal"]["distinct"] == 1  # equal rows get equal gradients
     assert found["live"]["crystal"]["distinct"] == 16
+
+
+def test_causes_are_counted_by_window_and_every_noted_step_once() -> None:
+    noted = [{"step": 25 * i, "moved": 0.5, "below_half": 0.25, "other": 0.25} for i in range(1, 9)]
+    found = counted(noted, 0, [25, 100, 200], 8)
+    assert found["noted"] == [1, 3, 4] and found["moved"] == [4, 12, 16]
+    assert found["below_half"] == [2, 6, 8] and found["latched"] == [0, 0, 0]
+    assert log_spaced(1000, 4) == [0, 1, 32, 1000] and len(log_spaced(10_000, 100)) > 60
 
 
 def test_a_copy_of_a_run_with_decay_clipping_and_fp32_is_equal_too(tmp_path: Path) -> None:
