@@ -17,8 +17,9 @@ def mind_sections(content: dict[str, Any]) -> list[str]:
     return [
         f"`{meta['command']}`: sets of sentences by people who had seen no rule ({sets}; {seeds} "
         "seed(s)). The bars are judged on a third set, which is not shown here; what these sets "
-        "give is what the rules could be mended with. Times are of a shared machine; `cpu ms` is "
-        "of the process alone.",
+        "give is what rules were mended with, and what the weights of kept sentences were fitted "
+        "to, so `told` is no figure of text that was not seen. Times are of a shared machine; "
+        "`cpu ms` is of the process alone.",
         table(
             ["bar", "set", "size", "metric", "measured", "wanted", "met"],
             verdicts(runs),

@@ -28,6 +28,7 @@ from typing import Any
 from prism.command import Parser, command, say
 from prism.record import describe, write_json
 
+PARTS = ("streams", "tenants", "spoken")
 ASKED = "What is the capital of Land{}?"
 
 
@@ -158,7 +159,7 @@ def spoken(folder: Path, model: str, count: int) -> dict[str, Any]:
 
     pair = speaking(model)
     assert pair is not None
-    before, speaker = weights_hash(pair[0]), Speaker(*pair)
+    before, speaker = weights_hash(pair[0].state_dict()), Speaker(*pair)
     opened = others = equal = 0
     with server(folder, "--model", model) as port:
         name = request(port, "GET", "/v1/models")[1]["data"][0]["id"]
@@ -178,7 +179,7 @@ def spoken(folder: Path, model: str, count: int) -> dict[str, Any]:
         "open_with_the_answer": opened / count,
         "other_words_from_the_register": others,
         "free_replies_equal_to_the_models_own": equal / count,
-        "parameters_unchanged": weights_hash(pair[0]) == before,
+        "parameters_unchanged": weights_hash(pair[0].state_dict()) == before,
         "disconnect": gone,
         "parallel": parallel,
     }
@@ -210,20 +211,29 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON of the figures")
     p.add_argument("--model", metavar="smollm2|RUN", help="measure spoken replies too")
     p.add_argument("--quick", action="store_true", help="a twentieth of the reads; shows it works")
+    p.add_argument("--parts", metavar="PART,PART", help=f"of {', '.join(PARTS)}; default all")
     args = p.parse_args(argv)
+    every = PARTS if args.model else PARTS[:2]
+    parts = every if args.parts is None else tuple(args.parts.split(","))
+    if wrong := [part for part in parts if part not in every]:
+        p.error(f"--parts {wrong[0]}: must be of {', '.join(every)} (spoken needs --model)")
     reads, count, replies = (500, 10, 3) if args.quick else (10_000, 100, 50)
     typed = "python -m benchmarks.mind.serving" + (f" --model {args.model}" if args.model else "")
+    typed += f" --parts {args.parts}" if args.parts else ""
     meta = describe(typed, "quick" if args.quick else "full")
     with tempfile.TemporaryDirectory() as name:
         folders = [Path(name, part) for part in ("plain", "tenants", "spoken")]
         for folder in folders:
             folder.mkdir()
-        with server(folders[0]) as port:
-            found: dict[str, Any] = {"streams": streams(port, "prism", 20)}
-        say(f"streams: {found['streams']}")
-        found["tenants"] = tenants(folders[1], count, reads)
-        say(f"tenants: {found['tenants']}")
-        if args.model:
+        found: dict[str, Any] = {}
+        if "streams" in parts:
+            with server(folders[0]) as port:
+                found["streams"] = streams(port, "prism", 20)
+            say(f"streams: {found['streams']}")
+        if "tenants" in parts:
+            found["tenants"] = tenants(folders[1], count, reads)
+            say(f"tenants: {found['tenants']}")
+        if "spoken" in parts:
             found["spoken"] = spoken(folders[2], args.model, replies)
             say(f"spoken: {found['spoken']}")
     write_json(args.out, {"meta": meta, **found})

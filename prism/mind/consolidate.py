@@ -59,8 +59,13 @@ class Outcome:
 
 def unheard(noted: Iterable[Added], remarks: Iterable[Added]) -> tuple[Added, ...]:
     """New remarks of sentences that gave none of the facts noted."""
-    heard = {added.fact.source.text for added in noted}
-    return tuple(a for a in remarks if a.fact.source.text not in heard and a.outcome != "known")
+    heard = [added.fact.source.text or "" for added in noted]
+    return tuple(
+        added
+        for added in remarks
+        if added.outcome != "known"
+        and not any(words and words in (added.fact.source.text or "") for words in heard)
+    )
 
 
 @dataclass
@@ -104,7 +109,7 @@ class Consolidation:
             said += [(fact, text) for fact in self.memory.confirm()]
         unsure = [f for s in sentences for f in doubted(s, self.memory.resolve)]
         self.memory.doubt(unsure)
-        kept = [(remark, s.text) for s in sentences for remark in s.remarks]
+        kept = [(remark, remark.words or s.text) for s in sentences for remark in s.remarks]
         written = self._write(said, kept)
         noted = tuple(added for added in written if added.fact.relation != SAID)
         remarks = tuple(added for added in written if added.fact.relation == SAID)

@@ -11,6 +11,7 @@ writer, whom nobody knows: what is said in it is left out.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from prism.mind.reflect.words import FIRST_PERSON, tokens
 
 SUFFIXES = (".md", ".txt", ".markdown")
 FENCES = ("```", "~~~")
+PLAIN = re.compile(r"[\"“'A-Z0-9](?:(?!%%)[^|{}<>\[\]_=#@\\])*[.!]")  # prose: kept in its own words
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,8 @@ def stated(text: str, uri: str) -> tuple[list[Statement], list[tuple[int, str]]]
                 statements += [
                     Statement(remark.topic, SAID, remark.text, source, many=True)
                     for remark in sentence.remarks
-                    if not any(token.lower in FIRST_PERSON for token in tokens(remark.text))
+                    if PLAIN.fullmatch(remark.text)
+                    and not any(token.lower in FIRST_PERSON for token in tokens(remark.text))
                 ]
     return statements, data
 

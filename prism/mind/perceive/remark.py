@@ -31,10 +31,12 @@ class Remark:
     Attributes:
         topic: what it is about, as a fact's subject.
         text: the sentence, to be read alone.
+        words: the sentence as it was typed, where its parts are perceived apart; else "".
     """
 
     topic: str
     text: str
+    words: str = ""
 
 
 def remark(doc: Doc, resolve: Resolver, before: list[str]) -> Remark | None:

@@ -128,7 +128,8 @@ def _sentences(
     parts = PARTS.split(text)
     kept: tuple[Remark, ...] = ()
     if len(parts) > 1 and not any(guards.asks(part) for part in parts):
-        kept = _kept(parser.spelt(parser.without_opener(text), names), resolve, before)
+        whole = _kept(parser.spelt(parser.without_opener(text), names), resolve, before)
+        kept = tuple(replace(each, words=text) for each in whole)
     found = [_sentence(part, resolve, names, heard, before) for part in parts]
     if not kept or not any(each.remarks for each in found):
         return found

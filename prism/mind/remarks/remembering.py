@@ -143,7 +143,7 @@ def _wins(filled: Filled, remark: Fact, facts: Answer) -> bool:
 def _same(remark: Fact, hop: Hop) -> bool:
     """True if a fact was read from a remark's own sentence, or from a part of it."""
     words = hop.source.text
-    return words is not None and (words == remark.source.text or words in remark.object)
+    return words is not None and words in (remark.source.text or "")
 
 
 def _about(remark: Fact, facts: Answer) -> bool:

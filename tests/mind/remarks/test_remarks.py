@@ -101,6 +101,61 @@ def test_a_newer_sentence_replaces_an_older_one_and_the_past_can_be_asked(told):
     assert mind.ask("What time is the staff meeting?", at=before).text == "nine"
 
 
+CHANGES = (
+    (
+        "The director of Skelby is Anton Reiss.",
+        "Anton Reiss has retired; Skelby's director is now Yuki Hamada.",
+        "Who is the director of Skelby?",
+        "Yuki Hamada",
+    ),
+    (
+        "My phone background is a frog.",
+        "I changed my phone background, it's a capybara now.",
+        "What's on my phone background?",
+        "capybara",
+    ),
+    (
+        "My best friend is Kyle.",
+        "I am not friends with Kyle anymore, my best friend is Benji.",
+        "Who's my best friend?",
+        "Benji",
+    ),
+    (
+        "The guest ale is Copper Wren.",
+        "Copper Wren has run out; the guest ale is Dusty Monk now.",
+        "What's the guest ale?",
+        "Dusty Monk",
+    ),
+)
+
+
+@pytest.mark.parametrize(("old", "new", "question", "wanted"), CHANGES)
+def test_a_change_takes_the_place_of_facts_and_sentences(told, old, new, question, wanted):
+    kb, say = told
+    say(old, new)
+    assert Mind(kb).ask(question).text == wanted
+
+
+def test_a_value_that_was_said_to_have_gone_is_no_answer(told):
+    kb, say = told
+    say("The treasurer of the Otters is Olga Penn.", "Olga Penn left the Otters last week.")
+    assert Mind(kb).ask("Who is the treasurer of the Otters?").text != "Olga Penn"
+
+
+def test_of_two_like_sentences_the_one_about_the_name_asked_for_answers(told):
+    kb, say = told
+    say("I lent my drill to Osman.", "I lent my ladder to Fenella.")
+    mind = Mind(kb)
+    assert mind.ask("Who borrowed my drill?").text == "Osman"
+    assert mind.ask("Who borrowed my ladder?").text == "Fenella"
+
+
+def test_a_newer_sentence_about_something_else_replaces_nothing(told):
+    kb, say = told
+    say("Jasper's band is called Soft Bricks.", "Jasper has a new bicycle now.")
+    assert Mind(kb).ask("What is Jasper's band called?").text == "Soft Bricks"
+
+
 def test_silence_where_a_stranger_is_asked_about(told):
     kb, say = told
     say("The staff meeting is at nine.")
