@@ -5,7 +5,9 @@ Divided by eps, that key once gave the tape's ``mix`` a gradient tens of thousan
 others', and clipping scaled the whole first step away. It is left out now
 (``prism.model.tape``). Both ways are run here on the same weights and data: the norm of every
 parameter's gradient at step 1, and the scores of a training run of ``--steps``. Asked for is that
-no norm is more than a hundred times the median one. The file is written after each run, and the
+no norm is more than a hundred times the median one, of the parameters with which it shares a loss:
+parts that do not are clipped apart (:meth:`prism.model.protocol.LanguageModel.trained_apart`). The
+file is written after each run, and the
 same command goes on where it stopped.
 """
 
@@ -73,12 +75,9 @@ def measured(key: dict[str, Any]) -> dict[str, Any]:
     task = open_task(key["task"], None)
     config = toy_config(task, key["seed"], RECIPE.dropout)
     with zero_key_normalised(key["way"] == BEFORE):
-        norms = gradient_norms(Prism(config).train(), task, key["seed"])
-        found = sorted(norms.values())
-        median = found[len(found) // 2]
-        largest = max(norms, key=norms.__getitem__)
-        run = {"largest": largest, "norm": norms[largest], "median": median}
-        run |= {"over_median": norms[largest] / median, "parameters_with_gradient": len(norms)}
+        parts = gradient_norms(Prism(config).train(), task, key["seed"])
+        run = max((_largest(norms) for norms in parts), key=lambda found: found["over_median"])
+        run["parameters_with_gradient"] = sum(len(norms) for norms in parts)
         if key["steps"] == 0:
             return run
         plan = TrainingPlan(
@@ -93,14 +92,27 @@ def measured(key: dict[str, Any]) -> dict[str, Any]:
     return run | {"metric": task.metric} | result
 
 
-def gradient_norms(model: Prism, task: Task, seed: int) -> dict[str, float]:
-    """Norm of the gradient of every parameter that has one, at step 1 of a run."""
+def _largest(norms: dict[str, float]) -> dict[str, Any]:
+    """The largest norm of a part, and the median one."""
+    found = sorted(norms.values())
+    median, name = found[len(found) // 2], max(norms, key=norms.__getitem__)
+    over = norms[name] / median
+    return {"largest": name, "norm": norms[name], "median": median, "over_median": over}
+
+
+def gradient_norms(model: Prism, task: Task, seed: int) -> list[dict[str, float]]:
+    """Norm of the gradient of every parameter that has one, at step 1 of a run, by parts that share
+    no loss."""
     batch = task.batch("train", seed, 0, BATCH_SIZE)
     output = model(batch.tokens)
     loss = scored_loss(output.logits, batch.targets) + output.aux_loss
     (loss + own_loss(output, lambda logits: scored_loss(logits, batch.targets))).backward()
-    norms = {n: p.grad.norm().item() for n, p in model.named_parameters() if p.grad is not None}
-    return {name: norm for name, norm in norms.items() if norm > 0}
+    names = {id(p): name for name, p in model.named_parameters()}
+    parts = []
+    for part in model.trained_apart():
+        norms = {names[id(p)]: p.grad.norm().item() for p in part if p.grad is not None}
+        parts.append({name: norm for name, norm in norms.items() if norm > 0})
+    return parts
 
 
 @contextmanager

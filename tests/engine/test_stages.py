@@ -48,7 +48,11 @@ def test_presets_share_what_growth_cannot_change() -> None:
     assert large.config == presets.m350(vocab_size=VOCAB)
     assert small.config.bus_half_lives == large.config.bus_half_lives
     assert small.config.tape.num_slots == large.config.tape.num_slots == 64
-    assert small.taken == ("tape.num_slots=64", "half_life_max=8192.0")
+    assert small.taken == (
+        "tape.num_slots=64",
+        "symbolic.suffix_slots=4096",
+        "half_life_max=8192.0",
+    )
     tiny = presets.tiny(vocab_size=VOCAB)
     for field in ("d_model", "num_layers", "hidden", "memory_layers"):
         assert getattr(small.config, field) == getattr(tiny, field)

@@ -65,7 +65,8 @@ def per_rank(
     blocks = sorted(sum(p.numel() for p in b.parameters()) for b in model.blocks)
     gathered = total if shards == 1 else total - sum(blocks) + sum(blocks[-2:])  # at one time
     inputs = 4 * config.d_model * config.num_layers
-    answers = config.symbolic.machines if getattr(model, "answer", None) is not None else 0
+    machine = getattr(model, "machine", None)
+    answers = len(machine.names) if machine is not None and config.symbolic.answers else 0
     parts = {
         "weights": master * total / shards,
         "gradients": master * total / shards,
