@@ -84,5 +84,5 @@ class MultiRateBus(nn.Module):
         return self.write(mixed * nn.functional.silu(u)), promote(last_real(h, carry, ends)), gates
 
     def passing(self, x: Tensor) -> Tensor:
-        """How much time passes at each token for each rate, ``[B, T, K]``, of ``x [B, T, D]``."""
+        """Time that passes at each token for each rate, ``[B, T, K]``, of ``x [B, T, D]``."""
         return torch.exp(REACH * torch.tanh(promote(self.reset(x)) / REACH))

@@ -224,8 +224,8 @@ def test_state_grows_with_the_context_only_where_there_is_attention(name):
     model = build_with_budget(name, CONFIG, PARAMETERS)
     short, long = model.state_bytes(16), model.state_bytes(256)
     if name.startswith("transformer"):
-        grown = model_of(name).state_bytes  # the rest, a lookup's tables, has one size
-        assert long - short == 240 * (grown(17) - grown(16)) > 0
+        # the rest, a lookup's tables, has one size
+        assert long - short == 240 * (model.state_bytes(17) - short) > 0
     else:
         assert long == short
 

@@ -19,6 +19,7 @@ from prism.compare.comparison import Comparison
 from prism.compare.protocol import ComparisonPlan, Job, Recipe
 from prism.compare.results import Results
 from prism.compare.runner import run_jobs
+from prism.compare.search import START
 from tests.compare.fakes import execute_and_tell_signals, execute_at_once, job, run
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -112,15 +113,15 @@ def test_a_search_goes_on_until_its_neighbours_are_worse_and_stops_at_the_ceilin
     seen: list[Job] = []
     best = searched(tmp_path, plan, seen)["copy"]
     assert best == {
-        "prism": Recipe(4e-3),
-        "transformer": Recipe(4e-3),
+        "prism": START,
+        "transformer": START,
         "gdn": Recipe(0.016, 0.2),
         "gdn-strong": Recipe(0.016, 0.2),
     }
     assert {x.steps for x in seen} == {10}
     tried = {(x.lr, x.warm_up) for x in seen if x.model == "gdn"}
     assert tried >= {(0.008, 0.2), (0.032, 0.2), (0.016, 0.1), (0.016, 0.4)}
-    assert {x.lr for x in seen if x.model == "prism"} == {4e-3}  # nothing is better than all
+    assert {x.lr for x in seen if x.model == "prism"} == {START.lr}  # nothing is better than all
     written = json.loads((tmp_path / "recipes.json").read_text())
     assert written["copy"]["gdn"] == {"lr": 0.016, "warm_up": 0.2, "dropout": 0.0}
     assert written["copy"]["ssm"] == kept["copy"]["ssm"] and "mqar" in written
@@ -142,7 +143,7 @@ def test_a_crash_counts_as_a_failure_and_the_next_command_tries_it_again(tmp_pat
                 found.results.add(run(one) | (lost if one.seed == 1 else {}))
 
         found.run = do
-        assert found.search(plan) == {"copy": {"gdn": Recipe(4e-3)}}
+        assert found.search(plan) == {"copy": {"gdn": START}}
         assert {x.seed for x in seen} == ({0, 1} if attempt == 0 else {1})
         assert len({x.key for x in seen}) == len(seen)
 

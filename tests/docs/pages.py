@@ -101,7 +101,8 @@ def flags(module: str, leading: tuple[str, ...] = ()) -> frozenset[str]:
 def every_flag() -> frozenset[str]:
     """Flags of all commands of the project."""
     packages = [path.parent for path in ROOT.glob("[br]*/*/__main__.py")]
-    single = [p for p in ROOT.glob("[pbr]*/*.py") if '__name__ == "__main__"' in p.read_text()]
+    files = [*ROOT.glob("[pbr]*/*.py"), *ROOT.glob("benchmarks/*/study.py")]
+    single = [p for p in files if '__name__ == "__main__"' in p.read_text()]
     modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in [*packages, *single]]
     deeds = {
         "prism.tokenizer": ("train", "cut"),

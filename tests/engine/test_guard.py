@@ -42,6 +42,8 @@ def diverge(run: Path, kind: str) -> tuple[str, int, bool]:
         hit: list[torch.Tensor] = []
 
         def watch(module: torch.nn.Module, args: Any, output: torch.Tensor) -> None:
+            if args[0].dim() > 2:  # what a lookup found
+                return
             hit[:] = [(args[0] == VOCAB - 1)[..., None]]
             if kind == "gradient" and output.requires_grad:
                 output.register_hook(lambda g, here=hit[0]: g.masked_fill(here, torch.inf))

@@ -25,7 +25,8 @@ STEPS = 20
 # width, blocks, heads, values and units grow; rates and slots are those of the last stage
 SCHEDULE = "tiny:d_model=16:num_layers=1@0.5,tiny:d_model=24:num_layers=2:tape.d_mem=6@1.0"
 SMALL = ("num_rates=4", "half_life_max=32", "chunk_size=8", "tape.num_slots=8", "tape.d_mem=4",
-         "symbolic.units=4", "router_topk=2", "vocab_size=257")  # fmt: skip
+         "symbolic.units=4", "symbolic.suffixes=[1]", "router_topk=2",
+         "vocab_size=257")  # fmt: skip
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def shrunk(name: str, **overrides: object) -> PrismConfig:
         reflections=min(full.symbolic.reflections, 2),
         reflection_size=3,
         suffixes=full.symbolic.suffixes[:2],
-        suffix_slots=5,
+        suffix_slots=16,
         unit_input_rate=full.symbolic.unit_input_rate,
     )
     small = {
@@ -76,7 +76,7 @@ MODULAR = {
     "assembled": {**APART, "memory_layers": (0, 2)},
 }
 UNITS = {"answers": False, "units": 5, "dials": 0, "reflections": 0}
-UNITS |= {"suffixes": (1, 2), "suffix_slots": 5}  # a machine that serves the network alone, small
+UNITS |= {"suffixes": (1, 2), "suffix_slots": 16}  # a machine that serves the network alone, small
 BESIDE = UNITS | {"dials": 2, "dial_positions": 4, "reflections": 2, "reflection_size": 3}
 # parts of the model that a config can leave out, and those that no preset has
 PARTS = {

@@ -60,6 +60,8 @@ def _rows_of_bad_gradients(run: Trainer, batch: RowBatch) -> list[int]:
     arrived: list[Tensor] = []
 
     def watch(module: nn.Module, inputs: Any, output: Tensor) -> None:
+        if inputs[0].dim() > 2:  # what a lookup found, not the tokens of a row
+            return
         output.requires_grad_()  # a frozen embedding is watched too
         output.register_hook(lambda grad: arrived.append(grad.detach()))
 
