@@ -31,6 +31,7 @@ def test_sentences_end_at_full_stops_but_not_after_titles():
     ]  # fmt: skip
 
 
+@needs_parser
 def test_parts_of_a_sentence_are_read_apart_and_kept_as_one():
     said = perceive("Ezekiel has left the band; our drummer is Wanda now")
     assert [s.text for s in said] == ["Ezekiel has left the band;", "our drummer is Wanda now"]
@@ -38,6 +39,7 @@ def test_parts_of_a_sentence_are_read_apart_and_kept_as_one():
     assert kept == ["Ezekiel has left the band; our drummer is Wanda now."]
 
 
+@needs_parser
 def test_what_has_ended_is_kept_and_is_no_fact():
     (said,) = perceive("I am not friends with Kyle anymore, my best friend is Benji.")
     assert [remark.text for remark in said.remarks] == [said.text]
