@@ -1,4 +1,4 @@
-"""How near a student comes to its teacher by the answers that it was trained on.
+"""Likeness of a student to its teacher by the answers that it was trained on.
 
 The teacher answers prompts about the first lines of documents. Students of each size are trained on
 the first of its answers, so many tokens of them, from nothing (part ``replicate``), or from the
@@ -48,11 +48,11 @@ class Asked:
 
     @cached_property
     def teacher(self) -> Teacher:
-        """Who answers."""
+        """The teacher, opened when first asked."""
         return self._teacher()
 
     def sampling(self, seed: int) -> Sampling:
-        """How answers are drawn."""
+        """Rule by which answers are drawn."""
         return Sampling(1, 1.0, 1.0, self.study.sizes["answer_tokens"], seed)
 
     @cached_property
@@ -96,7 +96,7 @@ class Asked:
         return {**found, **two_samples(theirs, self.texts(who, seed))}
 
     def overlap(self, tokens: int) -> Row:
-        """How much of the reported answers stands in the training answers."""
+        """Share of the reported answers that stands in the training answers."""
         return copied(self.unseen[1], self.training(tokens))
 
 

@@ -1,4 +1,4 @@
-"""Whether a small student gains from its teacher's whole distribution, and when fresh text does.
+"""Gain of a small student from its teacher's whole distribution, beside that of fresh text.
 
 All arms train the same model, from the same seeds, and are scored on the same unseen documents.
 
@@ -64,7 +64,7 @@ Row = dict[str, Any]
 
 @dataclass
 class Study:
-    """What the arms share.
+    """Texts, store, sizes and results that the arms share.
 
     Attributes:
         teacher: name.

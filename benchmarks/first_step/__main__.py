@@ -7,8 +7,7 @@ others', and clipping scaled the whole first step away. It is left out now
 parameter's gradient at step 1, and the scores of a training run of ``--steps``. Asked for is that
 no norm is more than a hundred times the median one, of the parameters with which it shares a loss:
 parts that do not are clipped apart (:meth:`prism.model.protocol.LanguageModel.trained_apart`). The
-file is written after each run, and the
-same command goes on where it stopped.
+file is written after each run, and the same command goes on where it stopped.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from prism.compare.results import SEARCH_FILE, Results, by_recipes
 from prism.compare.runner import Execute, execute, run_jobs
 from prism.compare.search import at_ceiling, best_measured, next_recipes
 from prism.record import Run, code_fingerprint, write_json
+from tasks import get_task
 
 RECIPES_FILE = "recipes.json"
 
@@ -127,7 +128,7 @@ class Comparison:
         self, plan: ComparisonPlan, task: str, model: str, crashed: set[tuple[Any, ...]]
     ) -> list[Job]:
         """The runs that the search of one task and model wants next."""
-        repeats = open_task(task, plan.corpus if task == "mini_lm" else None).repeats
+        repeats = get_task(task).repeats
         plain = plain_arm(model)
         if plain != model and (task, plain) in plan.pairs():
             measured = self._measured(plan, task, plain, crashed)

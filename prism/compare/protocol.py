@@ -241,8 +241,7 @@ class ComparisonPlan:
         self, task: str, model: str, recipe: Recipe, seeds: int, phase: str, source: str
     ) -> list[Job]:
         steps = self.steps or (QUICK_STEPS if self.quick else FULL_STEPS)[task]
-        corpus = self.corpus if task == "mini_lm" else None
-        if phase == "search" and not open_task(task, corpus).repeats:
+        if phase == "search" and not get_task(task).repeats:
             steps = math.ceil(steps / SEARCH_SHARE)
         return [
             Job(
@@ -253,7 +252,7 @@ class ComparisonPlan:
                 steps=steps,
                 batch_size=self.batch_size,
                 evaluation=QUICK_EVALUATION if self.quick else FULL_EVALUATION,
-                corpus=corpus,
+                corpus=self.corpus if task == "mini_lm" else None,
                 phase=phase,
                 rate_source=source,
             )

@@ -118,10 +118,10 @@ def step_scan(weights: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
         ``[B, T, U, S]``, p.
     """
     with no_autocast(weights):  # p stays a distribution
+        if weights.shape[1] > LOOPED:
+            return step_scan_by_matrices(weights, inputs, start)
         moves = step_matrices(inputs.shape[-1], weights.shape[-1] // 2, weights)
-        if weights.shape[1] <= LOOPED:
-            return _StepScan.apply(weights, inputs, start, moves)
-        return step_scan_by_matrices(weights, inputs, start)
+        return _StepScan.apply(weights, inputs, start, moves)
 
 
 def step_scan_by_matrices(weights: Tensor, inputs: Tensor, start: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ def same(one, other) -> bool:
 
 
 def by_dictionary(row: list[int], documents: list[int], n: int) -> list[int]:
-    """What followed the last occurrence of the last ``n`` tokens in the token's document."""
+    """Tokens that followed the last occurrence of the last ``n`` in the token's document."""
     found, seen, context = [], {}, None
     for t, token in enumerate(row):
         if context is not None:

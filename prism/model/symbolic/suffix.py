@@ -93,14 +93,10 @@ def suffix_lookup(
     of = torch.cat([torch.zeros_like(table.recent), of], dim=1)
     slot, key = _hashed(line, of, table, lengths)
     if length == 1:
-        found, keys, following = _one(slot, key, tokens, table)
+        found, keys, following = _one(slot, key, tokens, table, ends)
     else:
         found = _read(slot, key, tokens, table)
         keys, following = _written(slot, key, tokens, table, ends)
-    if length == 1 and ends is not None:
-        real = (ends.count > 0)[:, None, None]
-        keys = torch.where(real, keys, table.key)
-        following = torch.where(real, following, table.token)
     recent, its = last_window(line, length, ends), last_window(of, length, ends)
     recent = torch.where(its == its[:, -1:], recent, NONE)
     document = table.document + last_real(of[:, width:], torch.zeros_like(table.document), ends)
@@ -115,7 +111,7 @@ def _hashed(
     width = table.recent.shape[1]
     count = line.shape[1] - width + 1
     here = of[:, width - 1 :]
-    value, factor, values = torch.zeros_like(here), 1, []
+    value, factor, values = torch.zeros_like(here), 1, {}
     for n in range(1, max(lengths) + 1):
         places = slice(width - n, width - n + count)
         token = line[:, places]
@@ -124,8 +120,8 @@ def _hashed(
         value = value + (token + 1) * factor
         factor = (factor * FACTOR + 2**63) % 2**64 - 2**63
         if n in lengths:
-            values.append(value)
-    mixed = torch.stack([values[sorted(set(lengths)).index(n)] for n in lengths], dim=1)
+            values[n] = value
+    mixed = torch.stack([values[n] for n in lengths], dim=1)
     mixed = (mixed ^ (mixed >> 31)) * MIXER
     mixed = (mixed ^ (mixed >> 29)) * FACTOR
     # the slot does not depend on the document: a packed row forgets what its documents forget alone
@@ -166,13 +162,17 @@ def _written(
 
 
 def _one(
-    slot: Tensor, key: Tensor, tokens: Tensor, table: SuffixState
+    slot: Tensor, key: Tensor, tokens: Tensor, table: SuffixState, ends: RowEnds | None
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The same for a single token: write, then read."""
+    """The same for a single token: write, then read; padding writes nothing."""
     at, now = slot[..., :1], slot[..., 1:]
     keys = table.key.scatter(2, at, key[..., :1].int())
     following = table.token.scatter(2, at, tokens[:, None].expand_as(at).int())
     found = torch.where(keys.gather(2, now) == key[..., 1:], following.gather(2, now), NONE)
+    if ends is not None:
+        real = (ends.count > 0)[:, None, None]
+        keys = torch.where(real, keys, table.key)
+        following = torch.where(real, following, table.token)
     return found.long().mT, keys, following
 
 
