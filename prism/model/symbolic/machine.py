@@ -221,7 +221,7 @@ class SymbolicMachine(nn.Module):
         every = {"units": found}
         for name in self.beside:
             before = None if state is None else getattr(state, name)
-            more = self._turns(tokens) if name == "reflections" else {}
+            more = {"turn": self._turns(tokens)} if name == "reflections" else {}
             machine = getattr(self, name)
             every[name], carried = machine(inputs[name], before, doc_index, ends, **more)
             setattr(after, name, carried)
@@ -245,15 +245,13 @@ class SymbolicMachine(nn.Module):
             n: functional.embedding(tokens, self.codes(n)) * gains.get(n, 1.0) for n in self.names
         }
 
-    def _turns(self, tokens: Tensor) -> dict[str, Tensor]:
-        """Products that the reflections need not compute: of codes, each id has its own, and there
-        are fewer ids than tokens in all but short calls."""
+    def _turns(self, tokens: Tensor) -> Tensor | None:
+        """Products of the reflections, ``[B, T, U, S, S]``, by id: of codes, each id has its own,
+        and there are fewer ids than tokens in all but short calls. None where it does not pay."""
         if self.lift is None or torch.compiler.is_compiling() or tokens.numel() < len(self.code):
-            return {}
+            return None
         table = self.reflections.turns(self.wide_code)
-        return {
-            "turn": functional.embedding(tokens, table.flatten(1)).unflatten(-1, table.shape[1:])
-        }
+        return functional.embedding(tokens, table.flatten(1)).unflatten(-1, table.shape[1:])
 
     def codes(self, name: str) -> Tensor:
         """Codes ``[V, d]`` that machine ``name`` reads and answers in."""

@@ -71,7 +71,7 @@ class Reflections(nn.Module):
         """Output ``[B, T, D]`` on ``x [B, T, D]``, and the state after the last token.
 
         Args:
-            turn: ``self.turns(x)``, where the caller has it.
+            turn: ``self.turns(x)``, where the caller has it; None = computed here.
         """
         turn = self.turns(x) if turn is None else turn
         anew = _snapped(torch.sigmoid(promote(self.anew(x))), 0.0)[..., None, None]
