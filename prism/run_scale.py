@@ -5,15 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 
-import torch
-
 from prism.command import STOPPED, Parser, outlive_the_terminal
 from prism.distill.extension import DISTILLATION
 from prism.engine.builders import BUILT_IN
 from prism.engine.extension import Extension
 from prism.engine.flags import add_flags, given, refuse_former
 from prism.engine.loop.observer import ObserverError
-from prism.engine.parallel.world import ElsewhereError, is_lost_rank
+from prism.engine.parallel.world import ElsewhereError, is_lost_rank, out_of_memory
 from prism.engine.run import LOST_RANK, run
 from prism.engine.settings import RENAMED, Settings
 from prism.probe.extension import EXTENSION as PROBE
@@ -62,10 +60,11 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("prism.run_scale: stopped at once; the last checkpoint is whole", file=sys.stderr)
         return STOPPED
-    except torch.OutOfMemoryError as error:
-        said = str(error).partition(". ")[0]
-        p.error(f"{said}; a smaller --micro-batch-size or --seq-len, or --recompute, needs less")
-    except RuntimeError as error:
+    except (RuntimeError, MemoryError) as error:
+        need = out_of_memory(error)
+        if need is not None:
+            p.error(f"{need}; a smaller model, --seq-len or --micro-batch-size, or --recompute, "
+                    "needs less, and --dry-run says how much")  # fmt: skip
         if not is_lost_rank(error):
             raise
         print("prism.run_scale: another rank has ended; --resume goes back to the last checkpoint",

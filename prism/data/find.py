@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
+from prism.command import plain
+
 TEXT, LINES = (".txt", ".md", ".rst"), (".jsonl", ".ndjson")
 JSON, PARQUET = ".json", ".parquet"
 ENDINGS = (*TEXT, *LINES, JSON, PARQUET)
@@ -35,7 +37,7 @@ class Found:
         """One line on what was passed over; None if nothing was."""
         if not self.skipped:
             return None
-        names = [f"{path} ({why})" for path, why in list(self.skipped.items())[:NAMED]]
+        names = [f"{plain(str(path))} ({why})" for path, why in list(self.skipped.items())[:NAMED]]
         rest = len(self.skipped) - len(names)
         more = f" and {rest:,} more" if rest else ""
         read = f"{len(self.files):,} file{'s'[: len(self.files) != 1]}"
@@ -72,6 +74,8 @@ def find_files(name: str, pattern: str, base: Path | None = None) -> Found:
         return Found([path])
     if path.is_dir():
         return _in_folder(name, path)
+    if path.exists():
+        raise ValueError(f"source {name}: {path} is no regular file; must be a file or a folder")
     root = Path(path.anchor)
     matches = sorted(root.glob(str(path.relative_to(root))))
     files, skipped = [], {}

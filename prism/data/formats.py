@@ -59,12 +59,22 @@ class TextField:
         return (self.field.split(".")[0],)
 
     def parts(self, row: Mapping[str, Any]) -> Parts:
-        if self.field not in row and isinstance(row.get("messages"), list):
+        chat = _chat(row)
+        if self.field not in row and chat is not None:
             raise ValueError(
                 f"no field {self.field!r} for {self.field!r}; there are {sorted(row)}. A chat "
-                'needs "messages": "messages" in a mix:FILE.json, see docs/DATA.md'
+                f'needs "messages": "{chat}" in a mix:FILE.json, see docs/DATA.md'
             )
         return ((lookup(row, self.field), True),)
+
+
+def _chat(row: Mapping[str, Any]) -> str | None:
+    """The field of a row that looks like a chat, None without."""
+    for name, value in row.items():
+        turns = isinstance(value, list) and all(isinstance(turn, Mapping) for turn in value)
+        if turns and (value or name == "messages"):
+            return name
+    return None
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from prism.data.document import IGNORE, RowBatch, count_bytes, encode, held_out
+from prism.data.document import IGNORE, RowBatch, count_bytes, encode, held_out, number_of
 from prism.data.mix import Mix
 from prism.data.order import Source, stored
 from prism.data.tokens import Tokenizer
@@ -94,8 +94,11 @@ def _budgets(mix: Mix, tokens: int) -> list[int]:
 def _documents(source: Source, mix: Mix, tokenizer: Tokenizer, budget: int) -> Iterator[Encoded]:
     """Held-out documents of one epoch in stored order, ``budget`` tokens; the last one is cut."""
     taken = seen = 0
+    texts: set[int] = set()
     for document in stored(source):
         seen += 1
+        if len(texts) < 2:
+            texts.add(number_of(document))
         if held_out(document, mix.shares[source.name]):
             ids, targets = encode(document, tokenizer)
             if len(ids) > 0:
@@ -104,9 +107,10 @@ def _documents(source: Source, mix: Mix, tokenizer: Tokenizer, budget: int) -> I
                 yield source.name, ids, targets
                 if taken >= budget:
                     break
-    if taken == 0 and seen == 1:
+    if taken == 0 and len(texts) == 1:
+        which = "a single document" if seen == 1 else f"{seen:,} times the same document"
         raise ValueError(
-            f"source {source.name}: is a single document; must have two, one of them to validate "
+            f"source {source.name}: is {which}; must have two that differ, one of them to validate "
             "on (a line <|endoftext|> divides a text)"
         )
     if taken == 0:

@@ -276,7 +276,7 @@ class RowStream:
                 return
         raise ValueError(
             f"source {name}: {MAX_SKIPS:,} documents in a row are empty or held out, the last one "
-            f"{document.where}; must hold text"
+            f"{document.where}; must hold text, in two documents that differ at least"
         )
 
     def _enter(self, name: str, begin: int, tokens: Tensor, targets: Tensor) -> None:

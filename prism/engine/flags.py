@@ -95,6 +95,8 @@ def check(owner: type, f: dataclasses.Field[Any], value: Any) -> None:
     if right and low is not None:
         right = math.isfinite(value) and low <= value <= (math.inf if high is None else high)
         allowed = f">= {low:g}" if high is None else f"in {low:g} .. {high:g}"
+        if not math.isfinite(value):
+            allowed = f"a finite number {allowed}"
     if not right:
         raise ValueError(f"{flag_name(f.name)} {value}: must be {allowed}")
     check_not_empty(f.name, value)

@@ -252,7 +252,9 @@ class _Run:
         except (DivergedError, ObserverError) as error:
             if w.first:
                 terminal.close()
-                print(f"prism.run_scale: {error}; --resume {s.out_dir} goes back", file=sys.stderr)
+                saved = folder.complete(self.folder)
+                way = f"--resume {s.out_dir} goes back" if saved else "nothing is saved yet"
+                print(f"prism.run_scale: {error}; {way}", file=sys.stderr)
             return DIVERGED if isinstance(error, DivergedError) else HOOK_FAILED
         bad = w.union(trainer.spec.bad_rows)
         if w.first:

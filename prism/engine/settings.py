@@ -67,7 +67,7 @@ class Settings:
         "bytes", DATA, "bytes, or the file of a tokenizer", metavar="FILE", renew=True
     )
     seq_len: int = flag(1024, DATA, "tokens per row and step", low=2)
-    global_batch_size: int = flag(8, DATA, "rows per step over all ranks", low=1)
+    global_batch_size: int = flag(8, DATA, "rows per step over all ranks", low=1, high=65536)
     micro_batch_size: int | None = flag(
         None, DATA, "rows per forward; default all of the rank", low=1, renew=True
     )

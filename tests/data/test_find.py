@@ -125,3 +125,17 @@ def test_the_lock_of_a_run_is_what_the_engine_writes(tmp_path: Path) -> None:
 
     with locked(tmp_path / "run"):
         assert (tmp_path / "run" / RUN_LOCK).is_file()
+
+
+def test_what_is_neither_file_nor_folder_is_called_so(corpus: Path) -> None:
+    os.mkfifo("in/pipe.txt")
+    with pytest.raises(ValueError, match=r"source x: in/pipe\.txt is no regular file; must be a"):
+        find_files("x", "in/pipe.txt")
+    assert find_files("x", "in").skipped["in/pipe.txt"] == "no regular file"
+
+
+def test_a_name_of_several_lines_is_told_in_one(tmp_path: Path) -> None:
+    for name in ("a.txt", "two\nlines.pdf"):
+        (tmp_path / name).write_text("text")
+    [line] = parse_mix(f"folder:{tmp_path}").remarks()
+    assert line.endswith(f"1 file read, 1 skipped: {tmp_path}/two\\nlines.pdf (another ending)")

@@ -201,6 +201,14 @@ def test_a_single_document_says_what_to_do(tmp_path: Path) -> None:
         held_out_batches(parse_mix(f"file:{tmp_path / 'a.txt'}"), BYTES, 8, rows=1)
 
 
+def test_equal_documents_are_no_two(tmp_path: Path) -> None:
+    """All of them would be held out, or none."""
+    for text in ("a document", "another"):
+        (tmp_path / "a.jsonl").write_text((json.dumps({"text": text}) + "\n") * 50)
+        with pytest.raises(ValueError, match="50 times the same document; must have two that diff"):
+            held_out_batches(parse_mix(f"file:{tmp_path / 'a.jsonl'}"), BYTES, 8, rows=1)
+
+
 @pytest.mark.parametrize(
     ("numbers", "says"),
     [

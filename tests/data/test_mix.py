@@ -237,3 +237,6 @@ def test_rows_of_messages_without_a_format_are_told_which_they_need(corpus: Path
     Path("chat.jsonl").write_text(json.dumps({"messages": turns}))
     with pytest.raises(ValueError, match=r'"messages": "messages" in a mix:FILE.json'):
         first(parse_mix("file:chat.jsonl"))
+    Path("chat.jsonl").write_text(json.dumps({"id": [], "conversations": turns}))
+    with pytest.raises(ValueError, match=r'"messages": "conversations" in a mix:FILE.json'):
+        first(parse_mix("file:chat.jsonl"))

@@ -65,11 +65,36 @@ def refused(capsys: pytest.CaptureFixture[str], *flags: str, fresh: bool = True)
         (("--out-dir", "book.txt/run"), "book.txt/run: Not a directory"),
         (("--skip-bad-rows", "-1"), "--skip-bad-rows -1: must be >= 0"),
         (("--wandb",), "--wandb: not installed"),
+        (("--data", "folder:book.txt"), "book.txt: no such folder"),
     ],
 )
 def test_a_bad_flag(flags: tuple[str, ...], says: str, capsys: Any) -> None:
     assert says in refused(capsys, *flags)
     assert not Path("run").exists()
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--set", "d_model=8000000000"),
+        ("--set", "vocab_size=100000000000"),
+        ("--set", "tape.num_slots=10000000000"),
+        ("--seq-len", "1000000000000"),
+    ],
+)
+def test_more_than_the_memory_there_is(flags: tuple[str, ...], capsys: Any) -> None:
+    line = refused(capsys, *flags)
+    assert "bytes of memory for one tensor; a smaller model, --seq-len or --micro-batch" in line
+    assert not folder.complete(Path("run"))
+
+
+def test_a_run_that_diverges_before_it_is_saved_promises_no_way_back(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert start("--lr", "1e30", "--steps", "9", "--out-dir", "a") == 3
+    assert capsys.readouterr().err.endswith("row stream 1 (book.txt); nothing is saved yet\n")
+    assert start("--lr", "1e30", "--steps", "9", "--out-dir", "b", "--save-every", "1") == 3
+    assert capsys.readouterr().err.endswith("; --resume b goes back\n")
 
 
 def test_data_that_cannot_be_read(capsys: pytest.CaptureFixture[str]) -> None:

@@ -53,6 +53,18 @@ def test_what_is_not_a_model_is_named(run: Path, tmp_path: Path) -> None:
         prism.load(tmp_path / "y.safetensors")
 
 
+def test_an_export_replaces_an_export_and_nothing_else(run: Path, tmp_path: Path) -> None:
+    export(run, tmp_path / "model.safetensors")
+    export(run, tmp_path / "model.safetensors")
+    (tmp_path / "book.txt").write_text("a text")
+    save_file({"a": torch.zeros(1)}, tmp_path / "y.safetensors")
+    for name in ("book.txt", "y.safetensors"):
+        before = (tmp_path / name).read_bytes()
+        with pytest.raises(ValueError, match=f"{name}: is there and no export of a run"):
+            export(run, tmp_path / name)
+        assert (tmp_path / name).read_bytes() == before
+
+
 def test_a_model_that_does_not_fit_is_refused(run: Path) -> None:
     wider = make_model("prism", model_config(small(set=(*TOP2, "neural_hidden=7")), VOCAB))
     with pytest.raises(ValueError, match=r"(shape of|tensor) 'model\.\S+' is"):

@@ -75,7 +75,9 @@ def test_settings_survive_json() -> None:
     [
         ({"steps": 0}, r"--steps 0: must be >= 1"),
         ({"lr": 0.0}, r"--lr 0: must be > 0"),
-        ({"lr": float("nan")}, r"--lr nan: must be >= 0"),
+        ({"lr": float("nan")}, r"--lr nan: must be a finite number >= 0"),
+        ({"lr": float("inf")}, r"--lr inf: must be a finite number >= 0"),
+        ({"global_batch_size": 10**9}, r"--global-batch-size 1000000000: must be in 1 .. 65536"),
         ({"dtype": "fp8"}, r"--dtype fp8: must be one of fp32, tf32, bf16, fp64"),
         ({"mfu": 2.0}, r"--mfu 2.0: must be in 0.01 .. 1"),
         ({"seq_len": "long"}, r"--seq-len long: must be of type int"),

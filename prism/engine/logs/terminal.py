@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+from prism.command import plain
 from prism.engine.logs.clock import spelled
 
 WIDTH = 100
@@ -67,7 +68,7 @@ class Terminal:
         shown = list(flags) or ["all default"]
         if not everything:
             shown.append("(--show-settings shows the rest)")
-        self.say("settings: " + "  ".join(x.replace(" ", "\N{NO-BREAK SPACE}") for x in shown))
+        self.say("settings: " + "  ".join(plain(x).replace(" ", "\N{NO-BREAK SPACE}") for x in shown))
 
     def begin(self, step: int) -> None:
         """The run goes on after ``step``; on a terminal the bar appears."""

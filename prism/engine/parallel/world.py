@@ -7,6 +7,7 @@ one process is the same with a mesh of one.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -101,7 +102,21 @@ class World:
         return range(self.rank, total, self.size)
 
 
-def is_lost_rank(error: RuntimeError) -> bool:
+def out_of_memory(error: Exception) -> str | None:
+    """The words for memory that the machine or its GPU does not have; None for another error."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return str(error).partition(". ")[0]
+    if isinstance(error, MemoryError):
+        return "there is not enough memory"
+    text = str(error)
+    asked = re.search(r"tried to allocate (\d+) bytes", text)
+    if asked is not None:
+        return f"there are no {int(asked[1]):,} bytes of memory for one tensor"
+    too_large = "Storage size calculation overflowed" in text
+    return "a tensor would be larger than any memory" if too_large else None
+
+
+def is_lost_rank(error: Exception) -> bool:
     """True for the error of a collective call whose partner has ended."""
     text = str(error)
     return isinstance(error, dist.DistError) or any(x in text for x in LOST)

@@ -74,8 +74,14 @@ def load_trained(path: str | Path) -> LanguageModel:
 
 
 def export(path: str | Path, file: str | Path) -> None:
-    """Write the weights of a run or checkpoint to one safetensors file."""
+    """Write the weights of a run or checkpoint to one safetensors file.
+
+    Raises:
+        ValueError: there is no whole checkpoint, or ``file`` is there and no export of ours.
+    """
     where = find(Path(path))
+    if Path(file).is_file():
+        _check_replaceable(Path(file))
     run, model = checkpoint.read_run(where), load_checkpoint(where)
     header = {
         "format": FORMAT,
@@ -90,6 +96,16 @@ def export(path: str | Path, file: str | Path) -> None:
     header["contents"] = _contents(tensors)
     with whole_file.replacing(Path(file)) as beside:
         save_file(tensors, beside, metadata={KEY: json.dumps(header)})
+
+
+def _check_replaceable(file: Path) -> None:
+    try:
+        with safe_open(str(file), framework="pt") as f:
+            ours = KEY in (f.metadata() or {})
+    except SafetensorError:
+        ours = False
+    if not ours:
+        raise ValueError(f"{file}: is there and no export of a run; must be another file")
 
 
 def load_export(file: str | Path) -> LanguageModel:
