@@ -68,7 +68,9 @@ class Terminal:
         shown = list(flags) or ["all default"]
         if not everything:
             shown.append("(--show-settings shows the rest)")
-        self.say("settings: " + "  ".join(plain(x).replace(" ", "\N{NO-BREAK SPACE}") for x in shown))
+        self.say(
+            "settings: " + "  ".join(plain(x).replace(" ", "\N{NO-BREAK SPACE}") for x in shown)
+        )
 
     def begin(self, step: int) -> None:
         """The run goes on after ``step``; on a terminal the bar appears."""
