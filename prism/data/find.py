@@ -9,13 +9,12 @@ pattern finds what is hidden only if it spells the dot.
 
 from __future__ import annotations
 
+import json
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-
-from prism.command import plain
 
 TEXT, LINES = (".txt", ".md", ".rst"), (".jsonl", ".ndjson")
 JSON, PARQUET = ".json", ".parquet"
@@ -37,11 +36,17 @@ class Found:
         """One line on what was passed over; None if nothing was."""
         if not self.skipped:
             return None
-        names = [f"{plain(str(path))} ({why})" for path, why in list(self.skipped.items())[:NAMED]]
+        names = [
+            f"{_in_one_line(path)} ({why})" for path, why in list(self.skipped.items())[:NAMED]
+        ]
         rest = len(self.skipped) - len(names)
         more = f" and {rest:,} more" if rest else ""
         read = f"{len(self.files):,} file{'s'[: len(self.files) != 1]}"
         return f"{read} read, {len(self.skipped):,} skipped: {', '.join(names)}{more}"
+
+
+def _in_one_line(path: str) -> str:
+    return path if path.isprintable() else json.dumps(path, ensure_ascii=False)[1:-1]
 
 
 def ending_of(path: Path) -> tuple[str | None, bool]:

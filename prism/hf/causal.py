@@ -158,6 +158,9 @@ class PrismForCausalLM(PreTrainedModel, GenerationMixin):
         """Replace the embedding, as ``resize_token_embeddings`` does."""
         self.model.embedding = value
         self.model.config = replace(self.model.config, vocab_size=value.num_embeddings)
+        machine = getattr(self.model, "machine", None)
+        if machine is not None:
+            machine.resize(value.num_embeddings)
 
     def set_output_embeddings(self, new_embeddings: nn.Linear) -> None:
         """Replace the head."""

@@ -28,7 +28,7 @@ from prism.config import PrismConfig
 from prism.model.bus import MultiRateBus
 from prism.model.gain import ChannelGain
 from prism.model.neural import NeuralExpert
-from prism.model.norm import RMSNorm, promote
+from prism.model.norm import RMSNorm, as_type, promote
 from prism.model.protocol import LayerRouting
 from prism.model.router import Decision, Router, nothing_to_decide
 from prism.model.state import Leaf, State
@@ -121,12 +121,12 @@ class Block(nn.Module):
         of, ends = shared.doc_index, shared.ends
         carried = BlockState(None, None, None, None) if state is None else state
         # the residual is at least fp32; what the matrices read has their type
-        outer = self.bus_norm(x).to(self.bus.read.weight.dtype)
+        outer = as_type(self.bus_norm(x), self.bus.read.weight.dtype)
         mixed, bus, gates = self.bus(outer, carried.bus, shared.scan, of, ends)
         x = x + self._dropped(mixed)
         if self.skip is not None:
             x = x + self.skip(shared.symbols)
-        inner = self.expert_norm(x).to(outer.dtype)
+        inner = as_type(self.expert_norm(x), outer.dtype)
         if self.router is None:
             decision = nothing_to_decide(inner)
         else:
@@ -145,7 +145,7 @@ class Block(nn.Module):
         if "symbolic" in self.kinds:
             features["symbolic"] = shared.machine.output
         if features:
-            added = self._dropped(self._mix(features, decision).to(x.dtype))
+            added = self._dropped(as_type(self._mix(features, decision), x.dtype))
             if self.router.independent:  # while exploring, an untrained expert costs nothing
                 ratio = output_norm_ratio(added, x) * (1 - self.router.exploring)
                 decision = dataclasses.replace(decision, penalty=ratio)

@@ -17,7 +17,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from prism.model.norm import RMSNorm, promote
+from prism.model.norm import RMSNorm, as_type, promote
 from prism.ops.decay import chunk_on
 from prism.ops.documents import RowEnds, last_real
 from prism.ops.gated_scan import gated_scan, log_retention
@@ -80,7 +80,7 @@ class MultiRateBus(nn.Module):
             h = framed_scan(z, frame, carry)
         else:
             h = gated_scan(z, frame * self.passing(x), carry, doc_index, chunk_on(z, self.chunk))
-        mixed = self.norm((h * gates[..., None]).flatten(2)).to(u.dtype)
+        mixed = as_type(self.norm((h * gates[..., None]).flatten(2)), u.dtype)
         return self.write(mixed * nn.functional.silu(u)), promote(last_real(h, carry, ends)), gates
 
     def passing(self, x: Tensor) -> Tensor:

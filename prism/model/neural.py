@@ -15,6 +15,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from prism.model.norm import as_type, promote
 from prism.model.state import Leaf
 from prism.ops.causal_filter import causal_filter
 from prism.ops.documents import RowEnds
@@ -55,9 +56,10 @@ class NeuralExpert(nn.Module):
         units = self.read(x)
         if self.taps is None:
             return units, None
-        wide = units.to(torch.promote_types(units.dtype, torch.float32))
-        filtered, after = causal_filter(wide, self.taps.to(wide.dtype), before, doc_index, ends)
-        return filtered.to(units.dtype), after
+        wide = promote(units)
+        taps = as_type(self.taps, wide.dtype)
+        filtered, after = causal_filter(wide, taps, before, doc_index, ends)
+        return as_type(filtered, units.dtype), after
 
     def emit(self, units: Tensor) -> Tensor:
         """Filtered units ``[.., 2 H]`` to the stream ``[.., D]``."""

@@ -11,6 +11,17 @@ def promote(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
+def as_type(x: Tensor, dtype: torch.dtype) -> Tensor:
+    """``x`` of type ``dtype``; itself where it has it, without asking torch, which a step of
+    decoding does a hundred times."""
+    return x if x.dtype is dtype else x.to(dtype)
+
+
+def unit(x: Tensor, eps: float = 1e-6) -> Tensor:
+    """Vectors ``[..., S]`` of length 1; what is shorter than ``eps`` is divided by it."""
+    return x / torch.linalg.vector_norm(x, dim=-1, keepdim=True).clamp_min(eps)
+
+
 class RMSNorm(nn.Module):
     """Normalise the last axis; the gain starts at 1."""
 
@@ -21,5 +32,6 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """``[..., dim]`` to ``[..., dim]``, same dtype."""
-        gain = self.weight.to(promote(x).dtype)
-        return torch.nn.functional.rms_norm(promote(x), gain.shape, gain, self.eps).to(x.dtype)
+        wide, gain = promote(x), self.weight
+        gain = as_type(gain, wide.dtype)
+        return as_type(torch.rms_norm(wide, gain.shape, gain, self.eps), x.dtype)

@@ -189,6 +189,8 @@ class Prism(LanguageModel):
 
     def _load_row(self, block: Block, decision: Decision) -> Tensor:
         """Loads of one block on the axis of ``config.expert_kinds``; 0 for a kind it lacks."""
+        if block.kinds == self.config.expert_kinds:
+            return decision.load
         row = decision.load.new_zeros(len(self.config.expert_kinds))
         where = [self.config.expert_kinds.index(kind) for kind in block.kinds]
         row[where] = decision.load

@@ -128,8 +128,12 @@ class Router(nn.Module):
             probability = logits.softmax(dim=-1)
             weight = probability * len(self.kinds)
             penalty = logits.logsumexp(dim=-1).square()
+        chosen = None
+        if self.topk == len(self.kinds) and valid is None:
+            load = logits.new_ones(len(self.kinds))
+            return Decision(probability, weight, None, load, penalty)
         if self.topk == len(self.kinds):
-            chosen, ran = None, torch.ones_like(probability, dtype=torch.bool)
+            ran = torch.ones_like(probability, dtype=torch.bool)
         else:
             preference = probability.detach() + self.selection_bias
             for i in self.forced:

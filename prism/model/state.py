@@ -25,6 +25,7 @@ from torch import Tensor
 from prism import whole_file
 
 KEY, FORMAT = "prism_state", 1
+HALF = (torch.bfloat16, torch.float16)
 Rows = int | slice | Sequence[int] | Sequence[bool] | Tensor
 
 
@@ -52,10 +53,9 @@ class Leaf:
         if self.kind == "index":
             return not x.dtype.is_floating_point and x.dtype != torch.bool
         if self.kind == "wide":
-            return x.dtype == torch.promote_types(weights, torch.float32)
+            return x.dtype == (torch.float32 if weights in HALF else weights)
         # automatic casting leaves half types in the state of an fp32 model
-        half = x.dtype in (torch.bfloat16, torch.float16)
-        return x.dtype == weights or (half and weights == torch.float32)
+        return x.dtype == weights or (x.dtype in HALF and weights == torch.float32)
 
 
 class State:
@@ -173,8 +173,10 @@ def map_state(state: Any, fn: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(state, Tensor):
         return fn(state)
     if dataclasses.is_dataclass(state) and not isinstance(state, type):
-        values = {f.name: map_state(getattr(state, f.name), fn) for f in dataclasses.fields(state)}
-        return type(state)(**values)
+        fields = (
+            state.__dataclass_fields__
+        )  # in every step of decoding, and these are quick to read
+        return type(state)(**{name: map_state(getattr(state, name), fn) for name in fields})
     if isinstance(state, list | tuple):
         return type(state)(map_state(x, fn) for x in state)
     if isinstance(state, dict):

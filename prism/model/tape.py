@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from prism.config import TapeConfig
-from prism.model.norm import promote
+from prism.model.norm import as_type, promote, unit
 from prism.model.state import Leaf, State
 from prism.ops.decay import chunk_on
 from prism.ops.delta import ChunkFrame, Written, chunk_frame, delta_rule
@@ -166,7 +166,7 @@ class TapeHeads(nn.Module):
 
     def emit(self, read: Tensor) -> Tensor:
         """Reads ``[n, H * M]`` to the stream ``[n, D]``."""
-        return self.write(read.to(self.write.weight.dtype))
+        return self.write(as_type(read, self.write.weight.dtype))
 
     def _codes(
         self,
@@ -178,14 +178,16 @@ class TapeHeads(nn.Module):
         """Unit queries and keys ``[B, T, Hc, S]``, and the last code ``[B, Hc, S]``."""
         heads = self.config.content_heads
         code = promote(self.encode(x)).unflatten(-1, (heads, -1))
-        last = None if state is None else state.code.flatten(1)
-        before = shift_right(code.flatten(2), last, doc_index).view_as(code)
-        mix = self.mix[:, None].to(code.dtype)
-        query = nn.functional.normalize(code, dim=-1, eps=1e-6)
+        if x.shape[1] == 1 and doc_index is None and state is not None:
+            before = state.code[:, None]
+        else:
+            last = None if state is None else state.code.flatten(1)
+            before = shift_right(code.flatten(2), last, doc_index).view_as(code)
+        mix = as_type(self.mix[:, None], code.dtype)
         # A zero vector over eps would give mix a gradient of 1 / eps.
         first = (before == 0).all(dim=-1, keepdim=True)
         linked = torch.lerp(before, code, mix).masked_fill(first, 0.0)
-        key = nn.functional.normalize(linked, dim=-1, eps=1e-6)
+        query, key = unit(torch.stack([code, linked]))
         return query, key, last_real(code, None if state is None else state.code, ends)
 
     def _taps(self, x: Tensor, turn: Tensor) -> Tensor:
@@ -195,4 +197,4 @@ class TapeHeads(nn.Module):
         into it, as an adapter does, would then never be called.
         """
         steered = promote(self.steer(x)).unflatten(-1, (self.config.position_heads, -1))
-        return (steered + self.offset.to(steered.dtype)) @ turn
+        return (steered + as_type(self.offset, steered.dtype)) @ turn

@@ -49,7 +49,8 @@ class ChunkFrame:
     ``[N, B, H, ., .]``, the first two of size 1 where all chunks or rows agree; None = all ones.
 
     Attributes:
-        inner: ``[.., C, C]`` retention^(i - j) for j <= i in the same document, else 0.
+        inner: ``[.., C, C]`` retention^(i - j) for j <= i in the same document, else 0; None of a
+            call of one token that fades nothing.
         carried: ``[.., C, 1]`` retention^(i + 1) where token i may see the chunk's start.
         kept: ``[.., C, 1]`` weight of token j's write in the state at the chunk's end.
         through: ``[.., 1, 1]`` weight of the state at the start in the one at the end.
@@ -58,7 +59,7 @@ class ChunkFrame:
     length: int
     size: int
     count: int
-    inner: Tensor
+    inner: Tensor | None
     carried: Tensor | None
     kept: Tensor | None
     through: Tensor | None
@@ -94,10 +95,13 @@ def chunk_frame(
         like: gives device and dtype of the constants.
         count_real: ``[B]`` real tokens of each row, before its padding; None = all.
     """
+    lossless = all(r == 1.0 for r in retention)
+    if length == 1 and lossless and doc_index is None:
+        return ChunkFrame(1, 1, 1, None, None, None, None)  # of no use to one token
     size, count = cut(length, chunk)
     step = torch.arange(size, device=like.device)
     lag = step[:, None] - step[None, :]
-    if all(r == 1.0 for r in retention):  # nothing fades
+    if lossless:
         ones = torch.ones(1, 1, 1, size, size, dtype=like.dtype, device=like.device)
         inner, carried, kept, through = ones.tril(), None, None, None
     else:

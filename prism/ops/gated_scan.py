@@ -64,7 +64,9 @@ def _scan(
     if z.shape[1] == 1:  # a step of the recurrence
         if carry is None:
             return z
-        kept = log_a.exp() * continues(doc_index, z)[..., None]
+        kept = log_a.exp()
+        if doc_index is not None:
+            kept = kept * continues(doc_index, z)[..., None]
         return torch.addcmul(z, kept[..., None], carry[:, None])
     with torch.no_grad():
         factors = _factors(log_a, doc_index, chunk)

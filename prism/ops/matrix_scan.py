@@ -121,6 +121,8 @@ def step_scan(weights: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
         if weights.shape[1] > LOOPED:
             return step_scan_by_matrices(weights, inputs, start)
         moves = step_matrices(inputs.shape[-1], weights.shape[-1] // 2, weights)
+        if weights.shape[1] == 1:  # torch takes longer to dispatch a function than to do one step
+            return _step_loop(weights, inputs, start, moves)
         return _StepScan.apply(weights, inputs, start, moves)
 
 

@@ -65,3 +65,23 @@ def test_a_machine_is_trained_by_its_own_answer_alone() -> None:
 def test_a_width_below_one_is_refused(field: str) -> None:
     with pytest.raises(ValueError, match=f"{field} = 0: must be an integer >= 1"):
         SymbolicConfig(answers=True, **{field: 0})
+
+
+@pytest.mark.parametrize("width", [32, 128, 7])
+def test_more_tokens_leave_the_codes_of_the_others(width: int) -> None:
+    assert torch.equal(token_codes(5_000, width)[:257], token_codes(257, width))
+
+
+@torch.no_grad()
+def test_machines_for_more_tokens_say_of_the_others_what_they_said() -> None:
+    model, tokens = answering().double(), torch.arange(9)[None]
+
+    def said() -> torch.Tensor:
+        embed = model.embed_normalised
+        return model.machine.logits(model.machine(tokens, embed(tokens), embed, None, None).answers)
+
+    before = said()
+    model.machine.resize(40)
+    after = said()
+    assert after.shape == (1, 9, 3, 40)
+    torch.testing.assert_close(after[..., :24], before, rtol=0, atol=1e-12)

@@ -257,6 +257,13 @@ class SymbolicMachine(nn.Module):
         """Codes ``[V, d]`` that machine ``name`` reads and answers in."""
         return self.wide_code if name == "reflections" else self.code
 
+    def resize(self, vocab_size: int) -> None:
+        """Codes of ``vocab_size`` tokens; those that were there stay."""
+        for name in ("code", "wide_code"):
+            old = getattr(self, name, None)
+            if old is not None:
+                setattr(self, name, token_codes(vocab_size, old.shape[1]).to(old))
+
     def logits(self, answers: dict[str, Tensor]) -> Tensor:
         """``[B, T, J, V]`` of the answers ``[B, T, d]`` of the machines by name."""
         each = []

@@ -18,11 +18,12 @@ products are learned first, and c grows as far as they hold.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import torch
 from torch import Tensor, nn
 
-from prism.model.norm import promote
+from prism.model.norm import promote, unit
 from prism.model.state import Leaf, State
 from prism.ops.documents import RowEnds, last_real, previous_index
 from prism.ops.matrix_scan import matrix_scan
@@ -90,9 +91,12 @@ class Reflections(nn.Module):
     def turns(self, x: Tensor) -> Tensor:
         """Product of the reflections of each token, ``[.., U, S, S]`` of ``x [.., D]``."""
         v = promote(self.read(x)).unflatten(-1, (self.count, REFLECTIONS, self.size))
-        v = nn.functional.normalize(v, dim=-1, eps=1e-6)
-        first, *others = v.unbind(-2)
+        v = unit(v)
         one = torch.eye(self.size, dtype=v.dtype, device=v.device)
+        if x.shape[-2] == 1:  # of one token: fewer operations, more products
+            first, *others = (one - 2 * v[..., :, None] * v[..., None, :]).unbind(-3)
+            return reduce(torch.matmul, others, first)
+        first, *others = v.unbind(-2)
         product = one - 2 * first[..., :, None] * first[..., None, :]
         for each in others:
             along = (product * each[..., None, :]).sum(dim=-1, keepdim=True)

@@ -89,6 +89,10 @@ def suffix_lookup(
     length, width = tokens.shape[1], max(lengths)
     tokens = tokens.long()
     line = torch.cat([table.recent, tokens], dim=1)  # [B, W + T]
+    if length == 1 and doc_index is None:  # a step of decoding: all is of one document
+        slot, key = _mixed(_values(line, lengths), table.document[:, None, None], table)
+        found, keys, following = _one(slot, key, tokens, table, ends)
+        return found, SuffixState(keys, following, last_window(line, 1, ends), table.document)
     of = torch.zeros_like(tokens) if doc_index is None else doc_index
     of = torch.cat([torch.zeros_like(table.recent), of], dim=1)
     slot, key = _hashed(line, of, table, lengths)
@@ -122,11 +126,26 @@ def _hashed(
         if n in lengths:
             values[n] = value
     mixed = torch.stack([values[n] for n in lengths], dim=1)
+    return _mixed(mixed, (table.document[:, None] + here)[:, None], table)
+
+
+def _values(line: Tensor, lengths: tuple[int, ...]) -> Tensor:
+    """Sums ``[B, K, 2]`` of both contexts of ``line [B, W + 1]``, all of one document."""
+    width, powers = line.shape[1] - 1, [1]
+    for _ in range(1, width):
+        powers.append((powers[-1] * FACTOR + 2**63) % 2**64 - 2**63)
+    # latest token first, before the new one and behind it
+    each = (line + 1).unfold(1, width, 1).flip(-1) * torch.tensor(powers, device=line.device)
+    return each.cumsum(dim=-1)[..., [n - 1 for n in lengths]].mT
+
+
+def _mixed(mixed: Tensor, document: Tensor, table: SuffixState) -> tuple[Tensor, Tensor]:
+    """Slots and keys of the sums ``[B, K, .]`` of contexts of the ``document [B, 1, .]``."""
     mixed = (mixed ^ (mixed >> 31)) * MIXER
     mixed = (mixed ^ (mixed >> 29)) * FACTOR
     # the slot does not depend on the document: a packed row forgets what its documents forget alone
-    document = ((table.document[:, None] + here) * MIXER)[:, None]
-    return ((mixed >> 32) & BITS) % table.key.shape[2], ((mixed + document) >> 1) & BITS
+    key = ((mixed + document * MIXER) >> 1) & BITS
+    return ((mixed >> 32) & BITS) % table.key.shape[2], key
 
 
 def _read(slot: Tensor, key: Tensor, tokens: Tensor, table: SuffixState) -> Tensor:
