@@ -174,9 +174,11 @@ class Transformer(ResidualStack):
         after = last_real(position + 1, shared.next_position, rows.ends)
         index = CacheIndex(shared.length + length, after, documents)
         cos, sin = rotation(position, self.blocks[0].mixer.head_dim)
-        causal = shared.length == 0 and documents is None
-        mask = None if causal else _mask(documents, length, index.length, tokens.device)
-        return AttentionView(cos, sin, mask, causal, rows), index
+        # branches, as a comparison of lengths is no bool while it is traced
+        if shared.length == 0 and documents is None:
+            return AttentionView(cos, sin, None, True, rows), index
+        mask = _mask(documents, length, index.length, tokens.device)
+        return AttentionView(cos, sin, mask, False, rows), index
 
 
 def document_position(before: Tensor, length: int, doc_index: Tensor | None) -> Tensor:

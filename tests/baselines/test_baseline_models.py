@@ -275,3 +275,17 @@ def test_positions_count_from_the_start_of_each_document():
     want = torch.tensor([[7, 8, 0, 1, 2, 0], [0, 1, 2, 3, 0, 0]])
     assert torch.equal(document_position(before, 6, doc_index), want)
     assert document_position(before, 3, None).tolist() == [[7, 8, 9], [7, 8, 9]]
+
+
+@pytest.mark.filterwarnings("ignore")  # torch's tracer warns about itself
+def test_attention_is_traced_whole_at_any_length():
+    torch.compiler.reset()
+    model = model_of("transformer").eval()
+    traced = torch.compile(model, backend="eager", fullgraph=True, dynamic=True)
+    with torch.no_grad():
+        for length in (7, 12):
+            tokens = torch.arange(length)[None] % 11
+            wanted, found = model(tokens), traced(tokens)
+            assert torch.equal(found.logits, wanted.logits)
+            again = traced(tokens[:, :1], state=found.state).logits
+            assert torch.equal(again, model(tokens[:, :1], state=wanted.state).logits)

@@ -72,6 +72,14 @@ def test_a_spike_leaves_the_gradient_panel_readable(spike: float) -> None:
     assert len(above) == (spike == 7e4)
 
 
+def test_the_running_median_of_a_short_run_follows_its_norms() -> None:
+    ax = panel([logged(step, grad_norm=2.0**-step) for step in range(12)], "gradient norm")
+    [median] = [line for line in ax.lines if line.get_label() == "running median"]
+    values = list(median.get_ydata())
+    assert values == sorted(values, reverse=True)
+    assert values[0] > 50 * values[-1]
+
+
 def test_norms_that_are_all_zero_draw_nothing_and_break_nothing() -> None:
     panel([logged(1, grad_norm=0.0)], "gradient norm")
 

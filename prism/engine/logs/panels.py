@@ -17,7 +17,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 Records = Sequence[dict[str, Any]]
 WIDTH, ROW = 11.25, 2.75  # inches
-WINDOW = 15  # log lines on either side of a running median
+WINDOW, WINDOWS = 15, 6  # log lines on either side of a running median; shorter runs have so many
 LINE, LIGHT, MARK = "#2b5c8a", "#a9c1d6", "#b3472e"
 PARTS = {  # of the time, in the order in which they are drawn
     "gradients": "forward and backward passes",
@@ -117,7 +117,8 @@ def _gradients(ax: Axes, records: Records) -> None:
         return
     steps, values = (list(column) for column in zip(*positive, strict=True))
     n = len(values)
-    medians = [statistics.median(values[max(0, i - WINDOW) : i + WINDOW + 1]) for i in range(n)]
+    side = min(WINDOW, max(1, n // WINDOWS))
+    medians = [statistics.median(values[max(0, i - side) : i + side + 1]) for i in range(n)]
     low, high = min(medians) / 10, max(medians) * 10
     inside, size = [min(max(v, low), high) for v in values], 3 if n > 60 else 7
     ax.plot(steps, inside, ".", color=LIGHT, markersize=size, label="of a step")
