@@ -136,26 +136,26 @@ class TapeHeads(nn.Module):
         beta = 2 * torch.sigmoid(promote(self.beta(x)))
         if valid is not None:
             beta = beta * valid[..., None]
-        reads = []
+        sizes, reads = [content, heads - content], []
+        to_content, to_position = value.split(sizes, dim=2)
+        beta_content, beta_position = beta.split(sizes, dim=2)
         code = fast_weights = ring = value.new_zeros(x.shape[0], 0)
         if content:
-            mine = slice(0, content)
             query, key, code = self._codes(x, state, doc_index, ends)
             o, fast_weights, below = delta_rule(
                 query,
                 key,
-                value[:, :, mine],
-                beta[..., mine],
+                to_content,
+                beta_content,
                 frame.chunks,
                 None if state is None else state.fast_weights,
                 below,
             )
             reads.append(o)
         if self.config.position_heads:
-            mine = slice(content, heads)
             o, ring = ring_read(
                 self._taps(x, frame.turn),
-                value[:, :, mine] * beta[..., mine, None],
+                to_position * beta_position[..., None],
                 None if state is None else state.ring,
                 doc_index,
                 ends,

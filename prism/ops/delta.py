@@ -163,7 +163,7 @@ def delta_rule(
     """
     with no_autocast(q):  # the state is at least fp32
         if frame.length == 1:
-            return _one_token(q[:, 0], k[:, 0], v[:, 0], beta[:, 0], frame, state, below)
+            return _one_token(q, k, v, beta, frame, state, below)
         return _chunked(q, k, v, beta, frame, state, below)
 
 
@@ -238,17 +238,19 @@ def _one_token(
     state: Tensor | None,
     below: Written | None,
 ) -> tuple[Tensor, Tensor, Written]:
-    """:func:`delta_rule` of one token, ``[B, H, .]`` each: the recurrence as it is written."""
+    """:func:`delta_rule` of one token: the recurrence as it is written."""
+    row, beta = k.transpose(1, 2), beta.transpose(1, 2)[..., None]  # [B, H, 1, S], [B, H, 1, 1]
+    column, v = row.mT, v.transpose(1, 2)  # [B, H, S, 1], [B, H, 1, M]
     if state is None:
-        state = torch.zeros_like(k[..., None] * v[..., None, :])
+        state = torch.zeros_like(column * v)
     elif frame.through is not None:
         state = state * frame.through[0]
     seen = state if below is None else state + below.start
-    update = beta[..., None, None] * (v[..., None, :] - k[..., None, :] @ seen)  # [B, H, 1, M]
-    write = k[..., None] * update
-    seen = seen + write
-    out = q[..., None, :] @ seen
-    return out.transpose(1, 2), state + write, Written(None, None, seen, 0)
+    update = beta * (v - row @ seen)
+    after = torch.addcmul(state, column, update)
+    seen = after if below is None else torch.addcmul(seen, column, update)
+    out = q.transpose(1, 2) @ seen
+    return out.transpose(1, 2), after, Written(None, None, seen, 0)
 
 
 def delta_rule_loop(
