@@ -113,7 +113,7 @@ def angle_steps(a: Tensor, gate: Tensor, snaps: tuple[float, ...]) -> Tensor:
 
 
 def exact_steps(moduli: tuple[int, ...]) -> tuple[bool, ...]:
-    """Whether a step of n 240ths of a turn, n < 240, is p/q of it with q in ``moduli``."""
+    """True for each n < 240 where n 240ths of a turn are p/q of it with q in ``moduli``."""
     exact = {TURN * p // q for q in moduli for p in range(q)}
     return tuple(n in exact for n in range(TURN))
 
