@@ -26,7 +26,7 @@ from prism import whole_file
 
 VERSION = "0.1.0"
 ARCHITECTURE = (
-    3  # one more whenever PRISM's equations change; a ``meta`` without it is of the first
+    4  # one more whenever PRISM's equations change; a ``meta`` without it is of the first
 )
 ROOT = Path(__file__).resolve().parents[1]
 RESULT_CODE = (

@@ -80,6 +80,7 @@ BAD = [
     (SymbolicConfig, "unit_input_rate", 2, "None or a number in (0, 1]"),
     (SymbolicConfig, "primitives", (), "distinct names from"),
     (SymbolicConfig, "primitives", ("add",), "distinct names from"),
+    (SymbolicConfig, "fade", 1.5, "a number in [0, 1]"),
     (SymbolicConfig, "moduli", (1,), "a non-empty list of divisors >= 2 of 240"),
     (SymbolicConfig, "moduli", (7,), "a non-empty list of divisors >= 2 of 240"),
     (SymbolicConfig, "moduli", (), "a non-empty list of divisors >= 2 of 240"),

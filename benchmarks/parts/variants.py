@@ -25,6 +25,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "no lookup": {"symbolic.suffixes": ()},
     "no dials": {"symbolic.dials": 0},
     "no reflections": {"symbolic.reflections": 0},
+    "rotors that do not fade": {"symbolic.fade": 1.0},
     "no own answers": {"symbolic.answers": False, "symbolic.dials": 0, "symbolic.reflections": 0},
     "no memory expert": {"expert_kinds": ("neural", "symbolic")},
     "no content heads": {"tape.content_heads": 0, "tape.position_heads": 4},

@@ -27,6 +27,8 @@ class SymbolicConfig:
         primitives: the library, any non-empty choice from ``PRIMITIVES``.
         moduli: the counting primitives' steps snap to the fractions p/q of a turn with q from
             this list, so that counting modulo q is exact; each divides 240.
+        fade: size of a rotor's output after a step that is none of these fractions, as a share
+            of the size before it; 1 = it stays.
         dials: soft counters beside the units (prism/model/symbolic/dial.py).
         dial_positions: positions S of a dial.
         dial_reach: largest step K of a dial.
@@ -46,6 +48,7 @@ class SymbolicConfig:
     units: int = 32
     primitives: tuple[str, ...] = PRIMITIVES
     moduli: tuple[int, ...] = (2, 3, 4, 5, 6)
+    fade: float = 0.95
     dials: int = 8
     dial_positions: int = 16
     dial_reach: int = 4
@@ -73,6 +76,8 @@ class SymbolicConfig:
         require(ok, self, "primitives", f"distinct names from {PRIMITIVES}")
         ok = len(self.moduli) > 0 and all(is_int(m, 2) and TURN % m == 0 for m in self.moduli)
         require(ok, self, "moduli", f"a non-empty list of divisors >= 2 of {TURN}")
+        ok = is_number(self.fade) and 0 <= self.fade <= 1
+        require(ok, self, "fade", "a number in [0, 1]")
         ok = len(set(self.suffixes)) == len(self.suffixes) and all(
             is_int(n, 1) and n <= LONGEST_SUFFIX for n in self.suffixes
         )

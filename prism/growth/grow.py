@@ -203,6 +203,8 @@ def _fill_machine(new: SymbolicState, old: SymbolicState, axes: Axes) -> None:
     new.gate = _put(new.gate, old.gate, axes.units)
     for name, value in old.primitives.items():
         new.primitives[name] = _put(new.primitives[name], value, axes.units)
+    if old.inexact is not None:
+        new.inexact = _put(new.inexact, old.inexact, axes.units)
     new.suffix = old.suffix  # what was read does not depend on sizes
     if old.dials is not None:
         places = fixed(old.dials.position.shape[-1])

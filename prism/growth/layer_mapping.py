@@ -65,6 +65,7 @@ FIXED = (
     ("tape.scope", "memory", TAPE),
     ("symbolic.primitives", "symbolic", MACHINE),
     ("symbolic.moduli", "symbolic", MACHINE),
+    ("symbolic.fade", "symbolic", MACHINE),
     ("symbolic.unit_input_rate", "symbolic", INPUTS),
     ("symbolic.answers", "symbolic", ANSWERS),
     ("symbolic.width", "answers", WIDTH),

@@ -36,6 +36,7 @@ REFUSED = {
     "symbolic.units": machine(units=8),
     "symbolic.primitives": machine(primitives=MACHINE.primitives[:3]),
     "symbolic.moduli": machine(moduli=(2, 3)),
+    "symbolic.fade": machine(fade=0.5),
     "symbolic.answers": machine(answers=False),
     "symbolic.width": machine(width=7),
     "symbolic.dials": machine(dials=1),

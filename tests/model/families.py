@@ -39,6 +39,7 @@ def shrunk(name: str, **overrides: object) -> PrismConfig:
         units=6,
         primitives=full.symbolic.primitives,
         moduli=full.symbolic.moduli,
+        fade=full.symbolic.fade,
         width=6,
         dials=min(full.symbolic.dials, 2),
         dial_positions=4,
@@ -168,6 +169,7 @@ def machines(draw: st.DrawFn) -> SymbolicConfig:
         suffixes=draw(st.lists(st.integers(1, 4), unique=True, max_size=3)),
         suffix_slots=draw(st.integers(1, 9)),
         unit_input_rate=draw(st.sampled_from((1.0, 0.5, 1 / 128))),
+        fade=draw(st.sampled_from((0.0, 0.9, 1.0))),
     )
 
 

@@ -10,9 +10,12 @@ from prism.config import PRIMITIVES, TURN, SymbolicConfig
 from prism.model.symbolic import SymbolicMachine
 from prism.model.symbolic.primitives import (
     CAUSAL_LIBRARY,
+    FADED,
     TOKEN_LIBRARY,
     UnitInputs,
     angle_steps,
+    exact_steps,
+    inexact_steps,
     snap_table,
     snap_width,
 )
@@ -82,6 +85,33 @@ def test_the_counting_primitives_show_an_exact_count_as_a_point_on_a_circle(name
         assert torch.equal(total[:, t], count)
     angle = total * math.pi / TURN * (2 if name == "rotor" else 1)
     assert torch.allclose(pair, torch.cat([angle.cos(), angle.sin()], dim=-1))
+
+
+def test_a_rotor_shrinks_with_every_step_that_is_no_simple_fraction():
+    steps = torch.tensor([0, 48, 53, -80, 240, -53, 1, 1]).double()[None, :, None]
+    count = inexact_steps(steps, exact_steps(MODULI), None, None)
+    assert count.flatten().tolist() == [0, 0, 1, 1, 1, 2, 3, 4]
+    a = torch.ones(1, len(count[0]), 2).double()
+    pair, total = CAUSAL_LIBRARY["rotor"](
+        UnitInputs(a, a, steps, torch.zeros(2), None, {}, 0.5**count)
+    )
+    angle = total * 2 * math.pi / TURN
+    assert torch.allclose(pair, torch.cat([angle.cos(), angle.sin()], dim=-1) * 0.5**count)
+
+
+def test_inexact_steps_are_counted_by_document_over_calls_and_no_further_than_needed():
+    doc_index = torch.tensor([[0, 0, 1, 1]])
+    carry, steps = torch.tensor([[5.0]]), torch.full((1, 4, 1), 53.0)
+    count = inexact_steps(steps, exact_steps(MODULI), carry, doc_index)
+    assert count.flatten().tolist() == [6, 7, 1, 2]
+    many = inexact_steps(steps, exact_steps(MODULI), torch.tensor([[float(FADED)]]), None)
+    assert many.flatten().tolist() == [FADED] * 4
+
+
+@pytest.mark.parametrize("fade", (0.95, 1.0))
+def test_a_machine_whose_rotors_do_not_fade_has_no_count_of_inexact_steps(fade):
+    like = SymbolicMachine(5, 8, SymbolicConfig(fade=fade)).like
+    assert (like.inexact is None) == (fade == 1.0)
 
 
 def lanes_at(turns: torch.Tensor) -> torch.Tensor:

@@ -57,6 +57,8 @@ from prism.model.symbolic.primitives import (
     TOKEN_LIBRARY,
     UnitInputs,
     angle_steps,
+    exact_steps,
+    inexact_steps,
     snap_table,
 )
 from prism.model.symbolic.reflections import Reflections, ReflectionState
@@ -95,11 +97,13 @@ class SymbolicState(State):
     Attributes:
         gate: ``[B, U]`` last token's input b2, which gates the step of the next.
         primitives: ``[B, U]`` per causal primitive, by name.
+        inexact: ``[B, U]`` inexact steps of each rotor; None where rotors do not fade.
         dials, reflections, suffix: of these parts; None without.
     """
 
     gate: Tensor
     primitives: dict[str, Tensor]
+    inexact: Tensor | None = None
     dials: DialState | None = None
     reflections: ReflectionState | None = None
     suffix: SuffixState | None = None
@@ -131,6 +135,8 @@ class SymbolicMachine(nn.Module):
         if config.answers:
             width, wide = config.width, config.reflection_width
         self.snaps = snap_table(config.moduli)
+        self.fades = config.fade < 1 and "rotor" in config.primitives
+        self.exact = exact_steps(config.moduli)
         self.input_rate = 1.0 if config.unit_input_rate is None else config.unit_input_rate
         units, choices = config.units, len(config.primitives)
         self.read = nn.Linear(width, 4 * units, bias=False)
@@ -193,6 +199,7 @@ class SymbolicMachine(nn.Module):
         return SymbolicState(
             units,
             carried,
+            units if self.fades else None,
             None if self.dials is None else self.dials.like,
             None if self.reflections is None else self.reflections.like,
             None if self.suffix is None else self.suffix.like,
@@ -290,6 +297,12 @@ class SymbolicMachine(nn.Module):
         steps_gate = self.gate_start + gate_now + shift_right(gate_next, gate, doc_index)
         steps = angle_steps(a, steps_gate, self.snaps)
         inputs = UnitInputs(a, b, steps, self.theta.to(raw.dtype), doc_index, carried)
+        inexact = None
+        if self.fades:
+            before = None if state is None else state.inexact
+            count = inexact_steps(steps, self.exact, before, doc_index)
+            inputs.size = self.config.fade**count
+            inexact = last_real(count, before, ends)
         results, after = [], {}
         for name in self.config.primitives:
             if name in CAUSAL_LIBRARY:
@@ -300,7 +313,7 @@ class SymbolicMachine(nn.Module):
             results.append(pair)
         features, picked = hard_choice(self._scores(raw), results)
         output = self.write(features.to(self.write.weight.dtype))
-        return output, SymbolicState(last_real(gate_next, gate, ends), after), picked
+        return output, SymbolicState(last_real(gate_next, gate, ends), after, inexact), picked
 
     def _scores(self, raw: Tensor) -> Tensor:
         """Score of each primitive for each unit, ``[B, T, P, U]``, from its own four inputs."""
