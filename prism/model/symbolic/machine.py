@@ -58,6 +58,7 @@ from prism.model.symbolic.primitives import (
     UnitInputs,
     angle_steps,
     exact_steps,
+    first_choices,
     inexact_steps,
     snap_table,
 )
@@ -72,22 +73,6 @@ INPUT_STD = 2.2  # of the inputs a; the gate inputs b start 1/16 of it
 DIAL_INPUT = 0.25
 ANSWER_GAIN = {"reflections": 4.0}
 FIRST_PREFERENCE = 2.0  # head start of a unit's first primitive, in logits
-
-
-FIRST_CYCLE = ("rotor", "rotor", "latch", "rotor", "counter", "flipflop", "rotor", None)
-
-
-def first_choices(config: SymbolicConfig) -> list[int]:
-    """Index of the primitive that each unit starts with: ``FIRST_CYCLE`` over and over, its None
-    (and what the library lacks) going through the whole library."""
-    names, first, others = config.primitives, [], 0
-    for unit in range(config.units):
-        name = FIRST_CYCLE[unit % len(FIRST_CYCLE)]
-        if name not in names:
-            name = names[others % len(names)]
-            others += 1
-        first.append(names.index(name))
-    return first
 
 
 @dataclass

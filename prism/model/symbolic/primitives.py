@@ -34,8 +34,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from prism.config import TURN
+from prism.config import TURN, SymbolicConfig
 from prism.ops.counters import hold, running_sum, saturating_sum, straight_through
+
+FIRST_CYCLE = ("rotor", "rotor", "latch", "rotor", "counter", "flipflop", "rotor", None)
 
 FADED = 512  # inexact steps after which nothing more is counted: .95^512 is 4e-12
 MANY = 1 << 24  # more than the tokens of a call
@@ -61,6 +63,19 @@ def snap_table(moduli: tuple[int, ...]) -> tuple[float, ...]:
         near = [way for way, width in ways if abs(way) <= width]
         table.append(float(min(near, key=abs, default=0)))
     return tuple(table)
+
+
+def first_choices(config: SymbolicConfig) -> list[int]:
+    """Index of the primitive that each unit starts with: ``FIRST_CYCLE`` over and over, its None
+    (and what the library lacks) going through the whole library."""
+    names, first, others = config.primitives, [], 0
+    for unit in range(config.units):
+        name = FIRST_CYCLE[unit % len(FIRST_CYCLE)]
+        if name not in names:
+            name = names[others % len(names)]
+            others += 1
+        first.append(names.index(name))
+    return first
 
 
 @dataclass
