@@ -9,6 +9,7 @@ from functools import partial
 
 from benchmarks.facts.criteria import facts_criteria
 from benchmarks.facts.page import facts_sections
+from benchmarks.facts.unseen import unseen_criteria, unseen_sections
 from benchmarks.freeze import criteria as freeze_criteria
 from benchmarks.freeze import page as freeze
 from benchmarks.holo.criteria import holo_criteria, million_criteria
@@ -122,6 +123,23 @@ SUBJECTS = (
         facts_sections,
         facts_criteria,
         command="python -m prism.eval_facts, then cp runs/facts/facts.json runs/facts/facts.png "
+        "benchmarks/results/",
+        of_prism=False,
+    ),
+    Subject(
+        "unseen-encoder",
+        "Facts in SmolLM2: texts that no rule has seen",
+        unseen_sections,
+        unseen_criteria,
+        command="python -m prism.eval_facts --unseen four --encoder, then cp "
+        "runs/facts/unseen-encoder.json benchmarks/results/",
+        of_prism=False,
+    ),
+    Subject(
+        "unseen",
+        "Facts in SmolLM2: the same texts without the sentence encoder",
+        unseen_sections,
+        command="python -m prism.eval_facts --unseen four, then cp runs/facts/unseen.json "
         "benchmarks/results/",
         of_prism=False,
     ),

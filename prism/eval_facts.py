@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--unseen",
         metavar="SET,SET",
-        help="measure sets of unseen texts instead: one, two, or paths to .json files",
+        help="measure sets of unseen texts instead: one to four, or paths to .json files",
     )
     p.add_argument(
         "--encoder", action="store_true", help="with --unseen: a sentence encoder has a say too"
@@ -121,7 +121,7 @@ def _unseen(p: Parser, args: argparse.Namespace, console: Console) -> int:
         p.error(str(error))
     before = weights_hash(lm.model.state_dict())
     command = f"python -m prism.eval_facts --unseen {args.unseen}" + " --encoder" * args.encoder
-    meta = describe(command, "unseen") | {"threads": torch.get_num_threads(), "parameters": before}
+    meta = describe(command, "full") | {"threads": torch.get_num_threads(), "parameters": before}
     readings, runs = ActivationCache(lm), []
     args.out.mkdir(parents=True, exist_ok=True)
     path = args.out / ("unseen-encoder.json" if args.encoder else "unseen.json")

@@ -72,7 +72,10 @@ class Verdict:
 
 
 def verdict(
-    clause: Clause, relation: Sequence[str], usual: frozenset[str] = frozenset()
+    clause: Clause,
+    relation: Sequence[str],
+    usual: frozenset[str] = frozenset(),
+    worded: Sequence[frozenset[str]] = (),
 ) -> Verdict:
     """Judge what a clause asks of a relation with these words (its name's).
 
@@ -80,9 +83,7 @@ def verdict(
         clause: the clause.
         relation: the words.
         usual: stems of all the words that its wordings use; they make no other thing of it.
-
-    Returns:
-        "asked", "other" or "open".
+        worded: stems of each other wording of it; a noun phrase of one is no other thing either.
     """
     noun = frozenset(content(relation))
     if not noun:
@@ -107,7 +108,8 @@ def verdict(
         if noun <= said <= noun | usual and not turned:
             return Verdict("asked", 1.0)
         aside = tail[-1:] == [","] and content(phrase)[-1:] == content(relation)[-1:]
-        if turned or (said - noun - usual and not aside):
+        instead = said - noun - usual
+        if turned or (instead and not aside and not any(instead <= one for one in worded)):
             return Verdict("other", overlap, f"asks for the {' '.join(phrase)}")
     if further(words, noun) or _moved_on(clause, noun):
         return Verdict("further", overlap)

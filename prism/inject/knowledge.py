@@ -23,7 +23,7 @@ from prism.holo.algebra.codes import hash_keys, position_hashes
 from prism.inject.addresses import AnswerAccumulator, banks_for
 from prism.inject.calibration import Calibration
 from prism.inject.clause import content, words_of
-from prism.inject.names import SLOT, Names, subject_of, wording_of
+from prism.inject.names import SLOT, Names, fill_in, subject_of, wording_of
 from prism.inject.probes import PROBES, SUBJECTS
 from prism.inject.reading import last_states
 from prism.inject.relation_space import Prototypes, score, without_near_duplicates
@@ -191,11 +191,18 @@ class Knowledge:
         of all words that its wordings use."""
         return self._words[relation]
 
+    def worded(self, relation: str) -> tuple[frozenset[str], ...]:
+        """The stems of each other wording of a relation that a second opinion knows of."""
+        name = " ".join(self.said_as(relation)[0])
+        return () if self.opinion is None else self.opinion.worded(name)
+
     def asked(self, one: Candidate) -> float | None:
         """The value by which a candidate is ranked if its relation is asked for, else None: the
         log-odds of a second opinion where the words leave it open and there is one, else the
         clearness of the state."""
         levels = self.levels
+        if one.refused and (self.opinion is None or one.said.kind == "asked"):
+            return None
         if self.opinion is not None and one.said.kind != "asked":
             if not levels.hears(one):
                 return None
@@ -308,12 +315,6 @@ def relation_words(name: str, wordings: Sequence[str]) -> tuple[tuple[str, ...],
     if SLOT not in name and shared <= frozenset(words(name)):
         return tuple(words_of(name)), usual
     return tuple(w for w in words(wordings[0]) if w in shared), usual
-
-
-def fill_in(wording: str, subject: str) -> str:
-    """The wording about ``subject``, starting with a capital letter."""
-    text = wording.replace(SLOT, subject)
-    return text[0].upper() + text[1:]
 
 
 def questions(wordings: Sequence[str]) -> list[str]:

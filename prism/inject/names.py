@@ -266,6 +266,12 @@ def wording_of(prompt: str, subject: str) -> str:
     return (prompt[:at] + SLOT + prompt[at + len(subject) :]).strip()
 
 
+def fill_in(wording: str, subject: str) -> str:
+    """The wording about ``subject``, starting with a capital letter."""
+    text = wording.replace(SLOT, subject)
+    return text[0].upper() + text[1:]
+
+
 def _capital(name: bytes) -> bytes:
     return name[:1].upper() + name[1:]
 

@@ -20,7 +20,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -87,13 +87,15 @@ class Injection:
 @dataclass(frozen=True)
 class Candidate:
     """A relation that a place may ask for: the clause before it, what its words say of that, how
-    clearly the model's state asks for it, and the kind of place (:meth:`Transcript.place`)."""
+    clearly the model's state asks for it, the kind of place (:meth:`Transcript.place`), and whether
+    an earlier place of the sentence asked for another thing."""
 
     relation: str
     clause: Clause
     said: Verdict
     clearness: float
     place: str
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,7 @@ class Levels:
     inside: float = 0.7
     heard: float = -0.9
     heard_inside: float = 0.3
-    odds: float = -0.5
+    odds: float = -0.75
 
     def of(self, said: Verdict, distance: int, place: str) -> float:
         """The level for a verdict of the clause, at a place of the text."""
@@ -215,20 +217,25 @@ class FactTrigger:
     ) -> list[tuple[str, float]]:
         """The relations of the mentioned subject that are asked about, the likeliest first."""
         found = []
+        for one in self._possible(mention, clear, sure, place):
+            value = self._knowledge.asked(one)
+            if value is not None:
+                found.append((one.said.kind == "asked", one.said.overlap == 1, value, one))
+        found.sort(key=lambda f: f[:3], reverse=True)
+        return [(one.relation, one.clearness - 1) for *_, one in found]
+
+    def _possible(
+        self, mention: Mention, clear: Tensor, sure: bool, place: str
+    ) -> Iterator[Candidate]:
+        """The candidates that the words leave, and that were not told already."""
         for one in self.candidates(mention, clear, place):
             said, about = one.said, (mention.subject, one.relation)
             if said.kind == "other" and place == "slot" and one.clause.distance == 0 and said.lasts:
                 self._denied[about] = len(self._transcript)  # what follows tells of that other one
-            if said.kind == "other" or self._is_denied(about):
-                continue
             told = self._told.get(about, -1)
-            if said.kind != "asked" and (told >= mention.first or not sure):
-                continue
-            value = self._knowledge.asked(one)
-            if value is not None:
-                found.append((said.kind == "asked", said.overlap == 1, value, one))
-        found.sort(key=lambda f: f[:3], reverse=True)
-        return [(one.relation, one.clearness - 1) for *_, one in found]
+            again = said.kind != "asked" and (told >= mention.first or not sure)
+            if said.kind != "other" and not again:
+                yield one
 
     def candidates(self, mention: Mention, clear: Tensor, place: str) -> list[Candidate]:
         """The relations of the mentioned subject; none if the name is part of a longer one, or the
@@ -246,9 +253,10 @@ class FactTrigger:
             Candidate(
                 relation,
                 clause,
-                verdict(clause, *knowledge.said_as(relation)),
+                verdict(clause, *knowledge.said_as(relation), knowledge.worded(relation)),
                 float(clear[knowledge.index(relation)]),
                 place,
+                self._is_denied((mention.subject, relation)),
             )
             for relation in own
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from prism.inject.asked import goes_on, verdict
-from prism.inject.clause import clause_of, is_whole_name, words_of
+from prism.inject.clause import clause_of, content, is_whole_name, words_of
 from prism.inject.knowledge import relation_words
 from prism.studies.facts.sentences import RELATIONS, sentence
 
@@ -161,3 +161,20 @@ def test_no_written_wording_of_the_study_is_taken_for_another_question(name: str
         at = text.index("Marseille")
         clause = clause_of(text, at, at + len("Marseille"))
         assert verdict(clause, *relation_words(name, wordings)).kind in ("asked", "open"), text
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Arvo's price of a crossing is", "open"),  # the phrase of another wording
+        ("Arvo's deputy price is", "other"),
+        ("Arvo's pay of a crossing is", "other"),  # of two of them
+        ("Arvo's toll is", "other"),
+    ],
+)
+def test_the_phrase_of_one_other_wording_is_no_other_thing(text: str, kind: str) -> None:
+    worded = [frozenset(content(words_of(w))) for w in ("the price of a crossing", "what you pay")]
+    at = text.index("Arvo")
+    clause = clause_of(text, at, at + 4)
+    assert verdict(clause, ("fare",), worded=worded).kind == kind
+    assert verdict(clause, ("fare",)).kind == "other"

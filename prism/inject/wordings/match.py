@@ -32,7 +32,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from prism import whole_file
-from prism.inject.clause import FUNCTION, stem
+from prism.inject.clause import FUNCTION, content, stem, words_of
 from prism.inject.second_opinion import InContext
 from prism.inject.wordings.bank import STANDS, WordedRelation, statement
 
@@ -100,6 +100,7 @@ class WordingBank:
         self._whole_names = self._whole_of([statement(n) for n in self._names])
         self.of_clause = lru_cache(KEPT)(self._of_clause)
         self.alike = lru_cache(KEPT)(self._alike)
+        self.stems = lru_cache(KEPT)(self._stems)
 
     def evidence(self, clause: str, relation: str) -> Evidence | None:
         """The evidence that a clause, its subject written X, asks for a relation; None if the bank
@@ -112,6 +113,12 @@ class WordingBank:
         name = float(self._whole_of([statement(relation)])[0] @ whole)
         rivals = math.log1p(int((match[rival] > best).sum()))
         return Evidence(float(covered[same].max()), best, float(sentence[same].max()), name, rivals)
+
+    def _stems(self, relation: str) -> tuple[frozenset[str], ...]:
+        """The stems of the content words of each wording and name of the same relation."""
+        same = [self._relations[i] for i in np.flatnonzero(self.alike(relation)[0])]
+        texts = [text for r in same for text in (*r.wordings, *r.names)]
+        return tuple(frozenset(content(words_of(text))) for text in texts)
 
     def _of_clause(self, clause: str) -> tuple[np.ndarray, ...]:
         """The best of each relation's wordings by the three measures, ``[R]`` each, and the vector

@@ -2,7 +2,7 @@
 
     log-odds = w . (state of the model, place in the text, evidence of the bank's wordings) + w_0
 
-A logistic regression of eleven features, fitted by ``python -m prism.studies.facts.judging`` on the
+A logistic regression of twelve features, fitted by ``python -m prism.studies.facts.judging`` on the
 frozen sets of texts; ``weights.json`` holds the weights, and what each set says when the other sets
 alone were fitted.
 """
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).with_name("weights.json")
 FEATURES = (
-    "state", "state, cut", "value due", "shared word", "further", "pronoun",
+    "state", "state, cut", "value due", "shared word", "further", "pronoun", "refused",
     "covered", "match", "sentence", "name", "rivals",
 )  # fmt: skip
 CUT = (-1.0, 0.5)  # of the state's clearness: beyond it, more says little more
@@ -82,6 +82,10 @@ class SecondOpinion:
         """The fitted weights."""
         return Weights.read()
 
+    def worded(self, relation: str) -> tuple[frozenset[str], ...]:
+        """The stems of each of the bank's wordings of a relation, and of its other names."""
+        return self.bank.stems(relation)
+
     def odds(self, one: Candidate, relation: Sequence[str]) -> float:
         """Log-odds that a candidate's clause asks for its relation.
 
@@ -101,6 +105,7 @@ class SecondOpinion:
             one.said.overlap >= SPOKEN,
             one.said.kind == "further",
             one.clause.distance == 1,
+            one.refused,
         ]
         told = astuple(evidence or Evidence(*[np.nan] * 5))
         return np.array([*own, *told], dtype=float)

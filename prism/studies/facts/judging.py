@@ -22,7 +22,6 @@ from prism import whole_file
 from prism.command import Parser, output
 from prism.inject import AttachedLM, attach
 from prism.inject.addresses import AnswerAccumulator
-from prism.inject.asked import Verdict
 from prism.inject.names import Mention
 from prism.inject.probes import calibration_text
 from prism.inject.sync import parts
@@ -50,7 +49,7 @@ class Row:
 
 
 class Recorder(FactTrigger):
-    """A trigger that keeps the candidates of every place."""
+    """A trigger that keeps the candidates of every place and tells nothing."""
 
     def __init__(self, knowledge: Any) -> None:
         super().__init__(knowledge)
@@ -60,18 +59,9 @@ class Recorder(FactTrigger):
         self, mention: Mention, clear: Tensor, sure: bool, place: str
     ) -> list[tuple[str, float]]:
         at = len(self._transcript)
-        self.seen += [
-            (at, mention.subject, one)
-            for one in self.candidates(mention, clear, place)
-            if self._may_be((mention.subject, one.relation), mention, sure, one.said)
-        ]
-        return super()._asked(mention, clear, sure, place)
-
-    def _may_be(self, fact: tuple[str, str], mention: Mention, sure: bool, said: Verdict) -> bool:
-        """True unless something else was asked for, or the fact was told already."""
-        if self._is_denied(fact):
-            return False
-        return said.kind == "asked" or (sure and self._told.get(fact, -1) < mention.first)
+        some = self._possible(mention, clear, sure, place)
+        self.seen += [(at, mention.subject, one) for one in some]
+        return []
 
 
 def rows_of(
@@ -86,6 +76,7 @@ def rows_of(
         opinion: gives the features.
     """
     rows, plain, knowledge = [], 0, lm.knowledge
+    knowledge.opinion = opinion  # for the bank's wordings: the weights are not asked
     keys = [parts(address) for address, _ in chosen.facts]
     facts = [(knowledge.names.same(subject), relation) for subject, relation in keys]
     for case, text in zip(chosen.cases, texts, strict=True):
@@ -95,8 +86,8 @@ def rows_of(
             end = at == len(text.tokens)
             right = case.expect == "value" and end and facts[case.fact] == (subject, one.relation)
             if one.said.kind == "asked":
-                plain += right and case.kind.startswith("wording")
-            elif one.said.kind != "other" and knowledge.levels.hears(one):
+                plain += right and not one.refused and case.kind.startswith("wording")
+            elif knowledge.levels.hears(one):
                 said = knowledge.said_as(one.relation)[0]
                 rows.append(Row(case, opinion.features(one, said), end, right))
     return rows, plain

@@ -75,3 +75,9 @@ def test_vectors_that_were_kept_are_read_back(tmp_path: Path) -> None:
     path.write_bytes(b"broken")
     with pytest.raises(ValueError, match="delete the file"):
         WordingBank(read(BANK, "test"), Letters(), tmp_path)
+
+
+def test_a_relation_has_the_stems_of_its_own_wordings_and_names_alone(bank: WordingBank) -> None:
+    assert set(bank.stems("zip")) == {frozenset({"lett", "bear"}), frozenset({"postcod"}),
+                                      frozenset({"zip"})}  # fmt: skip
+    assert bank.stems("qqq") == ()

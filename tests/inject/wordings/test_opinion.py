@@ -51,6 +51,8 @@ def test_features_are_those_of_the_state_the_place_and_the_bank(opinion: SecondO
     assert found["rivals"] == 0.0
     inside = opinion.features(candidate("Arvo obeys", place="inside"), ("mayor",))
     assert inside[FEATURES.index("value due")] == 0.0
+    refused = opinion.features(candidate("Arvo obeys", refused=True), ("mayor",))
+    assert (found["refused"], refused[FEATURES.index("refused")]) == (0.0, 1.0)
 
 
 def test_a_relation_that_the_bank_lacks_is_taken_at_the_mean() -> None:
@@ -70,8 +72,8 @@ def test_weights_of_other_features_are_refused(tmp_path: Path) -> None:
 
 def test_the_fitted_weights_prefer_a_wording_to_a_rivals_wording() -> None:
     weights = Weights.read()
-    here = np.array([0.2, 0.2, 1, 0, 0, 0, 0.9, 0.85, 0.85, 0.5, 0.0])
-    elsewhere = np.array([0.2, 0.2, 1, 0, 0, 0, 0.5, 0.5, 0.4, 0.3, 5.0])
+    here = np.array([0.2, 0.2, 1, 0, 0, 0, 0, 0.9, 0.85, 0.85, 0.5, 0.0])
+    elsewhere = np.array([0.2, 0.2, 1, 0, 0, 0, 0, 0.5, 0.5, 0.4, 0.3, 5.0])
     assert weights.odds(here[None])[0] > weights.odds(elsewhere[None])[0] + 1
 
 
@@ -111,3 +113,19 @@ def test_an_opinion_is_not_asked_where_the_words_or_the_state_decide() -> None:
     low = candidate("Arvo obeys", clearness=other.levels.heard_inside, place="inside")
     assert other.asked(low) is None
     assert other.opinion.asked == 0
+
+
+@pytest.mark.parametrize(("odds", "fires"), [(2.0, True), (-3.0, False)])
+def test_after_a_refusal_only_an_opinion_can_tell_a_fact(odds: float, fires: bool) -> None:
+    alone, other = knowledge(None), knowledge(Says(odds))
+    one = candidate("Arvo obeys", clearness=3.0, refused=True)
+    plain = candidate("Arvo obeys", kind="asked", clearness=3.0, refused=True)
+    assert alone.asked(one) is None
+    assert (other.asked(one) is not None) == fires
+    assert alone.asked(plain) is None
+    assert other.asked(plain) is None
+
+
+def test_the_bank_gives_other_wordings_where_there_is_an_opinion(opinion: SecondOpinion) -> None:
+    assert knowledge(None).worded("mayor") == ()
+    assert knowledge(opinion).worded("mayor") == (frozenset({"obey"}), frozenset({"mayor"}))
