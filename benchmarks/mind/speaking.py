@@ -54,7 +54,7 @@ def bare(pair: tuple[Any, Any], tokens: int) -> dict[str, Any]:
     return {
         "tokens": tokens,
         "pieces": read,
-        "pieces_with_equal_logits": equal,
+        "differing": read - equal,
         "pieces_in_which_the_register_spoke": spoke,
         "parameters_unchanged": weights_hash(speaker.model.state_dict()) == before,
     }
