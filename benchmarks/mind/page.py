@@ -17,7 +17,7 @@ def mind_sections(content: dict[str, Any]) -> list[str]:
     seeds = len({run["seed"] for run in runs})
     questions = [run for run in runs if run["part"] == "questions"]
     sections = [
-        f"`{meta['command']}`, sets of sentences by people who had seen no rule ({sets}; {seeds} "
+        f"`{_command(runs)}`, part by part from `{meta['command']}` on: sets of sentences by people who had seen no rule ({sets}; {seeds} "
         f"seed(s)). {_standing(sets)} Times are of a shared machine; `cpu ms` is of the process "
         "alone.",
         table(
@@ -34,6 +34,16 @@ def mind_sections(content: dict[str, Any]) -> list[str]:
     return sections + [
         _arms(questions, n) for n in dict.fromkeys(run["facts"] for run in questions)
     ]
+
+
+def _command(runs: list[dict[str, Any]]) -> str:
+    """The command that gives these runs whole."""
+    sets = ",".join(dict.fromkeys(run["set"] for run in runs))
+    sizes = ",".join(str(n) for n in dict.fromkeys(run["facts"] for run in runs if "facts" in run))
+    parts = ",".join(dict.fromkeys(run["part"] for run in runs))
+    seeds = len({run["seed"] for run in runs})
+    facts = f" --facts {sizes}" if sizes else ""
+    return f"python -m prism.eval_mind --sets {sets}{facts} --seeds {seeds} --parts {parts}"
 
 
 def _standing(sets: str) -> str:
