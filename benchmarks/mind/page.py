@@ -17,9 +17,9 @@ def mind_sections(content: dict[str, Any]) -> list[str]:
     seeds = len({run["seed"] for run in runs})
     questions = [run for run in runs if run["part"] == "questions"]
     sections = [
-        f"`{_command(runs)}`, part by part from `{meta['command']}` on: sets of sentences by people "
-        f"who had seen no rule ({sets}; {seeds} seed(s)). {_standing(sets)} Times are of a shared "
-        "machine; `cpu ms` is of the process alone.",
+        f"`{_command(runs)}`, part by part from `{meta['command']}` on: sets of sentences by "
+        f"people who had seen no rule ({sets}; {seeds} seed(s)). {_standing(sets)} Times are of a "
+        "shared machine; `cpu ms` is of the process alone.",
         table(
             ["bar", "set", "size", "metric", "measured", "wanted", "met"], verdicts(runs), left=4
         ),
