@@ -28,8 +28,8 @@ def mind_sections(content: dict[str, Any]) -> list[str]:
         sections.append(
             "The same questions to the tape with its list of values, to the tape alone, to a plain "
             "dict, to a dict whose values are shuffled, and with one pass instead of a loop. For "
-            "exact keys the dict is smaller; the tape is a state of fixed size that a model can "
-            "read."
+            "exact keys the dict is faster; which is smaller depends on the size. The tape is a "
+            "register that a model can read."
         )
     return sections + [
         _arms(questions, n) for n in dict.fromkeys(run["facts"] for run in questions)
