@@ -47,7 +47,7 @@ def _command(runs: list[dict[str, Any]]) -> str:
 
 
 def _standing(sets: str) -> str:
-    """What figures of these sets say about text that was not seen."""
+    """Standing of the figures of these sets: seen or unseen text."""
     if sets == JUDGED:
         return (
             "The bars are judged on this set: it was frozen before the first measurement and read "
