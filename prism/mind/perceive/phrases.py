@@ -231,7 +231,7 @@ def _titles(noun: Token) -> list[Token]:
 
 
 def _kinds(noun: Token) -> list[Token]:
-    """What kind of thing a name is of: "company" of "made by company Orvelt"."""
+    """Words for the kind of thing that a name is of: "company" of "made by company Orvelt"."""
     ones = [c for c in noun.children if c.dep_ == "nummod" and c.lower_ == "one"]
     name = noun.pos_ == "PROPN" and noun.text[1:2].islower()  # not "fridge B"
     return [*_titles(noun), *ones] if name else []
