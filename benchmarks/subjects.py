@@ -148,8 +148,16 @@ SUBJECTS = (
         "mind",
         "The knowledge base: what it hears and answers",
         mind_sections,
-        command="python -m prism.eval_mind --sets one,two, then cp runs/mind/mind.json "
+        command="python -m prism.eval_mind --sets three, then cp runs/mind/mind.json "
         "benchmarks/results/",
+        of_prism=False,
+    ),
+    Subject(
+        "mind-seen",
+        "The knowledge base: the sets its rules were mended with",
+        mind_sections,
+        command="python -m prism.eval_mind --sets one,two --facts 1000 --seeds 1 --out runs/seen, "
+        "then cp runs/seen/mind.json benchmarks/results/mind-seen.json",
         of_prism=False,
     ),
     Subject(

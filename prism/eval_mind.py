@@ -29,6 +29,7 @@ from prism.studies.mind.sets import SentenceSet, load_set
 CODE = (  # what answers rest on; folders stand for their .py files
     *("prism/mind", "prism/holo", "prism/inject/second_opinion.py", "prism/studies/mind"),
     *("prism/mind/perceive/words.toml", "prism/mind/remarks/weights.json"),
+    "prism/mind/rewordings/weights.json",
 )
 PARTS = (
     *("statements", "told", "poison", "conversations"),

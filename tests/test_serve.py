@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import urllib.request
+from functools import partial
 
 import pytest
 
@@ -81,6 +82,8 @@ def test_it_says_where_it_serves_and_ctrl_c_ends_it(tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        # a shell's background jobs ignore SIGINT, and their children with them
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
     try:
         said = process.stdout.readline()

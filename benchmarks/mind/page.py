@@ -7,29 +7,56 @@ from typing import Any
 from benchmarks.page.markdown import NONE, table
 from prism.studies.mind.report import SHOWN, verdicts
 
+JUDGED = "three"  # the set that nobody who worked on the rules had read before it was measured
+
 
 def mind_sections(content: dict[str, Any]) -> list[str]:
-    """Bars and arms of the protocol, from the content of mind.json."""
+    """Bars and arms of the protocol, from the content of mind.json or mind-seen.json."""
     runs, meta = content["runs"], content["meta"]
     sets = ", ".join(dict.fromkeys(run["set"] for run in runs))
     seeds = len({run["seed"] for run in runs})
     questions = [run for run in runs if run["part"] == "questions"]
-    return [
-        f"`{meta['command']}`: sets of sentences by people who had seen no rule ({sets}; {seeds} "
-        "seed(s)). The bars are judged on a third set, which is not shown here; what these sets "
-        "give is what rules were mended with, and what the weights of kept sentences were fitted "
-        "to, so `told` is no figure of text that was not seen. Times are of a shared machine; "
-        "`cpu ms` is of the process alone.",
+    sections = [
+        f"`{_command(runs)}`, part by part from `{meta['command']}` on: sets of sentences by "
+        f"people who had seen no rule ({sets}; {seeds} seed(s)). {_standing(sets)} Times are of a "
+        "shared machine; `cpu ms` is of the process alone.",
         table(
-            ["bar", "set", "size", "metric", "measured", "wanted", "met"],
-            verdicts(runs),
-            left=4,
+            ["bar", "set", "size", "metric", "measured", "wanted", "met"], verdicts(runs), left=4
         ),
-        "The same questions to the tape with its list of values, to the tape alone, to a plain "
-        "dict, to a dict whose values are shuffled, and with one pass instead of a loop. For exact "
-        "keys the dict is smaller; the tape is a state of fixed size that a model can read.",
-        *[_arms(questions, facts) for facts in dict.fromkeys(run["facts"] for run in questions)],
     ]
+    if questions:
+        sections.append(
+            "The same questions to the tape with its list of values, to the tape alone, to a plain "
+            "dict, to a dict whose values are shuffled, and with one pass instead of a loop. For "
+            "exact keys the dict is faster; which is smaller depends on the size. The tape is a "
+            "register that a model can read."
+        )
+    return sections + [
+        _arms(questions, n) for n in dict.fromkeys(run["facts"] for run in questions)
+    ]
+
+
+def _command(runs: list[dict[str, Any]]) -> str:
+    """The command that gives these runs whole."""
+    sets = ",".join(dict.fromkeys(run["set"] for run in runs))
+    sizes = ",".join(str(n) for n in dict.fromkeys(run["facts"] for run in runs if "facts" in run))
+    parts = ",".join(dict.fromkeys(run["part"] for run in runs))
+    seeds = len({run["seed"] for run in runs})
+    facts = f" --facts {sizes}" if sizes else ""
+    return f"python -m prism.eval_mind --sets {sets}{facts} --seeds {seeds} --parts {parts}"
+
+
+def _standing(sets: str) -> str:
+    """Standing of the figures of these sets: seen or unseen text."""
+    if sets == JUDGED:
+        return (
+            "The bars are judged on this set: it was frozen before the first measurement and read "
+            "once, by this command, after the last change of rules and weights."
+        )
+    return (
+        "No figure of text that was not seen: rules were mended with these sets, and weights of "
+        "kept sentences and of rewordings fitted to them. Set three is the judged one."
+    )
 
 
 def _arms(questions: list[dict[str, Any]], facts: int) -> str:

@@ -5,7 +5,8 @@ disconnect   clients that go in the middle of a reply: seconds until no turn is 
 tenants      keys of 100 tenants with the same subject: reads of every kind, facts of others seen
 spoken       with a model: replies that open with the resolved answer, replies in which words of
              another fact come from the register; replies where nothing is recalled must equal
-             the model's own, and its weights their hash before
+             the model's own, and its weights their hash before; its logits over a long chat, and
+             the start of the chat (:mod:`benchmarks.mind.speaking`)
 
 python -m benchmarks.mind.serving --out runs/serving.json [--model smollm2] [--quick]
 """
@@ -25,6 +26,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.mind.speaking import bare, start
 from prism.command import Parser, command, say
 from prism.record import describe, write_json
 
@@ -71,29 +73,36 @@ def teach(port: int, number: int, key: str | None = None, value: str = "Town") -
 
 
 def streams(port: int, name: str, count: int) -> dict[str, Any]:
-    """``count`` streams at once."""
-    from openai import OpenAI
+    """``count`` streams at once; a 503 with Retry-After, as a slow model gives, is counted."""
+    from openai import InternalServerError, OpenAI
 
     client = OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
     for number in range(count):
         teach(port, number)
 
-    def one(number: int) -> tuple[bool, float, float]:
-        begin, first, text = time.perf_counter(), 0.0, ""
+    def one(number: int) -> tuple[bool, bool, float, float]:
+        begin, first, text, refused = time.perf_counter(), 0.0, "", False
         messages = [{"role": "user", "content": ASKED.format(number)}]
-        for chunk in client.chat.completions.create(model=name, messages=messages, stream=True):
-            first = first or time.perf_counter() - begin
-            text += chunk.choices[0].delta.content or ""
-        return text.strip().startswith(f"Town{number}"), first, time.perf_counter() - begin
+        try:
+            for chunk in client.chat.completions.create(model=name, messages=messages, stream=True):
+                first = first or time.perf_counter() - begin
+                text += chunk.choices[0].delta.content or ""
+        except InternalServerError as error:
+            if error.status_code != 503 or "retry-after" not in error.response.headers:
+                raise
+            refused = True
+        right = text.strip().startswith(f"Town{number}")
+        return right, refused, first, time.perf_counter() - begin
 
     one(0)
     with ThreadPoolExecutor(count) as pool:
         done = list(pool.map(one, range(count)))
     client.close()
-    right, firsts, times = zip(*done, strict=True)
+    right, refused, firsts, times = zip(*done, strict=True)
     return {
         "streams": count,
         "right": sum(right),
+        "refused_with_503": sum(refused),
         "seconds_to_first_chunk": {"median": sorted(firsts)[count // 2], "max": max(firsts)},
         "seconds": {"median": sorted(times)[count // 2], "max": max(times)},
     }
@@ -151,7 +160,7 @@ def tenants(folder: Path, count: int, reads: int, seed: int = 0) -> dict[str, An
     return {"tenants": count, "reads": reads, "leaks": leaks, "wrong": wrong, "seconds": seconds}
 
 
-def spoken(folder: Path, model: str, count: int) -> dict[str, Any]:
+def spoken(folder: Path, model: str, count: int, tokens: int) -> dict[str, Any]:
     """Replies of a model over HTTP, beside the same model's own in this process."""
     from prism.mind.respond import Speaker
     from prism.record import weights_hash
@@ -180,6 +189,8 @@ def spoken(folder: Path, model: str, count: int) -> dict[str, Any]:
         "other_words_from_the_register": others,
         "free_replies_equal_to_the_models_own": equal / count,
         "parameters_unchanged": weights_hash(pair[0].state_dict()) == before,
+        "logits": bare(pair, tokens),
+        "start": start(folder, model),
         "disconnect": gone,
         "parallel": parallel,
     }
@@ -217,7 +228,7 @@ def main(argv: list[str] | None = None) -> int:
     parts = every if args.parts is None else tuple(args.parts.split(","))
     if wrong := [part for part in parts if part not in every]:
         p.error(f"--parts {wrong[0]}: must be of {', '.join(every)} (spoken needs --model)")
-    reads, count, replies = (500, 10, 3) if args.quick else (10_000, 100, 50)
+    reads, count, replies, tokens = (500, 10, 3, 300) if args.quick else (10_000, 100, 50, 10_000)
     typed = "python -m benchmarks.mind.serving" + (f" --model {args.model}" if args.model else "")
     typed += f" --parts {args.parts}" if args.parts else ""
     meta = describe(typed, "quick" if args.quick else "full")
@@ -233,8 +244,9 @@ def main(argv: list[str] | None = None) -> int:
         if "tenants" in parts:
             found["tenants"] = tenants(folders[1], count, reads)
             say(f"tenants: {found['tenants']}")
+        write_json(args.out, {"meta": meta, **found})
         if "spoken" in parts:
-            found["spoken"] = spoken(folders[2], args.model, replies)
+            found["spoken"] = spoken(folders[2], args.model, replies, tokens)
             say(f"spoken: {found['spoken']}")
     write_json(args.out, {"meta": meta, **found})
     say(f"figures: {args.out}")

@@ -80,7 +80,8 @@ class WorkingMemory:
         sort = "he" if last in MALE else "she" if last in FEMALE else None
         if sort is None:
             sort = "person" if last in PEOPLE else "it" if fact.relation in PLACES else None
-        self._mention(fact.object, OBJECT, sort)
+        if not fact.relation.startswith("number of "):
+            self._mention(fact.object, OBJECT, sort)
         worn = "person" if fact.relation in WORN_BY_PEOPLE else None
         role = fact.subject.rpartition("/")[2].split()[-1:] if "/" in fact.subject else []
         if role:

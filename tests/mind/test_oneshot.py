@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from prism.data.tokens import ByteTokenizer
 from prism.mind import OneShot
+from prism.mind.rewordings.encoded import ALONE, CROWD, EncoderSpace, names
 from tests.inject import tiny
 
 PAIRS = {
@@ -61,3 +63,61 @@ def test_a_model_speaks_the_output_and_nothing_is_put_into_its_prompt():
     untaught = OneShot(model=(tiny.llama(), ByteTokenizer()), encoder=False)
     other = "what is the time"
     assert list(learner.say(other)) == list(untaught.say(other))
+
+
+class Letters:
+    """A stand-in for the encoder: a text as the unit vector of its letters' counts."""
+
+    def one(self, text: str) -> torch.Tensor:
+        return self.batch([text])[0]
+
+    def batch(self, texts: list[str]) -> torch.Tensor:
+        counts = [[text.lower().count(chr(97 + i)) + 0.01 for i in range(26)] for text in texts]
+        return torch.nn.functional.normalize(torch.tensor(counts), dim=1)
+
+
+def test_what_is_near_an_input_does_not_depend_on_when_the_others_were_taught():
+    texts = [f"{text} {n}" for n in ("one", "two", "three") for text in PAIRS]
+    together, apart = EncoderSpace(Letters()), EncoderSpace(Letters())
+    for at, text in enumerate(texts):
+        together.put(at, text, "yes")
+        apart.put(at, text, "yes")
+        apart.weighed("where is the library")
+    for one, other in zip(together.weighed("reset it"), apart.weighed("reset it"), strict=True):
+        torch.testing.assert_close(torch.as_tensor(one), torch.as_tensor(other))
+
+
+def test_an_input_in_a_crowd_of_like_ones_has_to_be_nearer():
+    space = EncoderSpace(Letters())
+    space.put(0, "abcd", "first")
+    (_, alone, _) = space.weighed("abcd")
+    assert alone[0, 0] == pytest.approx(2 - ALONE)
+    for at in range(1, CROWD + 1):
+        space.put(at, "abcd" + "e" * (at % 2), "other")
+    numbers, crowded, _ = space.weighed("abcd")
+    assert float(crowded[numbers.index(0), 0]) < float(alone[0, 0]) - 0.5
+    assert float(crowded[numbers.index(0), 1]) == pytest.approx(1.0)
+
+
+def test_another_output_of_an_input_is_weighed_in_place_of_the_first():
+    space = EncoderSpace(Letters())
+    space.put(0, "abcd", "zzzz")
+    far = space.weighed("abcd")[1][0, 2]
+    space.put(0, "abcd", "abcd")
+    assert float(space.weighed("abcd")[1][0, 2]) > float(far)
+
+
+def test_inputs_with_one_output_do_not_compete():
+    learner = OneShot(encoder=Letters())
+    learner.add("abcd", "yes")
+    learner.add("abcde", "yes")
+    found = learner.match("abcdd")
+    assert found is not None and found.output == "yes" and found.score > 0.9
+
+
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [("Where does Ann live?", 1 / 3), ("Ann", 0), ("may I sit", 0), ("the capital of Oz", 1 / 3)],
+)
+def test_names_are_capital_words_after_the_first(text, share):
+    assert names(text) == pytest.approx(share)

@@ -210,7 +210,7 @@ class Phrases:
         if noun.pos_ in ("NOUN", "PROPN") and _owner(noun) is None and self.name(noun) is None:
             if noun.lower_ in lexicon.NOBODY:
                 return None
-            return text(noun)
+            return text(noun, without=_kinds(noun))
         return self.thing(noun)
 
 
@@ -228,6 +228,13 @@ def _titles(noun: Token) -> list[Token]:
         if noun.pos_ == "PROPN" and noun.text[:1].isupper()
         else []
     )
+
+
+def _kinds(noun: Token) -> list[Token]:
+    """Words for the kind of thing that a name is of: "company" of "made by company Orvelt"."""
+    ones = [c for c in noun.children if c.dep_ == "nummod" and c.lower_ == "one"]
+    name = noun.pos_ == "PROPN" and noun.text[1:2].islower()  # not "fridge B"
+    return [*_titles(noun), *ones] if name else []
 
 
 def _owner(noun: Token) -> Token | None:

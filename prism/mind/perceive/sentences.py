@@ -93,7 +93,8 @@ def perceive(
 
 def _named(sentences: list[Sentence]) -> list[Sentence]:
     """The sentences with a name of something that the turn said somebody has as a fact about who
-    has it: "I have a turtle and its name is Shell" is (me, turtle, Shell)."""
+    has it: "I have a turtle and its name is Shell" is (me, turtle, Shell). That somebody has a
+    thing without a name ("she's got a ferret") is no fact; the sentence is kept."""
     had = {f.object.lower(): f for s in sentences for f in s.facts if f.relation in ("has", "owns")}
     named = {
         f.subject.lower()
@@ -109,7 +110,8 @@ def _named(sentences: list[Sentence]) -> list[Sentence]:
                 if f.relation == "name" and f.subject.lower() in named
                 else f
                 for f in s.facts
-                if f not in had.values() or f.object.lower() not in named
+                if not (f.relation == "has" and f.object.islower())
+                and (f not in had.values() or f.object.lower() not in named)
             ),
         )
         for s in sentences

@@ -35,6 +35,8 @@ def text(noun: Token, without: list[Token | None] | None = None, places: bool = 
         without: tokens that are left out with all that hangs on them.
         places: keep "on Bell Road" of "the pharmacy on Bell Road", which tells it from others.
     """
+    if (time := _clock(noun)) is not None:
+        return time
     left_out = {token.i for token in without or [] if token is not None}
     kept: set[int] = set()
     _collect(noun, left_out, kept, top=True, places=places)
@@ -97,9 +99,10 @@ def _collect(
     for child in token.children:
         if child.i in left_out or child.lower_ in lexicon.NEGATIVE:
             continue
-        if top and child.dep_ == "case":
+        if top and child.dep_ == "case" and not _ends_a_name(child, token):
             continue
-        if child.dep_ == "det" and (top or child.lower_ in ("a", "an")):
+        rate = token.dep_ == "npadvmod"  # "3 euros a day"
+        if child.dep_ == "det" and (top or (child.lower_ in ("a", "an") and not rate)):
             continue
         if child.dep_ == "punct" and child.text not in "-–/'.&":
             continue
@@ -117,6 +120,21 @@ def _collect(
             or (child.dep_ in ("cc", "conj") and named and (not top or firm(token)))
         ):
             _collect(child, left_out, kept)
+
+
+def _clock(noun: Token) -> str | None:
+    """The whole of "half past six", whichever of its words is the noun."""
+    for entity in noun.doc.ents:
+        if entity.start <= noun.i < entity.end and entity[0].lower_ in ("half", "quarter"):
+            return entity.text if any(t.lower_ in ("past", "to") for t in entity) else None
+    return None
+
+
+def _ends_a_name(mark: Token, noun: Token) -> bool:
+    """True for the mark of "St. Odile's" where nothing is owned: it belongs to the name."""
+    follows = mark.nbor().pos_ if mark.i + 1 < len(mark.doc) else "PUNCT"
+    owning = noun.dep_ == "poss" or noun.pos_ != "PROPN" or "'" not in mark.text
+    return not owning and follows in ("AUX", "PUNCT")
 
 
 def firm(noun: Token) -> bool:

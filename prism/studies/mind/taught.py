@@ -40,7 +40,7 @@ def measured_pairs(
     draw = random.Random(f"{arm} {size} {seed}")
     rows = chosen.part("one_shot")
     own = draw.sample(rows, min(len(rows), size))
-    pairs = [(row["input"], row["output"]) for row in own] + _more(size - len(own), draw)
+    pairs = [(row["input"], row["output"]) for row in own] + made_up(size - len(own), draw)
     outputs = [output for _, output in pairs]
     if arm == "exchanged":
         outputs = outputs[1:] + outputs[:1]
@@ -52,8 +52,8 @@ def measured_pairs(
     reworded = [_answer(learner, row["reworded"]) for row in own]
     good = sum(a == row["output"] for a, row in zip(reworded, own, strict=True))
     wrong = sum(a not in (None, row["output"]) for a, row in zip(reworded, own, strict=True))
-    unrelated = _unrelated(chosen, seed)
-    alone = [_answer(learner, text) is None for text in unrelated]
+    texts = unrelated(chosen, seed)
+    alone = [_answer(learner, text) is None for text in texts]
     row = {"set": chosen.name, "pairs": size, "seed": seed, "arm": arm}
     row |= {"exact": sum(exact) / len(exact), "reworded": good / len(own)}
     row |= {"reworded wrong": wrong / len(own), "reworded asked": len(own)}
@@ -70,14 +70,14 @@ def _answer(learner: OneShot, text: str) -> str | None:
     return None if found is None else found.output
 
 
-def _more(count: int, draw: random.Random) -> list[tuple[str, str]]:
+def made_up(count: int, draw: random.Random) -> list[tuple[str, str]]:
     """Made-up pairs."""
     texts = [w.format(v=v, n=n) for w in WAYS for v in VERBS for n in NOUNS]
     chosen = draw.sample(texts, max(0, count))
     return [(text, f"see page {i + 2}") for i, text in enumerate(chosen)]
 
 
-def _unrelated(chosen: SentenceSet, seed: int) -> list[str]:
+def unrelated(chosen: SentenceSet, seed: int) -> list[str]:
     """Questions about a world, which no pair is about."""
     texts = [q.text for q in asked(made(1_000, seed), chosen, seed, each=8)]
     return texts[:UNRELATED]
