@@ -14,12 +14,13 @@ import sys
 import time
 
 import torch
+from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 import prism
 from prism import HoloTape, Prism, PrismConfig, TapeConfig
 from prism.inject import TokenFacts
-from prism.recipe import StepLoss, adamw, cosine, train_step
+from prism.recipe import StepLoss, adamw, cosine, own_loss, train_step
 from tasks.retrieval import ID, STOP, SYLLABLES, WORDS, Episode, Retrieval, text
 
 
@@ -42,14 +43,19 @@ def loss_of(model: Prism, episode: Episode) -> StepLoss:
     facts = TokenFacts(len(WORDS), stop=STOP, dim=4096)
     facts.bind_many(episode.facts)
     out = model(episode.tokens, facts=facts)
-    words = cross_entropy(out.logits.flatten(0, 1), episode.following.flatten())
+
+    def following(logits: Tensor) -> Tensor:
+        return cross_entropy(logits.flatten(0, 1), episode.following.flatten())
+
+    words = following(out.logits)
+    own = own_loss(out, following)  # of the symbolic machines' own answers
     parts = cross_entropy(out.holo.part_logits.flatten(0, 1), episode.parts.flatten())
     asks = binary_cross_entropy_with_logits(out.holo.query_logit, episode.asks.float())
-    return StepLoss(words + parts + asks + out.aux_loss, words.detach(), out.loads)
+    return StepLoss(words + own + parts + asks + out.aux_loss, words.detach(), out.loads)
 
 
 def train(steps: int) -> Prism:
-    """A model of some 100 thousand parameters that has learned to ask."""
+    """A model of some 150 thousand parameters that has learned to ask."""
     config = PrismConfig(
         vocab_size=len(WORDS),
         d_model=64,
