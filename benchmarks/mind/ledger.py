@@ -14,6 +14,7 @@ python -m benchmarks.mind.ledger --out FILE [--parts killed,size] [--quick]
 
 from __future__ import annotations
 
+import json
 import gc
 import random
 import sys
@@ -29,7 +30,7 @@ from prism.mind import KnowledgeBase, Mind
 from prism.mind.consolidate import Consolidation
 from prism.mind.ledger import Statement
 from prism.mind.records import Source
-from prism.record import describe, write_json
+from prism.record import describe, now, write_json
 
 NAME = "Quillonby"
 
@@ -149,6 +150,16 @@ PARTS: dict[str, Callable[[Path, int], Any]] = {  # a folder, and by what the si
 }
 
 
+def _kept(out: Path, profile: str) -> dict[str, Any]:
+    """Figures of an earlier command of the same sizes; parts that are not run again stay, with
+    their own commit and time in ``of_part``."""
+    if not out.is_file():
+        return {}
+    found = json.loads(out.read_text("utf-8"))
+    meta = found.pop("meta")
+    return found if meta["profile"] == profile else {}
+
+
 @command
 def main(argv: list[str] | None = None) -> int:
     """Measure, and write the JSON."""
@@ -162,12 +173,14 @@ def main(argv: list[str] | None = None) -> int:
         p.error(f"--parts {wrong[0]}: must be of {', '.join(PARTS)}")
     typed = f"python -m benchmarks.mind.ledger --parts {args.parts}"
     meta = describe(typed, "quick" if args.quick else "full")
-    found: dict[str, Any] = {}
+    found = _kept(args.out, meta["profile"])
+    of_part = found.pop("of_part", {})
     for part in parts:
         with tempfile.TemporaryDirectory() as name:
             found[part] = PARTS[part](Path(name), 10 if args.quick else 1)
         say(f"{part}: {found[part]}")
-        write_json(args.out, {"meta": meta, **found})
+        of_part[part] = {"commit": meta["commit"], "finished": now()}
+        write_json(args.out, {"meta": meta, "of_part": of_part, **found})
     say(f"figures: {args.out}")
     return 0
 
