@@ -14,8 +14,8 @@ python -m benchmarks.mind.ledger --out FILE [--parts killed,size] [--quick]
 
 from __future__ import annotations
 
-import json
 import gc
+import json
 import random
 import sys
 import tempfile
