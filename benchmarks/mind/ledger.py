@@ -150,14 +150,12 @@ PARTS: dict[str, Callable[[Path, int], Any]] = {  # a folder, and by what the si
 }
 
 
-def _kept(out: Path, profile: str) -> dict[str, Any]:
-    """Figures of an earlier command of the same sizes; parts that are not run again stay, with
-    their own commit and time in ``of_part``."""
-    if not out.is_file():
-        return {}
-    found = json.loads(out.read_text("utf-8"))
-    meta = found.pop("meta")
-    return found if meta["profile"] == profile else {}
+def _kept(out: Path, profile: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Figures of an earlier command of the same sizes, by part, and the commit and time of each:
+    parts that are not run again stay."""
+    found = json.loads(out.read_text("utf-8")) if out.is_file() else {}
+    meta = found.pop("meta", {})
+    return (found, meta.get("of_part", {})) if meta.get("profile") == profile else ({}, {})
 
 
 @command
@@ -173,14 +171,13 @@ def main(argv: list[str] | None = None) -> int:
         p.error(f"--parts {wrong[0]}: must be of {', '.join(PARTS)}")
     typed = f"python -m benchmarks.mind.ledger --parts {args.parts}"
     meta = describe(typed, "quick" if args.quick else "full")
-    found = _kept(args.out, meta["profile"])
-    of_part = found.pop("of_part", {})
+    found, meta["of_part"] = _kept(args.out, meta["profile"])
     for part in parts:
         with tempfile.TemporaryDirectory() as name:
             found[part] = PARTS[part](Path(name), 10 if args.quick else 1)
         say(f"{part}: {found[part]}")
-        of_part[part] = {"commit": meta["commit"], "finished": now()}
-        write_json(args.out, {"meta": meta, "of_part": of_part, **found})
+        meta["of_part"][part] = {"commit": meta["commit"], "finished": now()}
+        write_json(args.out, {"meta": meta, **found})
     say(f"figures: {args.out}")
     return 0
 

@@ -14,6 +14,6 @@ def test_parts_are_kept_with_their_own_commit_and_only_beside_parts_of_the_same_
     assert ledger.main(["--parts", "two", "--out", str(out)]) == 0
     found = json.loads(out.read_text())
     assert (found["one"], found["two"]) == ([1], {"two": 2})
-    assert set(found["of_part"]) == {"one", "two"}
+    assert set(found["meta"]["of_part"]) == {"one", "two"}
     assert ledger.main(["--parts", "two", "--out", str(out), "--quick"]) == 0
     assert "one" not in json.loads(out.read_text())
