@@ -160,14 +160,13 @@ def tenants(folder: Path, count: int, reads: int, seed: int = 0) -> dict[str, An
     return {"tenants": count, "reads": reads, "leaks": leaks, "wrong": wrong, "seconds": seconds}
 
 
-def spoken(folder: Path, model: str, count: int, tokens: int) -> dict[str, Any]:
-    """Replies of a model over HTTP, beside the same model's own in this process."""
+def spoken(
+    folder: Path, model: str, pair: tuple[Any, Any], count: int, tokens: int
+) -> dict[str, Any]:
+    """Replies of a model over HTTP, beside those of ``pair``, the same with its tokenizer, here."""
     from prism.mind.respond import Speaker
     from prism.record import weights_hash
-    from prism.serve import speaking
 
-    pair = speaking(model)
-    assert pair is not None
     before, speaker = weights_hash(pair[0].state_dict()), Speaker(*pair)
     opened = others = equal = 0
     with server(folder, "--model", model) as port:
@@ -213,6 +212,16 @@ def _reply(port: int, name: str, question: str) -> tuple[str, str]:
     return text, facts
 
 
+def _model(p: argparse.ArgumentParser, name: str) -> tuple[Any, Any] | None:
+    """The model that speaks and its tokenizer; ends the command where there is none."""
+    from prism.serve import speaking
+
+    try:
+        return speaking(name)
+    except (ImportError, ValueError, OSError) as error:
+        p.error(f"--model {name}: {error}")
+
+
 @command
 def main(argv: list[str] | None = None) -> int:
     """Measure, and write the JSON."""
@@ -228,6 +237,7 @@ def main(argv: list[str] | None = None) -> int:
     parts = every if args.parts is None else tuple(args.parts.split(","))
     if wrong := [part for part in parts if part not in every]:
         p.error(f"--parts {wrong[0]}: must be of {', '.join(every)} (spoken needs --model)")
+    pair = _model(p, args.model) if "spoken" in parts else None
     reads, count, replies, tokens = (500, 10, 3, 300) if args.quick else (10_000, 100, 50, 10_000)
     typed = "python -m benchmarks.mind.serving" + (f" --model {args.model}" if args.model else "")
     typed += f" --parts {args.parts}" if args.parts else ""
@@ -245,8 +255,8 @@ def main(argv: list[str] | None = None) -> int:
             found["tenants"] = tenants(folders[1], count, reads)
             say(f"tenants: {found['tenants']}")
         write_json(args.out, {"meta": meta, **found})
-        if "spoken" in parts:
-            found["spoken"] = spoken(folders[2], args.model, replies, tokens)
+        if pair is not None:
+            found["spoken"] = spoken(folders[2], args.model, pair, replies, tokens)
             say(f"spoken: {found['spoken']}")
     write_json(args.out, {"meta": meta, **found})
     say(f"figures: {args.out}")
