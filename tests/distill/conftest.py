@@ -16,6 +16,7 @@ from prism.distill.teacher import Teacher, open_teacher
 
 VOCAB, CUT = 380, 300
 SEED = 0  # of the teacher
+PROMPTS = 60  # a tenth of the short answers is whole text
 TEXT = (
     "The rain in Freedonia falls on 12 plains; the plains, they say, are mainly the king's.\n",
     "A café in Zürich serves 3 kinds of tea, and nobody there knows the thirteenth.\n",
@@ -92,7 +93,7 @@ def capture_flags(w: World, out: Path, *more: str) -> list[str]:
 def answers(world: World) -> Path:
     """Answers of the teacher with its top 20, as JSON lines."""
     prompts = world.root / "prompts.txt"
-    prompts.write_text("".join(f"What about {i} of the plains?\n" for i in range(14)), "utf-8")
+    prompts.write_text("".join(f"What about {i} of the plains?\n" for i in range(PROMPTS)), "utf-8")
     out = world.root / "answers.jsonl"
     assert main(generate_flags(world, out)) == 0
     return out
@@ -101,4 +102,4 @@ def answers(world: World) -> Path:
 def generate_flags(w: World, out: Path) -> list[str]:
     """The command line of generation."""
     flags = ["generate", "--teacher", str(w.teacher), "--prompts", str(w.root / "prompts.txt")]
-    return [*flags, "--out", str(out), "--top-k", "20", "--max-tokens", "12", "--temperature", "4"]
+    return [*flags, "--out", str(out), "--top-k", "20", "--max-tokens", "8", "--temperature", "4"]

@@ -16,7 +16,7 @@ from prism.data.blocks import packed
 from prism.distill.__main__ import main
 from prism.distill.columns import decoded, encoded, fixed, read_columns
 from prism.distill.records import Validator, validated, written
-from tests.distill.conftest import World, generate_flags
+from tests.distill.conftest import PROMPTS, World, generate_flags
 from tests.distill.test_capture import refused
 
 Record = dict[str, Any]
@@ -195,7 +195,7 @@ def test_generation_that_was_cut_off_goes_on_to_the_same_bytes(
 
 def test_what_generate_writes_has_no_defect(answers: Path) -> None:
     found = list(validated(answers, Validator(top_k=20, vocab_size=380)))
-    assert len(found) == 14
+    assert len(found) == PROMPTS
     assert not [d for _, _, defects in found for d in defects]
 
 

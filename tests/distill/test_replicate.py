@@ -14,7 +14,7 @@ from prism import Prism, PrismConfig
 from prism.distill.__main__ import main
 from prism.distill.replicate import closeness, copied, js_divergence, two_samples, wilson
 from prism.distill.teacher import open_teacher
-from tests.distill.conftest import CUT, World
+from tests.distill.conftest import CUT, PROMPTS, World
 
 WORDS = ("rain", "tea", "king", "plain", "city", "thirteen", "nobody", "knows")
 
@@ -82,4 +82,4 @@ def test_the_report_has_a_row_for_the_control_and_each_student(
     assert main([*argv, "--max-tokens", "8"]) == 0
     report = json.loads(out.read_text())
     assert [len(row["agreement"]) for row in report["rows"]] == [3, 3]
-    assert report["copied"]["prompts"] == 14
+    assert report["copied"]["prompts"] == PROMPTS
