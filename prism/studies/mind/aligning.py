@@ -17,21 +17,22 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from prism.command import Parser, command, say
+from prism.command import command, say
 from prism.mind.perceive import perceive
 from prism.mind.remarks.parse import parsed
 from prism.mind.remarks.reading import FILE, Candidate, Weights, candidates, decide
 from prism.mind.working import WorkingMemory
 from prism.record import describe, write_json
+from prism.studies.mind.fitting import chosen_sets, origin, parser
 from prism.studies.mind.matching import right
-from prism.studies.mind.sets import SentenceSet, load_set
+from prism.studies.mind.sets import SentenceSet
 
+PROGRAM = "python -m prism.studies.mind.aligning"
 L2, STEPS, RATE = 0.001, 300, 0.02
 FEWEST = 4  # spans that have a feature, below which it is left out
 UNTOLD = (
@@ -233,42 +234,26 @@ def _held_out(sets: Sequence[SentenceSet], args: argparse.Namespace) -> int:
         weight, _ = fitted([other for other in sets if other is not one])
         found[one.name] = shares(examples([one], weight.first), weight)
         say(f"{one.name}: {found[one.name]}")
-    meta = describe(f"python -m prism.studies.mind.aligning --sets {args.sets} --held-out", "")
+    meta = describe(f"{PROGRAM} --sets {args.sets} --held-out", "")
     write_json(args.held_out, {"meta": meta, "held out": found})
     return 0
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    p = Parser(prog="python -m prism.studies.mind.aligning", description=__doc__)
-    p.add_argument("--sets", default="dev-told,dev-heard,one,two", metavar="SET,SET")
-    p.add_argument(
-        "--held-out",
-        type=Path,
-        metavar="FILE",
-        help="leave the package's weights; fit without each set in turn, write how it reads it",
-    )
-    return p
 
 
 @command
 def main(argv: list[str] | None = None) -> int:
     """Fit the weights and write them into the package; the exit code."""
-    p = parser()
+    p = parser(PROGRAM, __doc__, "dev-told,dev-heard,one,two")
     args = p.parse_args(argv)
     try:
-        sets = [load_set(name) for name in args.sets.split(",")]
-        if args.held_out is not None and len(sets) < 2:
-            raise ValueError(f"--sets {args.sets}: must be two or more with --held-out")
+        sets = chosen_sets(args)
     except ValueError as error:
         p.error(str(error))
     if args.held_out is not None:
         return _held_out(sets, args)
     weight, count = fitted(sets)
-    meta: dict[str, Any] = describe(f"python -m prism.studies.mind.aligning --sets {args.sets}", "")
-    kept_meta = {name: meta[name] for name in ("command", "commit", "started")}
+    meta = origin(f"{PROGRAM} --sets {args.sets}")
     values = {"null": weight.null, "first": weight.first, "weights": weight.second}
-    write_json(FILE, {"meta": kept_meta, "examples": count} | values)
+    write_json(FILE, {"meta": meta, "examples": count} | values)
     say(f"{count} examples, {len(weight.second)} features: {FILE}")
     return 0
 

@@ -11,24 +11,23 @@ rewordings; and, with no right pair, questions about a world, and rewordings of 
 
 from __future__ import annotations
 
-import argparse
 import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from prism.command import Parser, command, say
+from prism.command import command, say
 from prism.inject import second_opinion
 from prism.mind.rewordings.encoded import AGAINST, FEATURES, FILE, LEAST, EncoderSpace, Weights
 from prism.record import describe, write_json
-from prism.studies.mind.sets import SentenceSet, load_set
+from prism.studies.mind.fitting import chosen_sets, origin, parser
+from prism.studies.mind.sets import SentenceSet
 from prism.studies.mind.taught import SIZES, made_up, unrelated
 
+PROGRAM = "python -m prism.studies.mind.rewording"
 L2 = 1e-5
 DRAWS = {10: 3, 100: 1, 1_000: 1}  # stores of a size
 OTHERS, WORLD = 30, 200  # texts without a right pair, of another set and about a world
@@ -127,48 +126,32 @@ def shares(rows: Sequence[Example], weight: Weights) -> dict[str, dict[str, floa
     }
 
 
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    p = Parser(prog="python -m prism.studies.mind.rewording", description=__doc__)
-    p.add_argument("--sets", default="dev,one,two", metavar="SET,SET")
-    p.add_argument(
-        "--held-out",
-        type=Path,
-        metavar="FILE",
-        help="leave the package's weights; fit without each set in turn, write how it reads it",
-    )
-    return p
-
-
 @command
 def main(argv: list[str] | None = None) -> int:
     """Fit the weights and write them into the package; the exit code."""
-    p = parser()
+    p = parser(PROGRAM, __doc__, "dev,one,two")
     args = p.parse_args(argv)
     try:
-        sets = [load_set(name) for name in args.sets.split(",")]
-        if args.held_out is not None and len(sets) < 2:
-            raise ValueError(f"--sets {args.sets}: must be two or more with --held-out")
+        sets = chosen_sets(args)
         rows = {
             one.name: examples(one, [other for other in sets if other is not one]) for one in sets
         }
     except (ValueError, ImportError) as error:
         p.error(str(error))
-    meta: dict[str, Any] = describe(f"{p.prog} --sets {args.sets}", "")
+    typed = f"{PROGRAM} --sets {args.sets}"
     if args.held_out is not None:
         found = {}
         for name, by_size in rows.items():
             weight = fit([r for o, sizes in rows.items() if o != name for r in _all(sizes)])
             found[name] = {str(size): shares(some, weight) for size, some in by_size.items()}
             say(f"{name}: {found[name]}")
-        write_json(args.held_out, {"meta": meta, "held out": found})
+        write_json(args.held_out, {"meta": describe(typed, ""), "held out": found})
         return 0
     weight = fit([row for sizes in rows.values() for row in _all(sizes)])
-    kept_meta = {name: meta[name] for name in ("command", "commit", "started")}
     values = {
         name: [round(v, 4) for v in getattr(weight, name).tolist()] for name in ("pair", "none")
     }
-    write_json(FILE, {"meta": kept_meta, "start": round(weight.start, 4)} | values)
+    write_json(FILE, {"meta": origin(typed), "start": round(weight.start, 4)} | values)
     say(f"{values}: {FILE}")
     return 0
 
