@@ -48,16 +48,17 @@ def snap_width(q: int) -> float:
     return min(max(16 / q, 4), 8)
 
 
+def _reach(moduli: tuple[int, ...]) -> dict[int, float]:
+    """:func:`snap_width` of each step n < 240 that is p/q of a turn with q in ``moduli``; in the
+    order of q, as the first of two equally near fractions wins."""
+    ordered = sorted(moduli)
+    return {TURN * p // q: snap_width(q // math.gcd(p, q)) for q in ordered for p in range(q)}
+
+
 def snap_table(moduli: tuple[int, ...]) -> tuple[float, ...]:
     """Correction of each step n < 240 to the nearest p/q of a turn, q in ``moduli``, where that is
     within :func:`snap_width`."""
-    reach: dict[int, float] = {}
-    for q in sorted(moduli):
-        for p in range(q):
-            width = snap_width(q // math.gcd(p, q))
-            fraction = TURN * p // q
-            reach[fraction] = max(reach.get(fraction, 0.0), width)
-    table = []
+    reach, table = _reach(moduli), []
     for n in range(TURN):
         ways = [((f - n + TURN // 2) % TURN - TURN // 2, width) for f, width in reach.items()]
         near = [way for way, width in ways if abs(way) <= width]
@@ -88,7 +89,7 @@ class UnitInputs:
         theta: ``[.., 2 U]`` thresholds, which broadcast against ``a``.
         doc_index: ``[B, T]`` document index of each token or None.
         carried: ``[.., B, U]`` state before the call, by primitive name.
-        size: ``[.., B, T, U]`` of a rotor's point (:func:`faded`).
+        size: ``[.., B, T, U]`` of a rotor's point; None = 1.
         signs: ``1[a1 > 0]``, ``1[a2 > 0]`` and ``1[b1 > 0]``, ``[.., B, T, U]`` each.
     """
 
@@ -98,7 +99,7 @@ class UnitInputs:
     theta: Tensor
     doc_index: Tensor | None
     carried: dict[str, Tensor]
-    size: Tensor | float = 1.0
+    size: Tensor | None = None
     signs: tuple[Tensor, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -129,8 +130,8 @@ def angle_steps(a: Tensor, gate: Tensor, snaps: tuple[float, ...]) -> Tensor:
 
 def exact_steps(moduli: tuple[int, ...]) -> tuple[bool, ...]:
     """True for each n < 240 where n 240ths of a turn are p/q of it with q in ``moduli``."""
-    exact = {TURN * p // q for q in moduli for p in range(q)}
-    return tuple(n in exact for n in range(TURN))
+    reach = _reach(moduli)
+    return tuple(n in reach for n in range(TURN))
 
 
 def inexact_steps(
@@ -200,7 +201,7 @@ def counter(unit: UnitInputs) -> tuple[Tensor, Tensor]:
 def rotor(unit: UnitInputs) -> tuple[Tensor, Tensor]:
     total = running_sum(unit.steps, unit.carried.get("rotor"), unit.doc_index, TURN)
     point = _circle(total, 2 * math.pi / TURN)
-    if not isinstance(unit.size, float):
+    if unit.size is not None:
         point = point * torch.cat([unit.size, unit.size], dim=-1)
     return point, total
 
