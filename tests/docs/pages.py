@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib.util
 import io
@@ -33,6 +34,13 @@ def pages() -> list[str]:
 def text(page: str) -> str:
     """All of a page."""
     return (ROOT / page).read_text("utf-8")
+
+
+@cache
+def functions(file: str) -> set[str]:
+    """Names of the functions of a file, without those in classes."""
+    tree = ast.parse((ROOT / file).read_text("utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def blocks(page: str, *languages: str) -> list[str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cache
 
 import pytest
 
-from tests.docs.pages import ROOT, text
+from tests.docs.pages import functions, text
 
 PAGE = "docs/FAULTS.md"
 ROWS = [line for line in text(PAGE).splitlines() if line.startswith("| ")]
@@ -20,12 +19,6 @@ NUMBERS = {
     "": (1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 15, 16, 19, 20, 21, 22, 23, 25, 27, 28),  # the model's
 }
 REPORTED = [f"{part}{n}" for part, numbers in NUMBERS.items() for n in numbers]
-
-
-@cache
-def functions(file: str) -> set[str]:
-    """Names of the tests of a file."""
-    return set(re.findall(r"^def (test_\w+)\(", (ROOT / file).read_text("utf-8"), re.MULTILINE))
 
 
 @pytest.mark.parametrize(("file", "test"), NAMED, ids=[f"{f}::{t}" for f, t in NAMED])

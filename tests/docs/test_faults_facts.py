@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ast
 import re
 
-from tests.docs.pages import ROOT
+from tests.docs.pages import ROOT, functions, text
 
-PAGE = (ROOT / "docs/FAULTS_FACTS.md").read_text("utf-8")
+PAGE = text("docs/FAULTS_FACTS.md")
 ROWS = [line.strip("| ").split(" | ") for line in PAGE.splitlines() if re.match(r"\| \d", line)]
 
 
@@ -31,5 +30,4 @@ def test_every_row_names_what_was_done_and_tests_that_exist() -> None:
         for file, function in named(row[3]):
             assert (ROOT / file).is_file(), file
             if function:
-                tree = ast.parse((ROOT / file).read_text("utf-8"))
-                assert function in {n.name for n in tree.body if isinstance(n, ast.FunctionDef)}
+                assert function in functions(file)
