@@ -1,4 +1,4 @@
-"""What the instruments must do before a figure of theirs counts: exactness, size, speed.
+"""Exactness, size and speed of the instruments, without which no figure of theirs counts.
 
 replay     every step of a run against checksums taken without the recorder; the same bytes
            twice, and from a run that was stopped and resumed

@@ -52,5 +52,5 @@ def _bytes(x: torch.Tensor) -> int:
 
 
 def tracers_of(folder: Path) -> dict[str, Any]:
-    """What the tracers of a run have written."""
+    """Content of the file of a run's tracers."""
     return json.loads((folder / "tracers.json").read_text("utf-8"))

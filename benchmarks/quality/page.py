@@ -65,7 +65,7 @@ def protocol(runs: list[dict[str, Any]], summaries: list[TaskSummary]) -> str:
 
 
 def recipes(runs: list[dict[str, Any]]) -> str:
-    """How the recipe of each model was chosen: by a search, or on a grid of rates."""
+    """Sentence on the choice of each model's recipe: by a search, or on a grid of rates."""
     if all(run["phase"] == "final" for run in runs):
         return (
             "learning rate, warm-up and, where the training data repeats, dropout: searched for "
