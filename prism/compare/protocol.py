@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 from prism.baselines import family
 from prism.config import PrismConfig
 from prism.recipe import WARM_UP
+from prism.record import ARCHITECTURE
 from tasks import MiniLM, Task, get_task
 
 MODELS = ("prism", "transformer", "ssm", "gdn")
@@ -73,6 +74,7 @@ QUICK_STEPS = {
 SETTING = ("task", "steps", "batch_size", "evaluation", "corpus")
 KEY = ("model", "seed", "lr", *SETTING)  # every run has these
 OPTIONAL: dict[str, Any] = {"warm_up": WARM_UP, "dropout": 0.0}  # earlier runs had no other value
+FIRST_ARCHITECTURE = 1  # of runs that do not name theirs
 
 FULL_EVALUATION = 1024
 QUICK_EVALUATION = 256
@@ -106,6 +108,7 @@ class Job:
         dropout: share of every branch's output that is dropped while training.
         phase: purpose of the run: "single", "quick", "search" or "final".
         rate_source: origin of ``lr``: "given", "swept", "search" or "default".
+        architecture: of PRISM, to whose size every model is matched.
     """
 
     task: str
@@ -120,6 +123,7 @@ class Job:
     dropout: float = 0.0
     phase: str = "single"
     rate_source: str = "given"
+    architecture: int = ARCHITECTURE
 
     @property
     def key(self) -> tuple[Any, ...]:
@@ -129,7 +133,8 @@ class Job:
 
 def run_key(run: Mapping[str, Any]) -> tuple[Any, ...]:
     """The key of :attr:`Job.key` for a run read from results.json."""
-    return (*(run[name] for name in KEY), *(run.get(k, v) for k, v in OPTIONAL.items()))
+    usual = {**OPTIONAL, "architecture": FIRST_ARCHITECTURE}
+    return (*(run[name] for name in KEY), *(run.get(k, v) for k, v in usual.items()))
 
 
 def recipe_of(run: Mapping[str, Any]) -> Recipe:
@@ -138,8 +143,12 @@ def recipe_of(run: Mapping[str, Any]) -> Recipe:
 
 
 def setting_of(run: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Setting that compared runs share: task, steps, batch size, evaluation and corpus."""
-    return tuple(run[name] for name in SETTING)
+    """Setting that compared runs share: task, steps, batch size, evaluation, corpus, architecture.
+
+    The last because an earlier PRISM had another size, to which its baselines were matched.
+    """
+    architecture = run.get("architecture", FIRST_ARCHITECTURE)
+    return (*(run[name] for name in SETTING), architecture)
 
 
 def open_task(name: str, corpus: str | None) -> Task:

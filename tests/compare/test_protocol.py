@@ -16,6 +16,7 @@ from prism.compare.protocol import (
     Recipe,
     recipe_of,
     run_key,
+    setting_of,
     swept_recipes,
     toy_config,
 )
@@ -76,6 +77,14 @@ def test_runs_of_before_had_a_tenth_of_warm_up_and_no_dropout() -> None:
     new = asdict(job())
     old = {k: v for k, v in new.items() if k not in ("warm_up", "dropout")}
     assert run_key(old) == run_key(new) == job().key
+
+
+def test_a_run_of_an_earlier_architecture_is_another_run_in_another_setting() -> None:
+    new = asdict(job())
+    old = new | {"architecture": new["architecture"] - 1}
+    unnamed = {k: v for k, v in new.items() if k != "architecture"}  # of the first
+    assert len({run_key(run) for run in (new, old, unnamed)}) == 3
+    assert len({setting_of(run) for run in (new, old, unnamed)}) == 3
 
 
 def test_the_corpus_belongs_to_mini_lm_only() -> None:
