@@ -15,22 +15,22 @@ python -m benchmarks.mind.ledger --out FILE [--parts killed,size] [--quick]
 from __future__ import annotations
 
 import gc
-import json
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.mind import durability
+from benchmarks.mind.figures import Figures, chosen
 from prism.command import Parser, command, say
 from prism.mind import KnowledgeBase, Mind
 from prism.mind.consolidate import Consolidation
 from prism.mind.ledger import Statement
 from prism.mind.records import Source
-from prism.record import describe, now, write_json
 
 NAME = "Quillonby"
 
@@ -150,34 +150,23 @@ PARTS: dict[str, Callable[[Path, int], Any]] = {  # a folder, and by what the si
 }
 
 
-def _kept(out: Path, profile: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Figures of an earlier command of the same sizes, by part, and the commit and time of each:
-    parts that are not run again stay."""
-    found = json.loads(out.read_text("utf-8")) if out.is_file() else {}
-    meta = found.pop("meta", {})
-    return (found, meta.get("of_part", {})) if meta.get("profile") == profile else ({}, {})
-
-
 @command
 def main(argv: list[str] | None = None) -> int:
     """Measure, and write the JSON."""
     p = Parser(prog="python -m benchmarks.mind.ledger", description=__doc__)
     p.add_argument("--out", type=Path, required=True, metavar="FILE", help="JSON of the figures")
-    p.add_argument("--parts", default=",".join(PARTS), metavar="PART,PART")
+    p.add_argument("--parts", metavar="PART,PART", help=f"of {', '.join(PARTS)}; default all")
     p.add_argument("--quick", action="store_true", help="a tenth of everything; shows it works")
     args = p.parse_args(argv)
-    parts = args.parts.split(",")
-    if wrong := [part for part in parts if part not in PARTS]:
-        p.error(f"--parts {wrong[0]}: must be of {', '.join(PARTS)}")
-    typed = f"python -m benchmarks.mind.ledger --parts {args.parts}"
-    meta = describe(typed, "quick" if args.quick else "full")
-    found, meta["of_part"] = _kept(args.out, meta["profile"])
+    try:
+        parts = chosen(args.parts, tuple(PARTS))
+    except ValueError as error:
+        p.error(str(error))
+    typed = f"python -m benchmarks.mind.ledger --parts {','.join(parts)}"
+    figures = Figures(args.out, typed, "quick" if args.quick else "full")
     for part in parts:
         with tempfile.TemporaryDirectory() as name:
-            found[part] = PARTS[part](Path(name), 10 if args.quick else 1)
-        say(f"{part}: {found[part]}")
-        meta["of_part"][part] = {"commit": meta["commit"], "finished": now()}
-        write_json(args.out, {"meta": meta, **found})
+            figures.measure(part, partial(PARTS[part], Path(name), 10 if args.quick else 1))
     say(f"figures: {args.out}")
     return 0
 

@@ -5,8 +5,9 @@ disconnect   clients that go in the middle of a reply: seconds until no turn is 
 tenants      keys of 100 tenants with the same subject: reads of every kind, facts of others seen
 spoken       with a model: replies that open with the resolved answer, replies in which words of
              another fact come from the register; replies where nothing is recalled must equal
-             the model's own, and its weights their hash before; its logits over a long chat, and
-             the start of the chat (:mod:`benchmarks.mind.speaking`)
+             the model's own, and its weights their hash before; its logits over a long chat
+             (:mod:`benchmarks.mind.speaking`)
+start        seconds from the start of the chat, with a model, to its first lines
 
 python -m benchmarks.mind.serving --out runs/serving.json [--model smollm2] [--quick]
 """
@@ -15,22 +16,25 @@ from __future__ import annotations
 
 import argparse
 import http.client
+import importlib.util
 import json
 import random
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.mind.figures import Figures, chosen
 from benchmarks.mind.speaking import bare, start
 from prism.command import Parser, command, say
-from prism.record import describe, write_json
 
-PARTS = ("streams", "tenants", "spoken")
+PARTS = ("streams", "tenants", "spoken", "start")  # the last two with a model
 ASKED = "What is the capital of Land{}?"
 
 
@@ -189,7 +193,6 @@ def spoken(
         "free_replies_equal_to_the_models_own": equal / count,
         "parameters_unchanged": weights_hash(pair[0].state_dict()) == before,
         "logits": bare(pair, tokens),
-        "start": start(folder, model),
         "disconnect": gone,
         "parallel": parallel,
     }
@@ -210,6 +213,21 @@ def _reply(port: int, name: str, question: str) -> tuple[str, str]:
             facts += piece if chunk.get("prism", {}).get("fact") else ""
     line.close()
     return text, facts
+
+
+def _streams_of_twenty(folder: Path) -> dict[str, Any]:
+    with server(folder) as port:
+        return streams(port, "prism", 20)
+
+
+def _client() -> None:
+    """Nothing if the official client is installed.
+
+    Raises:
+        ImportError: says how to install it.
+    """
+    if importlib.util.find_spec("openai") is None:
+        raise ImportError("the server is measured by its official client: pip install openai")
 
 
 def _model(p: argparse.ArgumentParser, name: str) -> tuple[Any, Any] | None:
@@ -233,32 +251,25 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--quick", action="store_true", help="a twentieth of the reads; shows it works")
     p.add_argument("--parts", metavar="PART,PART", help=f"of {', '.join(PARTS)}; default all")
     args = p.parse_args(argv)
-    every = PARTS if args.model else PARTS[:2]
-    parts = every if args.parts is None else tuple(args.parts.split(","))
-    if wrong := [part for part in parts if part not in every]:
-        p.error(f"--parts {wrong[0]}: must be of {', '.join(every)} (spoken needs --model)")
+    try:
+        parts = chosen(args.parts, PARTS if args.model else PARTS[:2])
+        _client()
+    except (ValueError, ImportError) as error:
+        p.error(str(error))
     pair = _model(p, args.model) if "spoken" in parts else None
-    reads, count, replies, tokens = (500, 10, 3, 300) if args.quick else (10_000, 100, 50, 10_000)
     typed = "python -m benchmarks.mind.serving" + (f" --model {args.model}" if args.model else "")
     typed += f" --parts {args.parts}" if args.parts else ""
-    meta = describe(typed, "quick" if args.quick else "full")
-    with tempfile.TemporaryDirectory() as name:
-        folders = [Path(name, part) for part in ("plain", "tenants", "spoken")]
-        for folder in folders:
-            folder.mkdir()
-        found: dict[str, Any] = {}
-        if "streams" in parts:
-            with server(folders[0]) as port:
-                found["streams"] = streams(port, "prism", 20)
-            say(f"streams: {found['streams']}")
-        if "tenants" in parts:
-            found["tenants"] = tenants(folders[1], count, reads)
-            say(f"tenants: {found['tenants']}")
-        write_json(args.out, {"meta": meta, **found})
-        if pair is not None:
-            found["spoken"] = spoken(folders[2], args.model, pair, replies, tokens)
-            say(f"spoken: {found['spoken']}")
-    write_json(args.out, {"meta": meta, **found})
+    figures = Figures(args.out, typed, "quick" if args.quick else "full")
+    reads, count, replies, tokens = (500, 10, 3, 300) if args.quick else (10_000, 100, 50, 10_000)
+    measured: dict[str, Callable[[Path], Any]] = {
+        "streams": _streams_of_twenty,
+        "tenants": lambda folder: tenants(folder, count, reads),
+        "spoken": lambda folder: spoken(folder, args.model, pair, replies, tokens),
+        "start": lambda folder: start(folder, args.model),
+    }
+    for part in parts:
+        with tempfile.TemporaryDirectory() as name:
+            figures.measure(part, partial(measured[part], Path(name)))
     say(f"figures: {args.out}")
     return 0
 

