@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.mind.figures import Figures, chosen
-from benchmarks.mind.speaking import bare, start
+from benchmarks.mind.speaking import STARTS, bare, start
 from prism.command import Parser, command, say
 
 PARTS = ("streams", "tenants", "spoken", "start")  # the last two with a model
@@ -265,7 +265,7 @@ def main(argv: list[str] | None = None) -> int:
         "streams": _streams_of_twenty,
         "tenants": lambda folder: tenants(folder, count, reads),
         "spoken": lambda folder: spoken(folder, args.model, pair, replies, tokens),
-        "start": lambda folder: start(folder, args.model),
+        "start": lambda folder: start(folder, args.model, 1 if args.quick else STARTS),
     }
     for part in parts:
         with tempfile.TemporaryDirectory() as name:

@@ -2,16 +2,18 @@
 
 bare     chat of many tokens is read by the model alone and by the speaker whose register holds the
          answer to another question: logits that are the same to the bit, and the weights' hash
-start    seconds from the start of ``python -m prism.chat`` with the model on a new base to its
-         first answer; nothing is calibrated between
+start    seconds from the start of ``python -m prism.chat`` with the model on a new base until a
+         fact is noted, and until it answers; nothing is calibrated between
 """
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import torch
@@ -20,6 +22,7 @@ from prism.holo.algebra.codes import hash_keys
 from prism.mind.respond import CHAT, Speaker
 from prism.record import weights_hash
 
+STARTS = 5
 PIECE, CONTEXT = 64, 512  # tokens read at once, and after which a new chat begins
 TURNS = (
     *("How do I keep basil alive in winter?", "Tell me about the lighthouse on the north shore."),
@@ -60,9 +63,16 @@ def bare(pair: tuple[Any, Any], tokens: int) -> dict[str, Any]:
     }
 
 
-def start(folder: Path, model: str) -> dict[str, Any]:
-    """Start the chat, ask at once, and wait for the first line."""
-    command = [sys.executable, "-u", "-m", "prism.chat", "--kb", str(folder / "start.db")]
+def start(folder: Path, model: str, times: int = STARTS) -> dict[str, Any]:
+    """Start the chat some times, each with a new file; medians."""
+    runs = [_started(folder / f"start{number}.db", model) for number in range(times)]
+    medians = {name: median(run[name] for run in runs) for name in runs[0] if name != "answered"}
+    return {"starts": times, **medians, "answered": sum(run["answered"] for run in runs)}
+
+
+def _started(kb: Path, model: str) -> dict[str, Any]:
+    """Start the chat, teach and ask at once: seconds until the fact is noted, and answered."""
+    command = [sys.executable, "-u", "-m", "prism.chat", "--kb", str(kb)]
     begin = time.perf_counter()
     with subprocess.Popen(
         [*command, "--model", model], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -77,7 +87,7 @@ def start(folder: Path, model: str) -> dict[str, Any]:
         rest = process.stdout.read()
         seconds = time.perf_counter() - begin
     return {
-        "seconds_to_the_first_line": first if line else None,
+        "seconds_to_the_first_line": first if line else math.inf,
         "seconds_to_the_first_answer": seconds,
         "answered": "Fredville" in rest,
     }

@@ -9,6 +9,7 @@ mind.reply("Who is the mayor of Fredville?")                                  # 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +51,11 @@ class Mind:
         memory: Memory | None = None,
     ) -> None:
         self.kb = kb
-        self.reflector = Reflector(kb, memory, wordings)
-        self.remarks = Remembering(kb, self.reflector.memory)
-        self.speaker = _speaker(model)
+        with ThreadPoolExecutor(1) as beside:  # weights are unpacked while the parser loads
+            speaker = beside.submit(_speaker, model)
+            self.reflector = Reflector(kb, memory, wordings)
+            self.remarks = Remembering(kb, self.reflector.memory)
+        self.speaker = speaker.result()
 
     def ask(self, question: str, context: Sequence[str] = (), at: float | None = None) -> Answer:
         """The answer to a question; nothing is stored.
