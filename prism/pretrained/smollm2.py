@@ -92,7 +92,7 @@ def load_smollm2() -> tuple[Llama, BytePairTokenizer]:
     for t in reader.tensors:
         values = np.array(dequantize(t.data, t.tensor_type), dtype=np.float32)
         weights[_name(t.name)] = torch.from_numpy(values)
-    model.load_state_dict(weights, strict=True)
+    model.load_state_dict(weights, strict=True, assign=True)
     return model.eval().requires_grad_(False), _tokenizer(reader)
 
 
