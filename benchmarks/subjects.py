@@ -18,7 +18,7 @@ from benchmarks.holo.plot import holo_figure
 from benchmarks.levers import criteria
 from benchmarks.levers import page as chapters
 from benchmarks.levers.plot import methods_figure
-from benchmarks.mind.page import figures, mind_sections
+from benchmarks.mind.page import figures, mind_sections, prompted_sections
 from benchmarks.page.subject import Page, Subject
 from benchmarks.quality.criteria import quality_criteria
 from benchmarks.quality.page import quality_sections
@@ -150,6 +150,15 @@ SUBJECTS = (
         mind_sections,
         command="python -m prism.eval_mind --sets three, then cp runs/mind/mind.json "
         "benchmarks/results/",
+        of_prism=False,
+    ),
+    Subject(
+        "mind-prompted",
+        "The knowledge base: pairs in the prompt",
+        prompted_sections,
+        command="python -m prism.eval_mind --sets three --facts 1000 --seeds 1 --parts prompted "
+        "--out runs/prompted, then cp runs/prompted/mind.json "
+        "benchmarks/results/mind-prompted.json",
         of_prism=False,
     ),
     Subject(

@@ -21,7 +21,7 @@ from prism.mind.reflect import confidence
 from prism.pretrained import smollm2
 from prism.record import ResultsFile, Run, code_fingerprint, describe, write_json
 from prism.studies.facts.tables import INSTALL, available
-from prism.studies.mind import asking, consolidating, perceiving, poisoning, taught, told
+from prism.studies.mind import asking, consolidating, perceiving, poisoning, prompted, taught, told
 from prism.studies.mind.dated import measured_changes
 from prism.studies.mind.report import compared, judged
 from prism.studies.mind.sets import SentenceSet, load_set
@@ -33,7 +33,7 @@ CODE = (  # what answers rest on; folders stand for their .py files
 )
 PARTS = (
     *("statements", "told", "poison", "conversations"),
-    *("questions", "changes", "pairs", "model"),
+    *("questions", "changes", "pairs", "model", "prompted"),
 )
 NEEDED = {  # parts of a set
     "statements": ("statements", "distractors"),
@@ -58,7 +58,9 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--parts", metavar="PART,PART", help=f"of {', '.join(PARTS)}; default all")
     p.add_argument("--facts", default="1000,10000,100000", metavar="N,N", help="sizes of the world")
     p.add_argument("--seeds", type=int, default=3, metavar="N", help="seeds 0..N-1; default 3")
-    p.add_argument("--limit", type=int, default=40, metavar="N", help="questions to the bare model")
+    p.add_argument(
+        "--limit", type=int, default=40, metavar="N", help="texts that the model is asked"
+    )
     p.add_argument(
         "--calibrate",
         action="store_true",
@@ -126,6 +128,8 @@ def _measure(
                     _pairs(file, chosen, size, seed)
         if "model" in parts and smollm2.available():
             _model(file, chosen, sizes[0], args.limit)
+        if "prompted" in parts and chosen.parts.get("one_shot") and smollm2.available():
+            _prompted(file, chosen, args.limit)
 
 
 def _said(file: ResultsFile, chosen: SentenceSet, part: str, seed: int) -> None:
@@ -180,6 +184,14 @@ def _model(file: ResultsFile, chosen: SentenceSet, facts: int, limit: int) -> No
         model = smollm2.load_smollm2()
         for row in asking.spoken(chosen, facts, 0, model, limit, say):
             file.add(key | row)
+
+
+def _prompted(file: ResultsFile, chosen: SentenceSet, limit: int) -> None:
+    for size in prompted.SIZES:
+        key = {"part": "pairs", "set": chosen.name, "pairs": size, "seed": 0}
+        if file.find(key | {"arm": prompted.ARM}) is None:
+            model = smollm2.load_smollm2()
+            file.add(key | prompted.measured_in_prompt(chosen, size, 0, model, limit, say))
 
 
 def _calibrate(file: ResultsFile) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from benchmarks.page.markdown import NONE, table
 from prism.studies.mind.report import SHOWN, verdicts
 
+PAIRS_SHOWN = ("read", "exact", "reworded", "reworded wrong", "unrelated unchanged")
 JUDGED = "three"  # the set that nobody who worked on the rules had read before it was measured
 
 
@@ -31,9 +33,15 @@ def mind_sections(content: dict[str, Any]) -> list[str]:
             "exact keys the dict is faster; which is smaller depends on the size. The tape is a "
             "register that a model can read."
         )
-    return sections + [
-        _arms(questions, n) for n in dict.fromkeys(run["facts"] for run in questions)
-    ]
+    sections += [_arms(questions, n) for n in dict.fromkeys(run["facts"] for run in questions)]
+    return sections + pair_tables(runs)
+
+
+def pair_tables(runs: list[dict[str, Any]]) -> list[str]:
+    """Pairs taught once beside their controls, a table a number of pairs, mean over seeds."""
+    pairs = [run for run in runs if run["part"] == "pairs"]
+    sizes = dict.fromkeys(run["pairs"] for run in pairs)
+    return [_beside(pairs, "pairs", n, "pairs taught once", PAIRS_SHOWN) for n in sizes]
 
 
 def _command(runs: list[dict[str, Any]]) -> str:
@@ -60,18 +68,36 @@ def _standing(sets: str) -> str:
 
 
 def _arms(questions: list[dict[str, Any]], facts: int) -> str:
+    """The arms side by side at one number of facts."""
+    return _beside(questions, "facts", facts, "facts", SHOWN)
+
+
+def _beside(
+    runs: list[dict[str, Any]], field: str, size: int, what: str, shown: Sequence[str]
+) -> str:
     """The arms side by side at one size, mean over sets and seeds."""
-    here = [run for run in questions if run["facts"] == facts]
+    here = [run for run in runs if run[field] == size]
     arms = list(dict.fromkeys(run["arm"] for run in here))
     rows = []
-    for metric in SHOWN:
+    for metric in shown:
         cells = []
         for arm in arms:
             values = [run[metric] for run in here if run["arm"] == arm and metric in run]
             cells.append(f"{sum(values) / len(values):.4g}" if values else NONE)
         if any(cell != NONE for cell in cells):
             rows.append([metric, *cells])
-    return table([f"{facts:,} facts", *arms], rows)
+    return table([f"{size:,} {what}", *arms], rows)
+
+
+def prompted_sections(content: dict[str, Any]) -> list[str]:
+    """The control of mind-prompted.json."""
+    return [
+        f"`{content['meta']['command']}`: the pairs stand before the question as turns of the "
+        "chat, as many as fit into the 2,048 tokens that SmolLM2-135M was trained on (`read`). "
+        "Right is a reply that holds the output; an unrelated text is unchanged if the reply is "
+        "the one without the pairs.",
+        *pair_tables(content["runs"]),
+    ]
 
 
 def figures(content: dict[str, Any]) -> list[str]:

@@ -1,7 +1,8 @@
 """Pairs taught once: exact inputs, reworded ones, and texts that ask for none of them.
 
 The set's pairs are taught beside made-up ones until there are as many as wanted. Unrelated texts
-are the set's questions about a world. Controls: no pairs, and pairs whose outputs are exchanged.
+are the set's questions about a world. Controls: no pairs, and pairs whose outputs are exchanged;
+pairs in the prompt of a model are in :mod:`prism.studies.mind.prompted`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from prism.mind.oneshot import OneShot
 from prism.studies.mind.names import listed
 from prism.studies.mind.sets import SentenceSet, asked
 from prism.studies.mind.world import made
+
+Pair = tuple[str, str]  # input and output
 
 SIZES = (10, 100, 1_000)
 ARMS = ("taught", "words alone", "no pairs", "exchanged")
@@ -37,10 +40,7 @@ def measured_pairs(
 ) -> dict[str, Any]:
     """One row: shares of exact and reworded inputs answered with their output, and of unrelated
     texts that were left alone."""
-    draw = random.Random(f"{arm} {size} {seed}")
-    rows = chosen.part("one_shot")
-    own = draw.sample(rows, min(len(rows), size))
-    pairs = [(row["input"], row["output"]) for row in own] + made_up(size - len(own), draw)
+    own, pairs = taught_pairs(chosen, size, seed, arm)
     outputs = [output for _, output in pairs]
     if arm == "exchanged":
         outputs = outputs[1:] + outputs[:1]
@@ -65,12 +65,23 @@ def measured_pairs(
     return row
 
 
+def taught_pairs(
+    chosen: SentenceSet, size: int, seed: int, arm: str
+) -> tuple[list[dict[str, str]], list[Pair]]:
+    """Rows of the set, at most ``size``, and ``size`` pairs: theirs, then made-up ones."""
+    draw = random.Random(f"{arm} {size} {seed}")
+    rows = chosen.part("one_shot")
+    own = draw.sample(rows, min(len(rows), size))
+    pairs = [(row["input"], row["output"]) for row in own]
+    return own, pairs + made_up(size - len(own), draw)
+
+
 def _answer(learner: OneShot, text: str) -> str | None:
     found = learner.match(text)
     return None if found is None else found.output
 
 
-def made_up(count: int, draw: random.Random) -> list[tuple[str, str]]:
+def made_up(count: int, draw: random.Random) -> list[Pair]:
     """Made-up pairs."""
     texts = [w.format(v=v, n=n) for w in WAYS for v in VERBS for n in NOUNS]
     chosen = draw.sample(texts, max(0, count))
