@@ -130,18 +130,23 @@ class Page:
 
 def earlier(subjects: Sequence[Subject], files: Files) -> str:
     """Sentence that names the chapters whose PRISM was of an earlier architecture, each with its
-    commit; empty if there are none."""
-    old = [
-        f"{subject.title} (commit {content['meta'].get('commit') or 'unknown'})"
-        for subject in subjects
-        if subject.of_prism and (content := subject.content(files)) is not None
-        if content["meta"].get("architecture", 1) < ARCHITECTURE
-    ]
+    commit, of a comparison the tasks; empty if there are none."""
+    old: list[str] = []
+    for subject in subjects:
+        content = subject.content(files)
+        if not subject.of_prism or content is None:
+            continue
+        meta = content["meta"]
+        if "of_task" in meta:
+            late = [t for t, of in meta["of_task"].items() if of["architecture"] < ARCHITECTURE]
+            old += [f"{subject.title}: {', '.join(late)}"] if late else []
+        elif meta.get("architecture", 1) < ARCHITECTURE:
+            old.append(f"{subject.title} (commit {meta.get('commit') or 'unknown'})")
     if not old:
         return ""
     return (
         "**Measured with an earlier architecture of PRISM**, not the one that "
-        f"docs/ARCHITECTURE.md describes, and not measured again since: {', '.join(old)}."
+        f"docs/ARCHITECTURE.md describes, and not measured again since: {'; '.join(old)}."
     )
 
 

@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from benchmarks.page.markdown import NONE, listed, table
+from benchmarks.quality.thin import task_origins
 from prism.compare.summary import (
     OURS,
     TaskSummary,
@@ -44,8 +45,18 @@ def headline(content: dict[str, Any]) -> str:
     """The table of scores with what a reader must know beside it."""
     meta, summaries = content["meta"], summarise(content["runs"])
     notes = "\n".join(f"- {line}" for line in remarks(summaries))
-    where = f"Test scores ({label(meta, summaries)}; commit {meta.get('commit') or 'unknown'})."
-    return f"{where} Winners are bold.\n\n{markdown_table(summaries)}\n{notes}"
+    where = f"Test scores ({label(meta, summaries)}; {_commits(content)}). Winners are bold."
+    return f"{where}\n\n{markdown_table(summaries)}\n{notes}"
+
+
+def _commits(content: dict[str, Any]) -> str:
+    """The commit of all tasks, or which tasks are of which."""
+    of: dict[str, list[str]] = {}
+    for task, origin in task_origins(content).items():
+        of.setdefault(origin["commit"] or "unknown", []).append(task)
+    if len(of) == 1:
+        return f"commit {next(iter(of))}"
+    return "; ".join(f"{', '.join(tasks)}: commit {commit}" for commit, tasks in of.items())
 
 
 def protocol(runs: list[dict[str, Any]], summaries: list[TaskSummary]) -> str:

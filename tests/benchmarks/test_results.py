@@ -173,9 +173,29 @@ def test_import_thins_without_changing_a_conclusion(root: Path) -> None:
     source.write_text(json.dumps(compare(runs)))
     assert main(["--root", str(root), "--import", str(source)]) == 0
     kept = json.loads((root / "benchmarks" / "results" / "compare.json").read_text())
-    assert markdown_table(summarise(kept["runs"])) == markdown_table(summarise(runs))
-    assert kept["runs"][0]["curve"][0] == {"step": 40, "val_metric": 0.3333}
+    mine = [r for r in kept["runs"] if r["task"] == "induction"]
+    assert markdown_table(summarise(mine)) == markdown_table(summarise(runs))
+    assert mine[0]["curve"][0] == {"step": 40, "val_metric": 0.3333}
     assert main(["--root", str(root), "--check"]) == 0
+
+
+def test_import_replaces_its_tasks_and_keeps_the_others(root: Path) -> None:
+    path, source = root / "benchmarks" / "results" / "compare.json", root / "results.json"
+    before = json.loads(path.read_text())
+    for run in before["runs"]:
+        run.pop("architecture", None)  # as before runs named theirs
+    path.write_text(json.dumps(before))
+    runs = [r | {"architecture": ARCHITECTURE} for r in task_runs("induction", 0.9, 0.5)]
+    source.write_text(json.dumps({"meta": compare()["meta"] | {"commit": "new"}, "runs": runs}))
+    assert main(["--root", str(root), "--import", str(source)]) == 0
+    after = json.loads(path.read_text())
+    other = [r["test"] for r in before["runs"] if r["task"] != "induction"]
+    assert other and [r["test"] for r in after["runs"] if r["task"] != "induction"] == other
+    assert {r["architecture"] for r in after["runs"] if r["task"] == "induction"} == {ARCHITECTURE}
+    commits = {task: of["commit"] for task, of in after["meta"]["of_task"].items()}
+    assert commits == {"copy": before["meta"]["commit"], "induction": "new"}
+    line = next(x for x in pages(root)["RESULTS.md"].splitlines() if "earlier architecture" in x)
+    assert "Quality: copy" in line and "induction" not in line
 
 
 def test_a_whole_protocol_fits() -> None:
