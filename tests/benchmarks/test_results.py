@@ -182,8 +182,8 @@ def test_import_thins_without_changing_a_conclusion(root: Path) -> None:
 def test_import_replaces_its_tasks_and_keeps_the_others(root: Path) -> None:
     path, source = root / "benchmarks" / "results" / "compare.json", root / "results.json"
     before = json.loads(path.read_text())
-    for run in before["runs"]:
-        run.pop("architecture", None)  # as before runs named theirs
+    for found in before["runs"]:
+        found.pop("architecture", None)  # as before runs named theirs
     path.write_text(json.dumps(before))
     runs = [r | {"architecture": ARCHITECTURE} for r in task_runs("induction", 0.9, 0.5)]
     source.write_text(json.dumps({"meta": compare()["meta"] | {"commit": "new"}, "runs": runs}))
