@@ -59,7 +59,8 @@ def _standing(sets: str) -> str:
     if sets == JUDGED:
         return (
             "The bars are judged on this set: it was frozen before the first measurement and read "
-            "once, by this command, after the last change of rules and weights."
+            "once, by this command, at the commit named below. Rules that came later are not "
+            "judged by it (docs/LOG.md names them)."
         )
     return (
         "No figure of text that was not seen: rules were mended with these sets, and weights of "

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
     from prism.mind.knowledge import Added, KnowledgeBase
 
 KEPT = "(id = ? AND relation_id = ?)"
+LAST = (
+    "SELECT id FROM operations WHERE tenant = ? AND undone_by IS NULL AND kind NOT IN ('undo', "
+    "'erase') AND EXISTS (SELECT 1 FROM facts WHERE added_by = operations.id OR retired_by = "
+    "operations.id) ORDER BY id DESC LIMIT 1"
+)
+AGAIN = (  # the row that an undo made of one that had been retired
+    "SELECT copy.id AS id FROM facts AS old JOIN facts AS copy ON copy.tenant = old.tenant AND "
+    "copy.subject_id = old.subject_id AND copy.relation_id = old.relation_id AND copy.object_id = "
+    "old.object_id JOIN operations ON operations.id = copy.added_by WHERE old.id = ? AND "
+    "copy.retired_at IS NULL AND operations.kind = 'undo'"
+)
 WAITING = (
     "SELECT pending.id AS id, subject, relation, object, valid_from, valid_to, at, kind, uri, "
     "line, text FROM pending JOIN sources ON sources.id = pending.source WHERE tenant = ?"
@@ -44,17 +55,22 @@ def undo(kb: KnowledgeBase, operation: int | None = None) -> list[Fact]:
     return [kb.fact(i) for i in back]
 
 
+def undoable(kb: KnowledgeBase) -> int:
+    """Number of the operation that :func:`undo` takes back: the last that changed a fact and was
+    not undone. What only waits changed none.
+
+    Raises:
+        KeyError: there is nothing to undo.
+    """
+    found = kb.ledger.query(LAST, (kb.tenant,))
+    if not found:
+        raise KeyError("undo: there is nothing to undo")
+    return int(found[0]["id"])
+
+
 def _to_undo(kb: KnowledgeBase, new: Operation, number: int | None) -> int:
-    undoable = "tenant = ? AND id < ? AND undone_by IS NULL AND kind NOT IN ('undo', 'erase')"
     if number is None:
-        row = new.db.execute(
-            f"SELECT id FROM operations WHERE {undoable} AND EXISTS (SELECT 1 FROM facts WHERE "
-            "added_by = operations.id OR retired_by = operations.id) ORDER BY id DESC LIMIT 1",
-            (kb.tenant, new.id),
-        ).fetchone()
-        if row is None:
-            raise KeyError("undo: there is nothing to undo")
-        return int(row["id"])
+        return undoable(kb)
     row = new.db.execute(
         "SELECT kind, undone_by FROM operations WHERE tenant = ? AND id = ? AND id < ?",
         (kb.tenant, number, new.id),
@@ -75,11 +91,15 @@ def _reverse(new: Operation, number: int) -> list[int]:
     for row in added:
         if row["retired_by"] == number:
             continue
-        if row["retired_at"] is not None:
+        if row["retired_at"] is None:
+            new.retire(row["id"])
+            continue
+        copy = new.db.execute(AGAIN, (row["id"],)).fetchone()
+        if copy is None:
             raise ValueError(
                 f"operation {number}: fact {row['id']} has changed since; undo that first"
             )
-        new.retire(row["id"])
+        new.retire(copy["id"])
     back = []
     for row in new.db.execute(
         "SELECT * FROM facts WHERE retired_by = ? AND added_by != ?", (number, number)

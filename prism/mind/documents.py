@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prism import whole_file
-from prism.holo.reading import BadRow, read_records
+from prism.holo.reading import STDIN, BadRow, open_table, read_records
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.ledger import Statement
 from prism.mind.records import Fact, Source
@@ -61,19 +61,38 @@ def statements(
     if subject is not None and not relations:
         raise ValueError(f"subject column {subject!r}: needs at least one column of a relation")
     names = LONG if subject is None else (subject, *relations)
+    if subject is None and not many and _names_many(path):
+        names = (*LONG, "many")
     for record in read_records(path, names, delimiter):
         if isinstance(record, BadRow):
             yield record
             continue
         line, fields = record
         source = Source("file", str(path), line)
+        several = many
         if subject is None:
-            triples = [tuple(fields)]
+            triples, several = (
+                [tuple(fields[:3])],
+                many or [str(x).lower() for x in fields[3:]] == ["true"],
+            )
         else:
             pairs = zip(relations, fields[1:], strict=True)
             triples = [(fields[0], name, value) for name, value in pairs if value]
         for triple in triples:
-            yield _stated(triple, source, many)
+            yield _stated(triple, source, several)
+
+
+def _names_many(path: Path) -> bool:
+    """True for JSON lines whose first says of its relation whether it takes several objects, as
+    :func:`export_table` writes them."""
+    if path == STDIN or ".jsonl" not in path.suffixes:
+        return False
+    with open_table(path) as file:
+        try:
+            first = json.loads(file.readline())
+        except ValueError:
+            return False  # the reading names the line
+    return isinstance(first, dict) and isinstance(first.get("many"), bool)
 
 
 def _stated(triple: Sequence[str], source: Source, many: bool) -> Statement | BadRow:
@@ -138,9 +157,10 @@ def _once(rows: Iterator[Statement | BadRow]) -> Iterator[Statement | BadRow]:
 
 
 def export_table(kb: KnowledgeBase, path: Path) -> int:
-    """Write all live facts as JSON lines that :func:`import_table` reads (with ``many`` where a
-    relation has several objects); their number."""
-    lines = [json.dumps(plain(fact), ensure_ascii=False) for fact in kb.facts()]
+    """Write all live facts, kept sentences among them, as JSON lines that :func:`import_table`
+    reads again; their number."""
+    live = sorted([*kb.facts(), *kb.remarks()], key=lambda fact: fact.id)
+    lines = [json.dumps(plain(fact), ensure_ascii=False) for fact in live]
     whole_file.write(path, "".join(f"{line}\n" for line in lines))
     return len(lines)
 

@@ -11,6 +11,7 @@ cannot, as it leaves nothing to come back to.
 
 from __future__ import annotations
 
+import math
 import time as clock
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -176,7 +177,13 @@ class KnowledgeBase:
 
     def get(self, subject: str, relation: str, at: float | None = None) -> list[Fact]:
         """The facts about a subject and relation that hold: now, or as the base believed ``at``
-        that time."""
+        that time, in seconds since 1970.
+
+        Raises:
+            ValueError: ``at`` is no finite number.
+        """
+        if not (at is None or (isinstance(at, int | float) and math.isfinite(at))):
+            raise ValueError(f"at = {at!r}: must be a finite number, seconds since 1970")
         names = (self.tenant, identity(subject, "subject"), identity(relation, "relation"))
         when = clock.time() if at is None else at
         where = (
@@ -187,6 +194,10 @@ class KnowledgeBase:
             where = where.replace(BELIEVED, LIVE)
             return self.ledger.rows(where, (*names, when, when), "slot")
         return self.ledger.rows(where, (*names, when, when, when, when), "slot")
+
+    def added_by(self, operation: int) -> list[Fact]:
+        """The facts that an operation added, also those that hold no more."""
+        return self.ledger.rows("tenant = ? AND added_by = ?", (self.tenant, operation))
 
     def history(self, subject: str, relation: str) -> list[Fact]:
         """All that was ever believed about a subject and relation, oldest first."""
@@ -227,6 +238,7 @@ class KnowledgeBase:
         return operation.id
 
     undo = corrections.undo
+    undoable = corrections.undoable
     pending = corrections.pending
     accept = corrections.accept
     reject = corrections.reject

@@ -24,6 +24,7 @@ from prism.mind.records import SAID, Source
 from prism.mind.reflect.words import FIRST_PERSON, tokens
 
 SUFFIXES = (".md", ".txt", ".markdown")
+ENDS = (".", "!", "?", ":", ";", '."', '!"', '?"', ".)", "!)", "?)")
 FENCES = ("```", "~~~")
 PLAIN = re.compile(r"[\"“'A-Z0-9](?:(?!%%)[^|{}<>\[\]_=#@\\])*[.!]")  # prose: kept in its own words
 
@@ -55,6 +56,27 @@ def paragraphs(text: str) -> Iterator[list[tuple[int, str]]]:
         yield lines
 
 
+def unwrapped(lines: list[tuple[int, str]]) -> Iterator[tuple[int, str]]:
+    """The lines of a paragraph, those of wrapped prose joined: where its last line ends a sentence,
+    a line that ends none goes on in the next."""
+    if not lines[-1][1].endswith(ENDS):
+        yield from lines
+        return
+    first, parts = lines[0][0], []
+    for number, line in lines:
+        first = first if parts else number
+        parts.append(line)
+        if line.endswith(ENDS):
+            yield first, " ".join(parts)
+            parts = []
+
+
+def _line_of(sentence: str, first: int, lines: list[tuple[int, str]]) -> int:
+    """The line on which a sentence begins, from line ``first`` on."""
+    opening = sentence.split()[:3]
+    return next((n for n, line in lines if n >= first and " ".join(opening) in line), first)
+
+
 def stated(text: str, uri: str) -> tuple[list[Statement], list[tuple[int, str]]]:
     """The statements of a file's text, and the lines that are data."""
     statements: list[Statement] = []
@@ -66,9 +88,9 @@ def stated(text: str, uri: str) -> tuple[list[Statement], list[tuple[int, str]]]
         if why is not None:
             data += [(number, why) for number, _ in lines]
             continue
-        for number, line in lines:
+        for number, line in unwrapped(lines):
             for sentence in perceive(line):
-                source = Source("file", uri, number, sentence.text)
+                source = Source("file", uri, _line_of(sentence.text, number, lines), sentence.text)
                 statements += [
                     Statement(fact.subject, fact.relation, fact.object, source, fact.many)
                     for fact in sentence.facts

@@ -35,6 +35,7 @@ say it        a statement is noted and shown; a question is answered
 /help, /quit  this list; the end (Ctrl-D too)"""
 SIGNS = {"added": "+", "superseded": "~", "known": "=", "pending": "?"}
 PRONOUN = re.compile(r"\b(?:he|she|him|his|her|hers|it|its|they|them|their)\b", re.IGNORECASE)
+INDENT = "\n      "  # a value's own line breaks never open a line of the talk
 SHOWN = 50  # facts in one answer to /facts
 
 
@@ -79,7 +80,8 @@ class Talk:
         if not text:
             return
         try:
-            yield from self._command(text) if text.startswith("/") else self._turn(text)
+            said = self._command(text) if text.startswith("/") else self._turn(text)
+            yield from (line.replace("\r", "\n").replace("\n", INDENT) for line in said)
         except (ValueError, KeyError, OSError, Busy) as error:
             yield f"! {reason(error)}"
 
@@ -137,9 +139,13 @@ class Talk:
         yield added_line(self.kb.add(*fields, source=source))
 
     def undo(self, rest: str) -> Iterator[str]:
-        """Take back an operation."""
-        back = self.kb.undo(_number(rest, "/undo N") if rest else None)
-        yield "undone" + "".join(f"; holds again: {fact}" for fact in back)
+        """Take back an operation, and say what that was."""
+        number = _number(rest, "/undo N") if rest else self.kb.undoable()
+        added = self.kb.added_by(number)
+        added = [fact for fact in added if fact.relation != SAID] or added
+        back = self.kb.undo(number)
+        gone = "".join(f"; taken back: {fact}" for fact in added)
+        yield f"undone: {number}{gone}" + "".join(f"; holds again: {fact}" for fact in back)
 
     def forget(self, rest: str) -> Iterator[str]:
         """Stop believing a fact by its number, or all under a name and relation."""

@@ -169,3 +169,10 @@ def test_undo_of_an_operation_that_superseded_a_fact_of_its_own(kb):
     assert objects(kb.get("Leo", "age")) == ["4"]
     assert objects(kb.undo()) == ["2"] and objects(kb.get("Leo", "age")) == ["2"]
     assert kb.fact(first.fact.id).object == "2"
+
+
+@pytest.mark.parametrize("at", ["2020-01-01", float("nan"), float("inf")])
+def test_a_time_that_is_none_is_refused_by_name(kb, at):
+    kb.add("Freedonia", "capital", "Fredville")
+    with pytest.raises(ValueError, match=r"^at = .*: must be a finite number"):
+        kb.get("Freedonia", "capital", at=at)

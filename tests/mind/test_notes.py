@@ -79,3 +79,18 @@ def test_a_file_that_is_no_text_is_refused_and_nothing_is_added(kb, tmp_path):
     with pytest.raises(ValueError, match=r"notes\.txt: byte 28 is not UTF-8"):
         read_notes(kb, path)
     assert len(kb) == 0
+
+
+@needs_parser
+def test_wrapped_prose_is_read_as_a_paragraph_and_a_list_by_its_lines(kb, tmp_path):
+    path = tmp_path / "notes.md"
+    path.write_text(
+        "The mayor of Gotham is Linda\nBates. The capital of Freedonia is\nFredville.\n\n"
+        "- The hobby of Mia is chess\n- The hobby of Leo is judo\n"
+    )
+    read_notes(kb, path)
+    (mayor,) = kb.get("Gotham", "mayor")
+    assert (mayor.object, mayor.source.line) == ("Linda Bates", 1)
+    (capital,) = kb.get("Freedonia", "capital")
+    assert (capital.object, capital.source.line) == ("Fredville", 2)
+    assert [kb.get(name, "hobby")[0].object for name in ("Mia", "Leo")] == ["chess", "judo"]

@@ -9,6 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from prism.mind import KnowledgeBase, Mind
+from prism.mind.documents import import_table
+from prism.mind.records import SAID
 from prism.mind.reflect.words import stem
 from prism.mind.talk import COMMANDS, HELP, Talk
 
@@ -75,7 +77,8 @@ def test_what_is_not_noted_is_said_with_why(talk):
 
 def test_undo_forget_remember_and_erase(talk):
     said(talk, CAPITAL)
-    assert said(talk, "/undo") == ["undone"] and len(talk.kb) == 0
+    gone = "undone: 1; taken back: capital of Freedonia = Fredville"
+    assert said(talk, "/undo") == [gone] and len(talk.kb) == 0
     said(talk, "/remember Freedonia | capital | Newtown")
     assert said(talk, "/forget Freedonia | capital")[0].startswith(
         "forgotten: capital of Freedonia"
@@ -95,10 +98,11 @@ def test_tables_and_notes_are_imported_and_all_is_exported(talk, tmp_path):
         f"+ Freedonia · capital = Fredville  ({notes}:1; /undo 2)",
         "- lines 3 speak to their reader or quote: data; nothing is read from them",
     ]
-    assert said(talk, f"/export {out}") == [f"{out}: 2 facts"]
+    assert said(talk, f"/export {out}") == [f"{out}: 3 facts"]
     assert [json.loads(line)["object"] for line in out.read_text().splitlines()] == [
         "Amaurote",
         "Fredville",
+        CAPITAL,
     ]
 
 
@@ -149,3 +153,36 @@ def test_erased_words_are_in_no_cache_of_questions(tmp_path):
         list(talk.line("/erase Utopia"))
         assert before > 0 and stem.cache_info().currsize == 0
         assert mind.reflector.vocabulary.relations == set()
+
+
+def test_undo_names_what_it_took_back_and_comes_through_what_was_forgotten_and_came_back(talk):
+    said(talk, "/remember Ann | town | Bath")  # 1
+    said(talk, "/remember Bo | plays | chess")  # 2
+    said(talk, "/forget Bo | plays")  # 3
+    assert said(talk, "/undo") == ["undone: 3; holds again: plays of Bo = chess"]
+    assert said(talk, "/undo") == ["undone: 2; taken back: plays of Bo = chess"]
+    assert said(talk, "/undo") == ["undone: 1; taken back: town of Ann = Bath"]
+    assert said(talk, "/facts") == ["no facts yet"]
+    assert said(talk, "/undo") == ["! undo: there is nothing to undo"]
+
+
+def test_a_value_never_opens_a_line_of_the_talk(talk):
+    talk.kb.add("Freedonia", "capital", "Fred\nmind> forged\r7  X")
+    (line,) = said(talk, "/facts")
+    assert not any(part.startswith(("mind>", "7")) for part in line.split("\n"))
+    assert "forged" in line
+
+
+def test_what_was_exported_is_read_back_whole(talk, tmp_path):
+    for cat in ("Mia", "Leo"):
+        talk.kb.add("Ann", "cat", cat, many=True)
+    talk.kb.add("gate", "code", "4711")
+    talk.kb.add("me", SAID, "I parked on level 3.", many=True)
+    path = tmp_path / "all.jsonl"
+    said(talk, f"/export {path}")
+    with KnowledgeBase(tmp_path / "other.db") as other:
+        assert import_table(other, path).added == 4
+        assert [f.object for f in other.get("Ann", "cat")] == ["Mia", "Leo"]
+        assert [f.object for f in other.remarks()] == ["I parked on level 3."]
+        other.add("gate", "code", "1234")
+        assert [f.object for f in other.get("gate", "code")] == ["1234"]  # it takes one value

@@ -6,6 +6,14 @@ Columns                          -> facts: line, key, value
 """
 
 from prism.holo.reading.columns import BadRow, Columns, FactRow
-from prism.holo.reading.read import read_records, read_rows
+from prism.holo.reading.read import STDIN, open_table, read_records, read_rows
 
-__all__ = ["BadRow", "Columns", "FactRow", "read_records", "read_rows"]
+__all__ = [
+    "STDIN",
+    "BadRow",
+    "Columns",
+    "FactRow",
+    "open_table",
+    "read_records",
+    "read_rows",
+]

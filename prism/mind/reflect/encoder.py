@@ -21,6 +21,7 @@ from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.question import Question
 from prism.mind.reflect.relations import Mention, Vocabulary, phrases_of, sense_heads
 from prism.mind.reflect.search import Found, Path, search
+from prism.mind.reflect.words import KIN
 
 NEAR, CLOSER, SAME = 0.46, 0.0, 0.62  # cosine of a phrase, lead before others, of one meaning
 WEIGHT, MOST, CLOSE_CALL = 0.6, 3, 0.35  # of a mention; phrases of a question; scores compared
@@ -97,8 +98,8 @@ class EncoderReading:
         self, question: Question, places: list[int], vocabulary: Vocabulary
     ) -> list[Mention]:
         """Mentions that the words at ``places`` may be."""
-        if any(question.turning(p) for p in places):
-            return []
+        if any(question.turning(p) or question.words[p].lower in KIN for p in places):
+            return []  # a wife is no sister, however near the two are
         vector = self._encoder.one(_phrase(question, places))
         relations = sorted(vocabulary.relations)
         told = torch.stack([self._own(r, vocabulary).mv(vector).max() for r in relations])

@@ -17,6 +17,7 @@ from prism.mind.reflect.thesaurus import (
     NAMING,
     PERSON_RELATIONS,
     PLACE_RELATIONS,
+    RIVALS,
     SENSES,
     SYMMETRIC,
 )
@@ -77,13 +78,19 @@ def entries_of(relation: str) -> tuple[dict[Stems, float], tuple[str, ...]]:
         if own in entries:
             hints += words
             for entry in entries:
-                found.setdefault(entry, SYNONYM)
+                if frozenset(own + entry) not in _rivals():
+                    found.setdefault(entry, SYNONYM)
     if len(own) > 1:
         for part in own:  # "phone" of "phone code"
             found.setdefault((part,), PART)
     for part in _halves(own):  # "birth" of "birthplace", "time" of "timezone"
         found.setdefault((part,), PART)
     return found, tuple(dict.fromkeys(hints))
+
+
+@lru_cache(maxsize=1)
+def _rivals() -> frozenset[frozenset[str]]:
+    return frozenset(frozenset(map(stem, pair)) for pair in RIVALS)
 
 
 @keeps_text

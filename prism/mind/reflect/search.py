@@ -234,6 +234,8 @@ def fits(path: Path, question: Question, graph: Graph) -> bool:
     last = path.edges[-1]
     if question.wants_a_number() and (last.back or leads_to(last.relation) is not None):
         return False
+    if question.words[0].lower == "where" and last.shown.isdigit():
+        return False  # born in 1980: a year is no place
     hints = [i for i, m in enumerate(path.mentions) if m is not None and m.hint]
     if any(e.relation not in CONTAINERS for i in hints for e in path.edges[i + 1 :]):
         return False  # "where" and "from" ask, they do not lead on

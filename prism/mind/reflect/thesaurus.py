@@ -113,6 +113,11 @@ PLACE_RELATIONS = word_set(
 )
 CONTAINERS = word_set("country city state region town province county location")
 NAMING = frozenset({"name", "nickname", "alias", "also known as", "called"})
+# of one sense with a word between them (a sibling), but never one for the other
+RIVALS = frozenset(
+    frozenset(pair.split("/"))
+    for pair in ["brother/sister", "mother/father", "son/daughter", "mum/dad", "mom/dad"]
+)
 SYMMETRIC = word_set(
     "spouse husband wife married partner sibling neighbour friend colleague cousin twin"
 )

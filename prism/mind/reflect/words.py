@@ -63,6 +63,13 @@ PLACES = word_set("place country nation land city town state region area locatio
 PERSONS = word_set(
     "who whom person man woman guy lady gentleman somebody someone individual fellow"
 )
+# relatives and animals of a house: one is never asked for by the word of another
+KIN = word_set(
+    "mother mum mom father dad sister brother wife husband son daughter aunt uncle cousin niece "
+    "nephew grandmother grandma gran granny grandfather grandpa grandad girlfriend boyfriend "
+    "fiance fiancee neighbour neighbor friend flatmate roommate "
+    "cat dog hamster rabbit horse pony parrot goldfish tortoise turtle snake lizard ferret budgie"
+)
 FIRST_PERSON = word_set("i me my mine myself we us our ours i'm i'd i've i'll")
 PRONOUNS = word_set("it its he him his she her hers they them their theirs there that")
 SECOND_PERSON = word_set("your yours")

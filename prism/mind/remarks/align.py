@@ -16,7 +16,7 @@ import functools
 
 import numpy as np
 
-from prism.mind.reflect.thesaurus import SENSES
+from prism.mind.reflect.thesaurus import RIVALS, SENSES
 from prism.mind.reflect.words import FIRST_PERSON, content_stems, word_set
 from prism.mind.remarks.asked import Asked
 from prism.mind.remarks.parse import Parse
@@ -58,6 +58,8 @@ def likeness(question: Parse, remark: Parse) -> np.ndarray:
         for j, other in enumerate(remark.words):
             if one.stem == other.stem or one.lemma == other.lemma:
                 grid[i, j] = 1.0
+            elif frozenset({one.lemma, other.lemma}) in RIVALS:
+                grid[i, j] = 0.0
             elif one.stem[:4] == other.stem[:4] and min(len(one.stem), len(other.stem)) > 3:
                 grid[i, j] = max(grid[i, j], 0.8)
             elif senses.get(one.stem, frozenset()) & senses.get(other.stem, frozenset()):

@@ -21,6 +21,7 @@ from prism.mind.perceive import parser
 from prism.mind.reflect.words import word_set
 from prism.mind.remarks.align import Aligned
 from prism.mind.remarks.asked import asked
+from prism.mind.remarks.foreign import foreign, of_another_sort, of_its_sort, unspoken
 from prism.mind.remarks.parse import Parse, parsed
 from prism.mind.remarks.replacing import LIKE, Placed, changes, mine, parallels
 from prism.mind.remarks.spans import said, spans
@@ -41,6 +42,8 @@ class Candidate:
         text: its words.
         features: by name.
         first, last: its words' numbers.
+        barred: never the answer, whatever its score: its remark is about another thing, or it is of
+            another sort than what is asked for (:mod:`prism.mind.remarks.foreign`).
     """
 
     remark: int
@@ -48,6 +51,7 @@ class Candidate:
     features: dict[str, float]
     first: int = 0
     last: int = 0
+    barred: bool = False
 
     @property
     def replaced(self) -> bool:
@@ -113,10 +117,13 @@ def candidates(
     for n, text in enumerate(texts):
         others = [alone[m].explained for m in range(len(texts)) if linked[n, m]]
         one = Aligned(read, text, np.max(others, axis=0)) if others else alone[n]
-        behind = _behind(alone, n)
+        behind, other = _behind(alone, n), foreign(alone, n, linked, turn)
+        silent = unspoken(alone, n, linked)
         for span in spans(text):
             features = one.features(span) | behind
-            found.append(Candidate(n, said(text, span), features, span.first, span.last))
+            barred = other or of_another_sort(read, text, span)
+            barred = barred or (silent and not of_its_sort(read, text, span))
+            found.append(Candidate(n, said(text, span), features, span.first, span.last, barred))
             placed.append(Placed(n, span))
     first = weights().first if first is None else first
     if first and linked.any():
@@ -181,7 +188,7 @@ def decide(found: Sequence[Candidate], weight: Weights) -> tuple[int, float] | N
     if not found:
         return None
     shares = probabilities(found, weight)
-    valid = [i for i, one in enumerate(found) if not one.replaced]
+    valid = [i for i, one in enumerate(found) if not (one.replaced or one.barred)]
     if not valid:
         return None
     best = _newest(found, shares, max(valid, key=lambda i: shares[i]))
@@ -201,7 +208,9 @@ def _newest(found: Sequence[Candidate], shares: np.ndarray, best: int) -> int | 
     newer = [
         i
         for i, one in enumerate(found)
-        if one.remark > found[best].remark and one.features.get("new nothing lost after change")
+        if one.remark > found[best].remark
+        and one.features.get("new nothing lost after change")
+        and not one.barred
     ]
     other = max(newer, key=lambda i: shares[i], default=best)
     if shares[other] >= NEWER * shares[best]:
