@@ -1,7 +1,7 @@
 """One door for keys and values: two spellings of one thing are one thing before anything is hashed.
 
-    text     Unicode NFC; runs of white space become one space, the ends are trimmed; marks that
-             cannot be seen (soft hyphen, byte order mark, direction marks) are dropped
+    text     marks that cannot be seen (soft hyphen, byte order mark, direction marks) are dropped,
+             then Unicode NFC; runs of white space become one space, the ends are trimmed
     numbers  numpy's are Python's
     values   keep their exact text
 
@@ -80,7 +80,8 @@ def normal_key(key: Any) -> Key:
     if isinstance(key, str):
         text = _whole_characters("key", str.__str__(key))
         if not text.isascii():
-            text = unicodedata.normalize("NFC", text).translate(UNSEEN)
+            # first the marks: one that stands between letters keeps NFC from joining them
+            text = unicodedata.normalize("NFC", text.translate(UNSEEN))
         found: Key = " ".join(text.split())
     elif isinstance(key, bytes):
         found = bytes(memoryview(key))
@@ -155,7 +156,7 @@ def normal_source(source: str | None) -> str | None:
 def spellings(given: Any, name: Key) -> list[Key]:
     """Other spellings under which a key may be listed, the likeliest first: an integer as its
     digits and digits as the integer (a shell knows only text), ``#`` and a hash, and, for tapes
-    that were filled before keys were normalised, the text just as it was given."""
+    that were filled before keys were spelt as now, the text as it was given and as it was spelt."""
     other: list[Key] = []
     if isinstance(name, int) and not isinstance(name, KeyHash):
         other.append(str(name))
@@ -165,8 +166,15 @@ def spellings(given: Any, name: Key) -> list[Key]:
         if HASH.fullmatch(name):
             other.append(KeyHash(name[1:], 16))
         if given != name and isinstance(given, str):
-            other.append(str.__str__(given))
+            other += [str.__str__(given), _older_spelling(given)]
     return other
+
+
+def _older_spelling(text: str) -> str:
+    """The spelling that tapes list which were filled while NFC came before the marks, so that a
+    mark kept letters apart; the text as given where that is nothing."""
+    composed = unicodedata.normalize("NFC", text).translate(UNSEEN)
+    return " ".join(composed.split()) or str.__str__(text)
 
 
 def _whole_characters(what: str, text: str) -> str:
