@@ -184,6 +184,30 @@ def test_an_integer_and_its_digits_are_one_key(bound: Any) -> None:
     assert tape.bind_many([bound, "k", other], ["x", "x", "x"]) == 2
 
 
+@pytest.mark.parametrize("resolver", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("sequence", [False, True])
+@pytest.mark.parametrize("keys", [(7, "7"), ("7", 7), (-12, "-12")])
+def test_a_merge_knows_an_integer_by_its_digits(
+    keys: tuple[Any, Any], sequence: bool, resolver: tuple[bool, bool]
+) -> None:
+    one, same, other = (
+        HoloTape(512, 2, resolver=texts, sequence=sequence) for texts in (*resolver, resolver[1])
+    )
+    one.bind_many([keys[0], "k"], ["seven", "x"])
+    same.bind_many([keys[1], "l"], ["seven", "y"])
+    other.bind(keys[1], "sept")
+    report = one.merge(same)
+    assert (report.added, report.duplicates, one.count) == (1, 1, 3)
+    with pytest.raises(ValueError, match=r"merge: key .* is \(?'seven'.* here and \(?'sept'"):
+        one.merge(other)
+    report = one.merge(other, "theirs")
+    assert (report.added, len(report.conflicts), one.count) == (0, 1, 3)
+    assert one[keys[0]] == one[keys[1]] == (("sept",) if sequence else "sept")
+    assert one.audit().consistent
+    one.forget(keys[1])
+    assert (keys[0] in one, one.count) == (False, 2)
+
+
 def test_digits_that_are_spelt_otherwise_are_another_key() -> None:
     tape = HoloTape(512)
     tape.bind(7, "x")

@@ -25,6 +25,8 @@ from prism.holo.algebra.codes import Key
 
 UNSEEN = dict.fromkeys((0x00AD, 0x061C, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))
 UNSEEN |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+DIGITS = 4300  # of an integer; Python writes out and reads no more
+LIMIT = 10**DIGITS
 INTEGER = re.compile(r"-?[1-9][0-9]*|0")
 LOOSE = ("  ", " \n", "\n ", "\n\n", *"\t\v\f\r\x1c\x1d\x1e\x1f")  # to be made one space, or none
 HASH = re.compile(r"#[0-9a-f]{16}")
@@ -153,6 +155,13 @@ def normal_source(source: str | None) -> str | None:
     return None if source is None else _whole_characters("source", str.__str__(source))
 
 
+def integer_of(text: str) -> int | None:
+    """The integer whose digits a text is; None where it is another text."""
+    if not INTEGER.fullmatch(text) or len(text.lstrip("-")) > DIGITS:
+        return None
+    return int(text)
+
+
 def spellings(given: Any, name: Key) -> list[Key]:
     """Other spellings under which a key may be listed, the likeliest first: an integer as its
     digits and digits as the integer (a shell knows only text), ``#`` and a hash, and, for tapes
@@ -161,8 +170,9 @@ def spellings(given: Any, name: Key) -> list[Key]:
     if isinstance(name, int) and not isinstance(name, KeyHash):
         other.append(str(name))
     elif isinstance(name, str):
-        if INTEGER.fullmatch(name):
-            other.append(int(name) if len(name) < 4000 else name)
+        number = integer_of(name)
+        if number is not None:
+            other.append(number)
         if HASH.fullmatch(name):
             other.append(KeyHash(name[1:], 16))
         if given != name and isinstance(given, str):
