@@ -59,6 +59,14 @@ class Door:
                 hashes[i] = other[there[0]]
         return hashes
 
+    def every(self, key: Any) -> np.ndarray:
+        """All hashes uint64 [n] under which a key may be or may have been listed."""
+        given = listed([key])
+        names = normal_keys(given)
+        found = self._plain([names[0], *spellings(given[0], _key(names[0]))])
+        older = [self.older[code] for code in found.tolist() if code in self.older]
+        return np.unique(np.append(found, np.array(older, np.uint64)))
+
     def of_another(
         self, other: Door, codes: np.ndarray, texts: list[str | None], find: Find, own: np.ndarray
     ) -> np.ndarray:
