@@ -208,6 +208,17 @@ def test_a_merge_knows_an_integer_by_its_digits(
     assert (keys[0] in one, one.count) == (False, 2)
 
 
+@pytest.mark.parametrize("keys", [(7, "7"), ("7", 7), (2**70, str(2**70))])
+def test_a_history_is_of_all_spellings(keys: tuple[Any, Any]) -> None:
+    tape = HoloTape(512, 2)
+    tape.bind(keys[0], "old")
+    tape.forget(keys[0])
+    tape.bind(keys[1], "new")
+    tape.bind("k", "x")
+    for key in keys:
+        assert [fact.value for fact in tape.history(key)] == ["old", "new"]
+
+
 def test_digits_that_are_spelt_otherwise_are_another_key() -> None:
     tape = HoloTape(512)
     tape.bind(7, "x")
@@ -278,6 +289,42 @@ def test_many_keys_are_normalised_as_each_alone(keys: list[str]) -> None:
     else:
         with pytest.raises(ValueError, match="must not be empty"):
             normal_keys(keys)
+
+
+BEYOND = r": an integer of [\d,]+ bits: must have at most 4,300 digits"
+
+
+@pytest.mark.parametrize("sequence", [False, True])
+@pytest.mark.parametrize("huge", [10**5000, -(10**4300)], ids=["above", "below"])
+def test_an_integer_that_cannot_be_written_out_is_refused_by_name(
+    huge: int, sequence: bool
+) -> None:
+    tape = HoloTape(64, sequence=sequence)
+    for act in (
+        lambda: tape.bind(huge, "v"),
+        lambda: tape.bind_many(["fine", huge], ["v", "v"]),
+        lambda: tape.recall(huge),
+        lambda: tape.forget(huge),
+        lambda: huge in tape,
+    ):
+        with pytest.raises(ValueError, match=f"^key{BEYOND}"):
+            act()
+    for values in ([huge], [1, huge], ["v", huge]):
+        with pytest.raises(ValueError, match=f"^key 'k': value{BEYOND}"):
+            tape.bind_many(["j", "k"][-len(values) :], values)
+    with pytest.raises(ValueError, match=f"^value{BEYOND}"):
+        HoloTape(64, values=[1, huge])
+    assert (tape.count, len(tape.vocabulary)) == (0, int(sequence))
+
+
+def test_the_longest_integers_are_keys_and_values_like_any(tmp_path: Path) -> None:
+    longest = 1 - 10**4300
+    tape = HoloTape(512)
+    tape.bind(str(longest), longest)
+    tape.save(tmp_path / "t")
+    for held in (tape, HoloTape.load(tmp_path / "t")):
+        assert held[longest] == held[str(longest)] == longest
+    assert "9" * 4301 not in tape
 
 
 @pytest.mark.parametrize("value", [None, 1.5, ["x"]])

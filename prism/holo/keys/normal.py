@@ -90,7 +90,7 @@ def normal_key(key: Any) -> Key:
     elif isinstance(key, KeyHash):
         return key
     elif isinstance(key, int | np.integer) and not isinstance(key, bool):
-        return operator.index(key)
+        return _written("key", operator.index(key))
     else:
         raise TypeError(f"key {key!r}: must be a str, bytes or int, not {type(key).__name__}")
     if not found:
@@ -110,7 +110,7 @@ def normal_keys(keys: Any) -> list[Key] | np.ndarray:
         names: list[Key] = [" ".join(key.split()) for key in keys]
         if "" not in names:
             return names
-    return keys if kinds == {int} else [normal_key(key) for key in keys]
+    return keys if _small_integers(keys, kinds) else [normal_key(key) for key in keys]
 
 
 def normal_value(value: Any, key: Any = None) -> str | bytes | int:
@@ -126,7 +126,7 @@ def normal_value(value: Any, key: Any = None) -> str | bytes | int:
     elif isinstance(value, bytes):
         found = bytes(memoryview(value))
     elif isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return operator.index(value)
+        return _written(what, operator.index(value))
     else:
         many = isinstance(value, list | tuple | set | dict | np.ndarray)
         hint = "; a tape made with sequence=True takes sequences" if many else ""
@@ -145,7 +145,9 @@ def normal_values(values: Any, keys: Any) -> list[Any] | np.ndarray:
     if isinstance(values, np.ndarray):
         return values
     kinds = set(map(type, values))
-    if kinds == {int} or (kinds == {str} and "" not in values and "\n".join(values).isascii()):
+    if _small_integers(values, kinds) or (
+        kinds == {str} and "" not in values and "\n".join(values).isascii()
+    ):
         return values
     return [normal_value(value, key) for value, key in zip(values, keys, strict=True)]
 
@@ -185,6 +187,18 @@ def _older_spelling(text: str) -> str:
     mark kept letters apart; the text as given where that is nothing."""
     composed = unicodedata.normalize("NFC", text).translate(UNSEEN)
     return " ".join(composed.split()) or str.__str__(text)
+
+
+def _small_integers(things: list[Any], kinds: set[type]) -> bool:
+    """Whether all are plain integers that can be written out."""
+    return kinds == {int} and -LIMIT < min(things) <= max(things) < LIMIT
+
+
+def _written(what: str, number: int) -> int:
+    if not -LIMIT < number < LIMIT:
+        size = f"an integer of {number.bit_length():,} bits"
+        raise ValueError(f"{what}: {size}: must have at most {DIGITS:,} digits")
+    return number
 
 
 def _whole_characters(what: str, text: str) -> str:
