@@ -168,7 +168,7 @@ def _key(name: Any) -> Key:
 
 
 def _is_spelt(text: str | None) -> bool:
-    """Whether a text may be a key: old files may have half characters."""
+    """True if a text may be a key: old files may have half characters."""
     return text is not None and not any("\ud800" <= c <= "\udfff" for c in text)
 
 

@@ -190,7 +190,7 @@ def _older_spelling(text: str) -> str:
 
 
 def _small_integers(things: list[Any], kinds: set[type]) -> bool:
-    """Whether all are plain integers that can be written out."""
+    """True if all are plain integers that can be written out."""
     return kinds == {int} and -LIMIT < min(things) <= max(things) < LIMIT
 
 
