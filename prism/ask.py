@@ -131,9 +131,12 @@ def _check(args: argparse.Namespace) -> None:
     for flag in ("exact", "guess"):
         if getattr(args, flag) and args.decoder is not None:
             raise ValueError(f"--{flag}: --decoder {args.decoder} takes every key as it is already")
-    for key in (*args.question, *args.forget, *(text for pair in args.update for text in pair)):
+    for key in (*args.question, *args.forget, *(key for key, _ in args.update)):
         if not key.strip():
             raise ValueError(f"key {key!r}: must not be empty")
+    for key, text in args.update:
+        if not text.strip():
+            raise ValueError(f"--update {key!r}: value {text!r}: must not be empty")
     if args.plot is not None and args.plot.suffix not in SUFFIXES:
         raise ValueError(f"--plot {args.plot}: must end in {', '.join(SUFFIXES)}")
     if args.plot is not None and not args.plot.parent.is_dir():
@@ -188,10 +191,11 @@ def _bound(tape: HoloTape, key: str, flag: str) -> None:
 def _once(tape: HoloTape, keys: list[str]) -> None:
     """Raises:
     ValueError: one key is to get two values."""
-    first: dict[int, str] = {}
+    seen: set[int] = set()
     for key, code in zip(keys, tape.hash(keys).tolist(), strict=True):
-        if first.setdefault(code, key) is not key:
+        if code in seen:
             raise ValueError(f"--update {key!r}: is given twice")
+        seen.add(code)
 
 
 def _updated(tape: HoloTape, key: str, text: str) -> dict[str, Any]:

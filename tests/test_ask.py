@@ -382,6 +382,10 @@ def test_an_empty_tape_has_nothing_to_plot(
             ["--update", "capital of Freedonia", "a", "--update", "capital  of Freedonia", "b"],
             "--update 'capital of Freedonia': is given twice",
         ),
+        # Python keeps one object for all texts of one character
+        (["--update", "7", "VII", "--update", "7", "VIII"], "--update '7': is given twice"),
+        (["--update", "7", ""], "--update '7': value '': must not be empty"),
+        (["--update", " ", "VII"], "key ' ': must not be empty"),
         (["--keys", "latin.txt"], "--keys latin.txt: not UTF-8 text"),
         (["--keys", "half.txt.gz"], "--keys half.txt.gz: not a whole gzip file"),
         (["--keys", "foreign.txt.gz"], "--keys foreign.txt.gz: not a whole gzip file"),

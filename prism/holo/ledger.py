@@ -173,9 +173,10 @@ class Ledger:
             self._names.append(name)
         return self._name_ids[name]
 
-    def history(self, key: int | np.uint64) -> np.ndarray:
-        """All rows int64 of one key hash, oldest first."""
-        return np.flatnonzero(self.column("key") == np.uint64(key))
+    def history(self, hashes: np.ndarray) -> np.ndarray:
+        """All rows int64 of one key, oldest first; ``hashes`` uint64 [n] are those of its
+        spellings."""
+        return np.flatnonzero(np.isin(self.column("key"), hashes))
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The columns, to be saved, as views."""

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from prism.holo.algebra.codes import position_hashes
 from prism.holo.growth import make_room
 from prism.holo.parts import Growth, TapeParts
 from prism.holo.vocabulary import Bindings, Vocabulary
@@ -87,13 +88,15 @@ def _merge_listed(tape: TapeParts, other: TapeParts, on_conflict: str) -> MergeR
     roots = live[theirs.column("position")[live] == 0]
     rows, fact = theirs.chain(roots)
     size = len(tape.vocabulary)
+    hashes, texts = theirs.column("key")[roots], _texts(other, roots)
+    hashes = _listed_here(tape, other, hashes, texts)
+    position = theirs.column("position")[rows].astype(np.int64)
     bindings = Bindings(
-        theirs.column("key")[rows],
+        position_hashes(hashes[fact], position),
         _translated(other.vocabulary, tape.vocabulary, theirs.column("value")[rows]),
-        theirs.column("position")[rows].astype(np.int64),
+        position,
         fact,
     )
-    hashes = theirs.column("key")[roots]
     ours = tape.ledger.find(hashes)
     same = tape.same(bindings, ours)
     clash = np.flatnonzero((ours >= 0) & ~same)
@@ -113,11 +116,29 @@ def _merge_listed(tape: TapeParts, other: TapeParts, on_conflict: str) -> MergeR
         tape.vocabulary.shrink(size)
         raise
     if tape.resolver is not None and other.resolver is not None:
-        tape.resolver.add([other.resolver.text(h) for h in hashes], hashes)
+        tape.resolver.add(texts, hashes)
     tape.door.texts |= other.door.texts
     tape.door.older = other.door.older | tape.door.older
     added = int((new & (ours < 0)).sum())
     return MergeReport(added, int(same.sum()), conflicts, growth)
+
+
+def _listed_here(
+    tape: TapeParts, other: TapeParts, codes: np.ndarray, texts: list[str | None]
+) -> np.ndarray:
+    """The hashes under which this tape lists, or would list, the keys of the other."""
+    live = tape.ledger.live_rows()
+    own = tape.ledger.column("key")[live[tape.ledger.column("position")[live] == 0]]
+    if tape.resolver is not None:
+        own = own[tape.resolver.known.absent(own)]
+    return tape.door.of_another(other.door, codes, texts, tape.ledger.find, own)
+
+
+def _texts(tape: TapeParts, roots: np.ndarray) -> list[str | None]:
+    """The texts of the keys at root rows; None where one is not kept."""
+    if tape.resolver is None:
+        return [None] * len(roots)
+    return [tape.resolver.text(code) for code in tape.ledger.column("key")[roots]]
 
 
 def _conflict(

@@ -7,7 +7,6 @@ the lines are made from them and from nothing else, so the two cannot disagree.
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from prism.command import quoted
@@ -16,6 +15,7 @@ from prism.holo.ingestion import FactTable, Ingested
 from prism.holo.recall import Recall
 from prism.holo.store import Fact
 from prism.holo.tape import HoloTape
+from prism.holo.times import calendar
 from prism.holo.vocabulary import to_json
 
 SMALLEST = 1e-16  # p-values below look alike on a line
@@ -60,14 +60,16 @@ def answer_line(row: dict[str, Any]) -> str:
 
 
 def listed(fact: Fact) -> dict[str, Any]:
-    """A listed fact; ``key`` is null where only its ``hash`` is kept."""
+    """A listed fact; ``key`` is null where only its ``hash`` is kept. A time that no calendar shows
+    is the number as it is: older tapes took any."""
+    time = calendar(fact.time)
     text = fact.key if isinstance(fact.key, str) else None
     return {
         "key": text,
         "hash": None if text is not None else f"{fact.key:016x}",
         "value": to_json(fact.value),
         "source": fact.source,
-        "time": datetime.fromtimestamp(fact.time, UTC).isoformat(timespec="seconds"),
+        "time": repr(fact.time) if time is None else time.isoformat(timespec="seconds"),
     }
 
 

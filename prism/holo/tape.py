@@ -369,9 +369,9 @@ class HoloTape:
 
     @whole
     def history(self, key: Key) -> list[Fact]:
-        """All that was ever bound under a key, oldest first."""
-        ledger = self._parts.listed("history")
-        return [self._parts.fact(row) for row in ledger.history(self.hash([key])[0])]
+        """All that was ever bound under a key, in any of its spellings, oldest first."""
+        rows = self._parts.listed("history").history(self._parts.door.every(key))
+        return [self._parts.fact(row) for row in rows]
 
     def stored_value(self, row: int) -> Any:
         """The value that the ledger lists for the fact at a root row."""

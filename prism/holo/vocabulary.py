@@ -310,6 +310,6 @@ def _plain(value: Any) -> Item:
     """A value as plain str, bytes or int, so that equal values have one id. (An old file may have
     half characters.)"""
     kind = type(value)
-    if kind is str or kind is int or kind is bytes:
+    if kind is str or kind is bytes:
         return value
     return normal_value(value)

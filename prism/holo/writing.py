@@ -16,6 +16,7 @@ from prism.holo.algebra.codes import signs
 from prism.holo.growth import make_room, reshape, wider
 from prism.holo.keys.normal import listed, normal_keys, normal_value
 from prism.holo.parts import TapeParts
+from prism.holo.times import checked
 from prism.holo.vocabulary import Bindings, as_tuple, to_bindings
 
 ON_CONFLICT = ("error", "keep", "replace")
@@ -34,6 +35,7 @@ def bind_many(
         raise ValueError(f"on_conflict = {on_conflict!r}: must be one of {ON_CONFLICT}")
     keys, values = listed(keys), listed(values, "values")
     names, hashes = normal_keys(keys), tape.hash(keys)
+    time = checked(time, f"key {names[0]!r}" if len(names) == 1 else f"{len(names)} keys")
     size = len(tape.vocabulary)
     try:
         bindings = to_bindings(tape.vocabulary, hashes, values, grow=True, keys=names)

@@ -13,6 +13,7 @@ from prism.holo.algebra.codes import (
     code_words,
     hash_integers,
     hash_keys,
+    integers_of,
     pack_bits,
     position_hashes,
     sign_codes,
@@ -141,3 +142,9 @@ def test_banks_are_even(banks: int) -> None:
     loads = np.bincount(found, minlength=banks)
     mean = 20_000 / banks
     assert loads.max() < mean + 6 * mean**0.5 + 6
+
+
+@given(st.lists(st.integers(-(2**63), 2**63 - 1)), st.integers(0, 2**63 - 1))
+def test_an_integer_is_had_back_from_its_hash(keys: list[int], seed: int) -> None:
+    hashes = hash_integers(np.array(keys, np.int64), seed)
+    assert integers_of(hashes, seed).tolist() == keys

@@ -54,7 +54,8 @@ def test_the_history_of_a_key_is_kept_in_order() -> None:
     first = rows(ledger, [5, 6], value=1)
     second = rows(ledger, [5], value=2)
     ledger.supersede(first[:1], second)
-    assert ledger.history(5).tolist() == [0, 2]
+    assert ledger.history(np.array([5], np.uint64)).tolist() == [0, 2]
+    assert ledger.history(np.array([6, 5, 9], np.uint64)).tolist() == [0, 1, 2]
     assert ledger.column("superseded_by")[0] == 2
     assert ledger.find(np.array([5], np.uint64)).tolist() == [2]
 

@@ -37,6 +37,8 @@ TABLE: list[tuple[Any, Any]] = [
     ("port\u00a0of\u2009Zendal", "port of Zendal"),
     ("\ufeffport of Zen\u00addal", "port of Zendal"),
     (nfd("Café Oru"), "Café Oru"),
+    ("cafe\u00ad\u0301", "caf\u00e9"),
+    ("q\u0307\u200b\u0323", "q\u0323\u0307"),
     # Cyrillic, Greek
     (nfd("столица  Йошкар"), "столица Йошкар"),
     (nfd("Άνω\u00a0Πόλη"), "Άνω Πόλη"),
@@ -46,6 +48,7 @@ TABLE: list[tuple[Any, Any]] = [
     # Devanagari, Hangul, Japanese
     ("\u0958", "\u0915\u093c"),
     (nfd("서울의  시장"), "서울의 시장"),
+    ("\u1100\u200b\u1161", "\uac00"),
     ("日本\u3000の首都", "日本 の首都"),
     (nfd("ガラス"), "ガラス"),
     # emoji families are spelt with joiners
@@ -87,7 +90,10 @@ def test_a_tape_knows_one_key_by_all_its_spellings(given_: Any, one: Any) -> Non
         assert (tape.count, tape.accumulator.numbers.any()) == (0, False)
 
 
-@given(st.text(min_size=1))
+MARKED = st.text("ae qQ\u0301\u0307\u0323\u0338=\u1100\u1161\u11a8\u00ad\u200b\u200f\ufeff\u2000")
+
+
+@given(st.text(min_size=1) | MARKED.filter(bool))
 def test_the_one_spelling_is_its_own(text: str) -> None:
     try:
         one = normal_key(text)
@@ -97,6 +103,26 @@ def test_the_one_spelling_is_its_own(text: str) -> None:
     assert normal_key(one) == one
     assert normal_key(f" \t{text}\n") == one
     assert normal_keys([text]) == [one]
+
+
+@pytest.mark.parametrize("resolver", [False, True])
+def test_a_key_that_a_file_lists_with_its_letters_apart_is_found(
+    resolver: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_, listed, one = "cafe\u00ad\u0301", "cafe\u0301", "caf\u00e9"
+    tape = HoloTape(512, 2, resolver=resolver)
+    with monkeypatch.context() as before:  # NFC first, then the marks
+        before.setattr("prism.holo.keys.normal.normal_key", lambda key: listed)
+        before.setattr("prism.holo.file.tape_file.SPELLING", 1)
+        tape.bind(given_, "x")
+        tape.save(tmp_path / "old")
+    HoloTape.load(tmp_path / "old").save(tmp_path / "new")
+    for path in ("old", "new"):
+        held = HoloTape.load(tmp_path / path)
+        for asked in (given_, listed, *([one] if resolver else [])):  # else its text is not kept
+            assert held.recall(asked, resolve=False).value == "x"
+            with pytest.raises(ValueError, match="is bound to 'x'"):
+                held.bind(asked, "y")
 
 
 DIFFERENT = [
@@ -156,6 +182,41 @@ def test_an_integer_and_its_digits_are_one_key(bound: Any) -> None:
     with pytest.raises(ValueError, match=r"\(and as"):
         tape.bind_many([bound, "k", other], ["x", "x", "y"])
     assert tape.bind_many([bound, "k", other], ["x", "x", "x"]) == 2
+
+
+@pytest.mark.parametrize("resolver", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("sequence", [False, True])
+@pytest.mark.parametrize("keys", [(7, "7"), ("7", 7), (-12, "-12")])
+def test_a_merge_knows_an_integer_by_its_digits(
+    keys: tuple[Any, Any], sequence: bool, resolver: tuple[bool, bool]
+) -> None:
+    one, same, other = (
+        HoloTape(512, 2, resolver=texts, sequence=sequence) for texts in (*resolver, resolver[1])
+    )
+    one.bind_many([keys[0], "k"], ["seven", "x"])
+    same.bind_many([keys[1], "l"], ["seven", "y"])
+    other.bind(keys[1], "sept")
+    report = one.merge(same)
+    assert (report.added, report.duplicates, one.count) == (1, 1, 3)
+    with pytest.raises(ValueError, match=r"merge: key .* is \(?'seven'.* here and \(?'sept'"):
+        one.merge(other)
+    report = one.merge(other, "theirs")
+    assert (report.added, len(report.conflicts), one.count) == (0, 1, 3)
+    assert one[keys[0]] == one[keys[1]] == (("sept",) if sequence else "sept")
+    assert one.audit().consistent
+    one.forget(keys[1])
+    assert (keys[0] in one, one.count) == (False, 2)
+
+
+@pytest.mark.parametrize("keys", [(7, "7"), ("7", 7), (2**70, str(2**70))])
+def test_a_history_is_of_all_spellings(keys: tuple[Any, Any]) -> None:
+    tape = HoloTape(512, 2)
+    tape.bind(keys[0], "old")
+    tape.forget(keys[0])
+    tape.bind(keys[1], "new")
+    tape.bind("k", "x")
+    for key in keys:
+        assert [fact.value for fact in tape.history(key)] == ["old", "new"]
 
 
 def test_digits_that_are_spelt_otherwise_are_another_key() -> None:
@@ -228,6 +289,42 @@ def test_many_keys_are_normalised_as_each_alone(keys: list[str]) -> None:
     else:
         with pytest.raises(ValueError, match="must not be empty"):
             normal_keys(keys)
+
+
+BEYOND = r": an integer of [\d,]+ bits: must have at most 4,300 digits"
+
+
+@pytest.mark.parametrize("sequence", [False, True])
+@pytest.mark.parametrize("huge", [10**5000, -(10**4300)], ids=["above", "below"])
+def test_an_integer_that_cannot_be_written_out_is_refused_by_name(
+    huge: int, sequence: bool
+) -> None:
+    tape = HoloTape(64, sequence=sequence)
+    for act in (
+        lambda: tape.bind(huge, "v"),
+        lambda: tape.bind_many(["fine", huge], ["v", "v"]),
+        lambda: tape.recall(huge),
+        lambda: tape.forget(huge),
+        lambda: huge in tape,
+    ):
+        with pytest.raises(ValueError, match=f"^key{BEYOND}"):
+            act()
+    for values in ([huge], [1, huge], ["v", huge]):
+        with pytest.raises(ValueError, match=f"^key 'k': value{BEYOND}"):
+            tape.bind_many(["j", "k"][-len(values) :], values)
+    with pytest.raises(ValueError, match=f"^value{BEYOND}"):
+        HoloTape(64, values=[1, huge])
+    assert (tape.count, len(tape.vocabulary)) == (0, int(sequence))
+
+
+def test_the_longest_integers_are_keys_and_values_like_any(tmp_path: Path) -> None:
+    longest = 1 - 10**4300
+    tape = HoloTape(512)
+    tape.bind(str(longest), longest)
+    tape.save(tmp_path / "t")
+    for held in (tape, HoloTape.load(tmp_path / "t")):
+        assert held[longest] == held[str(longest)] == longest
+    assert "9" * 4301 not in tape
 
 
 @pytest.mark.parametrize("value", [None, 1.5, ["x"]])

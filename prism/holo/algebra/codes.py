@@ -86,6 +86,21 @@ def hash_integers(keys: np.ndarray, seed: int = 0) -> np.ndarray:
     return mix(mix(keys.astype(np.int64).view(np.uint64) ^ INT_TAG) ^ start)
 
 
+def integers_of(hashes: np.ndarray, seed: int = 0) -> np.ndarray:
+    """The integers int64 [N] that have the hashes uint64 [N]: the inverse of
+    :func:`hash_integers`."""
+    start = mix(np.array([seed], np.uint64) * STREAM_STEP + INT_TAG)
+    return (_unmix(_unmix(hashes) ^ start) ^ INT_TAG).view(np.int64)
+
+
+def _unmix(words: np.ndarray) -> np.ndarray:
+    """The inverse of :func:`mix`. A shift of at least 22 bits is undone by two."""
+    for place, factor in zip(PLACES[::-1], (*FACTORS[::-1], 1), strict=True):
+        words = words ^ (words >> place) ^ (words >> (place + place))
+        words = words * np.uint64(pow(factor, -1, 2**64))
+    return words
+
+
 def code_words(hashes: np.ndarray, dim: int, stream: int = KEY_STREAM) -> np.ndarray:
     """Packed codes uint64 [N, ceil(dim / 64)] of hashes [N]; bit j of word w is sign 64 w + j."""
     count = -(-dim // 64)

@@ -30,6 +30,7 @@ from prism.holo.parts import HoloConfig, TapeParts
 from prism.holo.vocabulary import Item, Vocabulary, to_json
 
 FORMATS, KIND = (1, 2), "prism-holotape"
+SPELLING = 2  # of keys; files of 1, which do not say so, had NFC before unseen marks were dropped
 SIGNED = {np.dtype(np.uint64): np.int64, np.dtype(np.uint16): np.int16}  # what every torch has
 Arrays = dict[str, np.ndarray]
 
@@ -108,6 +109,7 @@ def _content(tape: TapeParts) -> tuple[str, Arrays]:
         "sources": tape.ledger.sources if tape.ledger is not None else None,
         "unlisted": tape.unlisted,
         "older_keys": bool(tape.door.older),
+        "spelling": SPELLING,
     }
     return json.dumps(header), arrays
 
@@ -192,9 +194,18 @@ def _build(
     if parts.fingerprint != header["fingerprint"]:
         raise ValueError(f"fingerprint {header['fingerprint']}: must be {parts.fingerprint}")
     parts.door.texts = True  # nobody knows what they were
-    if resolver is not None and header.get("older_keys", header["format"] == 1):
-        parts.door.learn_older(resolver.texts(), _values_of(parts))
+    if resolver is not None:
+        parts.door.learn_older(_perhaps_older(resolver, header), _values_of(parts))
     return parts
+
+
+def _perhaps_older(resolver: Resolver, header: dict[str, Any]) -> list[str]:
+    """The texts that may be listed in another than their one spelling."""
+    if header.get("older_keys", header["format"] == 1):
+        return resolver.texts()
+    if header.get("spelling", 1) < SPELLING:
+        return [text for text in resolver.texts() if not text.isascii()]
+    return []
 
 
 def _vocabulary(said: dict[str, Any], config: HoloConfig, arrays: Arrays) -> Vocabulary:

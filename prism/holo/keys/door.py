@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from prism.holo.algebra.codes import Key, hash_keys
-from prism.holo.keys.normal import INTEGER, KeyHash, listed, normal_keys, spellings
+from prism.holo.algebra.codes import Key, hash_keys, integers_of
+from prism.holo.keys.normal import KeyHash, integer_of, listed, normal_keys, spellings
 
 Find = Callable[[np.ndarray], np.ndarray]  # hashes uint64 [N] -> rows int64 [N], -1 = not listed
 
@@ -58,6 +58,46 @@ class Door:
             if len(there):
                 hashes[i] = other[there[0]]
         return hashes
+
+    def every(self, key: Any) -> np.ndarray:
+        """All hashes uint64 [n] under which a key may be or may have been listed."""
+        given = listed([key])
+        names = normal_keys(given)
+        found = self._plain([names[0], *spellings(given[0], _key(names[0]))])
+        older = [self.older[code] for code in found.tolist() if code in self.older]
+        return np.unique(np.append(found, np.array(older, np.uint64)))
+
+    def of_another(
+        self, other: Door, codes: np.ndarray, texts: list[str | None], find: Find, own: np.ndarray
+    ) -> np.ndarray:
+        """Hashes uint64 [N] under which this tape lists, or would list, keys of another tape.
+
+        Args:
+            codes: uint64 [N], under which the other lists them.
+            texts: of those keys; None where it is not kept.
+            find: finds the rows of hashes in this tape's ledger.
+            own: hashes uint64 [M] of the keys in it whose text is not kept.
+        """
+        moved, missing = codes.copy(), np.flatnonzero(find(codes) < 0).tolist()
+        spelt = [i for i in missing if _is_spelt(texts[i])]
+        moved[spelt] = self.hash([texts[i] for i in spelt], find)
+        bare = [i for i in missing if texts[i] is None]
+        if bare and self.texts:
+            moved[bare] = self._digits(codes[bare])
+        if bare and other.texts:
+            integers = dict(zip(self._digits(own).tolist(), own.tolist(), strict=True))
+            for i in bare:
+                moved[i] = integers.get(int(codes[i]), moved[i])
+        # what is not listed here keeps its hash, and so does one of two that would become one
+        _, first = np.unique(moved, return_index=True)
+        keep = np.ones(len(codes), bool)
+        keep[first] = (find(moved[first]) < 0) | np.isin(moved[first], codes)
+        return np.where(keep, codes, moved)
+
+    def _digits(self, codes: np.ndarray) -> np.ndarray:
+        """Hashes uint64 [N] of the digits of the integers that have the hashes ``codes``. Every
+        hash is that of one integer; where it is a text's, those digits are listed nowhere."""
+        return hash_keys(list(map(str, integers_of(codes, self.seed).tolist())), self.seed)
 
     def note(self, keys: list[Any] | np.ndarray) -> None:
         """Remember that keys have been bound."""
@@ -118,12 +158,18 @@ def _join_integers(names: list[Key], hashes: np.ndarray) -> None:
         return
     integers = {name: hashes[i] for i, name in enumerate(names) if type(name) is int}
     for i, name in enumerate(names):
-        if type(name) is str and len(name) < 4000 and INTEGER.fullmatch(name):
-            hashes[i] = integers.get(int(name), hashes[i])
+        number = integer_of(name) if type(name) is str else None
+        if number is not None:
+            hashes[i] = integers.get(number, hashes[i])
 
 
 def _key(name: Any) -> Key:
     return int(name) if isinstance(name, np.integer) else name
+
+
+def _is_spelt(text: str | None) -> bool:
+    """True if a text may be a key: old files may have half characters."""
+    return text is not None and not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def _quietly(text: str) -> str:

@@ -1,7 +1,7 @@
 """One door for keys and values: two spellings of one thing are one thing before anything is hashed.
 
-    text     Unicode NFC; runs of white space become one space, the ends are trimmed; marks that
-             cannot be seen (soft hyphen, byte order mark, direction marks) are dropped
+    text     marks that cannot be seen (soft hyphen, byte order mark, direction marks) are dropped,
+             then Unicode NFC; runs of white space become one space, the ends are trimmed
     numbers  numpy's are Python's
     values   keep their exact text
 
@@ -25,6 +25,8 @@ from prism.holo.algebra.codes import Key
 
 UNSEEN = dict.fromkeys((0x00AD, 0x061C, 0x200B, 0x200E, 0x200F, 0x2060, 0xFEFF))
 UNSEEN |= dict.fromkeys((*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
+DIGITS = 4300  # of an integer; Python writes out and reads no more
+LIMIT = 10**DIGITS
 INTEGER = re.compile(r"-?[1-9][0-9]*|0")
 LOOSE = ("  ", " \n", "\n ", "\n\n", *"\t\v\f\r\x1c\x1d\x1e\x1f")  # to be made one space, or none
 HASH = re.compile(r"#[0-9a-f]{16}")
@@ -80,14 +82,15 @@ def normal_key(key: Any) -> Key:
     if isinstance(key, str):
         text = _whole_characters("key", str.__str__(key))
         if not text.isascii():
-            text = unicodedata.normalize("NFC", text).translate(UNSEEN)
+            # first the marks: one that stands between letters keeps NFC from joining them
+            text = unicodedata.normalize("NFC", text.translate(UNSEEN))
         found: Key = " ".join(text.split())
     elif isinstance(key, bytes):
         found = bytes(memoryview(key))
     elif isinstance(key, KeyHash):
         return key
     elif isinstance(key, int | np.integer) and not isinstance(key, bool):
-        return operator.index(key)
+        return _written("key", operator.index(key))
     else:
         raise TypeError(f"key {key!r}: must be a str, bytes or int, not {type(key).__name__}")
     if not found:
@@ -107,7 +110,7 @@ def normal_keys(keys: Any) -> list[Key] | np.ndarray:
         names: list[Key] = [" ".join(key.split()) for key in keys]
         if "" not in names:
             return names
-    return keys if kinds == {int} else [normal_key(key) for key in keys]
+    return keys if _small_integers(keys, kinds) else [normal_key(key) for key in keys]
 
 
 def normal_value(value: Any, key: Any = None) -> str | bytes | int:
@@ -123,7 +126,7 @@ def normal_value(value: Any, key: Any = None) -> str | bytes | int:
     elif isinstance(value, bytes):
         found = bytes(memoryview(value))
     elif isinstance(value, int | np.integer) and not isinstance(value, bool):
-        return operator.index(value)
+        return _written(what, operator.index(value))
     else:
         many = isinstance(value, list | tuple | set | dict | np.ndarray)
         hint = "; a tape made with sequence=True takes sequences" if many else ""
@@ -142,7 +145,9 @@ def normal_values(values: Any, keys: Any) -> list[Any] | np.ndarray:
     if isinstance(values, np.ndarray):
         return values
     kinds = set(map(type, values))
-    if kinds == {int} or (kinds == {str} and "" not in values and "\n".join(values).isascii()):
+    if _small_integers(values, kinds) or (
+        kinds == {str} and "" not in values and "\n".join(values).isascii()
+    ):
         return values
     return [normal_value(value, key) for value, key in zip(values, keys, strict=True)]
 
@@ -152,21 +157,48 @@ def normal_source(source: str | None) -> str | None:
     return None if source is None else _whole_characters("source", str.__str__(source))
 
 
+def integer_of(text: str) -> int | None:
+    """The integer whose digits a text is; None where it is another text."""
+    if not INTEGER.fullmatch(text) or len(text.lstrip("-")) > DIGITS:
+        return None
+    return int(text)
+
+
 def spellings(given: Any, name: Key) -> list[Key]:
     """Other spellings under which a key may be listed, the likeliest first: an integer as its
     digits and digits as the integer (a shell knows only text), ``#`` and a hash, and, for tapes
-    that were filled before keys were normalised, the text just as it was given."""
+    that were filled before keys were spelt as now, the text as it was given and as it was spelt."""
     other: list[Key] = []
     if isinstance(name, int) and not isinstance(name, KeyHash):
         other.append(str(name))
     elif isinstance(name, str):
-        if INTEGER.fullmatch(name):
-            other.append(int(name) if len(name) < 4000 else name)
+        number = integer_of(name)
+        if number is not None:
+            other.append(number)
         if HASH.fullmatch(name):
             other.append(KeyHash(name[1:], 16))
         if given != name and isinstance(given, str):
-            other.append(str.__str__(given))
+            other += [str.__str__(given), _older_spelling(given)]
     return other
+
+
+def _older_spelling(text: str) -> str:
+    """The spelling that tapes list which were filled while NFC came before the marks, so that a
+    mark kept letters apart; the text as given where that is nothing."""
+    composed = unicodedata.normalize("NFC", text).translate(UNSEEN)
+    return " ".join(composed.split()) or str.__str__(text)
+
+
+def _small_integers(things: list[Any], kinds: set[type]) -> bool:
+    """True if all are plain integers that can be written out."""
+    return kinds == {int} and -LIMIT < min(things) <= max(things) < LIMIT
+
+
+def _written(what: str, number: int) -> int:
+    if not -LIMIT < number < LIMIT:
+        size = f"an integer of {number.bit_length():,} bits"
+        raise ValueError(f"{what}: {size}: must have at most {DIGITS:,} digits")
+    return number
 
 
 def _whole_characters(what: str, text: str) -> str:
