@@ -16,7 +16,7 @@ from prism.holo.ingestion import FactTable, gather, ingest, plan_tape
 from prism.holo.reading import Columns, read_rows
 from prism.holo.reading.read import STDIN, check_name
 from prism.holo.tape import ON_CONFLICT
-from prism.whole_file import reason
+from prism.whole_file import reason, resolved
 
 SHOWN = 20  # bad rows that are printed one by one
 READ = 10_000  # rows between two looks at the clock
@@ -176,14 +176,17 @@ def _check(args: argparse.Namespace) -> Columns:
     Raises:
         ValueError: nothing can be written at ``--tape``, a flag that plans a tape where there is
             one already, or columns that make no fact.
+        OSError: a link at ``--tape`` that leads back to itself.
     """
     path = args.tape
     if path.exists() and not path.is_file():
         raise ValueError(f"--tape {path}: is not a file")
-    if not path.parent.is_dir():
-        raise ValueError(f"--tape {path}: there is no folder {path.parent}")
-    if not os.access(path.resolve().parent, os.W_OK):
-        raise ValueError(f"--tape {path}: folder {path.parent} cannot be written")
+    target = resolved(path)
+    folder = target.parent if path.is_symlink() else path.parent
+    if not target.parent.is_dir():
+        raise ValueError(f"--tape {path}: there is no folder {folder}")
+    if not os.access(target.parent, os.W_OK):
+        raise ValueError(f"--tape {path}: folder {folder} cannot be written")
     for name in PLANNED:
         if path.exists() and getattr(args, name) is not None:
             flag = f"--{name.replace('_', '-')}"

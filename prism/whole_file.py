@@ -38,6 +38,18 @@ def write(path: Path, content: bytes | str) -> None:
         beside.write_bytes(raw)
 
 
+def resolved(path: Path) -> Path:
+    """The file that ``path`` names, links followed, whether it is there or not.
+
+    Raises:
+        OSError: a link that leads back to itself; names it.
+    """
+    try:
+        return path.resolve()
+    except RuntimeError as error:  # of pathlib before Python 3.13, with a traceback at its end
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path)) from error
+
+
 @contextmanager
 def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
     """An empty file to write inside, which replaces ``path`` at the end, see :func:`write`; for
@@ -49,7 +61,7 @@ def replacing(path: Path, size: int | None = None) -> Iterator[Path]:
     Raises:
         OSError: the disk is full, or the file or its folder cannot be written; names the file.
     """
-    given, path = path, path.resolve()
+    given, path = path, resolved(path)
     if path.exists() and not (path.stat().st_mode & 0o222 and os.access(path, os.W_OK)):
         raise PermissionError(errno.EACCES, "is read-only", str(given))
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -425,3 +425,10 @@ def test_bad_input_is_one_line_and_code_2(
     before = Path(TAPE).read_bytes()
     assert says in refused(["--tape", TAPE, *argv], capsys)
     assert Path(TAPE).read_bytes() == before
+
+
+def test_a_link_to_itself_is_refused_in_one_line(
+    tape: HoloTape, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("loop").symlink_to("loop")
+    assert "loop: Too many levels of symbolic links" in refused(["--tape", "loop", "7"], capsys)

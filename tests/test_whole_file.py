@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prism import whole_file
-from prism.whole_file import reason
+from prism.whole_file import reason, resolved
 
 
 @pytest.mark.parametrize("content", ["text é\n", b"\x00\xff"])
@@ -79,3 +79,14 @@ def test_a_folder_that_cannot_be_written_names_the_file_not_the_draft(
     with pytest.raises(OSError, match="Read-only") as error:
         whole_file.write(tmp_path / "file", "new")
     assert reason(error.value) == f"{tmp_path / 'file'}: Read-only file system"
+
+
+def test_a_link_to_itself_is_an_error_of_one_line(tmp_path: Path) -> None:
+    loop = tmp_path / "loop"
+    loop.symlink_to("loop")
+    for use in (resolved, lambda path: whole_file.write(path, "new")):
+        with pytest.raises(OSError) as error:
+            use(loop)
+        assert reason(error.value) == f"{loop}: {os.strerror(errno.ELOOP)}"
+    (tmp_path / "link").symlink_to("file")
+    assert resolved(tmp_path / "link") == tmp_path.resolve() / "file"  # which is not there

@@ -68,7 +68,9 @@ def run_validate(args: argparse.Namespace) -> int:
     for name in ("top_k", "vocab_size"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} {getattr(args, name)}: must be >= 1")
-    if args.keep_good is not None and args.keep_good.resolve() == args.file.resolve():
+    if args.keep_good is not None and whole_file.resolved(args.keep_good) == whole_file.resolved(
+        args.file
+    ):
         raise ValueError(f"--keep-good {args.keep_good}: must be another file than the one read")
     validator = Validator(args.top_k, args.vocab_size)
     good = bad = 0

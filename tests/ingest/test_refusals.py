@@ -199,3 +199,17 @@ def test_a_tape_that_does_not_fit_the_memory_is_one_line(
     said = refused(["facts.csv", "--tape", "t.safetensors"], capsys)
     assert "facts: can't allocate memory" in said
     assert not (folder / "t.safetensors").exists()
+
+
+def test_a_link_that_leads_nowhere_is_refused_by_its_target(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("loop").symlink_to("loop")
+    assert "loop: Too many levels of symbolic links" in refused(
+        ["facts.csv", "--tape", "loop"], capsys
+    )
+    Path("link").symlink_to("missing/t.safetensors")
+    said = refused(["facts.csv", "--tape", "link"], capsys)
+    assert said.endswith(f"--tape link: there is no folder {folder.resolve() / 'missing'}")
+    said = refused(["facts.csv", "--tape", "none/t.safetensors"], capsys)
+    assert said.endswith("--tape none/t.safetensors: there is no folder none")

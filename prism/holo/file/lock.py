@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from prism.command import quoted, say
+from prism.whole_file import resolved
 
 try:
     import fcntl
@@ -41,9 +42,10 @@ def locked(path: Path, waiting: Callable[[str], None] = say_waiting) -> Iterator
 
     Raises:
         FileNotFoundError: there is no such folder.
+        OSError: a link that leads back to itself.
         PermissionError: the folder cannot be written.
     """
-    path = path.resolve()
+    path = resolved(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{path}: there is no folder {path.parent}")
     with _GUARD:
