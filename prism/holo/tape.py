@@ -80,8 +80,8 @@ class HoloTape:
         config = {"dim": dim, "banks": banks} | config
         self._hold(TapeParts.empty(HoloConfig(**config), values, device))
 
-    def _hold(self, parts: TapeParts, stamp: file.Stamp | None = None) -> Self:
-        self._parts, self._reader, self._stamp = parts, Reader(parts), stamp
+    def _hold(self, parts: TapeParts, stamps: file.Stamps | None = None) -> Self:
+        self._parts, self._reader, self._stamps = parts, Reader(parts), stamps or {}
         self.vocabulary, self.ledger, self.resolver = parts.vocabulary, parts.ledger, parts.resolver
         self._lock = threading.RLock()
         return self
@@ -153,15 +153,15 @@ class HoloTape:
     @classmethod
     def load(cls, path: str | Path, device: str | torch.device = "cpu") -> Self:
         """The tape that :meth:`save` wrote; see :func:`prism.holo.file.load`."""
-        tape, stamp = cls.__new__(cls), file.stamp_of(Path(path))
-        return tape._hold(file.load(Path(path), device), stamp)
+        tape, stamps = cls.__new__(cls), file.stamps_of(Path(path))
+        return tape._hold(file.load(Path(path), device), stamps)
 
     @whole
     def save(self, path: str | Path) -> None:
         """Write the tape as one safetensors file, replacing ``path`` at once or not at all; see
         :func:`prism.holo.file.save`. A tape that was read from ``path`` or saved there before
         refuses to undo what another has written since: :meth:`edit` never has to."""
-        self._stamp = file.save(self._parts, Path(path), self._stamp)
+        self._stamps = file.save(self._parts, Path(path), self._stamps)
 
     @classmethod
     @contextmanager

@@ -179,6 +179,11 @@ def test_a_tape_read_before_another_wrote_does_not_undo_that(tmp_path: Path) -> 
         early.save(path)
     assert HoloTape.load(path).keys() == ["port of site0x", "port of site2x"]
     early.save(tmp_path / "elsewhere.safetensors")
+    with pytest.raises(ValueError, match="was changed by another since this tape was read"):
+        early.save(path)  # after a save elsewhere as before it
+    (tmp_path / "link").symlink_to(path)
+    with pytest.raises(ValueError, match="was changed by another since this tape was read"):
+        early.save(tmp_path / "link")
     late.bind("more", "2")
     late.save(path)  # its own writing is no other's
     small(1).save(path)  # a new tape may replace what is there

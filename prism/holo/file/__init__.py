@@ -2,6 +2,6 @@
 writers."""
 
 from prism.holo.file.lock import locked
-from prism.holo.file.tape_file import Stamp, load, save, stamp_of
+from prism.holo.file.tape_file import Stamps, load, save, stamps_of
 
-__all__ = ["Stamp", "load", "locked", "save", "stamp_of"]
+__all__ = ["Stamps", "load", "locked", "save", "stamps_of"]

@@ -38,26 +38,29 @@ Arrays = dict[str, np.ndarray]
 class Stamp(NamedTuple):
     """Version of a file: it changes whenever the file is replaced."""
 
-    path: Path
     inode: int
     size: int
     changed: int
 
 
-def stamp_of(path: Path) -> Stamp | None:
-    """The version of the file at ``path``; None if there is none."""
+Stamps = dict[Path, Stamp]  # by the file, links followed
+
+
+def stamps_of(path: Path) -> Stamps:
+    """The version of the file at ``path``, by that file; none if there is none."""
+    target = whole_file.resolved(path)
     try:
-        found = path.resolve().stat()
+        found = target.stat()
     except FileNotFoundError:
-        return None
-    return Stamp(path.resolve(), found.st_ino, found.st_size, found.st_mtime_ns)
+        return {}
+    return {target: Stamp(found.st_ino, found.st_size, found.st_mtime_ns)}
 
 
-def save(tape: TapeParts, path: Path, known: Stamp | None = None) -> Stamp:
-    """Write ``tape`` to ``path``; the version that it is now.
+def save(tape: TapeParts, path: Path, known: Stamps) -> Stamps:
+    """Write ``tape`` to ``path``; the versions that are known now.
 
     Args:
-        known: the version that this tape was read from or last written as.
+        known: the versions that this tape was read from, or last written as at each place.
 
     Raises:
         ValueError: the file at ``path`` is not the version that is known any more, so that writing
@@ -66,8 +69,8 @@ def save(tape: TapeParts, path: Path, known: Stamp | None = None) -> Stamp:
         OSError: the file cannot be written, the disk is full; what was at ``path`` is still there.
     """
     with locked(path):
-        now = stamp_of(path)
-        if known is not None and now is not None and now.path == known.path and now != known:
+        now = stamps_of(path)
+        if any(known.get(target, stamp) != stamp for target, stamp in now.items()):
             raise ValueError(
                 f"{path}: was changed by another since this tape was read from it; load it again "
                 "and repeat the change (HoloTape.edit does both under a lock)"
@@ -76,7 +79,7 @@ def save(tape: TapeParts, path: Path, known: Stamp | None = None) -> Stamp:
         size = layout.size(header, arrays)
         with whole_file.replacing(path, size) as beside, beside.open("wb") as file:
             layout.write(file, header, arrays)
-        return stamp_of(path)  # type: ignore[return-value]
+        return known | stamps_of(path)
 
 
 def _content(tape: TapeParts) -> tuple[str, Arrays]:
