@@ -258,3 +258,20 @@ def test_the_example_in_the_help_makes_a_tape_that_a_model_can_be_told(folder: P
     assert main(["cities.csv", "--tape", "t.safetensors", *example]) == 0
     told = [parts(key) for key in HoloTape.load("t.safetensors")]
     assert told == [("Fredville", "country"), ("Fredville", "currency")]
+
+
+@pytest.mark.parametrize(("header", "asked"), [("cafe\u0301", "caf\u00e9"), ("café", "cafe\u0301")])
+def test_a_column_is_found_in_any_spelling_of_its_name(
+    folder: Path, header: str, asked: str
+) -> None:
+    row = [FactRow(2, "Oru", "1")]
+    assert read(f"{header},value\nOru,1\n", columns=Columns(asked)) == row
+    assert read(f"\u200b{header}  x,value\nOru,1\n", columns=Columns(f"{asked} X")) == row
+    templates = Columns(templates=[f"{{{asked}}}"])
+    assert read(f"{header},value\nOru,1\n", columns=templates) == row
+    line = json.dumps({header: "Oru", "value": "1"}, ensure_ascii=False)
+    assert read(line, "x.jsonl", columns=Columns(asked)) == [FactRow(1, "Oru", "1")]
+    with pytest.raises(ValueError, match="must be there once"):
+        read("cafe\u0301,caf\u00e9,value\n1,2,3\n", columns=Columns(asked))
+    with pytest.raises(ValueError, match="both key and value"):
+        Columns(asked, [header])

@@ -18,7 +18,17 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any, NamedTuple
 
+from prism.holo.keys.normal import normal_key
+
 Part = tuple[str, int | None]  # text, and the place of the field that follows it
+
+
+def column_name(text: str) -> str:
+    """The one spelling of a column's name, by the rule of keys; the text itself if it has none."""
+    try:
+        return str(normal_key(text))
+    except ValueError:
+        return text
 
 
 class FactRow(NamedTuple):
@@ -52,6 +62,8 @@ class Columns:
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "key", column_name(self.key))
+        object.__setattr__(self, "values", tuple(map(column_name, self.values)))
         if not self.values:
             raise ValueError("no value column is given")
         for name in self.values:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from prism.holo.reading.columns import BadRow
+from prism.holo.reading.columns import BadRow, column_name
 
 ROWS_INSIDE = 3  # lines inside a field in quotes that are rows themselves: the quote was lost
 Record = tuple[int, list[str]]
@@ -29,8 +29,8 @@ def csv_records(
     first = next(rows, (1, []))
     if isinstance(first, BadRow):
         raise ValueError(f"line {first.line}: {first.why}")
-    header = [name.strip() for name in first[1]]
-    at = [_place(name, header, delimiter) for name in names]
+    header = [column_name(name.strip()) for name in first[1]]
+    at = [_place(column_name(name), header, delimiter) for name in names]
     width = len(header)
     for row in rows:
         if isinstance(row, BadRow):
@@ -107,7 +107,7 @@ def _quoted_record(
     while fields is None:
         line = waiting.popleft() if waiting else next(source, None)
         if line is None:
-            raise ValueError("a quote is opened and never closed; read on at the next line")
+            raise ValueError("a quote is opened and never closed")
         taken.append(line)
         if '"' in line and '"' in line.replace('""', ""):
             fields = split("".join(taken).rstrip("\r\n"), delimiter)
@@ -117,7 +117,7 @@ def _quoted_record(
         if sum(len(row or ()) == width for row in rows) == len(inside):
             raise ValueError(
                 f"a field in quotes takes in {len(inside)} lines that are rows themselves, so a "
-                "quote was lost; read on at the next line"
+                "quote was lost"
             )
     return fields
 
@@ -147,6 +147,6 @@ def split(record: str, delimiter: str) -> list[str] | None:
         if at == len(record):
             return fields
         if record[at] != delimiter:
-            found = f"not {record[at : at + 10]!r}; read on at the next line"
+            found = f"not {record[at : at + 10]!r}"
             raise ValueError(f"{delimiter!r} expected after a closing quote, {found}")
         at += 1

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from prism.holo.reading.columns import BadRow
+from prism.holo.reading.columns import BadRow, column_name
 
 
 class _Twice(ValueError):
@@ -71,11 +71,12 @@ def _fields(record: Any, names: Sequence[str], many: bool) -> list[Any]:
     for name in names:
         value = record.get(name, record)
         if value is record:
-            folded = {known.casefold(): known for known in record}
-            if len(folded) < len(record) or name.casefold() not in folded:
+            wanted = column_name(name).casefold()
+            folded = {column_name(known).casefold(): known for known in record}
+            if len(folded) < len(record) or wanted not in folded:
                 has = ", ".join(map(repr, record)) or "none"
                 raise ValueError(f"no field {name!r}; fields: {has}")
-            value = record[folded[name.casefold()]]
+            value = record[folded[wanted]]
         if many and isinstance(value, list):
             fields.append([_text(name, item) for item in value])
         else:
