@@ -16,6 +16,7 @@ from prism.holo.ingestion import FactTable, gather, ingest, plan_tape
 from prism.holo.reading import Columns, read_rows
 from prism.holo.reading.read import STDIN, check_name
 from prism.holo.tape import ON_CONFLICT
+from prism.holo.vocabulary import Vocabulary
 from prism.whole_file import reason, resolved
 
 SHOWN = 20  # bad rows that are printed one by one
@@ -98,9 +99,10 @@ def main(argv: list[str] | None = None) -> int:
     name, steps = str(args.file), Steps(output("stderr"))
     try:
         columns = _check(args)
+        vocabulary = _vocabulary(args)
         with steps.step("reading") as advance, _named(name):
             rows = _counted(read_rows(args.file, columns, args.delimiter, args.many), advance)
-            table = gather(rows, args.on_conflict, args.bad, args.many)
+            table = gather(rows, args.on_conflict, args.bad, args.many, vocabulary)
         _warn_bad(name, table)
         with HoloTape.edit(args.tape, new=lambda: _planned(args, table)) as tape:
             if args.grow is not None:
@@ -115,6 +117,13 @@ def main(argv: list[str] | None = None) -> int:
         p.error(reason(error))
     _report(args, tape, reports.ingested(table, done))
     return 0
+
+
+def _vocabulary(args: argparse.Namespace) -> Vocabulary | None:
+    """The values of the tape that is there, where rows with another one are to be skipped."""
+    if args.bad != "skip" or not args.tape.exists():
+        return None
+    return HoloTape.load(args.tape).vocabulary
 
 
 def _planned(args: argparse.Namespace, table: FactTable) -> HoloTape:

@@ -21,7 +21,7 @@ from typing import Any
 from prism.holo.keys.normal import normal_key
 from prism.holo.reading import BadRow, FactRow
 from prism.holo.tape import ON_CONFLICT, HoloTape
-from prism.holo.vocabulary import as_tuple
+from prism.holo.vocabulary import Vocabulary, as_tuple
 
 __all__ = ["FactTable", "Ingested", "check_tape", "gather", "ingest", "plan_tape"]
 BATCH = 40_000  # facts bound at once: what they take besides is a tenth of a large tape
@@ -55,14 +55,10 @@ class FactTable:
     _values: dict[str, str] = field(default_factory=dict)  # each text once
 
     def add(self, row: FactRow, on_conflict: str) -> None:
-        """Enter a row, by the rule if a row above it gives the key another value."""
+        """Enter a row, whose key is in its one spelling, by the rule if a row above it gives the
+        key another value."""
         self.rows += 1
         key, value = row.key, self._values.setdefault(row.value, row.value)
-        if not key.isascii() or key.split(" ") != key.split():
-            try:
-                key = normal_key(key)
-            except ValueError as error:
-                raise ValueError(f"line {row.line}: {error}") from error
         held = self.facts.get(key)
         if held is None:
             self.facts[key] = {value: None} if self.many else value  # type: ignore[assignment]
@@ -123,6 +119,7 @@ def gather(
     on_conflict: str = "error",
     bad: str = "stop",
     many: bool = False,
+    vocabulary: Vocabulary | None = None,
 ) -> FactTable:
     """Judge rows against one another.
 
@@ -131,6 +128,7 @@ def gather(
             the last; ``"error"`` refuses them.
         bad: ``"stop"`` at the first bad row, or ``"skip"`` them all.
         many: all values of a key are its value, a sequence.
+        vocabulary: of the tape; a row with a value that it cannot have is bad.
 
     Raises:
         ValueError: a bad row or a conflict that stops; names the line.
@@ -142,7 +140,8 @@ def gather(
         if given not in allowed:
             raise ValueError(f"{name} = {given!r}: must be one of {', '.join(allowed)}")
     table = FactTable(many)
-    for row in rows:
+    for read in rows:
+        row = _judged(read, vocabulary) if isinstance(read, FactRow) else read
         if isinstance(row, FactRow):
             table.add(row, on_conflict)
         elif bad == "stop":
@@ -153,6 +152,20 @@ def gather(
         for key, held in table.facts.items():
             table.facts[key] = tuple(held)
     return table
+
+
+def _judged(row: FactRow, vocabulary: Vocabulary | None) -> FactRow | BadRow:
+    """The row with its key in its one spelling; a bad row where it has none, or the vocabulary has
+    no such value."""
+    line, key, value = row
+    try:
+        if not key.isascii() or key.split(" ") != key.split():
+            row = FactRow(line, str(normal_key(key)), value)
+        if vocabulary is not None:
+            _value(vocabulary, value)
+    except ValueError as error:
+        return BadRow(line, str(error))
+    return row
 
 
 def plan_tape(
@@ -209,7 +222,7 @@ def ingest(
         part = slice(low, low + BATCH)
         names = keys[part]
         held = [
-            longer[place] if place in longer else _value(tape, value)
+            longer[place] if place in longer else _value(tape.vocabulary, value)
             for place, value in enumerate(values[part], low)
         ]
         tape.bind_many(names, held, source, on_conflict=rule)
@@ -233,7 +246,7 @@ def _compare(
         for (key, text), row in zip_longest(part, rows, fillvalue=-1):
             place += 1
             try:
-                value = _value(tape, text)
+                value = _value(tape.vocabulary, text)
             except ValueError as error:
                 raise ValueError(f"line {table.line(place, key)}: {error}") from error
             if row < 0:
@@ -265,13 +278,12 @@ def check_tape(tape: HoloTape, many: bool) -> None:
         raise ValueError("many: this tape holds one value a key; a new tape would hold more")
 
 
-def _value(tape: HoloTape, text: Any) -> Any:
-    """The text, or each of a sequence, as a value of the tape's vocabulary."""
-    vocabulary = tape.vocabulary
+def _value(vocabulary: Vocabulary, text: Any) -> Any:
+    """The text, or each of a sequence, as a value of a tape's vocabulary."""
     if vocabulary.open:
         return text
     if isinstance(text, tuple):
-        return tuple(_value(tape, item) for item in text)
+        return tuple(_value(vocabulary, item) for item in text)
     if vocabulary.items is None and not text.isdecimal():
         raise ValueError(f"value {text!r}: must be a whole number")
     value = int(text) if vocabulary.items is None else text

@@ -254,3 +254,30 @@ def test_a_table_that_was_bound_is_empty_and_one_that_was_refused_is_whole() -> 
     bind_rows(tape, table, on_conflict="replace")
     assert not table.facts
     assert {fact.key: fact.value for fact in tape.facts()} == {"a": "x", "b": "z"}
+
+
+def test_a_key_of_unseen_marks_and_a_value_outside_the_vocabulary_are_bad_rows(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    HoloTape(256, dtype="int16", values=["x", "y"], resolver=True).save("t.safetensors")
+    rows = [("a", "z"), ("a", "x"), ("\u200b", "x"), ("b", "z"), ("c", "y")]
+    text = "".join(json.dumps({"key": key, "value": value}) + "\n" for key, value in rows)
+    Path("x.jsonl").write_text(text)
+    tape = made("--bad", "skip", "--json", file="x.jsonl")
+    assert values(tape) == {"a": "x", "c": "y"}
+    said = json.loads(capsys.readouterr().out)
+    assert [row["line"] for row in said["bad"]] == [1, 3, 4]
+    assert said["bad"][0]["why"] == "value 'z': must be one of the 2 of this tape"
+    assert said["added"] == 2
+    Path("y.jsonl").write_text(text.split("\n", 2)[2])
+    said = refused(["y.jsonl", "--tape", "t.safetensors"], capsys)
+    assert "y.jsonl: line 1: key '\\u200b': must not be empty" in said
+    assert values(HoloTape.load("t.safetensors")) == {"a": "x", "c": "y"}
+
+
+def test_a_bad_row_is_not_said_to_be_passed_over_where_it_stops_the_file(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("x.csv").write_text('key,value\n"a,1\nb,2\n')
+    said = refused(["x.csv", "--tape", "t.safetensors"], capsys)
+    assert said.endswith("x.csv: line 2: a quote is opened and never closed")
