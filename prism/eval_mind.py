@@ -21,7 +21,7 @@ from prism.mind.reflect import confidence
 from prism.pretrained import smollm2
 from prism.record import ResultsFile, Run, code_fingerprint, describe, write_json
 from prism.studies.facts.tables import INSTALL, available
-from prism.studies.mind import asking, consolidating, perceiving, poisoning, prompted, taught, told
+from prism.studies.mind import asking, consolidating, perceiving, poisoning, taught, told
 from prism.studies.mind.dated import measured_changes
 from prism.studies.mind.report import compared, judged
 from prism.studies.mind.sets import SentenceSet, load_set
@@ -187,11 +187,11 @@ def _model(file: ResultsFile, chosen: SentenceSet, facts: int, limit: int) -> No
 
 
 def _prompted(file: ResultsFile, chosen: SentenceSet, limit: int) -> None:
-    for size in prompted.SIZES:
+    for size in taught.PROMPTED_SIZES:
         key = {"part": "pairs", "set": chosen.name, "pairs": size, "seed": 0}
-        if file.find(key | {"arm": prompted.ARM}) is None:
+        if file.find(key | {"arm": taught.PROMPTED}) is None:
             model = smollm2.load_smollm2()
-            file.add(key | prompted.measured_in_prompt(chosen, size, 0, model, limit, say))
+            file.add(key | taught.measured_in_prompt(chosen, size, 0, model, limit, say))
 
 
 def _calibrate(file: ResultsFile) -> Path:

@@ -98,12 +98,10 @@ def test_tables_and_notes_are_imported_and_all_is_exported(talk, tmp_path):
         f"+ Freedonia · capital = Fredville  ({notes}:1; /undo 2)",
         "- lines 3 speak to their reader or quote: data; nothing is read from them",
     ]
-    assert said(talk, f"/export {out}") == [f"{out}: 3 facts"]
-    assert [json.loads(line)["object"] for line in out.read_text().splitlines()] == [
-        "Amaurote",
-        "Fredville",
-        CAPITAL,
-    ]
+    kept = [remark.object for remark in talk.kb.remarks()]  # none without a parser
+    assert said(talk, f"/export {out}") == [f"{out}: {2 + len(kept)} facts"]
+    objects = [json.loads(line)["object"] for line in out.read_text().splitlines()]
+    assert objects == ["Amaurote", "Fredville", *kept]
 
 
 @pytest.mark.parametrize(
