@@ -110,6 +110,9 @@ def _governor(token: Token) -> Token:
     return token
 
 
+NONE = frozenset({"no", "neither", "not", "hardly", "scarcely"})
+
+
 def _beside(verb: Token, above: Token) -> bool:
     """True if only conjunctions lie between a clause and one above it."""
     token = verb
@@ -119,17 +122,23 @@ def _beside(verb: Token, above: Token) -> bool:
 
 
 def _negated(verb: Token) -> bool:
+    """True for "is not", "hardly ever drinks", "is neither a doctor nor a nurse"."""
     return any(
         child.dep_ == "neg"
         or child.lower_ in lexicon.NEGATIVE
-        or (child.dep_ in ("nsubj", "nsubjpass", "dobj", "attr") and _none(child))
+        or (child.dep_ == "advmod" and any(c.lower_ in lexicon.NEGATIVE for c in child.children))
+        or (child.dep_ in ("nsubj", "nsubjpass", "dobj", "attr", "acomp") and _none(child))
         for child in verb.children
     )
 
 
 def _none(noun: Token) -> bool:
-    return noun.lower_ in lexicon.NEGATIVE or any(
-        child.dep_ in ("det", "neg") and child.lower_ in ("no", "neither")
+    """True for "nobody", "no town", "neither town", "few people" (but "a few people" are some)."""
+    own = {child.lower_ for child in noun.children}
+    if noun.lower_ in lexicon.NEGATIVE or (own & {"few", "little"} and "a" not in own):
+        return noun.lower_ in lexicon.NEGATIVE or noun.dep_ in ("nsubj", "nsubjpass")
+    return any(
+        child.dep_ in ("det", "neg", "preconj", "cc", "advmod") and child.lower_ in NONE
         for child in noun.children
     )
 

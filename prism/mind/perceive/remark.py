@@ -7,6 +7,7 @@ are written out: "She lives above the bakery" is kept as "Signora Bassi lives ab
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ POSSESSIVE = frozenset({"his", "her", "its", "their"})
 ADDRESSED = frozenset({"you", "your", "yours", "yourself"})
 TELLING = frozenset({"write", "read", "watch", "tell", "invent", "imagine"})
 SHORTEST = 3  # words
+DENIED = re.compile(r"\b(?:false|untrue|incorrect|a lie|a myth|nonsense) that\b", re.IGNORECASE)
 LEFT_OPEN = guards.ATTITUDES | lexicon.WISHING | {"write", "intend", "claim", "say", "tell", "ask"}
 
 
@@ -51,6 +53,7 @@ def remark(doc: Doc, resolve: Resolver, before: list[str]) -> Remark | None:
         sum(not t.is_punct for t in doc) < SHORTEST
         or doc[0].lower_ in ("say", "thank", "thanks")
         or guards.OPINION.search(doc.text)
+        or DENIED.search(doc.text)
     ):
         return None
     verbs = [t for t in doc if t.dep_ in guards.CLAUSES and t.pos_ in ("VERB", "AUX")]

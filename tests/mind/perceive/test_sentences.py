@@ -46,6 +46,28 @@ def test_what_has_ended_is_kept_and_is_no_fact():
     assert all(fact.object != "Kyle" for fact in said.facts)
 
 
+@needs_parser
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "Ines is neither a doctor nor a nurse.",
+        "Ines hardly ever drinks tea.",
+        "Few people in Elbonia speak Dutch.",
+        "It's false that Ines is a doctor.",
+        "It is untrue that Ines lives in Rome.",
+    ],
+)
+def test_what_is_denied_is_no_fact_and_is_not_kept(turn):
+    assert not any(s.facts or s.remarks for s in perceive(turn))
+
+
+@needs_parser
+def test_what_is_joined_by_and_is_two_facts():
+    assert facts("Ines is a doctor and a nurse.") == {
+        ("Ines", "profession", "doctor"), ("Ines", "profession", "nurse"),
+    }  # fmt: skip
+
+
 @given(st.text(max_size=80))
 def test_any_text_is_perceived_and_no_word_of_it_is_lost(text):
     words = "".join(s.text for s in perceive(text))
