@@ -106,9 +106,12 @@ class Consolidation:
         sentences = perceive(text, self.memory.resolve, self.memory.names(), self.memory.heard)
         said = [(fact, s.text) for s in sentences for fact in s.facts]
         if confirms(text):
-            said += [(fact, text) for fact in self.memory.confirm()]
-        unsure = [f for s in sentences for f in doubted(s, self.memory.resolve)]
-        self.memory.doubt(unsure)
+            said += [(fact, words or text) for fact, words in self.memory.confirmed()]
+        unsure = []
+        for s in sentences:
+            hedged = doubted(s, self.memory.resolve)
+            self.memory.doubt(hedged, s.text)
+            unsure += hedged
         kept = [(remark, remark.words or s.text) for s in sentences for remark in s.remarks]
         written = self._write(said, kept)
         noted = tuple(added for added in written if added.fact.relation != SAID)

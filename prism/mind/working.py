@@ -67,6 +67,7 @@ class WorkingMemory:
         self.turn = 0
         self.things: dict[str, Thing] = {}
         self.unconfirmed: list[Triple] = []
+        self._hedged: dict[Triple, str] = {}
 
     def next_turn(self) -> None:
         """Begin a turn: what was said before counts less."""
@@ -150,13 +151,21 @@ class WorkingMemory:
             self._mention(name, OBJECT, None)
         self._evict()
 
-    def doubt(self, facts: Iterable[Triple]) -> None:
-        """Keep statements that the user was not sure of."""
-        self.unconfirmed = [*self.unconfirmed, *facts][-self.budget[1] :]
+    def doubt(self, facts: Iterable[Triple], words: str = "") -> None:
+        """Keep statements that the user was not sure of, with the sentence that made them."""
+        new = list(facts)
+        self.unconfirmed = [*self.unconfirmed, *new][-self.budget[1] :]
+        self._hedged |= dict.fromkeys(new, words)
+        self._hedged = {fact: self._hedged[fact] for fact in self.unconfirmed}
 
     def confirm(self) -> list[Triple]:
         """Take out what waits for a confirmation."""
-        taken, self.unconfirmed = self.unconfirmed, []
+        return [fact for fact, _ in self.confirmed()]
+
+    def confirmed(self) -> list[tuple[Triple, str]]:
+        """The same, with the sentence in which each was said."""
+        taken = [(fact, self._hedged[fact]) for fact in self.unconfirmed]
+        self.unconfirmed, self._hedged = [], {}
         return taken
 
     def forget(self, name: str) -> None:
@@ -168,6 +177,7 @@ class WorkingMemory:
             for fact in self.unconfirmed
             if key not in (identity(fact.subject), identity(fact.object))
         ]
+        self._hedged = {fact: self._hedged[fact] for fact in self.unconfirmed}
 
 
 def _sort(word: str) -> str:

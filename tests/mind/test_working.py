@@ -49,6 +49,8 @@ def test_what_waits_is_taken_out_once():
     memory = WorkingMemory()
     memory.doubt([Triple("Ann", "plays", "chess")])
     assert [f.object for f in memory.confirm()] == ["chess"] and memory.confirm() == []
+    memory.doubt([Triple("Ann", "plays", "chess")], "I think Ann plays chess.")
+    assert [words for _, words in memory.confirmed()] == ["I think Ann plays chess."]
 
 
 def test_a_forgotten_thing_is_gone_with_what_waits_about_it():

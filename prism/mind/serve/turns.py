@@ -209,7 +209,8 @@ def hear_again(consolidation: Consolidation, text: str) -> None:
     if confirms(text):
         memory.confirm()
     sentences = perceive(text, memory.resolve, memory.names(), memory.heard)
-    memory.doubt([fact for s in sentences for fact in doubted(s, memory.resolve)])
+    for sentence in sentences:
+        memory.doubt(doubted(sentence, memory.resolve), sentence.text)
 
 
 def words(text: str, fact: bool = False) -> Sequence[Spoken]:
