@@ -110,7 +110,7 @@ def _governor(token: Token) -> Token:
     return token
 
 
-NONE = frozenset({"no", "neither", "not", "hardly", "scarcely"})
+NONE = frozenset({"no", "neither", "hardly", "scarcely"})
 
 
 def _beside(verb: Token, above: Token) -> bool:

@@ -9,6 +9,7 @@ answers, the nearest one would. These rules bar what no score may allow:
              "Lena was born in Porto" the two together tell where *Tom's wife* was born, not where
              Tom was
     kin      relatives and animals: a wife is no sister, a cat no dog, however near their vectors
+    before   "former", "previous" that the remark does not say: what holds now is no answer
     word     of the words beside its names the remark, or one linked to it, has none; but what is of
              a sort that only the question asks for ("what colour do they wear": green) may be it
     sort     a place or a person for "when" or "what colour", a time for "where", no number for
@@ -29,6 +30,7 @@ from prism.mind.remarks.sorts import PERSON, PLACE, TIME, TIME_WORDS, measure, t
 from prism.mind.remarks.spans import Span
 
 COUNTED = frozenset({"age", "length", "weight", "money", "degrees", "count"})
+BEFORE = frozenset({"former", "previous", "ex", "earlier"})
 SHORT = {"girlfriend": "gf", "boyfriend": "bf"}
 SHARED = 0.4  # likeness of two words from which one speaks of the other
 REFERS = word_set("he she it they his her its their this that")
@@ -50,6 +52,8 @@ def foreign(alone: Sequence[Aligned], n: int, linked: np.ndarray, turn: np.ndarr
     for i in asked.content:
         if own[i]:
             continue
+        if words[i].lower in BEFORE and words[i].tag[:2] == "JJ":
+            return True
         if words[i].tag[:3] == "NNP" and not _named(alone, i, own, others, close):
             return True
         if words[i].lemma in KIN and not any(alone[m].explained[i] >= SENSE for m in others):

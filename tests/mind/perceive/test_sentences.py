@@ -62,6 +62,11 @@ def test_what_is_denied_is_no_fact_and_is_not_kept(turn):
 
 
 @needs_parser
+def test_what_is_told_apart_from_something_else_is_a_fact():
+    assert ("Ines", "profession", "doctor") in facts("Ines is a doctor, not a nurse.")
+
+
+@needs_parser
 def test_what_is_joined_by_and_is_two_facts():
     assert facts("Ines is a doctor and a nurse.") == {
         ("Ines", "profession", "doctor"), ("Ines", "profession", "nurse"),

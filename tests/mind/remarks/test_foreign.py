@@ -40,6 +40,8 @@ def mind(tmp_path_factory):
         "What is the capital of Ruritania?",
         "What is the currency of Elbonia?",
         "How tall is Otto?",
+        "What was Otto's previous home?",
+        "What is the former capital of Elbonia?",
         "What does Irma eat?",
     ],
 )
