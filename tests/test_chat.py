@@ -74,7 +74,8 @@ def test_ctrl_c_ends_the_answer_and_on_a_pipe_the_command(
     out = capsys.readouterr().out.splitlines()
     noted = [line for line in out if line.startswith("+")]
     assert code == (0 if terminal else 130) and noted == ["+ me · cat = Momo  (you; /undo 1)"]
-    assert out[-1] == ("undone" if terminal else noted[0])
+    undone = "undone: 1; taken back: cat of me = Momo"
+    assert out[-1] == (undone if terminal else noted[0])
 
 
 @pytest.mark.long

@@ -12,6 +12,7 @@ import torch
 
 from prism.compare.flags import plan_of
 from prism.compare.protocol import open_task
+from prism.record import ARCHITECTURE
 from prism.train import main, parser
 from tasks import SUITES
 
@@ -95,7 +96,7 @@ def test_a_comparison_leaves_results_examples_and_a_report(
     assert content["meta"]["command"].startswith("python -m prism.train --compare --task copy")
     assert content["meta"]["finished"] is not None
     assert [p.name for p in (tmp_path / "examples").iterdir()] == [
-        f"copy-steps2-batch32-lr{content['runs'][0]['lr']:g}-seed0.json"
+        f"copy-steps2-batch32-lr{content['runs'][0]['lr']:g}-architecture{ARCHITECTURE}-seed0.json"
     ]
     page = (tmp_path / "report.html").read_text()
     assert "Inside PRISM" in page
