@@ -187,11 +187,11 @@ def _model(file: ResultsFile, chosen: SentenceSet, facts: int, limit: int) -> No
 
 
 def _prompted(file: ResultsFile, chosen: SentenceSet, limit: int) -> None:
-    for size in taught.PROMPTED_SIZES:
-        key = {"part": "pairs", "set": chosen.name, "pairs": size, "seed": 0}
-        if file.find(key | {"arm": taught.PROMPTED}) is None:
-            model = smollm2.load_smollm2()
-            file.add(key | taught.measured_in_prompt(chosen, size, 0, model, limit, say))
+    key = {"part": "pairs", "set": chosen.name, "seed": 0, "arm": taught.PROMPTED}
+    missing = [n for n in taught.PROMPTED_SIZES if file.find(key | {"pairs": n}) is None]
+    model = smollm2.load_smollm2() if missing else None
+    for size in missing:
+        file.add(key | taught.measured_in_prompt(chosen, size, 0, model, limit, say))
 
 
 def _calibrate(file: ResultsFile) -> Path:

@@ -75,6 +75,7 @@ SETTING = ("task", "steps", "batch_size", "evaluation", "corpus")
 KEY = ("model", "seed", "lr", *SETTING)  # every run has these
 OPTIONAL: dict[str, Any] = {"warm_up": WARM_UP, "dropout": 0.0}  # earlier runs had no other value
 FIRST_ARCHITECTURE = 1  # of runs that do not name theirs
+UNNAMED: dict[str, Any] = {**OPTIONAL, "architecture": FIRST_ARCHITECTURE}
 
 FULL_EVALUATION = 1024
 QUICK_EVALUATION = 256
@@ -133,8 +134,7 @@ class Job:
 
 def run_key(run: Mapping[str, Any]) -> tuple[Any, ...]:
     """The key of :attr:`Job.key` for a run read from results.json."""
-    usual = {**OPTIONAL, "architecture": FIRST_ARCHITECTURE}
-    return (*(run[name] for name in KEY), *(run.get(k, v) for k, v in usual.items()))
+    return (*(run[name] for name in KEY), *(run.get(k, v) for k, v in UNNAMED.items()))
 
 
 def recipe_of(run: Mapping[str, Any]) -> Recipe:

@@ -23,16 +23,7 @@ import torch
 from torch import Tensor
 
 from prism import whole_file
-from prism.compare.protocol import (
-    FIRST_ARCHITECTURE,
-    KEY,
-    OPTIONAL,
-    Job,
-    Recipe,
-    recipe_of,
-    run_key,
-    setting_of,
-)
+from prism.compare.protocol import KEY, UNNAMED, Job, Recipe, recipe_of, run_key, setting_of
 from prism.compare.search import best_measured
 from prism.compare.training import EVALUATION_SEED
 from prism.record import ResultsFile, Run
@@ -91,7 +82,7 @@ class Results(ResultsFile):
         corpus = f"-{Path(run['corpus']).stem}" if run["corpus"] else ""
         size = f"steps{run['steps']}-batch{run['batch_size']}"
         size += f"-lr{run['lr']:g}"
-        for name, usual in {**OPTIONAL, "architecture": FIRST_ARCHITECTURE}.items():
+        for name, usual in UNNAMED.items():
             size += f"-{name}{run[name]:g}" if run.get(name, usual) != usual else ""
         name = f"{run['task']}{corpus}-{size}-seed{run['seed']}.json"
         return self.folder / EXAMPLES / name

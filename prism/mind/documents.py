@@ -71,10 +71,8 @@ def statements(
         source = Source("file", str(path), line)
         several = many
         if subject is None:
-            triples, several = (
-                [tuple(fields[:3])],
-                many or [str(x).lower() for x in fields[3:]] == ["true"],
-            )
+            triples = [tuple(fields[:3])]
+            several = many or [str(x).lower() for x in fields[3:]] == ["true"]
         else:
             pairs = zip(relations, fields[1:], strict=True)
             triples = [(fields[0], name, value) for name, value in pairs if value]

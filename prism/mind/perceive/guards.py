@@ -135,8 +135,10 @@ def _negated(verb: Token) -> bool:
 def _none(noun: Token) -> bool:
     """True for "nobody", "no town", "neither town", "few people" (but "a few people" are some)."""
     own = {child.lower_ for child in noun.children}
-    if noun.lower_ in lexicon.NEGATIVE or (own & {"few", "little"} and "a" not in own):
-        return noun.lower_ in lexicon.NEGATIVE or noun.dep_ in ("nsubj", "nsubjpass")
+    if noun.lower_ in lexicon.NEGATIVE:
+        return True
+    if own & {"few", "little"} and "a" not in own:
+        return noun.dep_ in ("nsubj", "nsubjpass")
     return any(
         child.dep_ in ("det", "neg", "preconj", "cc", "advmod") and child.lower_ in NONE
         for child in noun.children
