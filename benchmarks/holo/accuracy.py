@@ -13,7 +13,7 @@ import numpy as np
 from prism.holo import HoloTape
 from prism.holo.capacity.evolution import decodable
 from prism.holo.capacity.theory import accuracy, facts_at
-from prism.holo.keys.typos import BESIDE, LONG
+from prism.holo.keys.typos import one_typo
 
 BINS = 10  # of the reliability diagram
 RELATIONS = ("capital", "continentcode", "currencycode")
@@ -170,18 +170,3 @@ def real_keys(countries: int, dim: int, typos: int) -> dict[str, Any] | None:
         "one_typo": proportion(sum(right), len(right)),
         "one_typo_refused": refused / len(right),
     }
-
-
-def one_typo(text: str, rng: random.Random) -> str:
-    """``text`` with one wrong key press inside a long word: a letter dropped, doubled, swapped with
-    the next or replaced by one beside it on the keyboard."""
-    word = rng.choice([word for word in text.split() if len(word) >= LONG])
-    at = rng.randrange(1, len(word) - 1)
-    head, letter, tail = word[:at], word[at], word[at + 1 :]
-    changed = {
-        "drop": head + tail,
-        "double": head + 2 * letter + tail,
-        "swap": head + tail[0] + letter + tail[1:],
-        "beside": head + rng.choice(sorted(BESIDE.get(letter.lower(), letter))) + tail,
-    }[rng.choice(("drop", "double", "swap", "beside"))]
-    return text.replace(word, changed, 1) if changed != word else one_typo(text, rng)

@@ -1,10 +1,12 @@
 """Known names: where they stand in a text that is still being written, and in a fact's sentence.
 
-A name is a run of whole words. It is found as it was given, with another first letter (gold,
-Gold), or with one letter wrong: a deletion, an insertion, a substitution or a swap (Damerau 1964),
-looked up through the strings with one letter left out (the symmetric-delete method), so a lookup
-costs as much with ten names as with ten thousand. A word that the tokenizer knows as one token is
-a word, never a misspelling (Iceland is not Ireland); a misspelling of two known names is of none.
+A name is a run of whole words. It is found as it was given but for its spaces and its Unicode form
+(:func:`prism.holo.keys.normal.normal_text`), with another first letter (gold, Gold), or with one
+key press wrong in a long word (:func:`prism.holo.keys.typos.is_slip`), looked up through the
+strings with one letter left out (the symmetric-delete method), so a lookup costs as much with ten
+names as with ten thousand. A word that the tokenizer knows as one token is a word, never a
+misspelling (Iceland is not Ireland), and so is a word of another known name; a misspelling of two
+known names is of none.
 
 The subject of a fact that is given as a sentence is the longest known name in it, else its last run
 of capitalised words; the sentence with the subject left out is a wording of its relation.
@@ -14,12 +16,16 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from dataclasses import dataclass
 
 from prism.data.tokens import Tokenizer
-from prism.holo.keys.typos import deletions, one_letter_apart
+from prism.holo.keys.normal import normal_text
+from prism.holo.keys.typos import LONG, deletions, fold, is_slip
 
-WORD = re.compile(rb"[A-Za-z0-9\x80-\xff]+")
+SPACE = rb"\xc2\xa0|\xe1\x9a\x80|\xe2\x80[\x80-\x8a\xaf]|\xe2\x81\x9f|\xe3\x80\x80"  # beyond ASCII
+WORD = re.compile(rb"(?:[A-Za-z0-9]|(?!" + SPACE + rb")[\xc2-\xf4][\x80-\xbf]*)+")
+LOOSE = re.compile(rb"[\x80-\xff]|\s\s|[\t\n\r\f\v]|^\s|\s$")  # may be spelt in another way
 CAPITALS = re.compile(r"[A-Z][\w-]*(?: [A-Z][\w-]*)*")
 WORDS = re.compile(r"[\w-]+")
 ENDS = re.compile(rb"(?:[A-Za-z']+|[^\s\w])$")
@@ -29,9 +35,6 @@ OPENERS = frozenset(
 )
 ARTICLE = re.compile(rb"(?:[Tt]he|[Aa]n?) (?=.)")
 SLOT = "{}"  # place of the subject in a wording
-SMALL = re.compile(rb"[A-Za-z\x80-\xff][a-z\x80-\xff]+")
-SHIFTED = re.compile(rb"[a-z][A-Z][a-z\x80-\xff]{5,}")  # oSalvador, aSlvador; not iPhone
-SHORTEST_TYPO = 5  # letters a name needs before one of them may be wrong
 OPENING = 64  # bytes before a word that tell whether it opens a sentence
 LOOKBACK = 2048  # bytes before the question in which its subject is looked for
 
@@ -59,11 +62,12 @@ class Names:
         self._exact: dict[bytes, str] = {}
         self._near: dict[str, set[bytes]] = {}
         self._folded: dict[bytes, set[str]] = {}
+        self._words: Counter[str] = Counter()  # of the names, without case
         self.max_words = 1
         self.revision = 0  # grows with every change
 
     def __contains__(self, name: str) -> bool:
-        return name.encode() in self._given
+        return _spelt(name.encode()) in self._given
 
     def add(self, name: str, subject: str) -> None:
         """Let ``name`` stand for ``subject``.
@@ -73,7 +77,9 @@ class Names:
         """
         self.check(name, subject)
         self.revision += 1
-        form = name.encode()
+        form = _spelt(name.encode())
+        if form not in self._given:
+            self._words.update(_words(form))
         self._given[form] = subject
         self._exact[form] = subject  # a name that was given comes before another one's capital
         self._exact.setdefault(_capital(form), subject)
@@ -90,14 +96,16 @@ class Names:
         ValueError: ``name`` cannot stand for ``subject``; see :meth:`add`."""
         if not WORD.search(name.encode()):
             raise ValueError(f"name {name!r}: must hold at least one letter or digit")
-        before = self._given.get(name.encode(), subject)
+        before = self._given.get(_spelt(name.encode()), subject)
         if before != subject:
             raise ValueError(f"name {name!r}: stands for {before!r} already")
 
     def remove(self, subject: str) -> None:
         """Forget every name of ``subject``."""
         self.revision += 1
-        self._given = {f: s for f, s in self._given.items() if s != subject}
+        for form in [f for f, s in self._given.items() if s == subject]:
+            self._words.subtract(_words(form))
+            del self._given[form]
         for folded in [f for f, s in self._folded.items() if subject in s]:
             self._folded[folded].discard(subject)
             if not self._folded[folded]:
@@ -110,12 +118,12 @@ class Names:
                     del self._near[key]
 
     def exact(self, text: bytes) -> str | None:
-        """The subject that ``text`` names letter by letter."""
-        return self._exact.get(text)
+        """The subject that ``text`` names letter by letter, up to the spelling of its spaces."""
+        return self._exact.get(_spelt(text))
 
     def same(self, subject: str) -> str:
         """The known subject that this is but for an article before it; else ``subject``."""
-        text = subject.encode()
+        text = _spelt(subject.encode())
         bare = ARTICLE.sub(b"", text, count=1)
         for form in (text, bare, b"the " + bare, b"The " + bare):
             if form in self._given:
@@ -124,19 +132,24 @@ class Names:
 
     def folded(self, text: bytes) -> str | None:
         """The one subject that ``text`` names in other capitals, or without the article."""
-        subjects = self._folded.get(_folded(text), ())
+        subjects = self._folded.get(_folded(_spelt(text)), ())
         return next(iter(subjects)) if len(subjects) == 1 else None
 
     def misspelt(self, text: bytes) -> str | None:
-        """The one subject whose name is one letter away from ``text``, in a long word: digits,
-        capitals and short words are never misspelt, they name another thing."""
-        if len(text) < SHORTEST_TYPO:
+        """The one subject whose name is one wrong key press away from ``text``, if what was typed
+        is no word of a known name."""
+        if len(text) < LONG - 1:
             return None
-        typed = text.decode(errors="replace")
-        near = {f for key in deletions(typed) for f in self._near.get(key, ())}
-        near = {f for f in near if f[:1] == text[:1] and one_letter_apart(f.decode(), typed)}
-        subjects = {self._exact[f] for f in near if _is_slip(f, text)}
+        typed = _spelt(text).decode(errors="replace")
+        forms = {form for key in deletions(typed) for form in self._near.get(key, ())}
+        subjects = {self._exact[f] for f in forms if self._slip(typed, f.decode())}
         return subjects.pop() if len(subjects) == 1 else None
+
+    def _slip(self, typed: str, name: str) -> bool:
+        if typed.casefold() == name.casefold() or not is_slip(typed, name):
+            return False
+        others = set(_words(typed.encode())) - set(_words(name.encode()))
+        return not any(self._words[word] for word in others)
 
 
 class Transcript:
@@ -280,15 +293,13 @@ def _folded(name: bytes) -> bytes:
     return name.decode(errors="replace").casefold().encode()
 
 
-def _is_slip(name: bytes, text: bytes) -> bool:
-    """True if the words that differ are long and of small letters after the first."""
-    one, other = WORD.findall(name), WORD.findall(text)
-    if len(one) != len(other) or len(name) - sum(map(len, one)) != len(text) - sum(map(len, other)):
-        return False
-    wrong = [pair for pair in zip(one, other, strict=True) if pair[0] != pair[1]]
-    return all(
-        min(len(a.decode()), len(b.decode(errors="replace"))) >= SHORTEST_TYPO - 2
-        and SMALL.fullmatch(a)
-        and (SMALL.fullmatch(b) or SHIFTED.fullmatch(b))
-        for a, b in wrong
-    )
+def _spelt(text: bytes) -> bytes:
+    """The one spelling of a name: NFC, single spaces."""
+    if not LOOSE.search(text):
+        return text
+    return normal_text(text.decode(errors="replace")).encode()
+
+
+def _words(name: bytes) -> list[str]:
+    """Words of a name, without case."""
+    return [fold(word.decode(errors="replace")) for word in WORD.findall(name)]

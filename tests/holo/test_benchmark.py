@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ import pytest
 from benchmarks.holo import million, phases
 from benchmarks.holo import speed as holo_speed
 from benchmarks.holo.__main__ import QUICK, main
-from benchmarks.holo.accuracy import one_typo, proportion
+from benchmarks.holo.accuracy import proportion
 from benchmarks.holo.criteria import holo_criteria, million_criteria
 from benchmarks.holo.page import holo_sections, million_sections
 from benchmarks.page.criterion import judge
@@ -78,14 +77,6 @@ def test_an_interval_holds_its_share() -> None:
     for right, n in ((0, 5), (5, 5), (989, 1000)):
         row = proportion(right, n)
         assert 0 <= row["low"] <= row["share"] <= row["high"] <= 1
-
-
-def test_a_typo_is_one_edit_that_changes_the_text() -> None:
-    rng = random.Random(0)
-    for _ in range(200):
-        changed = one_typo("Freedonia capital", rng)
-        assert changed != "Freedonia capital"
-        assert abs(len(changed) - len("Freedonia capital")) <= 1
 
 
 def test_bad_arguments_are_one_line(capsys: pytest.CaptureFixture[str]) -> None:

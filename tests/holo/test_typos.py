@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,7 +14,7 @@ from prism.holo.keys.typos import (
     deletions,
     is_slip,
     meanings,
-    one_letter_apart,
+    one_typo,
     wrong_key,
 )
 
@@ -33,20 +35,16 @@ def plain_distance(a: str, b: str) -> int:
 
 
 @given(SHORT, SHORT)
-def test_one_letter_apart_is_an_edit_distance_of_one(a: str, b: str) -> None:
-    assert one_letter_apart(a, b) == (plain_distance(a, b) == 1)
-
-
-@given(SHORT, SHORT)
-def test_bytes_are_compared_as_text_is(a: str, b: str) -> None:
-    assert one_letter_apart(a.encode(), b.encode()) == one_letter_apart(a, b)
-    assert deletions(a.encode()) == {text.encode() for text in deletions(a)}
-
-
-@given(SHORT, SHORT)
-def test_texts_one_letter_apart_share_a_deletion(a: str, b: str) -> None:
+def test_texts_one_edit_apart_share_a_deletion(a: str, b: str) -> None:
     if plain_distance(a, b) <= 1:
         assert deletions(a) & deletions(b)
+
+
+def test_a_typo_is_one_slip_in_a_long_word() -> None:
+    draw = random.Random(0)
+    for _ in range(200):
+        changed = one_typo("Freedonia capital", draw)
+        assert is_slip(changed, "Freedonia capital")
 
 
 # A word that a key press makes of another, or what makes no other of it. Each line is a kind.

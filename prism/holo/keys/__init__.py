@@ -2,6 +2,6 @@
 as a typing error."""
 
 from prism.holo.keys.resolver import Resolver
-from prism.holo.keys.typos import deletions, is_slip, one_letter_apart
+from prism.holo.keys.typos import deletions, is_slip, one_typo
 
-__all__ = ["Resolver", "deletions", "is_slip", "one_letter_apart"]
+__all__ = ["Resolver", "deletions", "is_slip", "one_typo"]

@@ -80,11 +80,7 @@ def normal_key(key: Any) -> Key:
         ValueError: an empty key, or half a character in it.
     """
     if isinstance(key, str):
-        text = _whole_characters("key", str.__str__(key))
-        if not text.isascii():
-            # first the marks: one that stands between letters keeps NFC from joining them
-            text = unicodedata.normalize("NFC", text.translate(UNSEEN))
-        found: Key = " ".join(text.split())
+        found: Key = normal_text(_whole_characters("key", str.__str__(key)))
     elif isinstance(key, bytes):
         found = bytes(memoryview(key))
     elif isinstance(key, KeyHash):
@@ -96,6 +92,14 @@ def normal_key(key: Any) -> Key:
     if not found:
         raise ValueError(f"key {key!r}: must not be empty")
     return found
+
+
+def normal_text(text: str) -> str:
+    """The one spelling of a text; empty if nothing in it can be seen."""
+    if not text.isascii():
+        # first the marks: one that stands between letters keeps NFC from joining them
+        text = unicodedata.normalize("NFC", text.translate(UNSEEN))
+    return " ".join(text.split())
 
 
 def normal_keys(keys: Any) -> list[Key] | np.ndarray:

@@ -12,16 +12,16 @@ ever edited, and only one of a text. A slip that ends in a known word, an inflec
 name (legal forms of the language, :mod:`prism.holo.keys.words`) is no slip: *election* is no
 misspelt *selection*, *Tunisian* no misspelt *Tunisia*.
 
-For names in running text there is a wider relation, :func:`one_letter_apart`: any one edit. To find
-all known strings one letter away from a text, index each under all its :func:`deletions` and look
-the text up under its own (the symmetric-delete method): strings one letter apart share a deletion.
+To find all known strings one edit away from a text, index each under all its :func:`deletions` and
+look the text up under its own (the symmetric-delete method): strings one edit apart share a
+deletion.
 """
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Iterator
-from typing import TypeVar
 
 from prism.holo.keys.words import known
 
@@ -50,7 +50,6 @@ CODES = (  # Roman, hexadecimal, nucleotides; and what nobody could say
 PLAIN = re.compile(r"[(\[\"'“‘«¿¡]*[^\W\d_]+(?:[-'’][^\W\d_]+)*[)\]\"'”’».,;:!?…]*")
 RUNS = re.compile(r"[^\W\d_]+")
 SPACES = re.compile(r"(\s+)")
-Text = TypeVar("Text", str, bytes)
 
 
 def _beside(rows: tuple[str, ...]) -> dict[str, frozenset[str]]:
@@ -216,20 +215,21 @@ def other_form(typed: str, meant: str, name: bool) -> bool:
     return last == "a" or meant.endswith(TENSES) or (last in "eo" and (name or not meant.isascii()))
 
 
-def one_letter_apart(a: Text, b: Text) -> bool:
-    """True if exactly one edit, a letter dropped, added, replaced or swapped with the next, turns
-    ``a`` into ``b``; linear in their length."""
-    if abs(len(a) - len(b)) > 1 or a == b:
-        return False
-    same = 0
-    while same < min(len(a), len(b)) and a[same] == b[same]:
-        same += 1
-    x, y = a[same:], b[same:]
-    if len(x) == len(y):
-        return x[1:] == y[1:] or (x[:2] == y[1::-1] and x[2:] == y[2:])
-    return x[1:] == y if len(x) > len(y) else x == y[1:]
-
-
-def deletions(text: Text) -> set[Text]:
+def deletions(text: str) -> set[str]:
     """The text, and the text with each of its letters left out."""
     return {text, *(text[:i] + text[i + 1 :] for i in range(len(text)))}
+
+
+def one_typo(text: str, draw: random.Random) -> str:
+    """``text`` with one wrong key press inside a long word: a letter dropped, doubled, swapped with
+    the next or replaced by one beside it on the keyboard."""
+    word = draw.choice([word for word in text.split() if len(word) >= LONG])
+    at = draw.randrange(1, len(word) - 1)
+    head, letter, tail = word[:at], word[at], word[at + 1 :]
+    changed = {
+        "drop": head + tail,
+        "double": head + 2 * letter + tail,
+        "swap": head + tail[0] + letter + tail[1:],
+        "beside": head + draw.choice(sorted(BESIDE.get(letter.lower(), letter))) + tail,
+    }[draw.choice(("drop", "double", "swap", "beside"))]
+    return text.replace(word, changed, 1) if changed != word else one_typo(text, draw)

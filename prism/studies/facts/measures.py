@@ -13,13 +13,13 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from prism.data.tokens import Tokenizer
+from prism.holo.keys.typos import LONG, one_typo
 from prism.inject.attached import AttachedLM
 from prism.studies.facts.replay import ActivationCache, answer
 from prism.studies.facts.sentences import NEAR_MISSES, NEWS, RELATIONS, UNLISTED, sentence
 from prism.studies.facts.tables import Fact
 
 FORGOTTEN = 5  # every so many facts are forgotten
-SHORTEST = 5  # letters of a name that gets a typo
 SYLLABLES = ("ba", "do", "fe", "gu", "ka", "lo", "mi", "nu", "po", "ra", "si", "tu", "ve", "zo")
 
 
@@ -104,9 +104,10 @@ class FactsEvalSet:
         ]
 
     def misspelt(self) -> list[Case]:
-        """The first written wording with one letter of the subject wrong."""
-        long = [f for f in self.sample if len(f.subject) >= SHORTEST]
-        return [Case(replace(f, subject=self._typo(f.subject)).prompts[0], f) for f in long]
+        """The first written wording with one wrong key press in a long word of the subject."""
+        long = [f for f in self.sample if max(map(len, f.subject.split())) >= LONG]
+        typed = [replace(f, subject=one_typo(f.subject, self.draw)) for f in long]
+        return [Case(t.prompts[0], f) for t, f in zip(typed, long, strict=True)]
 
     def aliases(self) -> dict[str, Fact]:
         """An invented second name for the subject of each fact."""
@@ -141,14 +142,6 @@ class FactsEvalSet:
         kind = fact.kind
         pool = [f.subject for f in self.bound if f.kind == kind]
         return self.draw.choice([s for s in pool if s != fact.subject] or [fact.subject])
-
-    def _typo(self, name: str) -> str:
-        at = self.draw.choice([i for i in range(1, len(name) - 1) if name[i : i + 2].isalpha()])
-        letter = self.draw.choice("aeiourstln".replace(name[at], ""))
-        swapped = name[:at] + name[at + 1] + name[at] + name[at + 2 :]
-        kinds = [name[:at] + name[at + 1 :], name[:at] + letter + name[at:]]
-        kinds += [name[:at] + letter + name[at + 1 :]] + [swapped] * (swapped != name)
-        return self.draw.choice(kinds)
 
 
 def share_correct(lm: AttachedLM, readings: ActivationCache, cases: Sequence[Case]) -> float:

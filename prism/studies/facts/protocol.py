@@ -202,7 +202,7 @@ def in_text(
 def names(lm: AttachedLM, readings: ActivationCache, exam: FactsEvalSet) -> Iterator[FactsRow]:
     """Subjects under another spelling or name."""
     typos = exam.misspelt()
-    how = "strict; first written wording, one letter of the subject wrong"
+    how = "strict; first written wording, one wrong key press in a long word of the subject"
     yield FactsRow("one typo", share_correct(lm, readings, typos), len(typos), how)
     aliases = exam.aliases()
     cases = []
