@@ -17,7 +17,7 @@ from prism.command import STOPPED, Parser, command, output, say
 from prism.inject import second_opinion
 from prism.mind import Mind
 from prism.mind.perceive import parser as parsing
-from prism.mind.reflect import confidence
+from prism.mind.reflect import trace
 from prism.pretrained import smollm2
 from prism.record import ResultsFile, Run, code_fingerprint, describe, write_json
 from prism.studies.facts.tables import INSTALL, available
@@ -203,8 +203,8 @@ def _calibrate(file: ResultsFile) -> Path:
                 seen = answers.setdefault(agree, [0, 0])
                 answers[agree] = [seen[0] + right, seen[1] + total]
     meta = {name: file.meta[name] for name in ("command", "commit", "started", "settings")}
-    write_json(confidence.FILE, {"meta": meta, "answers": dict(sorted(answers.items()))})
-    return confidence.FILE
+    write_json(trace.AGREEMENT, {"meta": meta, "answers": dict(sorted(answers.items()))})
+    return trace.AGREEMENT
 
 
 def _file(args: argparse.Namespace) -> ResultsFile:

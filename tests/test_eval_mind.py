@@ -7,7 +7,7 @@ import json
 import pytest
 
 from prism.eval_mind import main
-from prism.mind.reflect import confidence
+from prism.mind.reflect import trace
 from prism.studies.facts.tables import available
 
 SET = {
@@ -45,7 +45,7 @@ def test_bad_input_is_one_line_and_writes_nothing(tmp_path, capsys, flags, messa
 def test_what_was_measured_is_kept_and_not_measured_again(tmp_path, capsys, monkeypatch):
     path, out = tmp_path / "small.json", tmp_path / "out"
     path.write_text(json.dumps(SET), "utf-8")
-    monkeypatch.setattr(confidence, "FILE", tmp_path / "agreement.json")
+    monkeypatch.setattr(trace, "AGREEMENT", tmp_path / "agreement.json")
     flags = ["--sets", str(path), "--facts", "300", "--seeds", "1", "--parts", "questions,changes"]
     assert main([*flags, "--out", str(out), "--calibrate"]) == 0
     first = json.loads((out / "mind.json").read_text("utf-8"))

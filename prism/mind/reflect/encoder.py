@@ -84,6 +84,24 @@ class EncoderReading:
         first, second = near.topk(2).values.tolist()
         return paths[int(near.argmax())] if first - second >= LEAD else None
 
+    def nearness(
+        self, question: Question, vocabulary: Vocabulary
+    ) -> tuple[dict[str, float], float]:
+        """Largest cosine of the question, its names left out, with the words of each relation, and
+        with those of what the base does not have."""
+        asked = self._encoder.one(_masked(question))
+        own = {r: float(self._own(r, vocabulary).mv(asked).max()) for r in vocabulary.relations}
+        others = self._other(vocabulary)
+        return own, float((others @ asked).max()) if len(others) else 0.0
+
+    def closeness(self, text: str, relation: str, vocabulary: Vocabulary) -> float:
+        """Largest cosine of a text with the words of a relation."""
+        return float(self._own(relation, vocabulary).mv(self._encoder.one(text)).max())
+
+    def likeness(self, question: Question, path: Path) -> float:
+        """Cosine of the question, its names left out, with a path in plain words."""
+        return float(self._encoder.one(_masked(question)) @ self._shape(path))
+
     def forget(self) -> None:
         """Keep nothing of the questions that were read."""
         self._encoder.one.cache_clear()

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from prism.mind.perceive import parser
+from prism.mind.records import keeps_text
 from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.question import Question
-from prism.mind.reflect.relations import PART, Mention, Vocabulary
-from prism.mind.reflect.search import Found, Path, search
+from prism.mind.reflect.relations import Mention, Vocabulary
+from prism.mind.reflect.search import Found, Path
 
 COMPARED = 12  # paths
-LOOSE_TAGS = ("RB", "RP", "IN", "UH")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Parsed:
         start, end: of its characters.
         head: number of the token it hangs on; its own at the root.
         tag: part of speech, of the Penn treebank.
+        dep: how it hangs there, of spaCy's English labels.
         text: in small letters.
     """
 
@@ -36,7 +38,19 @@ class Parsed:
     end: int
     head: int
     tag: str
+    dep: str
     text: str
+
+
+@keeps_text
+@lru_cache(maxsize=8)
+def parse(text: str) -> tuple[Parsed, ...]:
+    """Tokens of a question."""
+    with parser.zone():
+        return tuple(
+            Parsed(t.idx, t.idx + len(t), t.head.i, t.tag_, t.dep_, t.lower_)
+            for t in parser.load()(text)
+        )
 
 
 class PhraseReading:
@@ -50,21 +64,10 @@ class PhraseReading:
 
     def __init__(self) -> None:
         parser.load()
-        self._last: tuple[str, list[Parsed]] = ("", [])
-
-    def _parse(self, question: Question) -> list[Parsed]:
-        if self._last[0] != question.text:
-            with parser.zone():
-                rows = [
-                    Parsed(t.idx, t.idx + len(t), t.head.i, t.tag_, t.lower_)
-                    for t in parser.load()(question.text)
-                ]
-            self._last = (question.text, rows)
-        return self._last[1]
 
     def forget(self) -> None:
         """Keep nothing of the questions that were read."""
-        self._last = ("", [])
+        parse.cache_clear()
 
     def extend(
         self,
@@ -74,24 +77,14 @@ class PhraseReading:
         graph: Graph,
         vocabulary: Vocabulary,
     ) -> Found:
-        """Paths that leave only verbs, adverbs and adjuncts unexplained, where none is complete, if
-        the last step is named by a word of its own: "the currency that *circulates* in X", "what
-        money do I need *in my wallet* in X"."""
-        if found.paths or not found.near:
-            return found
-        parsed = self._parse(question)
-        verbs = _loose(question, parsed)
-        if not any(missing <= verbs for _, missing in found.near):
-            return found
-        more = search(question, mentions, graph, optional=verbs)
-        more.paths = [path for path in more.paths if _named(path, question)]
-        return more if more.paths else found
+        """The paths found: this reading only chooses."""
+        return found
 
     def choose(self, question: Question, found: Found) -> Path | None:
         """As :meth:`prism.mind.reflect.readings.Reading.choose`."""
         if not found.paths:
             return None
-        tree = _Tree(question, self._parse(question))
+        tree = _Tree(question, parse(question.text))
         shapes: dict[tuple, Path] = {}
         for path in found.paths:
             shapes.setdefault((path.start.node, path.shape), path)
@@ -105,44 +98,6 @@ class PhraseReading:
         if turns or any(p.edges[-1].end != best.edges[-1].end for p in level):
             return None
         return best
-
-
-def _loose(question: Question, parsed: Sequence[Parsed]) -> frozenset[int]:
-    """Places of the words that say how, when or where: verbs, adverbs, particles, and noun phrases
-    under a preposition other than "of" without a name; none that turns a thing into another."""
-    names = {
-        question.words[p].start for name in question.names for p in range(name.first, name.last + 1)
-    }
-    starts = {token.start for token in parsed if token.tag in LOOSE_TAGS or token.tag[:2] == "VB"}
-    for i, token in enumerate(parsed):
-        if token.tag != "IN" or token.text == "of":
-            continue
-        below = [t for j, t in enumerate(parsed) if j != i and _under(j, i, parsed)]
-        if any(t.start in names or t.tag in ("WDT", "WP", "WP$") for t in below):
-            continue
-        starts |= {t.start for t in below if t.tag[:2] in ("NN", "JJ", "VB")}
-    return frozenset(
-        i
-        for i, word in enumerate(question.words)
-        if word.start in starts and not question.turning(i)
-    )
-
-
-def _under(token: int, above: int, parsed: Sequence[Parsed]) -> bool:
-    """True if a token hangs on another, through any number of others."""
-    while parsed[token].head != token:
-        token = parsed[token].head
-        if token == above:
-            return True
-    return False
-
-
-def _named(path: Path, question: Question) -> bool:
-    """True if the last step has a word of its own, which is no noun for any thing of a kind."""
-    last = path.mentions[-1]
-    if last is None or last.guess or last.hint or last.weight < PART:
-        return False
-    return not all(question.words[p].of_a_kind for p in last.places)
 
 
 class _Tree:

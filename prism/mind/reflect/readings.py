@@ -50,4 +50,8 @@ def default_readings() -> list[Reading]:
         from prism.mind.reflect.phrases import PhraseReading
 
         found.append(PhraseReading())
+    if len(found) == 2:
+        from prism.mind.reflect.leftover import LeftoverReading
+
+        found.append(LeftoverReading(found[0]))
     return found

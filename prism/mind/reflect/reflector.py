@@ -5,7 +5,7 @@
     encoder   phrases without a shared word; of all complete paths, the one that is put into words
               most like the question (MiniLM; optional)
 
-How many readings agree is the confidence (:mod:`prism.mind.reflect.confidence`). Two paths that
+How many readings agree is the confidence (:mod:`prism.mind.reflect.trace`). Two paths that
 explain the question equally well and end differently are asked back.
 """
 
@@ -16,13 +16,12 @@ from collections.abc import Mapping, Sequence
 
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.records import SAID, forget_texts, keeps_text
-from prism.mind.reflect.confidence import agreeing, confidence
 from prism.mind.reflect.graph import WITHIN, Graph, Memory, TapeMemory
 from prism.mind.reflect.question import Question, meant, read
 from prism.mind.reflect.readings import Reading, default_readings
 from prism.mind.reflect.relations import Vocabulary
 from prism.mind.reflect.search import HOPS, Found, Path, search
-from prism.mind.reflect.trace import Answer, hops_of
+from prism.mind.reflect.trace import Answer, agreeing, confidence, hops_of
 
 RELATIONS = """SELECT DISTINCT relation_id FROM facts WHERE tenant = ? AND retired_at IS NULL
     UNION SELECT DISTINCT subject_id FROM facts

@@ -2,7 +2,8 @@
 
 A relation is spoken of by its own words, in any inflection or derivation (weight 1), by the other
 words of its senses in the thesaurus (.8), by wordings that its owner gave it (1), or by a phrase
-that the sentence encoder takes for it (:mod:`prism.mind.reflect.readings`).
+that the sentence encoder takes for it (:mod:`prism.mind.reflect.readings`). A single fact is spoken
+of by the words of the sentence in which a user stated it, too (.45).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from prism.mind.records import keeps_text
+from prism.mind.reflect.graph import Edge
+from prism.mind.reflect.question import Question
 from prism.mind.reflect.thesaurus import (
     NAMING,
     PERSON_RELATIONS,
@@ -21,7 +24,7 @@ from prism.mind.reflect.thesaurus import (
     SENSES,
     SYMMETRIC,
 )
-from prism.mind.reflect.words import FUNCTION, LIGHT, Token, content_stems, stem
+from prism.mind.reflect.words import FUNCTION, LIGHT, Token, content_stems, stem, tokens
 
 OWN, PART, SYNONYM, OF_A_KIND, HINT, SAID = 1.0, 0.7, 0.8, 0.25, 0.04, 0.45
 PREFIXES = ("has ", "is ", "was ", "have ")
@@ -236,3 +239,27 @@ def symmetric(relation: str) -> bool:
 def naming(relation: str) -> bool:
     """True if a relation gives a thing's name."""
     return relation in NAMING
+
+
+class Said:
+    """Words of a question that stand in the sentence in which a user stated a fact: they explain it
+    as its relation's words do, with less weight ("which day" beside "rehearses on Fridays").
+
+    Args:
+        question: its words.
+        required: places of those that something must explain.
+    """
+
+    def __init__(self, question: Question, required: set[int]) -> None:
+        self._stems = {p: question.words[p].stem for p in required if not question.turning(p)}
+        self._places: dict[int, frozenset[int]] = {}
+
+    def places(self, edge: Edge) -> frozenset[int]:
+        """Places of the words that a fact's own sentence explains; none for a step back."""
+        fact = edge.fact
+        if fact is None or edge.back or fact.source.kind != "user" or not fact.source.text:
+            return frozenset()
+        if fact.id not in self._places:
+            stems = {word.stem for word in tokens(fact.source.text)}
+            self._places[fact.id] = frozenset(p for p, s in self._stems.items() if s in stems)
+        return self._places[fact.id]

@@ -23,8 +23,7 @@ from prism.mind.reflect.direction import points_back, ways
 from prism.mind.reflect.graph import Edge, Graph
 from prism.mind.reflect.kinds import KIND_OF_NOUN, kind_of, may_be
 from prism.mind.reflect.question import SPEAKER, Name, Question
-from prism.mind.reflect.relations import SAID, Mention, leads_to, naming
-from prism.mind.reflect.said import Said
+from prism.mind.reflect.relations import SAID, Mention, Said, leads_to, naming
 from prism.mind.reflect.thesaurus import CONTAINERS
 from prism.mind.reflect.words import singular
 

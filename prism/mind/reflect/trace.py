@@ -1,13 +1,25 @@
-"""Trace of an answer: hops, votes and confidence as data that can be shown and stored."""
+"""Trace of an answer: hops, votes and confidence as data that can be shown and stored.
+
+    confidence(k) = (right_k + 1) / (answers_k + 2)          Laplace's rule of succession
+
+``agreement.json`` holds the answers and the right ones by number of agreeing readings k; ``python
+-m prism.eval_mind --calibrate`` writes it from the answers to a set.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path as File
 from typing import Any
 
 from prism.mind.records import Source
 from prism.mind.reflect.graph import Edge
 from prism.mind.reflect.search import Path
+
+AGREEMENT = File(__file__).with_name("agreement.json")
 
 
 @dataclass(frozen=True)
@@ -90,3 +102,21 @@ def _hop(edge: Edge, words: str) -> Hop:
     probability, z = (None, None) if read is None else (read.probability, read.z)
     names = fact.subject, fact.relation, fact.object
     return Hop(*names, edge.back, words, probability, z, fact.id, fact.source)
+
+
+@lru_cache(maxsize=1)
+def counts() -> dict[int, tuple[int, int]]:
+    """Right answers and all answers, by number of agreeing readings."""
+    rows = json.loads(AGREEMENT.read_text("utf-8"))["answers"]
+    return {int(k): (right, total) for k, (right, total) in rows.items()}
+
+
+def agreeing(path: Path, votes: Mapping[str, Path | None]) -> int:
+    """Readings that chose the end of a path."""
+    return sum(p is not None and p.edges[-1].end == path.edges[-1].end for p in votes.values())
+
+
+def confidence(agree: int) -> float:
+    """Probability that an answer on which so many readings agree is right."""
+    right, total = counts().get(min(agree, max(counts())), (0, 0))
+    return (right + 1) / (total + 2)

@@ -17,6 +17,7 @@ BARS: tuple[tuple[str, str, str, str, float, dict[str, Any]], ...] = (
     ("M1", "four hops right", "4 hops right", ">=", 0.85, {"arm": "tape", "facts": 1_000}),
     ("M2", "silent where there is none", "silent where there is none", ">=", 0.97,
      {"arm": "tape", "facts": 1_000}),
+    ("M2", "silent about what nobody said", "unsaid_silent", ">=", 0.97, {"part": "told"}),
     ("M12", "ms, median", "ms p50", "<=", 25.0, {"arm": "tape", "facts": 1_000}),
     ("M12", "ms, median", "ms p50", "<=", 60.0, {"arm": "tape", "facts": 100_000}),
     ("M12", "ms of the process alone", "cpu ms p50", "<=", 25.0,

@@ -4,6 +4,7 @@
     no_answer   [{"text": "...", "start": "country" | "stranger" | ...}]
     one_shot    [{"input": ..., "output": ..., "reworded": ...}]
     statements, distractors, dialogues, updates, poison: of the writing side
+    unsaid      [{"say": [...], "asked": [{"ask": ..., "answers": [...]}], "unsaid": [questions]}]
 
 ``X_of`` in a path walks relation X backwards. A set may lack parts; a measurement that needs one
 says so.

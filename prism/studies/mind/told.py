@@ -1,4 +1,5 @@
-"""M4 and the spoken half of M5: said, then asked after a restart; said otherwise, then asked."""
+"""M4, the spoken halves of M2 and M5: said, then asked after a restart; said otherwise, then asked;
+and what nobody said, asked of the same things in the same words."""
 
 from __future__ import annotations
 
@@ -44,6 +45,7 @@ def measure(
         "dialogues": len(good),
         "misses": misses,
         **_updated(path, updates, asking),
+        **_unsaid(path, chosen.get("unsaid", []), asking),
     }
 
 
@@ -65,6 +67,27 @@ def _updated(path: Path, updates: list[Any], asking: Callable[[KnowledgeBase], A
     shares = {"updated": new / count, "stale": stale / count, "old_in_history": kept / count}
     shares["old_in_sentence"] = told / count
     return shares | {"updates": len(updates), "update_misses": misses}
+
+
+def _unsaid(path: Path, worlds: list[Any], asking: Callable[[KnowledgeBase], Ask]) -> dict:
+    """Shares of silence about what nobody said, and of answers about what somebody did."""
+    if not worlds:
+        return {}
+    misses, asked, good, wrong, unsaid, silent = [], 0, 0, 0, 0, 0
+    for n, row in enumerate(worlds):
+        _say(path, f"world {n}", row["say"])
+        for question in row["asked"]:
+            text = _ask(path, f"world {n}", question["ask"], asking)
+            fine = right(text, question["answers"])
+            asked, good, wrong = asked + 1, good + fine, wrong + (text is not None and not fine)
+        for question in row["unsaid"]:
+            text = _ask(path, f"world {n}", question, asking)
+            unsaid, silent = unsaid + 1, silent + (text is None)
+            if text is not None:
+                misses.append({"ask": question, "answer": text})
+    shares = {"said_right": good / asked, "said_wrong": wrong / asked}
+    shares |= {"unsaid_silent": silent / unsaid, "said": asked, "unsaid": unsaid}
+    return shares | {"unsaid_misses": misses}
 
 
 def _says(text: str, wanted: list[str]) -> bool:

@@ -1,0 +1,101 @@
+"""Words that no relation explains: a scene may stay over, the noun that is asked for may not."""
+
+from __future__ import annotations
+
+import pytest
+
+from prism.inject import second_opinion
+from prism.mind import KnowledgeBase
+from prism.mind.reflect import Reflector
+from prism.mind.reflect.leftover import LEAST, Candidate, Weights, choice, weights
+from prism.mind.reflect.question import Name
+from prism.mind.reflect.search import Path
+from tests.mind.parsed import needs_parser
+
+needs_both = [
+    needs_parser,
+    pytest.mark.skipif(not second_opinion.available(), reason=second_opinion.INSTALL),
+]
+
+
+def candidate(node: str, **features: float) -> Candidate:
+    return Candidate(Path(Name(node, 0, 0, True, False, node)), frozenset(), features)
+
+
+def test_probabilities_are_those_of_a_softmax_with_one_more_choice():
+    shares = Weights({"near": 1.0}, 0.0).probabilities(
+        [candidate("a", near=0.0), candidate("b", near=1.0)]
+    )
+    whole = 1 + 1 + 2.718281828
+    assert shares == pytest.approx([1 / whole, 2.718281828 / whole])
+
+
+def test_scores_far_from_nothing_do_not_overflow():
+    assert Weights({"near": 1.0}, 0.0).probabilities([candidate("a", near=5e3)]) == [1.0]
+    assert Weights({"near": 1.0}, 0.0).probabilities([candidate("a", near=-5e3)]) == [0.0]
+
+
+def test_paths_to_one_end_are_counted_together():
+    some = [candidate("a", near=1.0), candidate("b", near=0.9), candidate("b", near=0.8)]
+    chosen = choice(some, Weights({"near": 1.0}, 0.0))
+    assert chosen is not None and chosen.path.node == "b" and chosen.features["near"] == 0.9
+
+
+def test_nothing_is_chosen_under_the_least_probability():
+    assert choice([candidate("a")], Weights({}, -1.0)) is None
+    assert choice([], weights()) is None
+    assert 0 < LEAST < 1
+
+
+@pytest.fixture(scope="module")
+def reflector(tmp_path_factory):
+    with KnowledgeBase(tmp_path_factory.mktemp("leftover") / "kb.db") as kb:
+        for thing, relation, value in (
+            ("Freedonia", "capital", "Fredville"),
+            ("Freedonia", "currency", "crown"),
+            ("Fredville", "mayor", "Ada Nordek"),
+            ("Fredville", "river", "Lom"),
+            ("Ada Nordek", "hobby", "fencing"),
+            ("Sylvania", "capital", "Bolt"),
+            ("Bolt", "mayor", "Ivo Senk"),
+        ):
+            kb.add(thing, relation, value, source="test")
+        yield Reflector(kb)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Writing a travel blog here: Freedonia, capital?", "Fredville"),
+        ("Standing on the old bridge in Fredville, which river am I looking at?", "Lom"),
+        ("A pupil asks for the currency of Freedonia. What do I answer?", "crown"),
+        ("The postman brought a letter for the mayor of Fredville. Who's that?", "Ada Nordek"),
+        ("We play cards tonight. What hobby does the mayor of Fredville have?", "fencing"),
+    ],
+)
+@pytest.mark.parametrize("_", [pytest.param(0, marks=needs_both)])
+def test_a_scene_needs_no_explanation(reflector, question, answer, _):
+    assert reflector.reflect(question).text == answer
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "What salary does the mayor of Fredville get?",
+        "How long is the river of Fredville?",
+        "Who is the deputy of the mayor of Bolt?",
+        "Which party does the mayor of Bolt belong to?",
+        "What is the national anthem of Freedonia?",
+        "What is the hobby of the mayor of Bolt?",
+        "A pupil asks for the currency of Sylvania. What do I answer?",
+    ],
+)
+@pytest.mark.parametrize("_", [pytest.param(0, marks=needs_both)])
+def test_what_is_asked_for_must_be_explained(reflector, question, _):
+    assert reflector.reflect(question).text is None
+
+
+@pytest.mark.parametrize("_", [pytest.param(0, marks=needs_both)])
+def test_words_that_are_all_explained_are_left_to_the_other_readings(reflector, _):
+    answer = reflector.reflect("What is the capital of Freedonia?")
+    assert (answer.text, dict(answer.votes)["leftover"]) == ("Fredville", None)
