@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +53,8 @@ class Answer:
         sources: of its facts.
         votes: what each reading of the question chose; None = nothing.
         outcome: ``answer``, ``unknown`` or ``ambiguous``.
-        choices: where ambiguous, what could be meant, with how each came about.
+        choices: where ambiguous, what could be meant, with how each came about; of an answer about
+            one of several ("my brother" of two), each with its answer.
         note: in one line why there is no answer.
         nodes: what the question spoke of and what came out, for later pronouns.
     """
@@ -90,3 +92,23 @@ def _hop(edge: Edge, words: str) -> Hop:
     probability, z = (None, None) if read is None else (read.probability, read.z)
     names = fact.subject, fact.relation, fact.object
     return Hop(*names, edge.back, words, probability, z, fact.id, fact.source)
+
+
+def asked_back(said: str, names: Sequence[str], answers: Sequence[Answer]) -> Answer:
+    """An answer that names the several things that some words may mean, with what is known of each;
+    which of them was meant is the asker's to say."""
+    known = [(name, each) for name, each in zip(names, answers, strict=True) if each.text]
+    choices = tuple(f"{name}: {each.text}" for name, each in known)
+    note = f"{said} may be {' or '.join(names)}"
+    if not known:
+        return Answer(None, 0.0, note=f"{note}; of none of them that is known", nodes=tuple(names))
+    silent = [name for name, each in zip(names, answers, strict=True) if not each.text]
+    note += "; " + "; ".join([*choices, *(f"{name}: not known" for name in silent)])
+    return Answer(
+        *(None, 0.0, tuple(hop for _, each in known for hop in each.hops)),
+        tuple(dict.fromkeys(source for _, each in known for source in each.sources)),
+        outcome="ambiguous",
+        choices=choices,
+        note=note,
+        nodes=tuple(names),
+    )
