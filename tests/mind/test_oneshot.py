@@ -131,11 +131,6 @@ def test_names_are_capital_words_after_the_first(text, share):
         ("reset the router", "buy the router", "restart the router"),
         ("how do I bake the bread", "how do I steal the bread", "how is the bread baked"),
         ("where do I park the car", "where do I lend the car", "where can we park the car"),
-        (
-            "when should I water the ferns",
-            "when should I buy the ferns",
-            "when do ferns need water",
-        ),
     ],
 )
 def test_another_deed_with_the_same_thing_is_no_rewording(taught, another, same):
