@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from prism.command import INCONSISTENT, Parser, command, quoted, say, say_json
+from prism.holo.reading import STDIN
 from prism.mind import Busy, Fact, KnowledgeBase
-from prism.mind.documents import export_table, import_table, plain
+from prism.mind.documents import export_table, exported, import_table, plain
 from prism.whole_file import reason
 
 NOT_FOUND, BUSY = 4, 5
@@ -28,6 +29,7 @@ examples:
   python -m prism.kb --kb mind.db import countries.csv --subject name --relation capital
   python -m prism.kb --kb mind.db get Freedonia capital --at 2026-11-01
   python -m prism.kb --kb mind.db undo
+  python -m prism.kb --kb mind.db export - | python -m prism.kb --kb other.db import -
   python -m prism.kb capture notes.txt --checkpoint runs/model --out notes.state
   python -m prism.kb continue notes.state --checkpoint runs/model --prompt "It says that"
 """
@@ -50,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
     _names(deeds.add_parser("history", help="all that was believed"), "subject", "relation")
     listing = deeds.add_parser("list", help="facts that hold")
     listing.add_argument("--subject", metavar="NAME", help="of one subject")
-    listing.add_argument("--limit", type=int, default=-1, metavar="N", help="at most N")
+    listing.add_argument("--limit", type=int, metavar="N", help="at most N")
     retract = deeds.add_parser("retract", help="stop believing a fact; its history stays")
     retract.add_argument("fact", type=int, metavar="FACT", help="its number")
     erase = deeds.add_parser("erase", help="remove facts with their history, to the last byte")
@@ -63,7 +65,12 @@ def parser() -> argparse.ArgumentParser:
     for deed, text in (("accept", "let a waiting statement win"), ("reject", "drop one")):
         deeds.add_parser(deed, help=text).add_argument("pending", type=int, metavar="NUMBER")
     load = deeds.add_parser("import", help="add the facts of a table")
-    load.add_argument("file", type=Path, metavar="FILE", help=".csv, .tsv or .jsonl, also .gz; -")
+    load.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help=".csv, .tsv or .jsonl, also .gz; - = the standard input",
+    )
     load.add_argument("--subject", metavar="COL", help="a wide table: the column of subjects")
     load.add_argument(
         "--relation", action="append", default=[], metavar="COL", help="a wide table: a relation"
@@ -72,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--delimiter", metavar="CHAR", help='default "," or, in .tsv, tab')
     load.add_argument("--bad", choices=("skip", "stop"), default="stop", help="rows without a fact")
     export = deeds.add_parser("export", help="write all facts that hold as JSON lines")
-    export.add_argument("file", type=Path, metavar="FILE")
+    export.add_argument("file", type=Path, metavar="FILE", help="- = the standard output")
     deeds.add_parser("audit", help="compare the tape with the ledger, byte for byte")
     _captures(deeds)
     return p
@@ -142,9 +149,13 @@ def _check(args: argparse.Namespace) -> None:
     if args.deed in STATES:
         if args.kb is not None:
             raise ValueError(f"--kb {args.kb}: {args.deed} needs none")
+        if getattr(args, "out", None) == STDIN:
+            raise ValueError("--out -: must be a file; a state is no text for the standard output")
         return
     if args.kb is None:
         raise ValueError("--kb: is required")
+    if args.json and args.deed == "export" and args.file == STDIN:
+        raise ValueError("--json: must be left out of export -, whose lines are JSON")
     if args.deed not in ("add", "import") and not args.kb.exists():
         raise ValueError(f"--kb {args.kb}: there is no such file; add or import makes it")
 
@@ -240,6 +251,12 @@ def _import(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
 
 
 def _export(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    if args.file == STDIN:  # "-": the facts are all that is printed
+        facts = exported(kb)
+        for fact in facts:
+            say_json(plain(fact))
+        say(f"{len(facts):,} facts", "stderr")
+        return 0, {}, []
     number = export_table(kb, args.file)
     return 0, {"exported": number}, [f"{quoted(str(args.file))}: {number:,} facts"]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -95,6 +96,19 @@ def test_an_export_is_an_import(run) -> None:
         assert [f.object for f in kb.get("Freedonia", "minister")] == ["Rufus"]
 
 
+def test_a_dash_is_the_standard_output_and_the_standard_input(run, monkeypatch) -> None:
+    run("add", "Freedonia", "capital", "Frédville")
+    run("add", "Freedonia", "minister", "Rufus", "--many")
+    run("add", "Freedonia", "minister", "Otis", "--many")
+    code, lines, err = run("export", "-")
+    assert (code, err) == (0, "3 facts\n") and not Path("-").exists()
+    assert [json.loads(line)["object"] for line in lines] == ["Frédville", "Rufus", "Otis"]
+    typed = io.TextIOWrapper(io.BytesIO("".join(f"{x}\n" for x in lines).encode()))
+    monkeypatch.setattr("sys.stdin", typed)
+    assert run("--kb", "again.db", "import", "-")[1][0].startswith("-: 3 added")
+    assert len(run("--kb", "again.db", "get", "Freedonia", "minister")[1]) == 2
+
+
 def test_json_says_the_same(run) -> None:
     _, [line], _ = run("--json", "add", "Freedonia", "capital", "Fredville")
     said = json.loads(line)
@@ -116,6 +130,9 @@ def test_text_is_shown_not_obeyed(run) -> None:
         (("import", "no.csv"), "no.csv"),
         (("--tenant", " ", "add", "a", "b", "c"), "tenant ' '"),
         (("import", "x.csv", "--relation", "a"), "relations are given without the column"),
+        (("list", "--limit", "-1"), "limit = -1: must be a whole number, 0 or more"),
+        (("--json", "export", "-"), "--json: must be left out of export -"),
+        (("--kb", "-", "add", "a", "b", "c"), "knowledge base -: must be a file"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_2(run, argv, line) -> None:

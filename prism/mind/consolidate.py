@@ -5,6 +5,8 @@
     what       assertions that the user vouches for (:mod:`prism.mind.perceive`); one that is hedged
                waits in working memory until it is confirmed or said again
     trust      user > api > file, as :class:`prism.mind.KnowledgeBase` has it
+    ended      what the user says to hold no more is retired, if the ledger has it ("Tom has left
+               Acme" of Acme alone); else nothing changes
     how many   a relation takes several objects where the words say so ("a sister", "French and
                Dutch", "also"), where it is one of ``lexicon.MANY``, or where the
                ledger has several already; any other takes one, and a new one supersedes it
@@ -15,7 +17,7 @@ A description is looked up ("the capital of Freedonia" is Fredville) if the ledg
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from prism.mind.knowledge import Added, KnowledgeBase
@@ -23,11 +25,12 @@ from prism.mind.ledger import Statement
 from prism.mind.perceive import Sentence, Triple, lexicon, perceive
 from prism.mind.perceive.remark import Remark
 from prism.mind.perceive.sentences import confirms, doubted
-from prism.mind.records import SAID, Source, identity
+from prism.mind.records import SAID, Fact, Source, identity
 from prism.mind.working import WorkingMemory
 
 ROLES = ("user", "assistant", "system", "tool")
 ALSO = re.compile(r"\b(?:also|too|as well|another|besides)\b", re.IGNORECASE)
+LEFT, LEAVABLE = lexicon.LEFT, lexicon.words("left")
 RECENT = 8  # facts from which working memory is filled at a start
 
 
@@ -42,6 +45,8 @@ class Outcome:
         questions: what was asked.
         operation: number for ``undo``, or None where nothing was written.
         remarks: sentences that the ledger has acknowledged, in their own words.
+        over: facts that the turn has ended.
+        mistaken: what it said to be over and the ledger did not have, with what it has instead.
     """
 
     sentences: tuple[Sentence, ...] = ()
@@ -50,6 +55,13 @@ class Outcome:
     questions: tuple[str, ...] = ()
     operation: int | None = None
     remarks: tuple[Added, ...] = ()
+    over: tuple[Fact, ...] = ()
+    mistaken: tuple[tuple[Triple, tuple[Fact, ...]], ...] = ()
+
+    @property
+    def changes(self) -> bool:
+        """True if there is something to show of its statements."""
+        return bool(self.noted or self.remarks or self.over or self.mistaken)
 
     @property
     def kept(self) -> tuple[Added, ...]:
@@ -82,6 +94,8 @@ class Consolidation:
     speaker: str = "you"
     memory: WorkingMemory = field(default_factory=WorkingMemory)
 
+    _doubts: dict[int, int] = field(default_factory=dict, init=False)  # turn -> last operation then
+
     def __post_init__(self) -> None:
         for fact in reversed(
             self.kb.ledger.rows(
@@ -113,17 +127,62 @@ class Consolidation:
             self.memory.doubt(hedged, s.text)
             unsure += hedged
         kept = [(remark, remark.words or s.text) for s in sentences for remark in s.remarks]
-        written = self._write(said, kept)
+        found = [self._ended(s.over) for s in sentences if s.over]
+        over = {fact.id: fact for facts, _ in found for fact in facts}
+        written, operation = self._write(said, kept, over)
         noted = tuple(added for added in written if added.fact.relation != SAID)
         remarks = tuple(added for added in written if added.fact.relation == SAID)
         questions = tuple(s.text for s in sentences if s.kind == "question")
-        operation = next((a.operation for a in written if a.operation is not None), None)
-        return Outcome(tuple(sentences), noted, tuple(unsure), questions, operation, remarks)
+        if unsure:
+            self._doubts[self.memory.turn] = self.kb.last_operation() or 0
+        mistaken = tuple(each for facts, each in found if each is not None)
+        return Outcome(
+            *(tuple(sentences), noted, tuple(unsure), questions, operation, remarks),
+            *(tuple(over.values()), mistaken),
+        )
+
+    def withdraw(self) -> list[Triple]:
+        """Drop what the last unsure turn left to be confirmed, where nothing was written since;
+        what it was."""
+        turn = self.memory.doubted_in()
+        if turn is None or (self.kb.last_operation() or 0) > self._doubts.get(turn, 0):
+            return []
+        return self.memory.withdraw(turn)
+
+    def _ended(
+        self, triples: Sequence[Triple]
+    ) -> tuple[list[Fact], tuple[Triple, tuple[Fact, ...]] | None]:
+        """The live facts of which a sentence says that they hold no more; where there are none,
+        what it speaks of and what holds of it instead."""
+        others: list[Fact] = []
+        for triple in triples:
+            live, things = self._like(triple), {identity(triple.object)}
+            if "/" in triple.object:
+                things.add(identity(self._walked(triple.object, {})))
+            same = [fact for fact in live if identity(fact.object) in things]
+            if same and (triple.subject or len(same) == 1):
+                return same, None
+            others += live
+        silent = not others and triples[0].relation == LEFT  # "Tom has left Rome"
+        return [], None if silent else (triples[0], tuple(dict.fromkeys(others)))
+
+    def _like(self, triple: Triple) -> list[Fact]:
+        """The live facts with a subject and a relation, under any name of it."""
+        names = LEAVABLE if triple.relation == LEFT else (*lexicon.sense(triple.relation),)
+        relations = {identity(name) for name in (triple.relation, *names)}
+        if triple.subject:
+            facts = self.kb.facts(self._walked(triple.subject, {}))
+            return [fact for fact in facts if identity(fact.relation) in relations]
+        return self.kb.ledger.rows(
+            "tenant = ? AND relation_id = ? AND object_id = ? AND retired_at IS NULL",
+            (self.kb.tenant, identity(triple.relation), identity(triple.object)),
+        )
 
     def _write(
-        self, said: list[tuple[Triple, str]], kept: list[tuple[Remark, str]]
-    ) -> tuple[Added, ...]:
-        """Write the facts and remarks of a turn in one operation; what the ledger says of each."""
+        self, said: list[tuple[Triple, str]], kept: list[tuple[Remark, str]], over: Iterable[int]
+    ) -> tuple[tuple[Added, ...], int | None]:
+        """Write the facts and remarks of a turn, and end those that are over, in one operation;
+        what the ledger says of each, and the operation's number, if it changed anything."""
         here: dict[tuple[str, str], str] = {}
         statements = []
         for fact, words in said:
@@ -138,7 +197,12 @@ class Consolidation:
             source = Source("user", self.speaker, None, words)
             topic = self._walked(remark.topic, here)
             statements.append(Statement(topic, SAID, remark.text, source, many=True))
-        return tuple(self.kb.add_many(statements)) if statements else ()
+        over = tuple(over)
+        if not (statements or over):
+            return (), None
+        written, operation = self.kb.change(statements, over)
+        changed = bool(over) or any(added.operation is not None for added in written)
+        return tuple(written), operation if changed else None
 
     def _walked(self, path: str, here: dict[tuple[str, str], str]) -> str:
         """A description as the name that the ledger, or the same turn, has for it."""

@@ -20,10 +20,12 @@ if TYPE_CHECKING:
     from prism.mind.knowledge import Added, KnowledgeBase
 
 KEPT = "(id = ? AND relation_id = ?)"
+LEFT_WAITING = "pending.tenant = operations.tenant AND pending.at = operations.at"  # by it alone
 LAST = (
     "SELECT id FROM operations WHERE tenant = ? AND undone_by IS NULL AND kind NOT IN ('undo', "
-    "'erase') AND EXISTS (SELECT 1 FROM facts WHERE added_by = operations.id OR retired_by = "
-    "operations.id) ORDER BY id DESC LIMIT 1"
+    "'erase') AND (EXISTS (SELECT 1 FROM facts WHERE added_by = operations.id OR retired_by = "
+    f"operations.id) OR EXISTS (SELECT 1 FROM pending WHERE {LEFT_WAITING})) "
+    "ORDER BY id DESC LIMIT 1"
 )
 AGAIN = (  # the row that an undo made of one that had been retired
     "SELECT copy.id AS id FROM facts AS old JOIN facts AS copy ON copy.tenant = old.tenant AND "
@@ -51,21 +53,37 @@ def undo(kb: KnowledgeBase, operation: int | None = None) -> list[Fact]:
     with kb.ledger.operation(kb.tenant, "undo") as new:
         number = _to_undo(kb, new, operation)
         back = _reverse(new, number)
+        new.db.execute(
+            "DELETE FROM pending WHERE id IN (SELECT pending.id FROM pending JOIN operations ON "
+            f"{LEFT_WAITING} WHERE operations.id = ?)",
+            (number,),
+        )
         new.db.execute("UPDATE operations SET undone_by = ? WHERE id = ?", (new.id, number))
     return [kb.fact(i) for i in back]
 
 
 def undoable(kb: KnowledgeBase) -> int:
-    """Number of the operation that :func:`undo` takes back: the last that changed a fact and was
-    not undone. What only waits changed none.
+    """Number of the operation that :func:`undo` takes back, see :func:`last_operation`.
 
     Raises:
         KeyError: there is nothing to undo.
     """
-    found = kb.ledger.query(LAST, (kb.tenant,))
-    if not found:
+    if (found := last_operation(kb)) is None:
         raise KeyError("undo: there is nothing to undo")
-    return int(found[0]["id"])
+    return found
+
+
+def last_operation(kb: KnowledgeBase) -> int | None:
+    """Number of the last operation that changed a fact, or left a statement that waits still, and
+    was not undone; None = there is none."""
+    found = kb.ledger.query(LAST, (kb.tenant,))
+    return int(found[0]["id"]) if found else None
+
+
+def waiting(kb: KnowledgeBase, operation: int) -> list[Statement]:
+    """The statements that an operation left waiting, and that wait still."""
+    sql = f"{WAITING} AND at = (SELECT at FROM operations WHERE id = ?)"
+    return [_statement(row) for row in kb.ledger.query(sql, (kb.tenant, operation))]
 
 
 def _to_undo(kb: KnowledgeBase, new: Operation, number: int | None) -> int:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from prism import whole_file
-from prism.holo.reading import STDIN, BadRow, open_table, read_records
+from prism.holo.reading import BadRow, read_records
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.ledger import Statement
 from prism.mind.records import Fact, Source
@@ -60,10 +60,8 @@ def statements(
         raise ValueError("relations are given without the column of their subjects")
     if subject is not None and not relations:
         raise ValueError(f"subject column {subject!r}: needs at least one column of a relation")
-    names = LONG if subject is None else (subject, *relations)
-    if subject is None and not many and _names_many(path):
-        names = (*LONG, "many")
-    for record in read_records(path, names, delimiter):
+    long = LONG if many else _long
+    for record in read_records(path, long if subject is None else (subject, *relations), delimiter):
         if isinstance(record, BadRow):
             yield record
             continue
@@ -80,17 +78,15 @@ def statements(
             yield _stated(triple, source, several)
 
 
-def _names_many(path: Path) -> bool:
-    """True for JSON lines whose first says of its relation whether it takes several objects, as
-    :func:`export_table` writes them."""
-    if path == STDIN or ".jsonl" not in path.suffixes:
-        return False
-    with open_table(path) as file:
-        try:
-            first = json.loads(file.readline())
-        except ValueError:
-            return False  # the reading names the line
-    return isinstance(first, dict) and isinstance(first.get("many"), bool)
+def _long(first: str) -> tuple[str, ...]:
+    """Columns of a long table by its first line: JSON as :func:`export_table` writes it says of
+    each relation whether it takes several objects."""
+    try:
+        record = json.loads(first)
+    except ValueError:
+        return LONG  # a header, or a line that the reading names
+    several = isinstance(record, dict) and isinstance(record.get("many"), bool)
+    return (*LONG, "many") if several else LONG
 
 
 def _stated(triple: Sequence[str], source: Source, many: bool) -> Statement | BadRow:
@@ -157,10 +153,14 @@ def _once(rows: Iterator[Statement | BadRow]) -> Iterator[Statement | BadRow]:
 def export_table(kb: KnowledgeBase, path: Path) -> int:
     """Write all live facts, kept sentences among them, as JSON lines that :func:`import_table`
     reads again; their number."""
-    live = sorted([*kb.facts(), *kb.remarks()], key=lambda fact: fact.id)
-    lines = [json.dumps(plain(fact), ensure_ascii=False) for fact in live]
+    lines = [json.dumps(plain(fact), ensure_ascii=False) for fact in exported(kb)]
     whole_file.write(path, "".join(f"{line}\n" for line in lines))
     return len(lines)
+
+
+def exported(kb: KnowledgeBase) -> list[Fact]:
+    """All live facts and kept sentences, in the order in which they were added."""
+    return sorted([*kb.facts(), *kb.remarks()], key=lambda fact: fact.id)
 
 
 def plain(fact: Fact) -> dict[str, object]:

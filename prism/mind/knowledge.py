@@ -25,6 +25,7 @@ from prism.mind.records import SAID, Fact, Source, identity
 from prism.mind.view import TapeView
 
 LIVE = "retired_at IS NULL"
+WHOLE, MOST = "a whole number, 0 or more", 2**62
 BELIEVED = "recorded_at <= ? AND (retired_at IS NULL OR retired_at > ?)"
 
 
@@ -105,13 +106,22 @@ class KnowledgeBase:
 
     def add_many(self, statements: Iterable[Statement]) -> list[Added]:
         """State several things in one operation: all are written or none."""
+        return self.change(statements)[0]
+
+    def change(
+        self, statements: Iterable[Statement], over: Iterable[int] = ()
+    ) -> tuple[list[Added], int]:
+        """Stop believing the live facts of some numbers and state several things, in one operation;
+        what became of each statement, and the operation's number."""
         statements = list(statements)
         for said in statements:
             _ = said.names  # refused before anything is written
         with self.ledger.operation(self.tenant, "add") as operation:
+            for number in over:
+                operation.retire(number)
             outcomes = [self._state(operation, said) for said in statements]
         facts = self.ledger.numbered(i for _, *two, _ in outcomes for i in two if i is not None)
-        return [
+        added = [
             Added(
                 outcome=outcome,
                 fact=facts[number],
@@ -121,6 +131,7 @@ class KnowledgeBase:
             )
             for outcome, number, before, waiting in outcomes
         ]
+        return added, operation.id
 
     def _state(
         self, operation: Operation, said: Statement
@@ -158,8 +169,8 @@ class KnowledgeBase:
         row = operation.db.execute(
             "INSERT INTO pending (tenant, subject, relation, object, subject_id, relation_id, "
             f"object_id, source, valid_from, valid_to, at) VALUES ({', '.join('?' * 11)}) "
-            "ON CONFLICT (tenant, subject_id, relation_id, object_id) DO UPDATE SET at = "
-            "excluded.at RETURNING id",
+            "ON CONFLICT (tenant, subject_id, relation_id, object_id) DO UPDATE SET at = at "
+            "RETURNING id",  # it waits since it was first said
             values,
         ).fetchone()
         return int(row[0])
@@ -204,12 +215,26 @@ class KnowledgeBase:
         names = (self.tenant, identity(subject, "subject"), identity(relation, "relation"))
         return self.ledger.rows("tenant = ? AND subject_id = ? AND relation_id = ?", names)
 
-    def facts(self, subject: str | None = None, limit: int = -1, offset: int = 0) -> list[Fact]:
-        """Live facts in the order they were added, of one subject or all."""
+    def facts(
+        self, subject: str | None = None, limit: int | None = None, offset: int = 0
+    ) -> list[Fact]:
+        """Live facts in the order they were added, of one subject or all.
+
+        Args:
+            limit: how many at most; None = all.
+            offset: how many to leave out first.
+
+        Raises:
+            ValueError: a limit or an offset that is no whole number, or below 0.
+        """
+        for name, given in (("limit", limit), ("offset", offset)):
+            if not (given is None or (type(given) is int and given >= 0)):
+                raise ValueError(f"{name} = {given}: must be {WHOLE}")
         where, values = f"tenant = ? AND relation_id != ? AND {LIVE}", [self.tenant, SAID]
         if subject is not None:
             where, values = f"{where} AND subject_id = ?", [*values, identity(subject, "subject")]
-        order = f"facts.id LIMIT {int(limit)} OFFSET {int(offset)}"
+        most = MOST if limit is None else min(limit, MOST)
+        order = f"facts.id LIMIT {most} OFFSET {min(offset, MOST)}"
         return self.ledger.rows(where, tuple(values), order)
 
     def remarks(self, subject: str | None = None) -> list[Fact]:
@@ -239,6 +264,8 @@ class KnowledgeBase:
 
     undo = corrections.undo
     undoable = corrections.undoable
+    last_operation = corrections.last_operation
+    waiting = corrections.waiting
     pending = corrections.pending
     accept = corrections.accept
     reject = corrections.reject

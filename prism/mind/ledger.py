@@ -163,11 +163,13 @@ class Operation:
 
     def retire(self, fact: int, superseded_by: int | None = None) -> None:
         """Stop believing a fact; it stays in the history."""
-        self.db.execute(
-            "UPDATE facts SET retired_at = ?, superseded_by = ?, retired_by = ? WHERE id = ?",
-            (self.now, superseded_by, self.id, fact),
+        done = self.db.execute(
+            "UPDATE facts SET retired_at = ?, superseded_by = ?, retired_by = ? "
+            "WHERE id = ? AND tenant = ? AND retired_at IS NULL",
+            (self.now, superseded_by, self.id, fact, self.tenant),
         )
-        self.changed("retire", fact)
+        if done.rowcount:  # else somebody else has retired it meanwhile
+            self.changed("retire", fact)
 
     def supersede(self, old: Fact, said: Statement, slot: int) -> int:
         """Put a fact in the place of another; its number."""

@@ -15,6 +15,7 @@ from typing import Any
 
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.reflect import Answer, Memory, Reflector
+from prism.mind.reflect.trace import asked_back
 from prism.mind.remarks.remembering import Remembering
 from prism.mind.respond import Speaker, Spoken
 from prism.pretrained.smollm2 import load_smollm2
@@ -66,6 +67,16 @@ class Mind:
                 of these where the question itself names nothing.
             at: as the base believed at that time, seconds since 1970; None = now.
         """
+        several = self.reflector.namesakes(question, at)
+        if several is None:
+            facts = self.reflector.reflect(question, context, at)
+            several = None if facts.text is not None else self.reflector.alike(question, at)
+        if several is None:
+            return self.remarks.answer(question, facts, context, at)
+        answers = [self._of_one(each, context, at) for each in several.questions]
+        return asked_back(several.said, several.names, answers)
+
+    def _of_one(self, question: str, context: Sequence[str], at: float | None) -> Answer:
         facts = self.reflector.reflect(question, context, at)
         return self.remarks.answer(question, facts, context, at)
 

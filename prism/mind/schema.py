@@ -63,6 +63,8 @@ def connect(path: Path) -> sqlite3.Connection:
         ValueError: the file is not a knowledge base, or of a newer version; names the file.
         OSError: it cannot be opened or made.
     """
+    if path == Path("-"):
+        raise ValueError("knowledge base -: must be a file, not a standard stream")
     if path.is_dir():
         raise ValueError(f"knowledge base {path}: is a folder; must be a file")
     if not path.parent.is_dir():

@@ -16,6 +16,7 @@ from prism.mind.consolidate import Consolidation, Outcome, unheard
 from prism.mind.documents import export_table, import_table
 from prism.mind.knowledge import Added, KnowledgeBase
 from prism.mind.notes import SUFFIXES, read_notes
+from prism.mind.perceive import Triple, lexicon
 from prism.mind.records import SAID, Fact, Source
 from prism.mind.schema import Busy
 from prism.whole_file import reason
@@ -97,7 +98,7 @@ class Talk:
             yield f"mind> {words}"
             if answer.text is not None:
                 yield "      " + sure_line(answer)
-        if not (outcome.noted or outcome.remarks or outcome.unsure or outcome.questions):
+        if not (outcome.changes or outcome.unsure or outcome.questions):
             yield "- nothing noted: " + "; ".join(s.why for s in outcome.sentences if s.why)
 
     def _command(self, text: str) -> Iterator[str]:
@@ -139,12 +140,20 @@ class Talk:
         yield added_line(self.kb.add(*fields, source=source))
 
     def undo(self, rest: str) -> Iterator[str]:
-        """Take back an operation, and say what that was."""
+        """Take back the last deed, be it only what waits for a yes, or an operation; say what it
+        was."""
+        if not rest and (withdrawn := self.consolidation.withdraw()):
+            for fact in withdrawn:
+                what = f"{fact.relation} of {fact.subject} = {fact.object}"
+                yield f"taken back: {what}; it was not noted, and waits no more"
+            return
         number = _number(rest, "/undo N") if rest else self.kb.undoable()
         added = self.kb.added_by(number)
         added = [fact for fact in added if fact.relation != SAID] or added
+        waited = [f"{s.relation} of {s.subject} = {s.object}" for s in self.kb.waiting(number)]
         back = self.kb.undo(number)
         gone = "".join(f"; taken back: {fact}" for fact in added)
+        gone += "".join(f"; waits no more: {what}" for what in waited)
         yield f"undone: {number}{gone}" + "".join(f"; holds again: {fact}" for fact in back)
 
     def forget(self, rest: str) -> Iterator[str]:
@@ -192,9 +201,7 @@ class Talk:
     def read(self, rest: str) -> Iterator[str]:
         """Import a table, or notes."""
         name, *columns = rest.split() or [""]
-        if not name:
-            raise ValueError("/import: needs a file")
-        path = Path(name)
+        path = _file(name, "/import")
         if path.suffix in SUFFIXES:
             yield from self._notes(path)
             return
@@ -217,9 +224,7 @@ class Talk:
 
     def export(self, rest: str) -> Iterator[str]:
         """Write all facts."""
-        if not rest:
-            raise ValueError("/export: needs a file")
-        yield f"{quoted(rest)}: {export_table(self.kb, Path(rest)):,} facts"
+        yield f"{quoted(rest)}: {export_table(self.kb, _file(rest, '/export')):,} facts"
 
     def help(self, rest: str) -> Iterator[str]:
         """The commands."""
@@ -236,11 +241,27 @@ def noted_lines(outcome: Outcome) -> Iterator[str]:
     """Lines of what the ledger has acknowledged of a turn, and of what waits."""
     for added in outcome.noted:
         yield added_line(added)
+    for fact in outcome.over:
+        what = f"{fact.subject} · {fact.relation} = {fact.object}"
+        yield f"x {what}, ended  (/undo {outcome.operation})"
+    for said, instead in outcome.mistaken:
+        yield f"- nothing ended: {unknown(said, instead)}"
     for added in outcome.kept:
         yield f"+ kept as you said it: {added.fact.object}  (/undo {added.operation})"
     for fact in outcome.unsure:
         what = f"{fact.relation} of {fact.subject} = {fact.object}"
         yield f"? not noted, as you were not sure: {what}; say yes to note it"
+
+
+def unknown(said: Triple, instead: Sequence[Fact]) -> str:
+    """What was said to be over and is not known, and what is known instead."""
+    what = f"{said.relation} of {said.subject} = {said.object}"
+    if said.relation == lexicon.LEFT:
+        what = f"what {said.subject} had to do with {said.object}"
+    elif not said.subject:
+        what = f"{said.object} as {said.relation}"
+    stays = ", ".join(str(fact) for fact in instead)
+    return f"{what} is not noted" + (f"; {stays} stays" if stays else "")
 
 
 def added_line(added: Added) -> str:
@@ -273,6 +294,13 @@ def _fields(text: str, number: int, usage: str) -> list[str]:
     if len(fields) != number or not all(fields):
         raise ValueError(f"{text!r}: must be {usage}")
     return fields
+
+
+def _file(name: str, command: str) -> Path:
+    """A named file; "-" is none: the talk has the standard streams."""
+    if name in ("", "-"):
+        raise ValueError(f"{command}{name and ' '}{name}: needs a file")
+    return Path(name)
 
 
 def _number(text: str, usage: str) -> int:

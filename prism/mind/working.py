@@ -68,6 +68,7 @@ class WorkingMemory:
         self.things: dict[str, Thing] = {}
         self.unconfirmed: list[Triple] = []
         self._hedged: dict[Triple, str] = {}
+        self._turns: dict[Triple, int] = {}
 
     def next_turn(self) -> None:
         """Begin a turn: what was said before counts less."""
@@ -151,12 +152,29 @@ class WorkingMemory:
             self._mention(name, OBJECT, None)
         self._evict()
 
+    def withdraw(self, turn: int) -> list[Triple]:
+        """Drop what waits for a confirmation since a turn; what it was."""
+        gone = [fact for fact in self.unconfirmed if self._turns[fact] >= turn]
+        self.unconfirmed = [fact for fact in self.unconfirmed if fact not in gone]
+        self._forget_others()
+        return gone
+
+    def doubted_in(self) -> int | None:
+        """The last turn whose statements wait for a confirmation; None = nothing waits."""
+        return max((self._turns[fact] for fact in self.unconfirmed), default=None)
+
     def doubt(self, facts: Iterable[Triple], words: str = "") -> None:
         """Keep statements that the user was not sure of, with the sentence that made them."""
         new = list(facts)
+        self._turns |= dict.fromkeys(new, self.turn)
         self.unconfirmed = [*self.unconfirmed, *new][-self.budget[1] :]
         self._hedged |= dict.fromkeys(new, words)
+        self._forget_others()
+
+    def _forget_others(self) -> None:
+        """Keep words and turns of what waits alone."""
         self._hedged = {fact: self._hedged[fact] for fact in self.unconfirmed}
+        self._turns = {fact: self._turns[fact] for fact in self.unconfirmed}
 
     def confirm(self) -> list[Triple]:
         """Take out what waits for a confirmation."""
@@ -165,7 +183,8 @@ class WorkingMemory:
     def confirmed(self) -> list[tuple[Triple, str]]:
         """The same, with the sentence in which each was said."""
         taken = [(fact, self._hedged[fact]) for fact in self.unconfirmed]
-        self.unconfirmed, self._hedged = [], {}
+        self.unconfirmed = []
+        self._forget_others()
         return taken
 
     def forget(self, name: str) -> None:
@@ -177,7 +196,7 @@ class WorkingMemory:
             for fact in self.unconfirmed
             if key not in (identity(fact.subject), identity(fact.object))
         ]
-        self._hedged = {fact: self._hedged[fact] for fact in self.unconfirmed}
+        self._forget_others()
 
 
 def _sort(word: str) -> str:

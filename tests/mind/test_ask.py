@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from prism.mind import KnowledgeBase, Mind, Source
+from prism.mind.consolidate import Consolidation
 from tests.mind.parsed import needs_parser
 
 FACTS = """
@@ -161,3 +162,70 @@ def test_adjuncts_need_no_explanation_but_what_is_asked_does(tmp_path):
         asked = "In Freedonia, which currency do you need at the till?"
         assert mind.ask(asked).text == "florin"
         assert mind.ask("What is the anthem of the capital of Freedonia?").text is None
+
+
+@pytest.fixture
+def namesakes(tmp_path):
+    """Two people of one first name, and a user with two brothers."""
+    facts = """
+    Anna Weber|lives in|Graz
+    Anna Kovacs|lives in|Pecs
+    Anna Kovacs|age|34
+    Anton|lives in|Bern
+    Boris|lives in|Riga
+    Boris|birthday|3 May
+    Freedonia|capital|Fredville
+    """
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        for line in facts.strip().splitlines():
+            kb.add(*line.strip().split("|"), source=Source("user", "you"))
+        for name in ("Anton", "Boris"):
+            kb.add("me", "brother", name, source=Source("user", "you"), many=True)
+        yield Mind(kb)
+
+
+@pytest.mark.parametrize(
+    ("question", "note"),
+    [
+        (
+            "Where does Anna live?",
+            "Anna may be Anna Kovacs or Anna Weber; Anna Kovacs: Pecs; Anna Weber: Graz",
+        ),
+        (
+            "how old is anna?",
+            "anna may be Anna Kovacs or Anna Weber; Anna Kovacs: 34; Anna Weber: not known",
+        ),
+        (
+            "What does Anna eat?",
+            "Anna may be Anna Kovacs or Anna Weber; of none of them that is known",
+        ),
+    ],
+)
+def test_a_first_name_that_two_people_have_is_asked_back_with_both(namesakes, question, note):
+    answer = namesakes.ask(question)
+    assert (answer.text, answer.note) == (None, note)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("Where does my brother live?", "Anton: Bern, Boris: Riga"),
+        ("When is my brother's birthday?", "Boris: 3 May"),
+        ("Who is my brother?", "Anton, Boris"),
+        ("Where does Anna Weber live?", "Graz"),
+        ("Where does Anna Schmidt live?", None),
+        ("What is the capital of Freedonia?", "Fredville"),
+    ],
+)
+def test_an_answer_about_one_of_two_names_the_one(namesakes, question, answer):
+    assert namesakes.ask(question).text == answer
+
+
+@needs_parser
+def test_of_two_brothers_a_sentence_alone_names_the_one_it_is_of(namesakes):
+    talk = Consolidation(namesakes.kb)
+    talk.turn("Boris parked behind the mill.")
+    assert talk.turn("Where did my brother park?").questions
+    answer = namesakes.ask("Where did my brother park?")
+    assert answer.text is None and answer.choices == ("Boris: mill",)
+    assert answer.note.startswith("my brother may be Anton or Boris; Boris: mill; Anton: not known")

@@ -100,3 +100,45 @@ def test_a_move_changes_the_value_that_it_is_about(kb):
     talk.turn("Ann's office is room 12.")
     talk.turn("Ann has moved to room 31.")
     assert objects(kb.get("Ann", "office")) == ["room 31"]
+
+
+ENDINGS = [
+    (("Tom works for Acme.", "Tom no longer works for Acme."), []),
+    (("Tom works for Acme.", "Tom doesn't work at Acme any more."), []),
+    (("Tom works for Acme.", "Tom has left Acme."), []),
+    (("Tom works for Acme.", "Tom stopped working for Acme."), []),
+    (("Tom works for Acme.", "Tom has left Zed."), ["Acme"]),
+    (("Tom works for Acme.", "Tom no longer works for Zed."), ["Acme"]),
+    (("Tom works for Acme.", "Tom has left Rome."), ["Acme"]),
+    (("Tom works for Acme.", "I think Tom no longer works for Acme."), ["Acme"]),
+    (("Tom works for Acme.", "Ben says Tom no longer works for Acme."), ["Acme"]),
+    (("Tom works for Acme.", "If Tom no longer works for Acme, I'm sad."), ["Acme"]),
+    (("Tom works for Acme.", "Tom no longer works for Acme, he works for Zed now."), ["Zed"]),
+    (("Ann is the captain of the Falcons.", "Ann is not the captain any more."), []),
+    (("Ann is the captain of the Falcons.", "Ann isn't the captain of the Hawks any more."),
+     ["Ann"]),
+    (("Ann is the captain of the Falcons.", "The captain is no longer Ann."), []),
+    (("My boss is Greta.", "Greta is no longer my boss."), []),
+    (("My boss is Greta.", "My boss is no longer Nora."), ["Greta"]),
+]  # fmt: skip
+
+
+@needs_parser
+@pytest.mark.parametrize(("turns", "left"), ENDINGS)
+def test_what_a_user_says_to_be_over_is_retired_where_it_is_what_is_believed(kb, turns, left):
+    talk = Consolidation(kb)
+    talk.turn(turns[0])
+    (before,) = kb.facts()
+    outcome = talk.turn(turns[1])
+    assert [fact.object for fact in kb.facts()] == left
+    assert [f.id for f in outcome.over] == ([] if kb.fact(before.id).live else [before.id])
+    assert len(kb.history(before.subject, before.relation)) == 1 + (left == ["Zed"])
+
+
+@needs_parser
+def test_a_turn_that_ends_one_thing_and_states_another_is_one_operation(kb):
+    talk = Consolidation(kb)
+    talk.turn("Tom works for Acme.")
+    outcome = talk.turn("Tom no longer works for Acme. He works for Zed.")
+    kb.undo(outcome.operation)
+    assert [fact.object for fact in kb.facts()] == ["Acme"]

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from prism.data.tokens import ByteTokenizer
+from prism.inject import second_opinion
 from prism.mind import OneShot
 from prism.mind.rewordings.encoded import ALONE, CROWD, EncoderSpace, names
 from tests.inject import tiny
@@ -121,3 +122,20 @@ def test_inputs_with_one_output_do_not_compete():
 )
 def test_names_are_capital_words_after_the_first(text, share):
     assert names(text) == pytest.approx(share)
+
+
+@pytest.mark.skipif(not second_opinion.available(), reason="needs the sentence encoder")
+@pytest.mark.parametrize(
+    ("taught", "another", "same"),
+    [
+        ("reset the router", "buy the router", "restart the router"),
+        ("how do I bake the bread", "how do I steal the bread", "how is the bread baked"),
+        ("where do I park the car", "where do I lend the car", "where can we park the car"),
+    ],
+)
+def test_another_deed_with_the_same_thing_is_no_rewording(taught, another, same):
+    learner = OneShot()
+    learner.add(taught, "the answer")
+    learner.add("when does the library open", "at nine")
+    assert learner.match(another) is None
+    assert learner.match(same).output == "the answer"

@@ -13,6 +13,7 @@ from prism.mind.documents import import_table
 from prism.mind.records import SAID
 from prism.mind.reflect.words import stem
 from prism.mind.talk import COMMANDS, HELP, Talk
+from tests.mind.parsed import needs_parser
 
 
 class LookUp:
@@ -184,3 +185,47 @@ def test_what_was_exported_is_read_back_whole(talk, tmp_path):
         assert [f.object for f in other.remarks()] == ["I parked on level 3."]
         other.add("gate", "code", "1234")
         assert [f.object for f in other.get("gate", "code")] == ["1234"]  # it takes one value
+
+
+@needs_parser
+def test_undo_takes_back_what_waits_for_a_yes_before_what_was_written_earlier(talk):
+    said(talk, CAPITAL, "I think Boris lives in Rome.")
+    gone = "taken back: lives in of Boris = Rome; it was not noted, and waits no more"
+    assert said(talk, "/undo") == [gone]
+    assert said(talk, "yes") != [] and len(talk.kb) == 1  # there is nothing to confirm
+    assert said(talk, "/undo") == ["undone: 1; taken back: capital of Freedonia = Fredville"]
+
+
+@needs_parser
+def test_undo_takes_back_what_was_written_after_a_doubt_first(talk):
+    said(talk, "I think Boris lives in Rome.", "/remember Ann | town | Bath")
+    assert said(talk, "/undo") == ["undone: 1; taken back: town of Ann = Bath"]
+    assert said(talk, "/undo")[0].startswith("taken back: lives in of Boris = Rome")
+    assert said(talk, "/undo") == ["! undo: there is nothing to undo"]
+
+
+def test_undo_takes_back_a_statement_that_waits_in_the_ledger(talk, tmp_path):
+    table = tmp_path / "towns.csv"
+    table.write_text("subject,relation,object\nAnn,town,York\n")
+    said(talk, "/remember Ann | town | Bath", f"/import {table}", f"/import {table}")
+    assert said(talk, "/undo") == ["undone: 2; waits no more: town of Ann = York"]
+    assert said(talk, "/pending") == ["nothing waits"] and len(talk.kb) == 1
+    assert said(talk, "/undo") == ["undone: 1; taken back: town of Ann = Bath"]
+
+
+@needs_parser
+def test_what_has_ended_is_said_and_comes_back_by_its_number(talk):
+    said(talk, "Tom works for Acme.")
+    lines = said(talk, "Tom no longer works for Zed.")
+    alone = "works for of Tom = Zed is not noted; works for of Tom = Acme stays"
+    assert lines[0] == f"- nothing ended: {alone}" and len(talk.kb) == 1
+    assert said(talk, "Tom has left Acme.")[0] == "x Tom · works for = Acme, ended  (/undo 3)"
+    assert said(talk, "/history Tom | works for")[0].endswith("no longer believed")
+    assert said(talk, "/undo")[0].endswith("holds again: works for of Tom = Acme")
+
+
+def test_a_dash_is_no_file_of_a_talk(talk, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert said(talk, "/export -") == ["! /export -: needs a file"]
+    assert said(talk, "/import -") == ["! /import -: needs a file"]
+    assert not (tmp_path / "-").exists()

@@ -7,7 +7,7 @@ import io
 import itertools
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
@@ -55,9 +55,13 @@ def read_rows(
 
 
 def read_records(
-    path: Path, names: Sequence[str], delimiter: str | None = None, many: bool = False
+    path: Path,
+    names: Sequence[str] | Callable[[str], Sequence[str]],
+    delimiter: str | None = None,
+    many: bool = False,
 ) -> Iterator[tuple[int, list] | BadRow]:
-    """Line and fields ``names`` of each row of a table; see :func:`read_rows`."""
+    """Line and fields ``names`` of each row of a table; see :func:`read_rows`. The names may be a
+    function of its first line that is not empty."""
     check_name(path, delimiter)
     with open_table(path) as file:
         yield from _records(file, path, names, delimiter, many)
@@ -112,14 +116,18 @@ def _opened(path: Path) -> Iterator[TextIO]:
 
 
 def _records(
-    file: TextIO, path: Path, names: Sequence[str], delimiter: str | None, many: bool
+    file: TextIO,
+    path: Path,
+    names: Sequence[str] | Callable[[str], Sequence[str]],
+    delimiter: str | None,
+    many: bool,
 ) -> Iterator[tuple[int, list] | BadRow]:
-    suffix, lines = _suffix(path), iter(file)
+    suffix, lines, begun = _suffix(path), iter(file), [""]
+    while not begun[-1].strip() and (line := next(lines, None)) is not None:
+        begun.append(line)
+    first, lines = begun[-1], itertools.chain(begun[1:], lines)
+    names = names(first) if callable(names) else names
     if path == STDIN:
-        begun = [""]
-        while not begun[-1].strip() and (line := next(lines, None)) is not None:
-            begun.append(line)
-        first, lines = begun[-1], itertools.chain(begun[1:], lines)
         suffix = ".csv"
         if delimiter is None:
             is_json = first.lstrip().startswith("{")

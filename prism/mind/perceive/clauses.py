@@ -30,13 +30,14 @@ from prism.mind.perceive.grammar import (
     prepositions,
     subject_of,
 )
-from prism.mind.perceive.guards import CLAUSES, OPINION, asserted
+from prism.mind.perceive.guards import CLAUSES, OPINION, asserted, ended
 from prism.mind.perceive.phrases import Phrases, Resolver, Triple
 from prism.mind.perceive.verbs import Verbs
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc, Token
 
+LEAVING = lexicon.words("leaving")
 POSSESSIVE = frozenset({"his", "her", "its", "their"})
 
 
@@ -78,6 +79,22 @@ def facts(
     opinion = OPINION.search(doc.text) is not None
     kept = [_owned(triple) for triple in found.values() if not _open(triple, opinion)]
     return list(dict.fromkeys(kept))
+
+
+def over(doc: Doc, resolve: Resolver, before: list[str]) -> list[Triple]:
+    """The facts of which a sentence says that they hold no more. A role without a thing that it
+    belongs to ("is not the captain any more") is one of nobody named, with an empty subject; what
+    somebody has left is the object of ``lexicon.LEFT``."""
+    reader, found = Clauses(Phrases(resolve, before=list(before))), []
+    for verb in doc:
+        if verb.dep_ not in CLAUSES or verb.pos_ not in ("VERB", "AUX"):
+            continue
+        if ended(verb):
+            found += [_owned(triple) for triple in reader.clause(verb)]
+            found += reader.roles(verb)
+        elif verb.lemma_ in LEAVING and asserted(verb, events=True):
+            found += reader.left(verb)
+    return [t for t in dict.fromkeys(found) if t.object and t.relation and not _open(t, False)]
 
 
 def _open(triple: Triple, opinion: bool) -> bool:
@@ -145,6 +162,28 @@ class Clauses:
                 if relation is not None:
                     self.phrases.alias[role.i] = phrase_of(name)
                     yield Triple(relation[0], relation[1], phrase_of(name), relation[2])
+
+    def roles(self, verb: Token) -> Iterator[Triple]:
+        """ "Ann is the captain" as a fact about nobody named: ("", captain, Ann)."""
+        subject = subject_of(verb)
+        values = [c for c in verb.children if c.dep_ == "attr"]
+        if verb.lemma_ != "be" or subject is None or not values:
+            return
+        for role, one in ((values[0], subject), (subject, values[0])):
+            own = self.phrases.relation(role, wide=True)
+            name = None if own or role.pos_ != "NOUN" else self.phrases.thing(one)
+            if name is not None and not any(c.lower_ in ("a", "an") for c in role.children):
+                yield Triple("", self.phrases.role(role, attached(role, "det")).lower(), name)
+
+    def left(self, verb: Token) -> Iterator[Triple]:
+        """ "Tom has left Acme"."""
+        subject = subject_of(verb)
+        holder = None if subject is None else self.phrases.holder(subject)
+        for noun in (c for c in verb.children if c.dep_ == "dobj"):
+            for each in conjuncts(noun):
+                value = self.phrases.object(each) if each.pos_ == "PROPN" else None
+                if holder is not None and value:
+                    yield Triple(holder, lexicon.LEFT, value)
 
     def clause(self, verb: Token) -> Iterator[Triple]:
         """The facts of one clause."""

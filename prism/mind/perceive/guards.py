@@ -26,7 +26,11 @@ CREATORS = lexicon.words("creators")
 SURE = lexicon.words("sure")
 STATES = lexicon.words("states")
 BYGONE = lexicon.pattern("bygone")
-ENDED = re.compile(r"\b(?:no longer|any ?more)$", re.I)  # says what has changed; no fact by itself
+ENDED = re.compile(r"\b(?:no longer|any ?more|any longer)$", re.I)  # says what has changed
+OVER = re.compile(r"\b(?:any ?more|any longer)\b(?! than)", re.IGNORECASE)
+NO_LONGER = re.compile(r"\bno longer\b(?! than)", re.IGNORECASE)
+BOUNDED = lexicon.pattern("bounded")
+STOPPING = lexicon.words("stopping")
 OPINION = lexicon.pattern("opinion")
 TELLING = re.compile(rf"\b(?:{'|'.join(sorted(lexicon.FICTION))})(?:'s \w+)?(?: idea)?:", re.I)
 ATTITUDES = lexicon.words("attitudes")
@@ -91,8 +95,40 @@ def asserted(verb: Token, events: bool = False) -> bool:
     """
     if _told(verb):
         return False
-    if not _indicative(verb, events):
+    if not _indicative(verb, events) or (not events and _within(verb, BOUNDED)):
         return False
+    return _affirmed(verb) and _vouched(verb)
+
+
+def ended(verb: Token) -> bool:
+    """True for a clause whose state is said to hold no more: "no longer works", "isn't the captain
+    any more", "(has stopped) singing"."""
+    helpers = {child.lower_ for child in verb.children if child.dep_ in ("aux", "auxpass")}
+    if verb.dep_ == "xcomp" and verb.tag_ == "VBG" and verb.head.lemma_ in STOPPING:
+        return asserted(verb.head, events=True)
+    if verb.tag_ == "VBD" or helpers & (lexicon.MODALS | {"did", "was", "were", "had"}):
+        return False
+    denied = (_negated(verb) and _within(verb, OVER)) or _within(verb, NO_LONGER)
+    return denied and not _told(verb) and _affirmed(verb) and _vouched(verb)
+
+
+def _within(verb: Token, pattern: re.Pattern[str]) -> bool:
+    """True if a pattern stands in the clause of a verb; in front of clauses that "and" joins, it is
+    in all of them."""
+    for found in pattern.finditer(verb.doc.text):
+        token = verb.doc.char_span(*found.span(), alignment_mode="expand")[0]
+        owner = _governor(token.head) if token.dep_ == "mark" else token
+        while owner.dep_ not in CLAUSES or owner.pos_ not in ("VERB", "AUX"):
+            if owner.head is owner:
+                break
+            owner = owner.head
+        if owner == verb or (token.i < owner.i and verb in owner.conjuncts):
+            return True
+    return False
+
+
+def _affirmed(verb: Token) -> bool:
+    """True if no clause above denies it."""
     token = verb
     while token.dep_ != "ROOT":
         token = _governor(token)
@@ -100,7 +136,7 @@ def asserted(verb: Token, events: bool = False) -> bool:
         above = token.dep_ in ("advcl", "ROOT", "conj", "ccomp", "relcl") and _negated(token)
         if above and not _beside(verb, token) and token.lemma_ != "forget":
             return False
-    return _vouched(verb)
+    return True
 
 
 def _governor(token: Token) -> Token:

@@ -29,8 +29,11 @@ def rows(name: str) -> tuple[tuple[str, ...], ...]:
 
 
 def pattern(name: str) -> re.Pattern[str]:
-    """A pattern that ignores case; its lines are joined as they are."""
-    return re.compile("".join(DATA["patterns"][name].splitlines()), re.IGNORECASE)
+    """A pattern that ignores case; its lines are joined as they are. ``%T`` in it is a period,
+    ``%M`` a month."""
+    text = DATA["patterns"][name].replace("%T", DATA["patterns"]["period"])
+    text = text.replace("%M", DATA["patterns"]["month"])
+    return re.compile("".join(text.splitlines()), re.IGNORECASE)
 
 
 # -- relations -------------------------------------------------------------------------------------
@@ -51,6 +54,8 @@ TIMED = words("timed")
 # Relations that take several objects at once; any other takes one, and a new one supersedes.
 MANY = words("many")
 
+# Relation of what a sentence says that somebody has left, whatever the ledger calls it.
+LEFT = "has left"
 # Names of one relation. A base that keeps it under one of them gets it under no second.
 SENSES = rows("senses")
 INVERSES = rows("inverses")

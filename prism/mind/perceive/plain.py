@@ -20,6 +20,7 @@ FORMS = (
     re.compile(rf"^my (?P<r>{WORDS}) is (?:called |named )?(?P<o>[^,;]+)$", re.I),
     re.compile(rf"^(?P<o>{WORDS}) is the (?P<r>{WORDS}) of (?P<s>{WORDS})$", re.I),
 )
+BOUNDED = lexicon.pattern("bounded")
 OPEN = lexicon.NEGATIVE | lexicon.MODALS | lexicon.HEDGES | lexicon.DOUBT | lexicon.PAST
 
 
@@ -29,6 +30,8 @@ def facts(sentence: str) -> tuple[list[Triple], str | None]:
     words = set(re.findall(r"[a-z']+", text.lower()))
     if found := words & OPEN:
         return [], f"not vouched for: {min(found)}"
+    if bound := BOUNDED.search(text):
+        return [], f"for a time only: {bound[0]}"
     for form in FORMS:
         if match := form.match(text):
             fields = match.groupdict()

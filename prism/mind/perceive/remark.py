@@ -57,7 +57,8 @@ def remark(doc: Doc, resolve: Resolver, before: list[str]) -> Remark | None:
     ):
         return None
     verbs = [t for t in doc if t.dep_ in guards.CLAUSES and t.pos_ in ("VERB", "AUX")]
-    kept = [verb for verb in verbs if guards.asserted(verb, events=True) and not _open(verb)]
+    said = [verb for verb in verbs if guards.asserted(verb, events=True) or guards.ended(verb)]
+    kept = [verb for verb in said if not _open(verb)]
     if not kept and not (_unparsed(doc) and not verbs) and not _named(doc):
         return None
     topic = _topic(doc, kept[0] if kept else doc[:].root, resolve, before)

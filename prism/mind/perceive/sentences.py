@@ -41,6 +41,7 @@ class Sentence:
         facts: what it asserts; empty but for an assertion.
         why: why it asserts nothing, in a few words, or None.
         remarks: what is kept of it in its own words.
+        over: facts of which it says that they hold no more (:func:`clauses.over`).
     """
 
     text: str
@@ -48,6 +49,7 @@ class Sentence:
     facts: tuple[Triple, ...] = ()
     why: str | None = None
     remarks: tuple[Remark, ...] = ()
+    over: tuple[Triple, ...] = ()
 
 
 def split(turn: str) -> Iterator[str]:
@@ -164,22 +166,23 @@ def _sentence(
     if guards.asks(bare):
         return Sentence(text, "question")
     facts: list[Triple] = []
-    why = None
+    over: list[Triple] = []
     kept = _kept(parser.spelt(bare, names), resolve, before)
     for clause in parser.unspliced(bare):
         spelt = parser.spelt(clause, names)
         if parser.available():
-            new, why = _parsed(spelt, resolve, heard, before)
+            new, gone, why = _parsed(spelt, resolve, heard, before)
         else:
-            new, why = plain.facts(spelt)
-        if why is not None and not kept:
+            (new, why), gone = plain.facts(spelt), []
+        if why is not None and not (kept or gone):
             return Sentence(text, "other", why=why)
         facts += new
+        over += gone
     for each in kept:
         heard(Triple(each.topic, SAID, ""))
-    if not facts and not kept:
+    if not (facts or kept or over):
         return Sentence(text, "other", why="no fact was recognised")
-    return Sentence(text, "assertion", tuple(facts), remarks=kept)
+    return Sentence(text, "assertion", tuple(facts), remarks=kept, over=tuple(over))
 
 
 def _kept(spelt: str, resolve: Resolver, before: list[str]) -> tuple[Remark, ...]:
@@ -196,12 +199,18 @@ def _kept(spelt: str, resolve: Resolver, before: list[str]) -> tuple[Remark, ...
 
 def _parsed(
     spelt: str, resolve: Resolver, heard: Callable[[Triple], None], before: list[str]
-) -> tuple[list[Triple], str | None]:
+) -> tuple[list[Triple], list[Triple], str | None]:
+    """The facts of a clause, those that it says are over, and why it asserts none, or None."""
     from prism.mind.perceive import clauses  # spaCy's types only where it is there
 
     doc = parser.parse(spelt)
     why = guards.unreal(doc)
-    return ([], why) if why is not None else (clauses.facts(doc, resolve, heard, before), None)
+    if why is not None and not guards.ENDED.search(why):
+        return [], [], why
+    over = clauses.over(doc, resolve, before)
+    for fact in over:
+        heard(fact if fact.subject else Triple(fact.object, SAID, ""))
+    return [] if why is not None else clauses.facts(doc, resolve, heard, before), over, why
 
 
 def confirms(turn: str) -> bool:

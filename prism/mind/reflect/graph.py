@@ -147,6 +147,7 @@ class Graph:
         else:
             believed = "recorded_at <= ? AND (retired_at IS NULL OR retired_at > ?)"
             self.when, self.times = f"{believed} AND {valid}", (at, at, at, at)
+        self.told = self.when  # facts and sentences
         self.when += f" AND relation_id != '{SAID}'"  # sentences are no edges
         self._ahead: dict[str, list[Edge]] = {}
 
@@ -159,6 +160,23 @@ class Graph:
             sql = NAMED.format(where=OWNER, when=self.when)
             found |= {row[0] for row in self.ledger.query(sql, (asked, *when))}
         return found
+
+    def called(self, start: str) -> list[str]:
+        """Names of several words, as they are written, that begin with the words ``start``: of what
+        facts and sentences are about, and of what facts lead to."""
+        first, last = f"{identity(start)} ", f"{identity(start)}!"  # "!" follows the space
+        found: dict[str, str] = {}
+        for column, when in (("subject", self.told), ("object", self.when)):
+            rows = self.ledger.query(
+                f"SELECT DISTINCT {column} FROM facts WHERE tenant = ? AND {column}_id > ? AND "
+                f"{column}_id < ? AND {when} LIMIT {ROWS}",
+                (self.tenant, first, last, *self.times),
+            )
+            for row in rows:
+                name = row[0].split(WITHIN)[0]
+                if all(word[:1].isupper() for word in name.split()):
+                    found.setdefault(identity(name), name)
+        return list(found.values())
 
     def subjects(self) -> list[str]:
         """Identities of the things that facts are about, :data:`ROWS` at most."""

@@ -157,6 +157,58 @@ def read(text: str, graph: Graph) -> Question:
     return question
 
 
+@dataclass(frozen=True)
+class Several:
+    """Words of a question that several things are called by.
+
+    Attributes:
+        said: the words.
+        names: of the things, in full.
+        questions: the question about each.
+    """
+
+    said: str
+    names: tuple[str, ...]
+    questions: tuple[str, ...]
+
+
+def namesakes(text: str, graph: Graph) -> Several | None:
+    """The first name in a question that several names begin with: "Anna" of Anna Weber and Anna
+    Kovacs; None where there is none, or the question has the whole name."""
+    words = tokens(text)[:LONGEST_QUESTION]
+    shouted = text.lower() == text  # all of it in small letters: any word may be a name
+    for first, word in enumerate(words):
+        near = [words[i].text[0].isupper() for i in (first - 1, first + 1) if 0 < i < len(words)]
+        if word.lower in FUNCTION or not (shouted or word.text[0].isupper()) or any(near):
+            continue
+        names = graph.called(word.text)
+        if len(names) < 2:
+            continue
+        known = read(text, graph)
+        if known.named(first) or (shouted and any(n.node != SPEAKER for n in known.names)):
+            continue
+        return _several(text, word.text, word.start, word.end, names)
+    return None
+
+
+def alike(text: str, graph: Graph) -> Several | None:
+    """Somebody of the speaker's of whom there are several, "my brother" of two, in a question about
+    him; None where there is none."""
+    words, own = tokens(text)[:LONGEST_QUESTION], graph.ahead([SPEAKER])
+    for first, word in enumerate(words):
+        for last in range(first + 1, min(first + 4, len(words))):
+            run = text[words[first + 1].start : words[last].end]
+            mine = [e for e in own if e.fact is not None and e.relation == identity(run)]
+            if word.lower in ("my", "our") and len(mine) > 1:
+                names = [edge.shown for edge in mine]
+                return _several(text, f"{word.text} {run}", word.start, words[last].end, names)
+    return None
+
+
+def _several(text: str, said: str, start: int, end: int, names: Sequence[str]) -> Several:
+    return Several(said, tuple(names), tuple(text[:start] + n + text[end:] for n in names))
+
+
 def _names(text: str, words: list[Token], graph: Graph) -> list[Name]:
     spans: dict[tuple[int, int], list[str]] = {}
     for first in range(len(words)):

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.records import SAID, forget_texts, keeps_text
 from prism.mind.reflect.graph import WITHIN, Graph, Memory, TapeMemory
-from prism.mind.reflect.question import Question, meant, read
+from prism.mind.reflect.question import Question, Several, alike, meant, namesakes, read
 from prism.mind.reflect.readings import Reading, default_readings
 from prism.mind.reflect.relations import Vocabulary
 from prism.mind.reflect.search import HOPS, Found, Path, search
@@ -68,7 +68,7 @@ class Reflector:
             at: as the base believed at that time, seconds since 1970; None = now.
         """
         self._learn()
-        graph = Graph(self.kb.ledger, self.kb.tenant, self.memory, at, time.time(), self._nameless)
+        graph = self._graph(at)
         question = read(text, graph)
         if not question.words:
             return Answer(None, 0.0, note="there is no question")
@@ -77,6 +77,19 @@ class Reflector:
         if not question.names:
             return Answer(None, 0.0, note="it names nothing that is known here")
         return self._found(question, graph)
+
+    def namesakes(self, text: str, at: float | None = None) -> Several | None:
+        """A short name in a question that several names begin with, see
+        :func:`prism.mind.reflect.question.namesakes`."""
+        return namesakes(text, self._graph(at))
+
+    def alike(self, text: str, at: float | None = None) -> Several | None:
+        """ "My brother" in a question, of several brothers."""
+        return alike(text, self._graph(at))
+
+    def _graph(self, at: float | None) -> Graph:
+        tenant = self.kb.tenant
+        return Graph(self.kb.ledger, tenant, self.memory, at, time.time(), self._nameless)
 
     def _meant(self, question: Question, graph: Graph, context: Sequence[str]) -> Answer:
         """The answer about what a pronoun means: the latest thing spoken of that has one."""
@@ -99,7 +112,7 @@ class Reflector:
             found = reading.extend(question, mentions, found, graph, self.vocabulary)
         for reading in self.readings:
             votes[reading.name] = reading.choose(question, found)
-        return self._answer(question, found, votes)
+        return self._answer(question, found, votes, graph)
 
     def _learn(self) -> None:
         """Know the relations that were added since the last question."""
@@ -136,7 +149,9 @@ class Reflector:
         sql = "SELECT 1 FROM changes WHERE tenant = ? AND seq > ? AND op = 'rebuild' LIMIT 1"
         return bool(self.kb.ledger.query(sql, (self.kb.tenant, self._seq)))
 
-    def _answer(self, question: Question, found: Found, votes: dict[str, Path | None]) -> Answer:
+    def _answer(
+        self, question: Question, found: Found, votes: dict[str, Path | None], graph: Graph
+    ) -> Answer:
         names = tuple(dict.fromkeys(n.said for n in question.names))
         if not found.paths:
             return Answer(None, 0.0, votes=_shown(votes), note=_why(question, found), nodes=names)
@@ -166,8 +181,10 @@ class Reflector:
         hops = hops_of(best, [w.text for w in question.words])
         sure = confidence(agreeing(best, votes))
         sources = tuple(dict.fromkeys(hop.source for hop in hops))
-        text = ", ".join(ends)
-        return Answer(text, sure, hops, sources, _shown(votes), "answer", nodes=(*ends, *names))
+        each = _of_each(best, found.paths, graph)
+        text = ", ".join(each or ends)
+        nodes = (*ends, *names)
+        return Answer(text, sure, hops, sources, _shown(votes), "answer", each, nodes=nodes)
 
 
 def _best(found: Found) -> Path | None:
@@ -195,6 +212,20 @@ def _ends(path: Path) -> tuple:
 def _together(best: Path, paths: Sequence[Path]) -> list[str]:
     """The answers of all paths of the same shape: a relation may have many objects."""
     return list(dict.fromkeys(p.edges[-1].shown for p in paths if _ends(p) == _ends(best)))
+
+
+def _of_each(best: Path, paths: Sequence[Path], graph: Graph) -> tuple[str, ...]:
+    """The answers with the things that they are about, "Anton: Bern", where a step before the last
+    leads to one of several ("my brother" of two); empty where all lead to one thing."""
+    for place, edge in enumerate(best.edges[:-1]):
+        if edge.back or edge.fact is None:
+            continue
+        beside = {e.end for e in graph.ahead([edge.start]) if e.relation == edge.relation}
+        if len(beside) > 1:
+            same = [path for path in paths if _ends(path) == _ends(best)]
+            told = (f"{path.edges[place].shown}: {path.edges[-1].shown}" for path in same)
+            return tuple(dict.fromkeys(told))
+    return ()
 
 
 def _distinct(paths: Sequence[Path]) -> list[Path]:

@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path as File
@@ -64,7 +64,8 @@ class Answer:
         sources: of its facts.
         votes: what each reading of the question chose; None = nothing.
         outcome: ``answer``, ``unknown`` or ``ambiguous``.
-        choices: where ambiguous, what could be meant, with how each came about.
+        choices: where ambiguous, what could be meant, with how each came about; of an answer about
+            one of several ("my brother" of two), each with its answer.
         note: in one line why there is no answer.
         nodes: what the question spoke of and what came out, for later pronouns.
     """
@@ -120,3 +121,23 @@ def confidence(agree: int) -> float:
     """Probability that an answer on which so many readings agree is right."""
     right, total = counts().get(min(agree, max(counts())), (0, 0))
     return (right + 1) / (total + 2)
+
+
+def asked_back(said: str, names: Sequence[str], answers: Sequence[Answer]) -> Answer:
+    """An answer that names the several things that some words may mean, with what is known of each;
+    which of them was meant is the asker's to say."""
+    known = [(name, each) for name, each in zip(names, answers, strict=True) if each.text]
+    choices = tuple(f"{name}: {each.text}" for name, each in known)
+    note = f"{said} may be {' or '.join(names)}"
+    if not known:
+        return Answer(None, 0.0, note=f"{note}; of none of them that is known", nodes=tuple(names))
+    silent = [name for name, each in zip(names, answers, strict=True) if not each.text]
+    note += "; " + "; ".join([*choices, *(f"{name}: not known" for name in silent)])
+    return Answer(
+        *(None, 0.0, tuple(hop for _, each in known for hop in each.hops)),
+        tuple(dict.fromkeys(source for _, each in known for source in each.sources)),
+        outcome="ambiguous",
+        choices=choices,
+        note=note,
+        nodes=tuple(names),
+    )

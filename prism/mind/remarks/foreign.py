@@ -10,6 +10,7 @@ answers, the nearest one would. These rules bar what no score may allow:
              Tom was
     kin      relatives and animals: a wife is no sister, a cat no dog, however near their vectors
     before   "former", "previous" that the remark does not say: what holds now is no answer
+    over     words of a clause that says that it holds no more ("Tom no longer works for Acme")
     word     of the words beside its names the remark, or one linked to it, has none; but what is of
              a sort that only the question asks for ("what colour do they wear": green) may be it
     sort     a place or a person for "when" or "what colour", a time for "where", no number for
@@ -19,9 +20,11 @@ answers, the nearest one would. These rules bar what no score may allow:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
+from prism.mind.perceive.guards import STOPPING
 from prism.mind.reflect.words import FIRST_PERSON, KIN, word_set
 from prism.mind.remarks.align import SENSE, SUBJECTS, Aligned
 from prism.mind.remarks.asked import Asked
@@ -33,6 +36,7 @@ COUNTED = frozenset({"age", "length", "weight", "money", "degrees", "count"})
 BEFORE = frozenset({"former", "previous", "ex", "earlier"})
 SHORT = {"girlfriend": "gf", "boyfriend": "bf"}
 SHARED = 0.4  # likeness of two words from which one speaks of the other
+NO_MORE = {("no", "longer"), ("any", "more"), ("any", "longer")}
 REFERS = word_set("he she it they his her its their this that")
 
 
@@ -63,6 +67,30 @@ def foreign(alone: Sequence[Aligned], n: int, linked: np.ndarray, turn: np.ndarr
         return False
     about_me = [m for m in others if alone[m].speaker]
     return not (set(about_me) & set(close) or any(_adds(alone[m], own, None) for m in about_me))
+
+
+def over(remark: Parse) -> frozenset[int]:
+    """Tokens of the clauses that say that they hold no more, "stopped singing" too."""
+    words, found = remark.words, set()
+    for at, (one, other) in enumerate(pairwise([*(w.lower for w in words), ""])):
+        if not (one == "anymore" or (one, other) in NO_MORE):
+            continue
+        verb = next((i for i in (at, *remark.above(at)) if words[i].verb), None)
+        if verb is not None:
+            beside = [i for i in remark.subtree(verb) if i != verb and _own_clause(remark, i)]
+            apart = {j for i in beside for j in remark.subtree(i)}
+            found |= set(remark.subtree(verb)) - apart
+    for at, word in enumerate(words):
+        if word.dep == "xcomp" and words[word.head].lemma in STOPPING:
+            found |= set(remark.subtree(at))
+    return frozenset(found)
+
+
+def _own_clause(remark: Parse, at: int) -> bool:
+    """True for a verb with a subject of its own."""
+    return remark.words[at].verb and any(
+        remark.words[i].dep in ("nsubj", "nsubjpass") for i in remark.children(at)
+    )
 
 
 def _of_a_named(remark: Parse) -> bool:

@@ -21,7 +21,7 @@ from prism.mind.perceive import parser
 from prism.mind.reflect.words import word_set
 from prism.mind.remarks.align import Aligned
 from prism.mind.remarks.asked import asked
-from prism.mind.remarks.foreign import foreign, of_another_sort, of_its_sort, unspoken
+from prism.mind.remarks.foreign import foreign, of_another_sort, of_its_sort, over, unspoken
 from prism.mind.remarks.parse import Parse, parsed
 from prism.mind.remarks.replacing import LIKE, Placed, changes, mine, parallels
 from prism.mind.remarks.spans import said, spans
@@ -118,10 +118,11 @@ def candidates(
         others = [alone[m].explained for m in range(len(texts)) if linked[n, m]]
         one = Aligned(read, text, np.max(others, axis=0)) if others else alone[n]
         behind, other = _behind(alone, n), foreign(alone, n, linked, turn)
-        silent = unspoken(alone, n, linked)
+        silent, gone = unspoken(alone, n, linked), over(text)
         for span in spans(text):
             features = one.features(span) | behind
-            barred = other or of_another_sort(read, text, span)
+            barred = other or bool(gone & {*range(span.first, span.last + 1)})
+            barred = barred or of_another_sort(read, text, span)
             barred = barred or (silent and not of_its_sort(read, text, span))
             found.append(Candidate(n, said(text, span), features, span.first, span.last, barred))
             placed.append(Placed(n, span))

@@ -128,8 +128,8 @@ def _wins(filled: Filled, remark: Fact, facts: Answer) -> bool:
     """True if a remark's answer is given rather than that of facts."""
     if facts.text is None:
         return True
-    if identity(filled.text) == identity(facts.text):
-        return False
+    if identity(filled.text) in {identity(facts.text), *map(identity, facts.nodes)}:
+        return False  # it is the answer, or one of several
     if any(hop.source.kind != "user" for hop in facts.hops):
         return False
     last = facts.hops[-1]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -24,6 +25,7 @@ CHANGE = word_set(
     shift shifted anymore longer instead quit leave left retire retired resign resigned step stepped
     upgrade upgraded reset promote transferred transfer relocate relocated drop dropped raise raised
     update updated become became sell sold trade traded rename renamed cancel postponed postpone
+    stop stopped cease ceased
     latest today noo days since turn turned join joined elect elected outgrown gone over run out"""
 )
 LIKE = 0.6  # likeness from which a word of the question is explained
@@ -40,7 +42,10 @@ class Placed:
 
 def changes(parse: Parse) -> bool:
     """True if a remark says that something has changed."""
-    return any(w.lower in CHANGE or w.lemma in CHANGE for w in parse.words)
+    words = parse.words
+    return any(w.lower in CHANGE or w.lemma in CHANGE for w in words) or any(
+        one.lower == "any" and other.lower == "more" for one, other in pairwise(words)
+    )
 
 
 def mine(parse: Parse) -> bool:

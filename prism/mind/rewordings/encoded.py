@@ -5,6 +5,12 @@
     none    = u . (cosine with plain questions about facts, share of names among the words)
     p(output) = sum over its inputs of exp score_j / (exp none + sum over all inputs of exp score)
 
+A pair that is chosen has to be about the same deed ("buy the router" is not "reset the router"):
+where both sides share words of content, and each has others, two of these others a, b have to be
+near, alone, and two with the shared words s:
+
+    max cos(e(a), e(b)) + max cos(e(to a the s), e(to b the s)) >= DEED
+
 ``near`` is the measure of Conneau et al. (arXiv 1710.04087): an input in a crowd of like ones is
 near to everything that is asked, and has to be nearer. Weights: ``weights.json``, fitted by
 ``python -m prism.studies.mind.rewording``.
@@ -23,13 +29,14 @@ import torch
 from torch import Tensor
 
 from prism.mind.reflect.relations import sense_heads
-from prism.mind.reflect.words import FIRST_PERSON, tokens
+from prism.mind.reflect.words import FIRST_PERSON, FUNCTION, POLITE, stem, tokens
 
 FILE = Path(__file__).with_name("weights.json")
 CROWD, ALONE = 10, 0.2  # nearest other inputs; the cosine in place of a farther or missing one
 NEAREST = 8  # inputs that are weighed
 PLAIN = 10  # nearest plain questions
 LEAST = 0.2  # probability of an answer
+DEED = 1.0  # of 2; of 31 synonyms with one noun 30 pass, of 84 other deeds 36
 FEATURES = ("near", "cosine", "cosine with its output")
 AGAINST = ("plain questions", "names")
 
@@ -61,6 +68,7 @@ class EncoderSpace:
     def __init__(self, encoder: Any) -> None:
         self._encoder = encoder
         self._new: dict[int, tuple[str, str]] = {}
+        self._texts: dict[int, str] = {}
         self._inputs = self._whole = torch.zeros(0, 0)
         self._crowd = torch.zeros(0, CROWD)
         self._plain: Tensor | None = None
@@ -68,6 +76,7 @@ class EncoderSpace:
     def put(self, number: int, text: str, output: str) -> None:
         """The pair ``number``; numbers count up from 0, an earlier one gets another output."""
         self._new[number] = (text, output)
+        self._texts[number] = text
 
     def best(self, text: str, outputs: Sequence[str]) -> tuple[int, float] | None:
         """The pair that a text asks for and its output's probability; None = none of them.
@@ -83,7 +92,24 @@ class EncoderSpace:
         output, probability = max(by_output.items(), key=lambda item: item[1])
         if probability < LEAST:
             return None
-        return next(n for n in numbers if outputs[n] == output), probability
+        own = [n for n in numbers if outputs[n] == output]
+        same = (n for n in own if not self._another_deed(text, self._texts[n]))
+        number = next(same, None)
+        return None if number is None else (number, probability)
+
+    def _another_deed(self, text: str, taught: str) -> bool:
+        """True if the words that two texts do not share are all far from one another."""
+        one, other = contents(text), contents(taught)
+        shared = " ".join(word for key, word in other.items() if key in one)
+        left = [word for key, word in one.items() if key not in other]
+        right = [word for key, word in other.items() if key not in one]
+        if not (shared and left and right):
+            return False
+        deeds = [f"to {word} the {shared}" for word in (*left, *right)]
+        vectors = self._encoder.batch([*left, *right, *deeds])
+        alone, whole = vectors[: len(deeds)], vectors[len(deeds) :]
+        near = [float((x[: len(left)] @ x[len(left) :].T).max()) for x in (alone, whole)]
+        return sum(near) < DEED
 
     def weighed(self, text: str) -> tuple[list[int], Tensor, Tensor]:
         """Numbers of the nearest pairs, their features ``[N, 3]``, and those of no pair ``[2]``."""
@@ -127,6 +153,12 @@ def names(text: str) -> float:
     return sum(w.text[0].isupper() and w.lower not in FIRST_PERSON for w in words) / (
         len(words) or 1
     )
+
+
+def contents(text: str) -> dict[str, str]:
+    """Words of content by their stems, polite ones left out."""
+    words = [word.lower for word in tokens(text)]
+    return {stem(w): w for w in words if w not in FUNCTION and w not in POLITE}
 
 
 def plain_questions() -> list[str]:

@@ -19,6 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from prism.mind.reflect.readings import default_readings
+from prism.mind.serve import bodies
 from prism.mind.serve.bodies import Refused
 from prism.mind.serve.chat import Chat
 from prism.mind.serve.facts import Facts
@@ -89,25 +90,36 @@ def application(
 
 
 def _routes(root: Endpoint, health: Endpoint, chat: Chat, facts: Facts) -> list[Route]:
-    """Every address that is served."""
+    """Every address that is served, with the parameters that its query may have."""
+    listed = ("q", "subject", "limit", "offset", "said")
     return [
-        Route("/", root, methods=["GET"]),
-        Route("/healthz", health, methods=["GET"]),
-        Route("/v1/models", chat.models, methods=["GET"]),
-        Route("/v1/models/{name}", chat.one_model, methods=["GET"]),
-        Route("/v1/chat/completions", chat.completions, methods=["POST"]),
-        Route("/v1/ask", facts.ask, methods=["POST"]),
-        Route("/v1/undo", facts.undo, methods=["POST"]),
-        Route("/v1/facts", facts.listing, methods=["GET"]),
-        Route("/v1/facts", facts.state, methods=["POST"]),
-        Route("/v1/facts", facts.erase, methods=["DELETE"]),
-        Route("/v1/facts/{number:int}", facts.one, methods=["GET"]),
-        Route("/v1/facts/{number:int}", facts.correct, methods=["PUT"]),
-        Route("/v1/facts/{number:int}", facts.drop, methods=["DELETE"]),
-        Route("/v1/facts/{number:int}/history", facts.history, methods=["GET"]),
-        Route("/v1/pending", facts.pending, methods=["GET"]),
-        Route("/v1/pending/{number:int}", facts.decide, methods=["POST"]),
+        _route("GET", "/", root),
+        _route("GET", "/healthz", health),
+        _route("GET", "/v1/models", chat.models),
+        _route("GET", "/v1/models/{name}", chat.one_model),
+        _route("POST", "/v1/chat/completions", chat.completions),
+        _route("POST", "/v1/ask", facts.ask),
+        _route("POST", "/v1/undo", facts.undo),
+        _route("GET", "/v1/facts", facts.listing, *listed),
+        _route("POST", "/v1/facts", facts.state),
+        _route("DELETE", "/v1/facts", facts.erase, "subject"),
+        _route("GET", "/v1/facts/{number:int}", facts.one),
+        _route("PUT", "/v1/facts/{number:int}", facts.correct),
+        _route("DELETE", "/v1/facts/{number:int}", facts.drop, "erase"),
+        _route("GET", "/v1/facts/{number:int}/history", facts.history),
+        _route("GET", "/v1/pending", facts.pending),
+        _route("POST", "/v1/pending/{number:int}", facts.decide),
     ]
+
+
+def _route(method: str, path: str, endpoint: Endpoint, *query: str) -> Route:
+    """An address whose query has no parameter but those of ``query``, each once."""
+
+    async def checked(request: Request) -> Response:
+        bodies.only_query(request, query)
+        return await endpoint(request)
+
+    return Route(path, checked, methods=[method])
 
 
 def page(status: int = 200) -> HTMLResponse:

@@ -10,11 +10,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import anyio
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+
+from prism.mind.knowledge import WHOLE
 
 BODY = 1_000_000  # bytes of a request
 PATIENCE = 20.0  # seconds for a body to arrive
@@ -57,15 +60,15 @@ class Refused(Exception):
         return JSONResponse({"error": error}, self.status, headers)
 
 
-def invalid(param: str, value: Any, must: str) -> NoReturn:
+def invalid(param: str, value: Any, must: str, status: int = 422) -> NoReturn:
     """Refuse a value.
 
     Raises:
-        Refused: always; 422.
+        Refused: always; 422 a field of the body, 400 a parameter of the query.
     """
     shown = json.dumps(value, ensure_ascii=True)
     shown = shown if len(shown) <= SHOWN else f"{shown[:SHOWN]}..."
-    raise Refused(422, f"{param} = {shown}: must be {must}", "invalid_value", param)
+    raise Refused(status, f"{param} = {shown}: must be {must}", "invalid_value", param)
 
 
 async def json_body(request: Request) -> dict[str, Any]:
@@ -140,27 +143,51 @@ def moment(body: dict[str, Any], name: str) -> float | None:
     return float(value)
 
 
-def text(value: Any, name: str, most: int) -> str:
+def text(value: Any, name: str, most: int, status: int = 422) -> str:
     """Text that is not empty, of at most so many characters."""
     if not isinstance(value, str) or not value.strip():
-        invalid(name, value, "text that is not empty")
+        invalid(name, value, "text that is not empty", status)
     if len(value) > most:
         message = f"{name}: has {len(value):,} characters; must have at most {most:,}"
-        raise Refused(422, message, "too_long", name)
+        raise Refused(status, message, "too_long", name)
     try:
         value.encode("utf-8")
     except UnicodeEncodeError:
-        invalid(name, value, "whole characters, not halves of surrogate pairs")
+        invalid(name, value, "whole characters, not halves of surrogate pairs", status)
     if "\0" in value:
-        invalid(name, value, "text without NUL characters")
+        invalid(name, value, "text without NUL characters", status)
     return str(value)
+
+
+def only_query(request: Request, known: Sequence[str]) -> None:
+    """Refuse parameters of the query that are not ``known``, or stand twice: what is passed over in
+    silence would be answered with more than was asked for.
+
+    Raises:
+        Refused: 400.
+    """
+    given = request.query_params
+    for name in given:
+        shown = name[:SHOWN]
+        if name not in known:
+            allowed = f"must be one of {', '.join(known)}" if known else "this route takes none"
+            message = f"query parameter {shown!r}: unknown; {allowed}"
+            raise Refused(400, message, "unknown_parameter", shown)
+        if len(given.getlist(name)) > 1:
+            message = f"query parameter {shown!r}: stands twice; must stand once"
+            raise Refused(400, message, "invalid_value", shown)
+
+
+def query_text(request: Request, name: str, most: int) -> str:
+    """Text of the query, as :func:`text`."""
+    return text(request.query_params.get(name), name, most, 400)
 
 
 def truth(request: Request, name: str) -> bool:
     """``true`` or ``false`` of the query, false by default."""
     given = request.query_params.get(name, "false")
     if given not in ("true", "false"):
-        invalid(name, given, "true or false")
+        invalid(name, given, "true or false", 400)
     return given == "true"
 
 
@@ -170,5 +197,7 @@ def number(request: Request, name: str, default: int, most: int) -> int:
     if given is None:
         return default
     if not (given.isascii() and given.isdecimal() and len(given) < 16 and int(given) <= most):
-        invalid(name, given, f"a number from 0 to {most:,}")
+        signed = given.removeprefix("-")
+        value = int(given) if signed.isdecimal() and len(signed) < 16 else given
+        invalid(name, value, f"{WHOLE}, at most {most:,}", 400)
     return int(given)

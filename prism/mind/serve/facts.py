@@ -66,8 +66,8 @@ class Facts:
         limit = bodies.number(request, "limit", 100, PAGE)
         offset = bodies.number(request, "offset", 0, 10**12)
         query = request.query_params
-        q = text(query["q"], "q", NAME) if query.get("q", "").strip() else None
-        subject = text(query["subject"], "subject", NAME) if "subject" in query else None
+        q = bodies.query_text(request, "q", NAME) if query.get("q", "").strip() else None
+        subject = bodies.query_text(request, "subject", NAME) if "subject" in query else None
         said = bodies.truth(request, "said")
         page = await self._read(
             request, lambda room: search(room.kb, q, subject, limit, offset, said)
@@ -125,9 +125,7 @@ class Facts:
 
     async def erase(self, request: Request) -> Response:
         """Erase all about a subject."""
-        return await self._erase(
-            request, subject=text(request.query_params.get("subject"), "subject", NAME)
-        )
+        return await self._erase(request, subject=bodies.query_text(request, "subject", NAME))
 
     async def _erase(self, request: Request, **which: Any) -> Response:
         def deed(room: Room) -> int:

@@ -21,7 +21,7 @@ from prism.mind.reflect import Answer
 from prism.mind.respond import Speaker, Spoken
 from prism.mind.serve import bodies
 from prism.mind.serve.bodies import Refused, invalid
-from prism.mind.talk import meant_by
+from prism.mind.talk import meant_by, unknown
 from prism.mind.working import WorkingMemory
 
 ROLES = ("user", "assistant", "system", "developer", "tool", "function")
@@ -166,6 +166,7 @@ class Turn:
         return {
             "noted": [added_json(added) for added in outcome.noted],
             "kept": [added_json(added) for added in outcome.kept],
+            "ended": [fact_json(fact) for fact in outcome.over],
             "operation": outcome.operation,
             "unsure": [triple_json(f.subject, f.relation, f.object) for f in outcome.unsure],
             "answers": [{"question": q, **answer.as_dict()} for q, answer in self.answers],
@@ -195,6 +196,10 @@ class Turn:
     def _told(self) -> Iterator[str]:
         for added in self.outcome.noted:
             yield told(added)
+        for fact in self.outcome.over:
+            yield f"Ended: {fact.subject} · {fact.relation} = {fact.object}."
+        for said, instead in self.outcome.mistaken:
+            yield f"Nothing ended: {unknown(said, instead)}."
         for added in self.outcome.kept:
             yield f"Kept as you said it: {added.fact.object}"
         for fact in self.outcome.unsure:

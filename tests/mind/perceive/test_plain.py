@@ -29,6 +29,8 @@ def test_the_forms(sentence, expected):
         "If the capital of Freedonia is Fredville I am lost.",
         "My cat would be Momo.",
         "Maybe the capital of Freedonia is Fredville.",
+        "The capital of Freedonia is Fredville until May.",
+        "My flatmate is Jonas from March to June.",
     ],
 )
 def test_a_statement_that_is_withheld(sentence):

@@ -192,3 +192,37 @@ def test_forms_that_another_author_used(turn, facts):
         (f.subject, f.relation, f.object) for sentence in perceive(turn) for f in sentence.facts
     ]
     assert found[: len(facts)] == facts if facts else found == []
+
+
+@needs_parser
+@pytest.mark.parametrize(
+    "turn",
+    [
+        "The director until May is Tina.",
+        "My boss is Greta until the end of June.",
+        "Our landlord till next March is Mr Pettigrew.",
+        "Kim works for Acme from March to June.",
+        "From 2024 to 2027 Kim works for Acme.",
+        "Kim works for Acme through the summer.",
+        "Kim works for Acme from 3 May.",
+        "Anna lives in Rome until the house is ready.",
+    ],
+)
+def test_what_holds_for_a_time_is_no_fact_and_is_kept_as_it_was_said(turn):
+    (said,) = perceive(turn)
+    assert said.facts == () and len(said.remarks) == 1
+
+
+@needs_parser
+@pytest.mark.parametrize(
+    ("turn", "fact"),
+    [
+        ("Kim, who was ill until May, lives in Oslo.", ("Kim", "lives in", "Oslo")),
+        ("Since 2019 Kim has lived in Oslo.", ("Kim", "lives in", "Oslo")),
+        ("Nora drives a van from Monday to Friday.", ("Nora", "drives", "van")),
+        ("Nora works for Acme until 5 pm.", ("Nora", "works for", "Acme")),
+        ("Ann moved from Porto to Graz.", ("Ann", "lives in", "Graz")),
+    ],
+)
+def test_a_time_of_another_clause_or_of_every_day_bounds_nothing(turn, fact):
+    assert fact in facts(turn)

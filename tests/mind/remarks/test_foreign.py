@@ -62,3 +62,20 @@ def test_another_things_sentence_is_no_answer(mind, question):
 )
 def test_what_was_said_is_still_found(mind, question, answer):
     assert mind.ask(question).text == answer
+
+
+@pytest.mark.parametrize(
+    ("turns", "question", "answer"),
+    [
+        (("Ida works for Acme.", "Ida no longer works for Acme."), "Who does Ida work for?", None),
+        (("Ida works for Acme.", "Ida no longer works for Zed."), "Who does Ida work for?", "Acme"),
+        (("Ida plays the flute.", "Ida stopped playing the flute."), "What does Ida play?", None),
+        (("My boss is Greta.", "Greta isn't my boss any more."), "Who is my boss?", None),
+    ],
+)
+def test_a_sentence_that_says_what_is_over_is_no_answer(tmp_path, turns, question, answer):
+    with KnowledgeBase(tmp_path / "mind.db") as kb:
+        talk = Consolidation(kb)
+        for turn in turns:
+            talk.turn(turn)
+        assert Mind(kb).ask(question).text == answer

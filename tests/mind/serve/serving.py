@@ -71,6 +71,12 @@ class Served:
         return self.call("GET", "/healthz").json["turns"]
 
 
+def routes(app) -> list[tuple[str, str]]:
+    """Method and path of every route."""
+    filled = [(r, r.path.replace("{number:int}", "1").replace("{name}", "x")) for r in app.routes]
+    return [(method, path) for r, path in filled for method in r.methods]
+
+
 def until(true, seconds: float = 10.0) -> float:
     """The seconds until something is true."""
     begin = time.monotonic()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.mind.serve.serving import needs_server
+from tests.mind.serve.serving import needs_server, routes
 
 pytestmark = needs_server
 CAPITAL = {"subject": "Freedonia", "relation": "capital", "object": "Fredville"}
@@ -119,8 +119,10 @@ def test_a_question_is_answered_over_several_facts_and_as_of_a_time(served):
         ("POST", "/v1/undo", {"operation": 2**70}, 422, "operation = 1180591620717411303424"),
         ("GET", "/v1/facts/99", None, 404, "fact 99: there is none"),
         ("GET", f"/v1/facts/{2**70}", None, 404, f"{2**70}: there is none"),
-        ("GET", "/v1/facts?limit=-1", None, 422, 'limit = "-1": must be a number from 0 to 500'),
-        ("DELETE", "/v1/facts", None, 422, "subject = null: must be text that is not empty"),
+        ("GET", "/v1/facts?limit=-1", None, 400, "limit = -1: must be a whole number, 0 or more"),
+        ("GET", "/v1/facts?offset=x", None, 400, 'offset = "x": must be a whole number, 0 or more'),
+        ("GET", "/v1/facts?said=yes", None, 400, 'said = "yes": must be true or false'),
+        ("DELETE", "/v1/facts", None, 400, "subject = null: must be text that is not empty"),
         ("POST", "/v1/ask", {"question": "a" * 2_001}, 422, "question: has 2,001 characters"),
         ("GET", "/v1/nothing", None, 404, "GET /v1/nothing: Not Found"),
         ("PATCH", "/v1/facts", {}, 405, "PATCH /v1/facts: Method Not Allowed"),
@@ -132,3 +134,20 @@ def test_bad_input_is_one_line_in_the_form_of_openai(served, method, path, body,
     assert (answer.status, error["message"][: len(line)]) == (status, line)
     assert "\n" not in error["message"] and error["type"] and error["code"]
     assert objects(served) == []
+
+
+def test_a_parameter_that_a_route_does_not_take_is_refused_by_all_routes(served):
+    """A misspelt filter would list everything, or erase without being asked to."""
+    add(served)
+    answer = served.call("GET", "/v1/facts?subjct=x").json["error"]
+    line = "query parameter 'subjct': unknown; must be one of q, subject, limit, offset, said"
+    assert (answer["message"], answer["param"]) == (line, "subjct")
+    twice = served.call("GET", "/v1/facts?subject=a&subject=b").json["error"]["message"]
+    assert twice == "query parameter 'subject': stands twice; must stand once"
+    for method, path in routes(served.app):
+        refused = served.call(method, f"{path}?erased=true", {} if method != "GET" else None)
+        if method == "HEAD":
+            assert refused.status == 400, path
+        else:
+            assert (refused.status, refused.json["error"]["param"]) == (400, "erased"), path
+    assert objects(served) == ["Fredville"]

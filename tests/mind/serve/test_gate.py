@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import random
+from importlib.resources import files
 
 import pytest
 
-from tests.mind.serve.serving import needs_server, serving
+from tests.mind.serve.serving import needs_server, routes, serving
 
 pytestmark = needs_server
+PAGE = files("prism.mind.serve") / "page.html"
 FACT = {"subject": "Freedonia", "relation": "capital", "object": "Fredville"}
-
-
-def routes(app) -> list[tuple[str, str]]:
-    """Method and path of every route."""
-    filled = [(r, r.path.replace("{number:int}", "1").replace("{name}", "x")) for r in app.routes]
-    return [(method, path) for r, path in filled for method in r.methods]
 
 
 @pytest.mark.parametrize("key", [None, "", "prism-wrong", "é"])
@@ -26,6 +22,18 @@ def test_every_route_needs_a_key(keyed, key):
     for method, path in paths:
         answer = keyed.call(method, path, key=key and key.encode().decode("latin-1"))
         assert (answer.status, answer.headers["www-authenticate"]) == (401, "Bearer"), path
+
+
+def test_without_a_key_the_page_alone_is_given_and_holds_no_fact(keyed):
+    keyed.call("POST", "/v1/facts", FACT | {"object": "Xyzzyville"}, key=keyed.keys["acme"])
+    given = [
+        (method, path)
+        for method, path in routes(keyed.app)
+        if method != "HEAD" and b"<html" in bytes(str(keyed.call(method, path).json), "utf-8")
+    ]
+    assert given == [("GET", "/")]
+    page = keyed.call("GET", "/").json
+    assert page == PAGE.read_bytes() and b"Xyzzyville" not in page
 
 
 def test_the_file_of_keys_holds_no_key(keyed):
