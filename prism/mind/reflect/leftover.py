@@ -29,11 +29,11 @@ from prism.mind.reflect.phrases import Parsed, parse
 from prism.mind.reflect.question import Question
 from prism.mind.reflect.relations import OWN, PART, Mention, Vocabulary
 from prism.mind.reflect.search import Found, Path, crossings, fits
-from prism.mind.reflect.words import BE
+from prism.mind.reflect.words import BE, ORDINAL
 
 FILE = File(__file__).with_name("leftover.json")
 MOST, COMPARED = 8, 12  # words left over, paths that are weighed
-LEAST = 0.45  # probability of an answer
+LEAST = 0.55  # probability of an answer
 WH = ("WDT", "WP", "WP$", "WRB")
 CLAUSES = ("ROOT", "advcl", "relcl", "acl", "ccomp", "xcomp", "parataxis", "csubj", "pcomp")
 BESIDE = ("amod", "compound", "poss", "nummod", "nmod", "npadvmod", "advmod", "det")
@@ -138,7 +138,7 @@ def candidates(
     some: dict[tuple, tuple[Path, frozenset[int]]] = {}
     for path, missing in [*((p, frozenset[int]()) for p in found.paths), *found.near]:
         last = path.mentions[-1]
-        if len(missing) > MOST or last is None or last.hint:
+        if len(missing) > MOST or last is None or last.hint or _turned(question, missing):
             continue
         key = (*_shape(path), path.used)
         if key not in some and fits(path, question, graph):
@@ -182,6 +182,11 @@ def candidates(
 
 def _shape(path: Path) -> tuple:
     return path.start.node, path.shape
+
+
+def _turned(question: Question, missing: frozenset[int]) -> bool:
+    """True if a word left over makes it another thing, whatever the rest says: "former"."""
+    return any(question.turning(p) and question.words[p].lower not in ORDINAL for p in missing)
 
 
 def _of_path(path: Path, question: Question, tree: _Tree) -> dict[str, float]:

@@ -3,8 +3,9 @@ answer.
 
     loss = - weighted mean over questions of log p(paths to the right answer, or none) + L2 |w|^2
 
-Each set's questions are asked of a world; its questions without an answer too; and every question a
-second time of the same world without the relation that it asks for last, where it has none.
+Each set's questions, and its questions without an answer, are asked of a world; and again of worlds
+in which less is known: of part of the relations, drawn, nothing. There a question has its answer
+only if all that leads to it is left.
 
     python -m prism.studies.mind.leaving --sets dev-asked,one,two,three
     python -m prism.studies.mind.leaving --held-out FILE      sets read unfitted
@@ -12,6 +13,7 @@ second time of the same world without the relation that it asks for last, where 
 
 from __future__ import annotations
 
+import random
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -38,8 +40,9 @@ from prism.studies.mind.world import World, made
 
 PROGRAM = "python -m prism.studies.mind.leaving"
 FACTS, SEEDS = 1_000, (100, 101)  # of the worlds; the protocol asks others
-L2 = 5e-4
-SHARE = {"answered": 1.0, "no answer": 1.0, "removed": 0.5}  # weight of a question of a kind
+L2 = 2e-3
+LEFT = (0.3, 0.5, 0.7, 0.9)  # share of the relations in the smaller worlds
+SHARE = {"answered": 1.0, "no answer": 2.0, "left": 0.5, "removed": 0.5}  # weight of a question
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class Example:
     """A question that words alone do not answer.
 
     Attributes:
-        kind: "answered", "no answer" or "removed".
+        kind: "answered", "no answer"; in a smaller world "left" with its answer, or "removed".
         some: its candidates.
         good: which of them end at the right answer.
     """
@@ -97,16 +100,21 @@ def examples(chosen: SentenceSet, encoder: EncoderReading) -> list[Example]:
         rows = [("answered", q) for q in answered]
         rows += [("no answer", q) for q in unanswerable(world, chosen, seed)]
         found += _asked(world, rows, encoder)
-        for gone in sorted({q.path[-1].removesuffix("_of") for q in answered}):
-            rows = [("removed", q) for q in answered if q.path[-1].removesuffix("_of") == gone]
-            found += _asked(_without(world, gone), rows, encoder)
+        for part in LEFT:
+            small = _smaller(world, part, random.Random(f"{chosen.name} {seed} {part}"))
+            known = {relation for _, relation in small.facts}
+            left = [{step.removesuffix("_of") for step in q.path} <= known for q in answered]
+            kinds = ["left" if has else "removed" for has in left]
+            found += _asked(small, zip(kinds, answered, strict=True), encoder)
     return found
 
 
-def _without(world: World, relation: str) -> World:
-    """A world in which nothing is known of a relation."""
-    facts = {key: thing for key, thing in world.facts.items() if key[1] != relation}
-    back = {key: thing for key, thing in world.back.items() if key[1] != relation}
+def _smaller(world: World, part: float, draw: random.Random) -> World:
+    """A world in which only a part of the relations is known."""
+    relations = sorted({relation for _, relation in world.facts})
+    kept = set(draw.sample(relations, round(part * len(relations))))
+    facts = {key: thing for key, thing in world.facts.items() if key[1] in kept}
+    back = {key: thing for key, thing in world.back.items() if key[1] in kept}
     return World(world.things, facts, back)
 
 
@@ -123,7 +131,7 @@ def _asked(
             recorder.forget()
             reflector.reflect(question.text)
             if recorder.some is not None:
-                wanted = question.answer if kind == "answered" else None
+                wanted = question.answer if kind in ("answered", "left") else None
                 ends = [one.path.edges[-1].shown for one in recorder.some]
                 good = [wanted is not None and right(end, wanted) for end in ends]
                 found.append(Example(kind, recorder.some, good))
@@ -132,7 +140,7 @@ def _asked(
 
 def fit(rows: Sequence[Example]) -> Weights:
     """The weights that explain the examples best."""
-    rows = [r for r in rows if r.some and (any(r.good) or r.kind != "answered")]
+    rows = [r for r in rows if r.some and (any(r.good) or r.kind not in ("answered", "left"))]
     names = sorted({name for r in rows for one in r.some for name in one.features})
     widest = max(len(r.some) for r in rows)
     table = torch.zeros(len(rows), widest, len(names))
