@@ -56,6 +56,9 @@ def reflector(tmp_path_factory):
             ("Fredville", "mayor", "Ada Nordek"),
             ("Fredville", "river", "Lom"),
             ("Ada Nordek", "hobby", "fencing"),
+            ("Ada Nordek", "birthplace", "Bolt"),
+            ("Freedonia", "language", "Fredish"),
+            ("Fredville", "country", "Freedonia"),
             ("Sylvania", "capital", "Bolt"),
             ("Bolt", "mayor", "Ivo Senk"),
         ):
@@ -66,11 +69,16 @@ def reflector(tmp_path_factory):
 @pytest.mark.parametrize(
     ("question", "answer"),
     [
-        ("Writing a travel blog here: Freedonia, capital?", "Fredville"),
-        ("Standing on the old bridge in Fredville, which river am I looking at?", "Lom"),
-        ("A pupil asks for the currency of Freedonia. What do I answer?", "crown"),
-        ("The postman brought a letter for the mayor of Fredville. Who's that?", "Ada Nordek"),
-        ("We play cards tonight. What hobby does the mayor of Fredville have?", "fencing"),
+        ("A postcard arrived from Fredville, what country's stamp would be on it?", "Freedonia"),
+        ("What language do the miners speak in Freedonia?", "Fredish"),
+        (
+            "A geologist wants to send flowers to the mayor of the capital of Freedonia. "
+            "Who's that mayor?",
+            "Ada Nordek",
+        ),
+        ("State the legal tender of Freedonia.", "crown"),
+        ("What pastime is Ada Nordek fond of?", "fencing"),
+        ("The potholes in Bolt are a disgrace! Which mayor do I complain to?", "Ivo Senk"),
     ],
 )
 @pytest.mark.parametrize("_", [pytest.param(0, marks=needs_both)])
