@@ -1,9 +1,10 @@
 """Equality of facts and answers in the protocol: spelling, stems of a relation, its senses.
 
-A set lists every acceptable name of a relation. An extracted one is right if its stems are those of
-a listed name, or if a listed name has the sense under which the knowledge base keeps it (``works
-for`` and ``employer`` are one relation there). Subject and object must be the same text but for
-case, article, quotes and full stops. A relation that has an inverse may be stated either way.
+A set lists every acceptable name of a relation, and may list several spellings of an object. An
+extracted relation is right if its stems are those of a listed name, or if a listed name has the
+sense under which the knowledge base keeps it (``works for`` and ``employer`` are one relation
+there). Subject and object must be the same text but for case, article, quotes and full stops. A
+relation that has an inverse may be stated either way.
 """
 
 from __future__ import annotations
@@ -14,28 +15,9 @@ from collections.abc import Sequence
 from prism.mind.perceive import Triple, lexicon
 from prism.mind.records import identity
 
-GoldFact = tuple[str, Sequence[str], str]
+GoldFact = tuple[str, Sequence[str], str | Sequence[str]]
 LITTLE = frozenset(
-    [
-        "in",
-        "at",
-        "on",
-        "for",
-        "is",
-        "has",
-        "of",
-        "the",
-        "by",
-        "to",
-        "as",
-        "from",
-        "with",
-        "a",
-        "an",
-        "was",
-        "are",
-        "and",
-    ]
+    re.findall(r"\w+", "in at on for is has of the by to as from with a an was are and")
 )
 SUFFIX = re.compile(r"(?:ies|ied|es|ed|ing|s|e|y)$")
 
@@ -67,10 +49,11 @@ def same_relation(found: str, names: Sequence[str], strict: bool = False) -> boo
 def same_fact(found: Triple, gold: GoldFact, strict: bool = False) -> bool:
     """True if an extracted fact is the one of the set."""
     subject, names, thing = gold
-    two = spelled(found.subject), spelled(found.object)
-    if two == (spelled(subject), spelled(thing)):
+    ends = {spelled(each) for each in ([thing] if isinstance(thing, str) else thing)}
+    first, second, start = spelled(found.subject), spelled(found.object), spelled(subject)
+    if first == start and second in ends:
         return same_relation(found.relation, names, strict)
-    if two == (spelled(thing), spelled(subject)):
+    if second == start and first in ends:
         return any(
             same_relation(inverse, names, strict) for inverse in lexicon.inverses(found.relation)
         )

@@ -33,6 +33,22 @@ SET = {
 }
 
 
+def test_silence_about_what_nobody_said_is_counted_beside_answers_about_what_somebody_did(tmp_path):
+    world = {
+        "say": ["My cat is Momo.", "My boss is Ann."],
+        "asked": [{"ask": "cat?", "answers": ["Momo"]}, {"ask": "boss?", "answers": ["Tom"]}],
+        "unsaid": ["dog?", "cat?", "horse?", "aunt?"],
+    }
+
+    def asking(kb):
+        known = {"cat?": "Momo", "boss?": "Ann"}
+        return lambda question: SimpleNamespace(text=known.get(question))
+
+    row = told.measure({"dialogues": [], "unsaid": [world]}, tmp_path, asking)
+    assert (row["said_right"], row["said_wrong"], row["unsaid_silent"]) == (0.5, 0.5, 0.75)
+    assert row["unsaid_misses"] == [{"ask": "cat?", "answer": "Momo"}]
+
+
 def test_relations_are_equal_by_stems_or_by_sense():
     assert same_relation("lives in", ["home"]) and not same_relation("lives in", ["home"], True)
     assert same_relation("favourite colour", ["favorite colour"])
@@ -42,6 +58,12 @@ def test_relations_are_equal_by_stems_or_by_sense():
 def test_a_fact_may_be_stated_from_its_other_side_where_the_relation_has_one():
     assert same_fact(Triple("Acme", "founder", "Nim"), ("Nim", ["founded"], "the Acme"))
     assert not same_fact(Triple("Utopia", "capital", "Oz"), ("Oz", ["capital"], "Utopia"))
+
+
+def test_an_object_may_have_several_spellings():
+    several = ("Nim", ["height"], ["1.91 m", "191 cm"])
+    assert same_fact(Triple("Nim", "height", "191 cm"), several)
+    assert not same_fact(Triple("Nim", "height", "1.90 m"), several)
 
 
 def test_precision_and_recall_count_facts():
