@@ -248,8 +248,15 @@ class HadamardCodebook(Codebook):
         read = read if read.is_floating_point() else read.float()
         diagonals = self._on(read)
         cosets, period = len(diagonals), self.period
-        turned = read[:, None, :] * diagonals  # [N, C, D]
-        folded = turned.view(len(read), cosets, -1, period).sum(2)
+        blocks = read.view(len(read), 1, -1, period).unbind(2)  # [N, 1, P] each
+        turns = diagonals.view(1, cosets, -1, period).unbind(2)
+        if len(blocks) <= cosets:  # [N, C, D] would leave the cache
+            folded = blocks[0] * turns[0]
+            for block, turn in zip(blocks[1:], turns[1:], strict=True):
+                folded = folded.addcmul_(block, turn)
+        else:
+            turned = read[:, None, :] * diagonals
+            folded = turned.view(len(read), cosets, -1, period).sum(2)
         return transform(folded).reshape(len(read), -1)[:, : self.size]
 
     def combine(self, weights: Tensor) -> Tensor:

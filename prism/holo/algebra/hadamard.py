@@ -28,15 +28,15 @@ SMALLEST, CACHED = 1024, 1 << 17  # a transform worth its while, and numbers tha
 
 def transform(x: Tensor) -> Tensor:
     """Walsh-Hadamard transform of x [..., P] along the last axis, unnormalised; P = 2^p."""
-    size = x.shape[-1]
-    flat, left = x.reshape(-1, size), size
-    while left > 1:
-        side = min(FACTOR, left)
+    size, inner = x.shape[-1], 1
+    y = x.reshape(-1, size)
+    while inner < size:
+        side = min(FACTOR, size // inner)
         small = sylvester(side).to(x)
-        # Transform the fastest axis, then cycle the axes: after the last factor they are in order.
-        flat = (flat.view(-1, size // side, side) @ small).transpose(1, 2).reshape(-1, size)
-        left //= side
-    return flat.view(x.shape)
+        # The axes before the last one from the left, so that nothing is transposed.
+        y = y.reshape(-1, side) @ small if inner == 1 else small @ y.reshape(-1, side, inner)
+        inner *= side
+    return y.reshape(x.shape)
 
 
 @cache

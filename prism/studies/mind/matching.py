@@ -22,6 +22,11 @@ LITTLE = frozenset(
 SUFFIX = re.compile(r"(?:ies|ied|es|ed|ing|s|e|y)$")
 
 
+def spellings(thing: str | Sequence[str]) -> list[str]:
+    """The spellings of an object of a set."""
+    return [thing] if isinstance(thing, str) else list(thing)
+
+
 def spelled(text: str) -> str:
     """A name without case, article, quotes and full stops."""
     bare = re.sub(r"[.,!\"'’“”]", "", text).strip()
@@ -49,7 +54,7 @@ def same_relation(found: str, names: Sequence[str], strict: bool = False) -> boo
 def same_fact(found: Triple, gold: GoldFact, strict: bool = False) -> bool:
     """True if an extracted fact is the one of the set."""
     subject, names, thing = gold
-    ends = {spelled(each) for each in ([thing] if isinstance(thing, str) else thing)}
+    ends = {spelled(each) for each in spellings(thing)}
     first, second, start = spelled(found.subject), spelled(found.object), spelled(subject)
     if first == start and second in ends:
         return same_relation(found.relation, names, strict)

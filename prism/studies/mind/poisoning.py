@@ -11,6 +11,7 @@ from prism.mind import KnowledgeBase, Source
 from prism.mind.consolidate import Consolidation
 from prism.mind.ledger import Statement
 from prism.mind.notes import read_notes
+from prism.studies.mind.matching import spellings
 
 SELF_ANSWERS, ECHOES = 200, 100
 
@@ -73,7 +74,9 @@ def _pasted(folder: Path, number: int, line: str) -> bool:
 
 def _overridden(chosen: Mapping[str, Any], folder: Path) -> int:
     """Number of facts of a user that a file changed, of all in the set that it contradicts."""
-    facts = {(f[0], f[1][0]): f[2] for row in chosen["statements"] for f in row["facts"]}
+    facts = {
+        (f[0], f[1][0]): spellings(f[2])[0] for row in chosen["statements"] for f in row["facts"]
+    }
     with KnowledgeBase(folder / "trust.db") as kb:
         kb.add_many(Statement(s, r, o, Source("user", "you")) for (s, r), o in facts.items())
         before = {fact.id for fact in kb.facts()}
