@@ -9,9 +9,12 @@ measured where they are installed.
 
 from __future__ import annotations
 
+import argparse
+import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 from rich.console import Console
@@ -23,6 +26,8 @@ from benchmarks.holo.plot import holo_figure
 from benchmarks.holo.speed import against_torchhd, many_facts, matched_operations
 from benchmarks.page.command import parse, parser, provenance, write_json
 from benchmarks.page.criterion import console_table, judge
+from benchmarks.page.figure import draw
+from prism import record
 
 PROGRAM = "benchmarks.holo"
 ALPHA = 0.01
@@ -103,14 +108,38 @@ def main(argv: list[str] | None = None) -> int:
     """Run the command line; the exit code."""
     p = parser(PROGRAM, __doc__)
     p.add_argument("--threads", type=int, default=1, help="of torch; the criteria are about one")
-    args, given = parse(p, argv, counts=("threads",))
+    p.add_argument(
+        "--part",
+        choices=["torchhd"],
+        help="measure this alone, into the file that has the rest: its own commit stands with it",
+    )
+    args, given = parse(p, argv, counts=("threads",), check=_check)
     console = Console(soft_wrap=True, highlight=False)
-    content = {"meta": provenance(PROGRAM, given, args.quick)}
-    content |= measure(QUICK if args.quick else FULL, console)
-    paths = write_json(args.out, content, holo_figure)
+    size, meta = QUICK if args.quick else FULL, provenance(PROGRAM, given, args.quick)
+    if args.part:
+        content = json.loads(args.out.read_text("utf-8"))
+        content["torchhd"] = (_torchhd(size) or {}) | {"meta": meta}
+        paths = [args.out, *draw(holo_figure, content, args.out)]
+        record.write_json(args.out, content)
+    else:
+        content = {"meta": meta, **measure(size, console)}
+        paths = write_json(args.out, content, holo_figure)
     console.print(console_table("HoloTape", judge(holo_criteria, content)))
     console.print(", ".join(str(path) for path in paths))
     return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    """Raises:
+    ValueError: a part is wanted of what is not installed, or for a file that is not there."""
+    if args.part and not args.out.is_file():
+        raise ValueError(f"--out {args.out}: --part needs the file that has the rest")
+    if args.part and find_spec("torchhd") is None:
+        raise ValueError(f"--part {args.part}: pip install torch-hd")
+
+
+def _torchhd(size: HoloSizes) -> dict[str, Any] | None:
+    return against_torchhd(max(size.candidates), size.dim, 200, 5)
 
 
 def measure(size: HoloSizes, console: Console) -> dict[str, Any]:
@@ -121,7 +150,7 @@ def measure(size: HoloSizes, console: Console) -> dict[str, Any]:
         many_facts(size.many, largest, size.many_reads, kind, size.bank_dim)
         for kind in ("integers", "strings", "strings, open")
     ]
-    torchhd = against_torchhd(largest, size.dim, 200, 5)
+    torchhd = _torchhd(size)
     console.print("accuracy against theory")
     grid = [top1(n, m, size.dim, size.reads) for m in size.candidates for n in size.facts]
     limits = [limit_at_99(m, size.dim, size.reads_at_limit) for m in size.candidates]

@@ -39,6 +39,27 @@ def test_everything_is_measured(quick: tuple[Path, dict[str, Any]]) -> None:
     assert len(content["calibration"]) == 2
 
 
+def test_a_part_is_measured_into_the_file_that_has_the_rest(
+    quick: tuple[Path, dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    row = {"ours_per_second": 30.0, "torchhd_per_second": 2.0}
+    monkeypatch.setattr("benchmarks.holo.__main__.find_spec", lambda name: object())
+    monkeypatch.setattr("benchmarks.holo.__main__.against_torchhd", lambda *sizes: dict(row))
+    with pytest.raises(SystemExit) as stopped:
+        main(["--part", "torchhd", "--out", str(tmp_path / "none.json")])
+    assert stopped.value.code == 2 and "needs the file" in capsys.readouterr().err
+    out = tmp_path / "holo.json"
+    out.write_text(quick[0].read_text())
+    assert main(["--part", "torchhd", "--out", str(out)]) == 0
+    content = json.loads(out.read_text())
+    assert content["torchhd"]["meta"]["command"].startswith("python -m benchmarks.holo --part")
+    assert {k: content["torchhd"][k] for k in row} == row
+    assert {**content, "torchhd": None} == quick[1]
+
+
 def test_a_quick_run_meets_and_misses_no_criterion(quick: tuple[Path, dict[str, Any]]) -> None:
     found = judge(holo_criteria, quick[1])
     assert {c.number for c in found} == {"1", "2", "3", "4", "5", "6"} - {"2"}
