@@ -5,7 +5,7 @@
 Part of the questions are also asked of two remarks of other dialogues, where they have no answer,
 and of part of the remarks something is asked that nobody told.
 
-    python -m prism.studies.mind.aligning --sets dev-told,dev-heard,one,two
+    python -m prism.studies.mind.aligning --sets dev-told,dev-heard,one,two,three,four
     python -m prism.studies.mind.aligning --held-out FILE      sets read unfitted
 """
 
@@ -61,6 +61,7 @@ LATER = (  # said afterwards of the same thing, which changes nothing of what wa
     ),
 )
 OTHERS = ("Ortrud", "Kasimir", "Vellworth", "Tanager", "Ruritania", "Balthasar", "Quendale")
+SILENT = ("none", "unsaid")  # kinds without an answer
 EVERY = 3  # of so many dialogues one is asked of others' remarks
 
 
@@ -101,6 +102,12 @@ def asked_of(chosen: SentenceSet) -> Iterator[tuple[str, list[tuple[str, float]]
         yield "unchanged", kept(row["say"]), row["ask"], row["answers"]
     for row in chosen.parts.get("unanswered", []):
         yield "none", kept(row["say"]), row["ask"], []
+    for row in chosen.parts.get("unsaid", []):
+        remarks = kept(row["say"])
+        for question in row["asked"]:
+            yield "said", remarks, question["ask"], question["answers"]
+        for text in row["unsaid"]:
+            yield "unsaid", remarks, text, []
     for row in dialogues[::EVERY]:
         others = draw.sample([r["say"] for r in dialogues if r["say"] != row["say"]], 2)
         yield "none", kept([says[0] for says in others]), row["ask"], []
@@ -174,7 +181,7 @@ def _named(remark: str) -> str:
 
 def fit(rows: Sequence[Example], l2: float = L2) -> tuple[dict[str, float], float]:
     """The weights by feature, and the score of no answer, that explain the examples best."""
-    rows = [row for row in rows if row.spans and (row.kind == "none" or any(row.right))]
+    rows = [row for row in rows if row.spans and (row.kind in SILENT or any(row.right))]
     counts = Counter(name for row in rows for span in row.spans for name in span.features)
     names = sorted(name for name, count in counts.items() if count >= FEWEST)
     table = torch.cat([_matrix(row, names) for row in rows])
@@ -242,7 +249,7 @@ def _held_out(sets: Sequence[SentenceSet], args: argparse.Namespace) -> int:
 @command
 def main(argv: list[str] | None = None) -> int:
     """Fit the weights and write them into the package; the exit code."""
-    p = parser(PROGRAM, __doc__, "dev-told,dev-heard,one,two")
+    p = parser(PROGRAM, __doc__, "dev-told,dev-heard,one,two,three,four")
     args = p.parse_args(argv)
     try:
         sets = chosen_sets(args)
