@@ -9,11 +9,15 @@ from benchmarks.page.markdown import NONE, table
 from prism.studies.mind.report import SHOWN, verdicts
 
 PAIRS_SHOWN = ("read", "exact", "reworded", "reworded wrong", "unrelated unchanged")
-JUDGED = "three"  # the set that nobody who worked on the rules had read before it was measured
+JUDGED = {  # sets that nobody who worked on the rules had read before they were measured
+    "four": "Its dialogues were then fitted to; set five judges what is told since.",
+    "five": "It judges what is told: what is kept and asked later.",
+}
 
 
 def mind_sections(content: dict[str, Any]) -> list[str]:
-    """Bars and arms of the protocol, from the content of mind.json or mind-seen.json."""
+    """Bars and arms of the protocol, from the content of mind.json, mind-told.json or
+    mind-seen.json."""
     runs, meta = content["runs"], content["meta"]
     sets = ", ".join(dict.fromkeys(run["set"] for run in runs))
     seeds = len({run["seed"] for run in runs})
@@ -56,15 +60,15 @@ def _command(runs: list[dict[str, Any]]) -> str:
 
 def _standing(sets: str) -> str:
     """Standing of the figures of these sets: seen or unseen text."""
-    if sets == JUDGED:
+    if sets in JUDGED:
         return (
             "The bars are judged on this set: it was frozen before the first measurement and read "
             "once, by this command, at the commit named below. Rules that came later are not "
-            "judged by it (docs/LOG.md names them)."
+            f"judged by it (docs/LOG.md names them). {JUDGED[sets]}"
         )
     return (
         "No figure of text that was not seen: rules were mended with these sets, and weights of "
-        "kept sentences and of rewordings fitted to them. Set three is the judged one."
+        "kept sentences and of rewordings fitted to them. Sets four and five are the judged ones."
     )
 
 
