@@ -72,8 +72,9 @@ def pages(root: Path, files: Files) -> dict[Path, str]:
 
 def mind_part(files: Files) -> str:
     """Part of docs/MIND.md between its markers."""
-    names = {"mind": "mind", "told": "mind-told", "ledger": "mind-ledger", "serving": "mind-serving"}
-    return bars_table({name: files.get(f"{file}.json") for name, file in names.items()})
+    names = {"mind": "mind.json"}
+    names |= {name: f"mind-{name}.json" for name in ("told", "ledger", "serving")}
+    return bars_table({name: files.get(file) for name, file in names.items()})
 
 
 def readme_part(files: Files) -> str:
