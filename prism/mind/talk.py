@@ -254,7 +254,7 @@ def noted_lines(outcome: Outcome) -> Iterator[str]:
 
 
 def unknown(said: Triple, instead: Sequence[Fact]) -> str:
-    """What was said to be over and is not known, and what is known instead."""
+    """Things said to be over that are not known, and what is known instead."""
     what = f"{said.relation} of {said.subject} = {said.object}"
     if said.relation == lexicon.LEFT:
         what = f"what {said.subject} had to do with {said.object}"
