@@ -27,6 +27,7 @@ from prism.mind.reflect.encoder import EncoderReading
 from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.phrases import Parsed, parse
 from prism.mind.reflect.question import Question
+from prism.mind.reflect.readings import Reading
 from prism.mind.reflect.relations import OWN, PART, Mention, Vocabulary
 from prism.mind.reflect.search import Found, Path, crossings, fits
 from prism.mind.reflect.words import BE, ORDINAL
@@ -76,7 +77,7 @@ def weights() -> Weights:
     return Weights(found["features"], found["start"])
 
 
-class LeftoverReading:
+class LeftoverReading(Reading):
     """See the module.
 
     Args:
@@ -107,14 +108,6 @@ class LeftoverReading:
         path = chosen.path
         alike = [path, *(p for p, _ in found.near if _shape(p) == _shape(path))]
         return Found(alike, dict.fromkeys(alike, 0.0), found.near)
-
-    def choose(self, question: Question, found: Found) -> Path | None:
-        """None: the paths that it added are all there are."""
-        return None
-
-    def forget(self) -> None:
-        """Keep nothing of the questions that were read."""
-        parse.cache_clear()
 
 
 def choice(some: Sequence[Candidate], weight: Weights) -> Candidate | None:

@@ -14,9 +14,8 @@ from itertools import pairwise
 
 from prism.mind.perceive import parser
 from prism.mind.records import keeps_text
-from prism.mind.reflect.graph import Graph
 from prism.mind.reflect.question import Question
-from prism.mind.reflect.relations import Mention, Vocabulary
+from prism.mind.reflect.readings import Reading
 from prism.mind.reflect.search import Found, Path
 
 COMPARED = 12  # paths
@@ -53,7 +52,7 @@ def parse(text: str) -> tuple[Parsed, ...]:
         )
 
 
-class PhraseReading:
+class PhraseReading(Reading):
     """See the module.
 
     Raises:
@@ -64,21 +63,6 @@ class PhraseReading:
 
     def __init__(self) -> None:
         parser.load()
-
-    def forget(self) -> None:
-        """Keep nothing of the questions that were read."""
-        parse.cache_clear()
-
-    def extend(
-        self,
-        question: Question,
-        mentions: Sequence[Mention],
-        found: Found,
-        graph: Graph,
-        vocabulary: Vocabulary,
-    ) -> Found:
-        """The paths found: this reading only chooses."""
-        return found
 
     def choose(self, question: Question, found: Found) -> Path | None:
         """As :meth:`prism.mind.reflect.readings.Reading.choose`."""

@@ -14,11 +14,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 
+from prism.inject import second_opinion
 from prism.mind.knowledge import KnowledgeBase
+from prism.mind.perceive import parser
 from prism.mind.records import SAID, forget_texts, keeps_text
 from prism.mind.reflect.graph import WITHIN, Graph, Memory, TapeMemory
 from prism.mind.reflect.question import Question, Several, alike, meant, namesakes, read
-from prism.mind.reflect.readings import Reading, default_readings
+from prism.mind.reflect.readings import Reading
 from prism.mind.reflect.relations import Vocabulary
 from prism.mind.reflect.search import HOPS, Found, Path, search
 from prism.mind.reflect.trace import Answer, agreeing, confidence, hops_of
@@ -185,6 +187,24 @@ class Reflector:
         text = ", ".join(each or ends)
         nodes = (*ends, *names)
         return Answer(text, sure, hops, sources, _shown(votes), "answer", each, nodes=nodes)
+
+
+def default_readings() -> list[Reading]:
+    """Those whose packages are installed, in the order in which they may add paths."""
+    found: list[Reading] = []
+    if second_opinion.available():
+        from prism.mind.reflect.encoder import EncoderReading  # the weights are read here
+
+        found.append(EncoderReading())
+    if parser.available():
+        from prism.mind.reflect.phrases import PhraseReading
+
+        found.append(PhraseReading())
+    if len(found) == 2:
+        from prism.mind.reflect.leftover import LeftoverReading
+
+        found.append(LeftoverReading(found[0]))
+    return found
 
 
 def _best(found: Found) -> Path | None:

@@ -89,11 +89,9 @@ def search(
     mentions: Sequence[Mention],
     graph: Graph,
     hops: int = HOPS,
-    optional: frozenset[int] = frozenset(),
 ) -> Found:
-    """Complete paths of at most ``hops`` steps from any name of the question; the words at the
-    places ``optional`` need no explanation."""
-    required = question.required() - optional
+    """Complete paths of at most ``hops`` steps from any name of the question."""
+    required = question.required()
     by_relation: dict[str, list[Mention]] = {}
     for mention in mentions:
         by_relation.setdefault(mention.relation, []).append(mention)

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from prism.mind.reflect.readings import default_readings
+from prism.mind.reflect.reflector import default_readings
 from prism.mind.serve import bodies
 from prism.mind.serve.bodies import Refused
 from prism.mind.serve.chat import Chat

@@ -30,9 +30,9 @@ from prism.mind.reflect.encoder import EncoderReading
 from prism.mind.reflect.graph import Graph, dict_of
 from prism.mind.reflect.leftover import FILE, Candidate, Weights, candidates, choice
 from prism.mind.reflect.question import Question
+from prism.mind.reflect.readings import Reading
 from prism.mind.reflect.relations import Mention, Vocabulary
 from prism.mind.reflect.search import Found
-from prism.mind.reflect.search import Path as Walk
 from prism.record import describe, write_json
 from prism.studies.mind.fitting import chosen_sets, origin, parser
 from prism.studies.mind.sets import Asked, SentenceSet, asked, right, unanswerable
@@ -60,7 +60,7 @@ class Example:
     good: list[bool]
 
 
-class _Recorder:
+class _Recorder(Reading):
     """A reading that keeps the candidates of the last question, and adds none."""
 
     name = "recorder"
@@ -81,10 +81,6 @@ class _Recorder:
         if all(any(m and m.guess for m in path.mentions) for path in found.paths):
             self.some = candidates(question, found, graph, vocabulary, self._encoder)
         return found
-
-    def choose(self, question: Question, found: Found) -> Walk | None:
-        """No opinion."""
-        return None
 
     def forget(self) -> None:
         """Keep nothing."""
