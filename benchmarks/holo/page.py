@@ -26,7 +26,16 @@ def holo_sections(content: dict[str, Any]) -> list[str]:
         columns(content["calibration"], CALIBRATION, left=0),
         _real_keys(content["real_keys"]),
         *([_near_keys(content["near_keys"])] if "near_keys" in content else []),
+        *_apart(content["torchhd"]),
     ]
+
+
+def _apart(row: dict[str, Any] | None) -> list[str]:
+    """A line about torchhd, where it was measured apart from the rest."""
+    if row is None or "meta" not in row:
+        return []
+    meta = row["meta"]
+    return [f"torchhd was measured apart: `{meta['command']}` at commit {meta['commit']}."]
 
 
 def million_sections(content: dict[str, Any]) -> list[str]:

@@ -10,8 +10,10 @@ from prism.studies.mind.report import SHOWN, verdicts
 
 PAIRS_SHOWN = ("read", "exact", "reworded", "reworded wrong", "unrelated unchanged")
 JUDGED = {  # sets that nobody who worked on the rules had read before they were measured
-    "four": "Its dialogues were then fitted to; set five judges what is told since.",
-    "five": "It judges what is told: what is kept and asked later.",
+    "four": "It was begun again when a measure failed on objects of several spellings. Its "
+    "dialogues were then fitted to; set five judges what is told since.",
+    "five": "It judges what is told: what is kept and asked later. It was asked three times: by "
+    "the weights of before and, uncommitted and committed, by those that stayed.",
 }
 
 
@@ -63,8 +65,8 @@ def _standing(sets: str) -> str:
     if sets in JUDGED:
         return (
             "The bars are judged on this set: it was frozen before the first measurement and read "
-            "once, by this command, at the commit named below. Rules that came later are not "
-            f"judged by it (docs/LOG.md names them). {JUDGED[sets]}"
+            "by this command alone, and nothing was mended with it before the commit named below. "
+            f"Rules that came later are not judged by it (docs/LOG.md names them). {JUDGED[sets]}"
         )
     return (
         "No figure of text that was not seen: rules were mended with these sets, and weights of "
