@@ -96,6 +96,8 @@ def test_a_scene_needs_no_explanation(reflector, question, answer, _):
         "What is the national anthem of Freedonia?",
         "What is the hobby of the mayor of Bolt?",
         "A pupil asks for the currency of Sylvania. What do I answer?",
+        "Who trained the mayor of Bolt?",
+        "Which coach will replace the mayor of Bolt?",
     ],
 )
 @pytest.mark.parametrize("_", [pytest.param(0, marks=needs_both)])

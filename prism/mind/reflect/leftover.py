@@ -25,7 +25,7 @@ from pathlib import Path as File
 
 from prism.mind.reflect.encoder import EncoderReading
 from prism.mind.reflect.graph import Graph
-from prism.mind.reflect.phrases import Parsed, parse
+from prism.mind.reflect.phrases import Parsed, Tree
 from prism.mind.reflect.question import Question
 from prism.mind.reflect.readings import Reading
 from prism.mind.reflect.relations import OWN, PART, Mention, Vocabulary
@@ -140,12 +140,14 @@ def candidates(
             break
     if not some:
         return []
-    tree = _Tree(question)
+    tree = _Hanging(question)
     near, others = encoder.nearness(question, vocabulary)
     alike = [encoder.likeness(question, path) for path, _ in some.values()]
     fewest = min(len(missing) for _, missing in some.values())
     rows = []
     for (path, missing), like in zip(some.values(), alike, strict=True):
+        if tree.done_to(path, missing):
+            continue
         features = _of_path(path, question, tree)
         kinds = dict(tree.left_over(path, missing))
         for kind, count in Counter(kinds.values()).items():
@@ -182,7 +184,7 @@ def _turned(question: Question, missing: frozenset[int]) -> bool:
     return any(question.turning(p) and question.words[p].lower not in ORDINAL for p in missing)
 
 
-def _of_path(path: Path, question: Question, tree: _Tree) -> dict[str, float]:
+def _of_path(path: Path, question: Question, tree: _Hanging) -> dict[str, float]:
     last = path.mentions[-1]
     assert last is not None
     asked = question.asked()
@@ -202,41 +204,40 @@ def _of_path(path: Path, question: Question, tree: _Tree) -> dict[str, float]:
     }
 
 
-class _Tree:
-    """The dependency tree of a question, and where its words hang."""
+class _Hanging(Tree):
+    """Where the words of a question hang in its dependency tree."""
 
     def __init__(self, question: Question) -> None:
-        self._question, self._parsed = question, parse(question.text)
-        at = {c: n for n, t in enumerate(self._parsed) for c in range(t.start, t.end)}
-        self._of_word = {i: at[w.start] for i, w in enumerate(question.words) if w.start in at}
-        asking = [n for n, t in enumerate(self._parsed) if t.tag in WH and t.dep != "mark"]
-        plain = [n for n in asking if all(self._parsed[m].dep != "relcl" for m in self._up(n))]
+        super().__init__(question)
+        self._question = question
+        asking = [n for n, t in enumerate(self.tokens) if t.tag in WH and t.dep != "mark"]
+        plain = [n for n in asking if all(self.tokens[m].dep != "relcl" for m in self.up(n))]
         self._wh = next(iter(plain or asking), None)
-        root = next((n for n, t in enumerate(self._parsed) if t.dep == "ROOT"), 0)
+        root = next((n for n, t in enumerate(self.tokens) if t.dep == "ROOT"), 0)
         self._clause_asked = root if self._wh is None else self._clause(self._wh)
 
     def left_over(self, path: Path, missing: frozenset[int]) -> Iterator[tuple[int, str]]:
         """Every word left over, and where it hangs."""
-        used, last = self._tokens(path.used), path.mentions[-1]
-        final = self._tokens(last.places if last else ())
+        used, last = self._of(path.used), path.mentions[-1]
+        final = self._of(last.places if last else ())
         for place in missing:
             if self._question.turning(place):
                 yield place, "turns"
             elif self._question.named(place):
                 yield place, "another name"
-            elif place in self._of_word:
-                yield place, self._where(self._of_word[place], used, final)
+            elif place in self.of_word:
+                yield place, self._where(self.of_word[place], used, final)
 
     def _where(self, n: int, used: set[int], final: set[int]) -> str:
-        token = self._parsed[n]
+        token = self.tokens[n]
         noun = token.tag[0] == "N"
         if self._is_asked(n, token, noun):
             return "asked for"
         if token.head != n and token.head in used and token.dep in BESIDE:
             return "beside"
-        if noun and any(n in self._up(u) and n != u for u in final):
+        if noun and any(n in self.up(u) and n != u for u in final):
             return "above the last"
-        if noun and any(m in final for m in self._up(n) if m != n):
+        if noun and any(m in final for m in self.up(n) if m != n):
             return "below the last"
         kind = KINDS.get(token.tag[0], "other") if token.tag != "MD" else "verb"
         where = "the question" if self._clause(n) == self._clause_asked else "another clause"
@@ -246,10 +247,10 @@ class _Tree:
         """True if the question word stands with a word ("which party"), or is said to be it."""
         if self._wh is None:
             return False
-        wh = self._parsed[self._wh]
+        wh = self.tokens[self._wh]
         if wh.head == n and wh.dep in ("det", "poss", "amod", "attr"):
             return True
-        above = self._parsed[token.head].text
+        above = self.tokens[token.head].text
         is_it = noun and wh.head == token.head and token.dep in ("nsubj", "attr", "nsubjpass")
         return is_it and (above in BE or above == "'s")
 
@@ -257,34 +258,38 @@ class _Tree:
         """True if the question word stands with one of the words, or beside it in the clause."""
         if self._wh is None:
             return False
-        head = self._parsed[self._wh].head
+        head = self.tokens[self._wh].head
         return any(
             u == head
             or (
-                self._parsed[u].head == head
-                and self._parsed[u].dep in ("nsubj", "attr", "nsubjpass", "dobj")
+                self.tokens[u].head == head
+                and self.tokens[u].dep in ("nsubj", "attr", "nsubjpass", "dobj")
             )
-            for u in self._tokens(places)
+            for u in self._of(places)
         )
+
+    def done_to(self, path: Path, missing: frozenset[int]) -> bool:
+        """True if the question asks who does what to the end of a path: "Who trained the mayor?"
+        does not mean the mayor."""
+        if self._wh is None or path.edges[-1].back or path.mentions[-1] is None:
+            return False
+        wh, verb = self.tokens[self._wh], self.tokens[self._wh].head
+        if wh.dep != "nsubj" or verb not in self._of(missing) or self.tokens[verb].tag[0] != "V":
+            return False
+        ends = (self.tokens[u] for u in self._of(path.mentions[-1].places))
+        return any(token.head == verb and token.dep == "dobj" for token in ends)
 
     def in_question(self, places: frozenset[int]) -> bool:
         """True if one of the words is in the clause of the question word."""
-        return any(self._clause(u) == self._clause_asked for u in self._tokens(places))
+        return any(self._clause(u) == self._clause_asked for u in self._of(places))
 
-    def _tokens(self, places: frozenset[int] | tuple[()]) -> set[int]:
-        return {self._of_word[p] for p in places if p in self._of_word}
-
-    def _up(self, n: int) -> list[int]:
-        """A token and those that it hangs on."""
-        chain = [n]
-        while self._parsed[chain[-1]].head not in chain:
-            chain.append(self._parsed[chain[-1]].head)
-        return chain
+    def _of(self, places: frozenset[int] | tuple[()]) -> set[int]:
+        return {self.of_word[p] for p in places if p in self.of_word}
 
     def _clause(self, n: int) -> int:
         """The head of the clause of a token."""
-        for m in self._up(n):
-            token = self._parsed[m]
+        for m in self.up(n):
+            token = self.tokens[m]
             if token.dep in CLAUSES or (token.dep == "conj" and token.tag[0] == "V"):
                 return m
-        return self._up(n)[-1]
+        return self.up(n)[-1]

@@ -7,7 +7,6 @@ fewest steps that come nearer instead, if it has none. spaCy with a small Englis
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
@@ -68,7 +67,7 @@ class PhraseReading(Reading):
         """As :meth:`prism.mind.reflect.readings.Reading.choose`."""
         if not found.paths:
             return None
-        tree = _Tree(question, parse(question.text))
+        tree = Tree(question)
         shapes: dict[tuple, Path] = {}
         for path in found.paths:
             shapes.setdefault((path.start.node, path.shape), path)
@@ -84,40 +83,39 @@ class PhraseReading(Reading):
         return best
 
 
-class _Tree:
-    """Distances in the dependency tree of a question."""
+class Tree:
+    """The dependency tree of a question.
 
-    def __init__(self, question: Question, parsed: Sequence[Parsed]) -> None:
-        self._of_word: dict[int, int] = {}
-        by_start = {c: n for n, token in enumerate(parsed) for c in range(token.start, token.end)}
-        for i, word in enumerate(question.words):
-            if word.start in by_start:
-                self._of_word[i] = by_start[word.start]
-        self._heads = [token.head for token in parsed]
+    Attributes:
+        tokens: of the parse.
+        of_word: token of each word of the question, by number; words that the parser drops are
+            left out.
+    """
+
+    def __init__(self, question: Question) -> None:
+        self.tokens = parse(question.text)
+        at = {c: n for n, t in enumerate(self.tokens) for c in range(t.start, t.end)}
+        self.of_word = {i: at[w.start] for i, w in enumerate(question.words) if w.start in at}
+
+    def up(self, n: int) -> list[int]:
+        """A token and those that it hangs on."""
+        chain = [n]
+        while self.tokens[chain[-1]].head not in chain:
+            chain.append(self.tokens[chain[-1]].head)
+        return chain
 
     def turns(self, path: Path) -> int:
         """Steps whose words are nearer to the name than those of the step before."""
-        start = self._of_word.get(path.start.last)
+        start = self.of_word.get(path.start.last)
         if start is None:
             return 1
-        far = [
-            min(
-                (self._distance(start, self._of_word[p]) for p in m.places if p in self._of_word),
-                default=0,
-            )
-            for m in path.mentions
-            if m is not None
-        ]
+        places = [m.places for m in path.mentions if m is not None]
+        tokens = [[self.of_word[p] for p in each if p in self.of_word] for each in places]
+        far = [min((self._distance(start, n) for n in each), default=0) for each in tokens]
         return sum(b < a for a, b in pairwise(far))
 
     def _distance(self, one: int, other: int) -> int:
-        up, steps = {one: 0}, 0
-        while self._heads[one] != one:
-            one, steps = self._heads[one], steps + 1
-            up[one] = steps
-        steps = 0
-        while other not in up:
-            if self._heads[other] == other:
-                return len(self._heads)  # another sentence
-            other, steps = self._heads[other], steps + 1
-        return steps + up[other]
+        """Edges between two tokens; those of two sentences are farther apart than any of one."""
+        steps = {n: k for k, n in enumerate(self.up(one))}
+        meet = ((k, n) for k, n in enumerate(self.up(other)) if n in steps)
+        return next((k + steps[n] for k, n in meet), len(self.tokens))
