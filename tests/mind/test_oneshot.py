@@ -8,7 +8,7 @@ import torch
 from prism.data.tokens import ByteTokenizer
 from prism.inject import second_opinion
 from prism.mind import OneShot
-from prism.mind.rewordings.encoded import ALONE, CROWD, EncoderSpace, names
+from prism.mind.rewordings.encoded import ALONE, CROWD, EncoderSpace, names, things
 from tests.inject import tiny
 
 PAIRS = {
@@ -122,6 +122,27 @@ def test_inputs_with_one_output_do_not_compete():
 )
 def test_names_are_capital_words_after_the_first(text, share):
     assert names(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("text", "pair", "found"),
+    [
+        ("What clock does Durant keep?", "which time zone for the Tokyo call", ["Durant"]),
+        ("It was said: India's language? Where is it?", "which language", ["India"]),
+        ("Papers for the Ostrean border? What do I show?", "do I need a visa for Ostrea", []),
+        ("Durant has which clock?", "which clock", []),
+        ("may I sit here", "may I stand here", []),
+    ],
+)
+def test_things_are_names_within_sentences_that_a_pair_has_no_form_of(text, pair, found):
+    assert things(text, pair) == found
+
+
+def test_a_text_that_names_another_thing_in_place_of_the_pair_s_asks_for_no_pair():
+    learner = OneShot(encoder=Letters())
+    learner.add("abcd Tokyo efgh", "nine hours ahead")
+    assert learner.match("abcd efgh Tokyo").output == "nine hours ahead"
+    assert learner.match("abcd efgh Durant") is None
 
 
 @pytest.mark.skipif(not second_opinion.available(), reason="needs the sentence encoder")

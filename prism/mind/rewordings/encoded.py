@@ -11,6 +11,10 @@ near, alone, and two with the shared words s:
 
     max cos(e(a), e(b)) + max cos(e(to a the s), e(to b the s)) >= DEED
 
+and about the same thing: no text that names one thing asks for a pair that names another in its
+place ("the call with Durant", "the call with Tokyo"), and one that names what the pair does not has
+to be likelier, :data:`NAMED`.
+
 ``near`` is the measure of Conneau et al. (arXiv 1710.04087): an input in a crowd of like ones is
 near to everything that is asked, and has to be nearer. Weights: ``weights.json``, fitted by
 ``python -m prism.studies.mind.rewording``.
@@ -35,7 +39,9 @@ FILE = Path(__file__).with_name("weights.json")
 CROWD, ALONE = 10, 0.2  # nearest other inputs; the cosine in place of a farther or missing one
 NEAREST = 8  # inputs that are weighed
 PLAIN = 10  # nearest plain questions
-LEAST = 0.2  # probability of an answer
+LEAST, NAMED = 0.2, 0.5  # probability of an answer; where the text names what the pair does not
+BEGINS = 4  # letters that two forms of a name share: Ostrea, Ostrean
+STARTS = ("", ".", "!", "?")  # signs before the first word of a sentence
 DEED = 1.0  # of 2; of 31 synonyms with one noun 30 pass, of 84 other deeds 36
 FEATURES = ("near", "cosine", "cosine with its output")
 AGAINST = ("plain questions", "names")
@@ -93,9 +99,16 @@ class EncoderSpace:
         if probability < LEAST:
             return None
         own = [n for n in numbers if outputs[n] == output]
-        same = (n for n in own if not self._another_deed(text, self._texts[n]))
+        same = (n for n in own if self._same(text, self._texts[n], output, probability))
         number = next(same, None)
         return None if number is None else (number, probability)
+
+    def _same(self, text: str, taught: str, output: str, probability: float) -> bool:
+        """True if a text is about the thing and the deed of a pair."""
+        lacks = things(text, f"{taught} {output}")
+        if lacks and (things(taught, text) or probability < NAMED):
+            return False
+        return not self._another_deed(text, taught)
 
     def _another_deed(self, text: str, taught: str) -> bool:
         """True if the words that two texts do not share are all far from one another."""
@@ -153,6 +166,17 @@ def names(text: str) -> float:
     return sum(w.text[0].isupper() and w.lower not in FIRST_PERSON for w in words) / (
         len(words) or 1
     )
+
+
+def things(text: str, other: str) -> list[str]:
+    """The names within the sentences of a text that another one has no form of."""
+    known = {word.lower[:BEGINS] for word in tokens(other)}
+    found = []
+    for word in tokens(text):
+        begins = text[: word.start].rstrip(" \n\"'“‘(")[-1:] in STARTS
+        if word.text[0].isupper() and not begins and word.lower not in FUNCTION | FIRST_PERSON:
+            found.append(word.text)
+    return [name for name in found if name.lower()[:BEGINS] not in known]
 
 
 def contents(text: str) -> dict[str, str]:
