@@ -24,7 +24,7 @@ from prism.mind.knowledge import Added, KnowledgeBase
 from prism.mind.ledger import Statement
 from prism.mind.perceive import Sentence, Triple, lexicon, perceive
 from prism.mind.perceive.remark import Remark
-from prism.mind.perceive.sentences import confirms, doubted
+from prism.mind.perceive.sentences import confirms, corrected, doubted
 from prism.mind.records import SAID, Fact, Source, identity
 from prism.mind.working import WorkingMemory
 
@@ -94,6 +94,7 @@ class Consolidation:
     speaker: str = "you"
     memory: WorkingMemory = field(default_factory=WorkingMemory)
 
+    _stated: tuple[int, tuple[Fact, ...]] = field(default=(0, ()), init=False)  # turn, its facts
     _doubts: dict[int, int] = field(default_factory=dict, init=False)  # turn -> last operation then
 
     def __post_init__(self) -> None:
@@ -129,9 +130,13 @@ class Consolidation:
         kept = [(remark, remark.words or s.text) for s in sentences for remark in s.remarks]
         found = [self._ended(s.over) for s in sentences if s.over]
         over = {fact.id: fact for facts, _ in found for fact in facts}
+        if not (said or kept or over) and (mended := self._mended(text)) is not None:
+            old, new = mended
+            said, over = [(new, text)], {old.id: old}
         written, operation = self._write(said, kept, over)
         noted = tuple(added for added in written if added.fact.relation != SAID)
         remarks = tuple(added for added in written if added.fact.relation == SAID)
+        self._stated = self.memory.turn, tuple(added.fact for added in noted)
         questions = tuple(s.text for s in sentences if s.kind == "question")
         if unsure:
             self._doubts[self.memory.turn] = self.kb.last_operation() or 0
@@ -140,6 +145,16 @@ class Consolidation:
             *(tuple(sentences), noted, tuple(unsure), questions, operation, remarks),
             *(tuple(over.values()), mistaken),
         )
+
+    def _mended(self, text: str) -> tuple[Fact, Triple] | None:
+        """The one fact that the turn before stated, and what "No, it's Porto" puts in its place."""
+        turn, facts = self._stated
+        if turn + 1 != self.memory.turn or len(facts) != 1:
+            return None
+        new = corrected(text, facts[0].object)
+        if new is None:
+            return None
+        return facts[0], Triple(facts[0].subject, facts[0].relation, new)
 
     def withdraw(self) -> list[Triple]:
         """Drop what the last unsure turn left to be confirmed, where nothing was written since;

@@ -37,6 +37,8 @@ say it        a statement is noted and shown; a question is answered
 SIGNS = {"added": "+", "superseded": "~", "known": "=", "pending": "?"}
 PRONOUN = re.compile(r"\b(?:he|she|him|his|her|hers|it|its|they|them|their)\b", re.IGNORECASE)
 INDENT = "\n      "  # a value's own line breaks never open a line of the talk
+FORGET = re.compile(r"(?:please\s+|now\s+)?(?:forget|delete|remove|erase)\b", re.IGNORECASE)
+FORGETTING = "to forget a fact: /forget N or /forget NAME | RELATION; /facts lists them"
 SHOWN = 50  # facts in one answer to /facts
 
 
@@ -99,7 +101,8 @@ class Talk:
             if answer.text is not None:
                 yield "      " + sure_line(answer)
         if not (outcome.changes or outcome.unsure or outcome.questions):
-            yield "- nothing noted: " + "; ".join(s.why for s in outcome.sentences if s.why)
+            why = "; ".join(s.why for s in outcome.sentences if s.why)
+            yield "- nothing noted: " + (FORGETTING if FORGET.match(text) else why)
 
     def _command(self, text: str) -> Iterator[str]:
         name, _, rest = text[1:].partition(" ")

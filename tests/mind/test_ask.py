@@ -229,3 +229,11 @@ def test_of_two_brothers_a_sentence_alone_names_the_one_it_is_of(namesakes):
     answer = namesakes.ask("Where did my brother park?")
     assert answer.text is None and answer.choices == ("Boris: mill",)
     assert answer.note.startswith("my brother may be Anton or Boris; Boris: mill; Anton: not known")
+
+
+@needs_parser
+@pytest.mark.parametrize("question", ["What does Clara do?", "What does Boris's wife do?"])
+def test_what_somebody_does_is_a_profession(mind, question):
+    assert mind.ask(question).text != "Clara"
+    mind.kb.add("Clara", "profession", "diver", source=Source("user", "you"))
+    assert mind.ask(question).text == "diver"

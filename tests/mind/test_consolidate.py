@@ -142,3 +142,56 @@ def test_a_turn_that_ends_one_thing_and_states_another_is_one_operation(kb):
     outcome = talk.turn("Tom no longer works for Acme. He works for Zed.")
     kb.undo(outcome.operation)
     assert [fact.object for fact in kb.facts()] == ["Acme"]
+
+
+@needs_parser
+def test_no_it_s_puts_a_value_in_the_place_of_the_one_just_stated(kb):
+    talk = Consolidation(kb)
+    talk.turn("My mother's birthday is on 9 June.")
+    talk.turn("No, it's on 10 June.")
+    assert objects(kb.get("me/mother", "birthday")) == ["10 June"]
+    assert objects(kb.history("me/mother", "birthday")) == ["10 June", "9 June"]
+
+
+@pytest.mark.parametrize("second", ["No, that's fine.", "No, it's great!", "Sorry, it's late."])
+def test_a_remark_of_another_shape_corrects_nothing(kb, second):
+    talk = Consolidation(kb)
+    talk.turn("The capital of Freedonia is Fredville.")
+    talk.turn(second)
+    assert objects(kb.get("Freedonia", "capital")) == ["Fredville"]
+
+
+def test_a_correction_is_of_the_turn_before_and_of_one_fact_alone(kb):
+    talk = Consolidation(kb)
+    talk.turn("The capital of Freedonia is Fredville. The capital of Sylvania is Oldtown.")
+    talk.turn("No, it's Newtown.")
+    talk.turn("The capital of Freedonia is Durn.")
+    talk.turn("Thanks.")
+    talk.turn("No, it's Newtown.")
+    assert objects(kb.get("Freedonia", "capital")) == ["Durn"]
+    assert objects(kb.get("Sylvania", "capital")) == ["Oldtown"]
+
+
+@needs_parser
+def test_a_pronoun_means_whom_its_own_sentence_has_been_about(kb):
+    talk = Consolidation(kb)
+    talk.turn("Odette is a nurse.")
+    talk.turn("Petra teaches at Hollin Academy.")
+    talk.turn("Odette isn't a nurse any more, she's a midwife.")
+    assert objects(kb.get("Odette", "profession")) == ["midwife"]
+    assert not kb.get("Petra", "profession")
+
+
+@needs_parser
+def test_what_a_sentence_denies_at_its_end_is_no_part_of_its_fact(kb):
+    talk = Consolidation(kb)
+    talk.turn("Wilma goes to Larkfield School.")
+    talk.turn("Actually, Wilma goes to Hollin Academy now, not Larkfield School.")
+    assert objects(kb.get("Wilma", "goes to")) == ["Hollin Academy"]
+
+
+@needs_parser
+def test_a_name_does_not_take_the_full_stop_of_its_sentence(kb):
+    talk = Consolidation(kb)
+    talk.turn("Rupert runs a small bakery called Crumb & Co.")
+    assert objects(kb.get("Crumb & Co", "head")) == ["Rupert"]

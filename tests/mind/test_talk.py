@@ -229,3 +229,8 @@ def test_a_dash_is_no_file_of_a_talk(talk, tmp_path, monkeypatch):
     assert said(talk, "/export -") == ["! /export -: needs a file"]
     assert said(talk, "/import -") == ["! /import -: needs a file"]
     assert not (tmp_path / "-").exists()
+
+
+@pytest.mark.parametrize("turn", ["Forget that Rupert has a cat.", "please forget where Al lives"])
+def test_who_asks_to_forget_is_told_the_command(talk, turn):
+    assert "/forget NAME | RELATION" in said(talk, turn)[0]

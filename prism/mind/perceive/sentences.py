@@ -27,6 +27,9 @@ SHORT = re.compile(
 
 
 YES = lexicon.pattern("yes")
+CORRECTING = lexicon.pattern("correcting")
+# "Wilma lives in Porto, not Rome": what is denied at the end is no part of what is asserted.
+CONTRAST = re.compile(r",\s+(?:and\s+)?not\s+(?!only\b)[^,;]+?(?=[.!]*\s*$)", re.IGNORECASE)
 # Words by which a speaker withholds part of their word; the statement without them is what waits.
 DOUBT = lexicon.pattern("doubt")
 
@@ -168,7 +171,7 @@ def _sentence(
     facts: list[Triple] = []
     over: list[Triple] = []
     kept = _kept(parser.spelt(bare, names), resolve, before)
-    for clause in parser.unspliced(bare):
+    for clause in parser.unspliced(CONTRAST.sub("", bare)):
         spelt = parser.spelt(clause, names)
         if parser.available():
             new, gone, why = _parsed(spelt, resolve, heard, before)
@@ -182,7 +185,19 @@ def _sentence(
         heard(Triple(each.topic, SAID, ""))
     if not (facts or kept or over):
         return Sentence(text, "other", why="no fact was recognised")
-    return Sentence(text, "assertion", tuple(facts), remarks=kept, over=tuple(over))
+    named = tuple(_unstopped(fact, text) for fact in facts)
+    return Sentence(text, "assertion", named, remarks=kept, over=tuple(over))
+
+
+def _unstopped(fact: Triple, text: str) -> Triple:
+    """A fact whose names do not end with the full stop of its sentence: "Crumb & Co."."""
+
+    def name(thing: str) -> str:
+        last = thing.split()[-1:]
+        ends = text.rstrip().endswith(thing) and re.fullmatch(r"[^\W\d_]{2,}\.", "".join(last))
+        return thing[:-1] if ends else thing
+
+    return replace(fact, subject=name(fact.subject), object=name(fact.object))
 
 
 def _kept(spelt: str, resolve: Resolver, before: list[str]) -> tuple[Remark, ...]:
@@ -208,6 +223,7 @@ def _parsed(
     if why is not None and not guards.ENDED.search(why):
         return [], [], why
     over = clauses.over(doc, resolve, before)
+    before += [fact.subject for fact in over if fact.subject]
     for fact in over:
         heard(fact if fact.subject else Triple(fact.object, SAID, ""))
     return [] if why is not None else clauses.facts(doc, resolve, heard, before), over, why
@@ -216,6 +232,21 @@ def _parsed(
 def confirms(turn: str) -> bool:
     """True for "yes", "that's right": the user vouches for what was unsure."""
     return YES.match(turn) is not None
+
+
+def corrected(turn: str, old: str) -> str | None:
+    """The value that a turn puts in the place of the one just stated ("No, it's Porto"), or None.
+
+    It has to be of the same shape as the old one: a number for a number, a name for a name.
+    """
+    found = CORRECTING.match(turn.strip())
+    if found is None:
+        return None
+    new = found["value"].strip()
+    alike = any(c.isdigit() for c in new) == any(c.isdigit() for c in old)
+    named = new[:1].isupper() == old[:1].isupper()
+    shaped = any(c.isdigit() for c in new) or new[:1].isupper() or found["meant"]
+    return new if alike and named and shaped and new.casefold() != old.casefold() else None
 
 
 def doubted(sentence: Sentence, resolve: Resolver) -> list[Triple]:

@@ -141,6 +141,10 @@ class Question:
         return set()
 
 
+# "What does my wife do?" asks for her job.
+DOING = re.compile(r"^(what\s+(?:does|did|do)\s+.+?)\s+do(?=\s*[?.!]*$)", re.IGNORECASE)
+
+
 def read(text: str, graph: Graph) -> Question:
     """A question with its names.
 
@@ -148,6 +152,7 @@ def read(text: str, graph: Graph) -> Question:
         text: what was asked.
         graph: facts whose names are looked for.
     """
+    text = DOING.sub(r"\1 do as a profession", text)
     words = tokens(text)[:LONGEST_QUESTION]
     question = Question(text, words)
     question.names = _names(text, words, graph)
