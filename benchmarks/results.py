@@ -73,7 +73,7 @@ def pages(root: Path, files: Files) -> dict[Path, str]:
 def mind_part(files: Files) -> str:
     """Part of docs/MIND.md between its markers."""
     names = {"mind": "mind.json"}
-    names |= {name: f"mind-{name}.json" for name in ("told", "ledger", "serving")}
+    names |= {name: f"mind-{name}.json" for name in ("ledger", "serving")}
     return bars_table({name: files.get(file) for name, file in names.items()})
 
 

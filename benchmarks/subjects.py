@@ -148,16 +148,8 @@ SUBJECTS = (
         "mind",
         "The knowledge base: what it hears and answers",
         mind_sections,
-        command="python -m prism.eval_mind --sets four, then cp runs/mind/mind.json "
+        command="python -m prism.eval_mind --sets six, then cp runs/mind/mind.json "
         "benchmarks/results/",
-        of_prism=False,
-    ),
-    Subject(
-        "mind-told",
-        "The knowledge base: what is told, on a set of its own",
-        mind_sections,
-        command="python -m prism.eval_mind --sets five --seeds 1 --parts told --out runs/told, "
-        "then cp runs/told/mind.json benchmarks/results/mind-told.json",
         of_prism=False,
     ),
     Subject(

@@ -1,7 +1,7 @@
 """Acceptance bars of the knowledge base, a line each, for docs/MIND.md: what is met and what not.
 
-From mind.json (the judged set), mind-told.json (what is told, judged on a later one),
-mind-ledger.json and mind-serving.json; what was not measured is named.
+From mind.json (the judged set), mind-ledger.json and mind-serving.json; what was not measured is
+named.
 """
 
 from __future__ import annotations
@@ -57,12 +57,10 @@ def bars_table(files: Mapping[str, dict[str, Any] | None]) -> str:
     """The table.
 
     Args:
-        files: contents of the JSON files by "mind", "told", "ledger" and "serving"; None = there is
+        files: contents of the JSON files by "mind", "ledger" and "serving"; None = there is
             none.
     """
-    told = (files.get("told") or {}).get("runs", [])
-    runs = [r for r in (files["mind"] or {}).get("runs", []) if not (told and r["part"] == "told")]
-    runs = [*runs, *told]
+    runs = (files["mind"] or {}).get("runs", [])
     rows = [
         (bar, f"{metric}, {size}" if size else metric, value, wanted, met)
         for bar, _, size, metric, value, wanted, met in verdicts(runs)

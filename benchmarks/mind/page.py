@@ -9,17 +9,11 @@ from benchmarks.page.markdown import NONE, table
 from prism.studies.mind.report import SHOWN, verdicts
 
 PAIRS_SHOWN = ("read", "exact", "reworded", "reworded wrong", "unrelated unchanged")
-JUDGED = {  # sets that nobody who worked on the rules had read before they were measured
-    "four": "It was begun again when a measure failed on objects of several spellings. Its "
-    "dialogues were then fitted to; set five judges what is told since.",
-    "five": "It judges what is told: what is kept and asked later. It was asked three times: by "
-    "the weights of before and, uncommitted and committed, by those that stayed.",
-}
+JUDGED = ("six",)  # sets that nobody who worked on the rules had read before they were measured
 
 
 def mind_sections(content: dict[str, Any]) -> list[str]:
-    """Bars and arms of the protocol, from the content of mind.json, mind-told.json or
-    mind-seen.json."""
+    """Bars and arms of the protocol, from the content of mind.json or mind-seen.json."""
     runs, meta = content["runs"], content["meta"]
     sets = ", ".join(dict.fromkeys(run["set"] for run in runs))
     seeds = len({run["seed"] for run in runs})
@@ -66,11 +60,11 @@ def _standing(sets: str) -> str:
         return (
             "The bars are judged on this set: it was frozen before the first measurement and read "
             "by this command alone, and nothing was mended with it before the commit named below. "
-            f"Rules that came later are not judged by it (docs/LOG.md names them). {JUDGED[sets]}"
+            "Rules that came later are not judged by it (docs/LOG.md names them)."
         )
     return (
         "No figure of text that was not seen: rules were mended with these sets, and weights of "
-        "kept sentences and of rewordings fitted to them. Sets four and five are the judged ones."
+        "kept sentences and of rewordings fitted to them. Set six is the judged one."
     )
 
 

@@ -246,20 +246,25 @@ class KnowledgeBase:
         return self.ledger.rows(where, tuple(values))
 
     def retract(self, number: int) -> int:
-        """Stop believing a fact; the operation's number. It stays in the history.
+        """Stop believing a fact, and the kept sentence that it was read from; the operation's
+        number. Both stay in the history.
 
         Raises:
             KeyError: there is no such live fact.
         """
-        if not self.fact(number).live:
+        fact = self.fact(number)
+        if not fact.live:
             raise KeyError(f"fact {number}: is retired already")
+        same = (r for r in self.remarks() if r.source.text and r.source == fact.source)
+        said = [remark.id for remark in same if remark.id != number]
         with self.ledger.operation(self.tenant, "retract") as operation:
             row = operation.db.execute(
                 f"SELECT 1 FROM facts WHERE id = ? AND {LIVE}", (number,)
             ).fetchone()
             if row is None:
                 raise KeyError(f"fact {number}: is retired already")
-            operation.retire(number)
+            for each in (number, *said):
+                operation.retire(each)
         return operation.id
 
     undo = corrections.undo

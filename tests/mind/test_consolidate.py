@@ -195,3 +195,33 @@ def test_a_name_does_not_take_the_full_stop_of_its_sentence(kb):
     talk = Consolidation(kb)
     talk.turn("Rupert runs a small bakery called Crumb & Co.")
     assert objects(kb.get("Crumb & Co", "head")) == ["Rupert"]
+
+
+@needs_parser
+def test_who_goes_by_bus_has_no_such_name(kb):
+    talk = Consolidation(kb)
+    talk.turn("Wilma goes to Larkfield School by bus.")
+    talk.turn("Albert goes by Al.")
+    assert not kb.get("Wilma", "name")
+    assert objects(kb.get("Albert", "name")) == ["Al"]
+
+
+@needs_parser
+def test_a_fact_is_forgotten_with_the_sentence_that_said_it(kb):
+    talk = Consolidation(kb)
+    talk.turn("Wilma lives in Porto.")
+    talk.turn("Wilma likes the sea.")
+    forgotten = kb.retract(kb.get("Wilma", "lives in")[0].id)
+    assert [fact.object for fact in kb.remarks()] == ["Wilma likes the sea."]
+    kb.undo(forgotten)
+    assert objects(kb.get("Wilma", "lives in")) == ["Porto"]
+    assert len(kb.remarks()) == 2
+
+
+@needs_parser
+@pytest.mark.parametrize(
+    "turn",
+    ["My guess is that Boris lives in Rome.", "Boris is the king of the kitchen, ha ha."],
+)
+def test_guesses_and_jokes_state_nothing(kb, turn):
+    assert not Consolidation(kb).turn(turn).noted and not kb.remarks()

@@ -97,6 +97,9 @@ def test_a_scene_needs_no_explanation(reflector, question, answer, _):
         "What is the hobby of the mayor of Bolt?",
         "A pupil asks for the currency of Sylvania. What do I answer?",
         "Who trained the mayor of Bolt?",
+        "How many bridges cross the river of Fredville?",
+        "What hobby did Ada Nordek give up?",
+        "Which hobby has Ada Nordek abandoned?",
         "Which coach will replace the mayor of Bolt?",
     ],
 )

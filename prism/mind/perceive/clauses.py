@@ -278,8 +278,11 @@ class Clauses:
             yield Triple(thing, "name", value)
 
     def _goes_by(self, verb: Token) -> bool:
-        """True for "goes by the name of"."""
-        return verb.lemma_ == "go" and any(p.lower_ == "by" for p, _ in prepositions(verb))
+        """True for "goes by the name of" and "goes by Al", not for "goes by bus"."""
+        return verb.lemma_ == "go" and any(
+            p.lower_ == "by" and (o.pos_ == "PROPN" or o.lemma_ in ("name", "nickname"))
+            for p, o in prepositions(verb)
+        )
 
     def _has(self, verb: Token) -> bool:
         return any(child.dep_ == "dobj" for child in verb.children)

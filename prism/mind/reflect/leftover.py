@@ -248,6 +248,9 @@ class _Hanging(Tree):
         if self._wh is None:
             return False
         wh = self.tokens[self._wh]
+        many = self.tokens[wh.head]
+        if many.text in ("many", "much") and many.head == n:  # "how many bridges"
+            return True
         if wh.head == n and wh.dep in ("det", "poss", "amod", "attr"):
             return True
         above = self.tokens[token.head].text

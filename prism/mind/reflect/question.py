@@ -118,6 +118,8 @@ class Question:
             if after in ("day", "days", "times"):  # "in the old days"
                 return word == "old"
             return bool(after) and after not in FUNCTION and not after.endswith("ed")
+        if word in ("give", "gave", "gives", "given"):
+            return self._at(i + 1) == "up"
         return word in TURNING
 
     def _at(self, place: int) -> str:

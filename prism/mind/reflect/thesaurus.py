@@ -19,7 +19,7 @@ from, hail, originate, origin, raised, come into the world, see the light of day
 birthday, date of birth, born, birth, birthdate, ~when
 death, date of death, die, pass away, ~when
 employer, work, works for, works at, workplace, employ, company, job, hire, employee, payroll, \
-earn, paycheck, workplace, wage, salary, staff, on the books
+paycheck, staff, on the books, earns a living
 job, profession, occupation, work, trade, career, role, position, do for a living, works as
 spouse, husband, wife, partner, married, marry, married to, wed, wedded, better half, \
 significant other, other half, hitched, marriage, tie the knot

@@ -77,6 +77,7 @@ TURNING = word_set("""
     former formerly previous previously ex old older earlier once next before after ago
     future upcoming newest original originally prior ancient historic historical late deputy
     vice acting never no nobody not without second-largest except other another
+    quit stop stopped stops abandon abandoned cease ceased discontinue discontinued
     """)
 ORDINAL = word_set("first last second third new old acting no not other")
 CONDITION = word_set(
