@@ -253,8 +253,9 @@ def _distinct(paths: Sequence[Path]) -> list[Path]:
 
 
 def _told(path: Path) -> str:
-    words = [f"the thing whose {r} it is" if back else f"the {r}" for r, back in path.shape]
-    return " of ".join([*reversed(words), path.start.said]) + f": {path.edges[-1].shown}"
+    """A path as facts are shown: "my · wife · works for = Acme", "Rome · capital of = Italy"."""
+    steps = [f"{relation} of" if back else relation for relation, back in path.shape]
+    return " · ".join([path.start.said, *steps]) + f" = {path.edges[-1].shown}"
 
 
 def _shown(votes: Mapping[str, Path | None]) -> tuple[tuple[str, str | None], ...]:
