@@ -237,3 +237,7 @@ def test_what_somebody_does_is_a_profession(mind, question):
     assert mind.ask(question).text != "Clara"
     mind.kb.add("Clara", "profession", "diver", source=Source("user", "you"))
     assert mind.ask(question).text == "diver"
+
+
+def test_the_speaker_is_not_called_my(mind):
+    assert mind.ask("Who is my neighbour?").note.startswith("about you nothing is known")

@@ -19,7 +19,7 @@ from prism.mind.knowledge import KnowledgeBase
 from prism.mind.perceive import parser
 from prism.mind.records import SAID, forget_texts, keeps_text
 from prism.mind.reflect.graph import WITHIN, Graph, Memory, TapeMemory
-from prism.mind.reflect.question import Question, Several, alike, meant, namesakes, read
+from prism.mind.reflect.question import SPEAKER, Question, Several, alike, meant, namesakes, read
 from prism.mind.reflect.readings import Reading
 from prism.mind.reflect.relations import Vocabulary
 from prism.mind.reflect.search import HOPS, Found, Path, search
@@ -266,7 +266,8 @@ def _why(question: Question, found: Found) -> str:
     """Why there is no answer, in a line."""
     missing = found.near[0][1] if found.near else frozenset(question.required())
     words = [question.words[i].text for i in sorted(missing)]
-    names = ", ".join(dict.fromkeys(n.said for n in question.names))
+    named = ("you" if n.node == SPEAKER else n.said for n in question.names)
+    names = ", ".join(dict.fromkeys(named))
     if not words:
         return f"nothing is known that answers this about {names}"
     return f"about {names} nothing is known that explains {', '.join(words)}"
