@@ -205,7 +205,7 @@ def _of_path(path: Path, question: Question, tree: _Hanging) -> dict[str, float]
 
 
 class _Hanging(Tree):
-    """Where the words of a question hang in its dependency tree."""
+    """Places of words in the dependency tree of a question."""
 
     def __init__(self, question: Question) -> None:
         super().__init__(question)
