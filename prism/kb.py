@@ -17,7 +17,8 @@ from typing import Any
 from prism.command import INCONSISTENT, Parser, command, quoted, say, say_json
 from prism.holo.reading import STDIN
 from prism.mind import Busy, Fact, KnowledgeBase
-from prism.mind.documents import export_table, exported, import_table, plain
+from prism.mind.capture import STATES, Said, arguments
+from prism.mind.documents import check_export, export_table, exported, import_table, plain
 from prism.whole_file import reason
 
 NOT_FOUND, BUSY = 4, 5
@@ -79,24 +80,13 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--delimiter", metavar="CHAR", help='default "," or, in .tsv, tab')
     load.add_argument("--bad", choices=("skip", "stop"), default="stop", help="rows without a fact")
     export = deeds.add_parser("export", help="write all facts that hold as JSON lines")
-    export.add_argument("file", type=Path, metavar="FILE", help="- = the standard output")
+    export.add_argument(
+        "file", type=Path, metavar="FILE", help="a new .jsonl; - = the standard output"
+    )
+    export.add_argument("--force", action="store_true", help="replace a file that is there")
     deeds.add_parser("audit", help="compare the tape with the ledger, byte for byte")
-    _captures(deeds)
+    arguments(deeds)
     return p
-
-
-def _captures(deeds: Any) -> None:
-    """Deeds of a model's state, which need no knowledge base."""
-    read = deeds.add_parser("capture", help="save the state of a model that has read a document")
-    read.add_argument("file", type=Path, metavar="DOCUMENT", help="text in UTF-8")
-    read.add_argument("--out", type=Path, required=True, metavar="STATE")
-    more = deeds.add_parser("continue", help="generate from a captured state")
-    more.add_argument("state", type=Path, metavar="STATE")
-    more.add_argument("--prompt", required=True, metavar="TEXT", help="read after the document")
-    more.add_argument("--max-new-tokens", type=int, default=32, metavar="N")
-    for deed in (read, more):
-        deed.add_argument("--checkpoint", required=True, metavar="RUN", help="a saved model or run")
-        deed.add_argument("--tokenizer", metavar="FILE", help="bytes or a tokenizer.json")
 
 
 def _names(p: argparse.ArgumentParser, *names: str) -> None:
@@ -120,7 +110,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _check(args)
         if args.deed in STATES:
-            code, said, lines = STATES[args.deed](args)
+            code, said, lines = STATES[args.deed](args, _model)
         else:
             with KnowledgeBase(args.kb, args.tenant) as kb:
                 code, said, lines = DEEDS[args.deed](kb, args)
@@ -154,13 +144,23 @@ def _check(args: argparse.Namespace) -> None:
         return
     if args.kb is None:
         raise ValueError("--kb: is required")
-    if args.json and args.deed == "export" and args.file == STDIN:
-        raise ValueError("--json: must be left out of export -, whose lines are JSON")
+    if args.deed == "export":
+        _check_export(args)
     if args.deed not in ("add", "import") and not args.kb.exists():
         raise ValueError(f"--kb {args.kb}: there is no such file; add or import makes it")
 
 
-Said = tuple[int, dict[str, Any], list[str]]
+def _check_export(args: argparse.Namespace) -> None:
+    if args.file == STDIN:
+        if args.json:
+            raise ValueError("--json: must be left out of export -, whose lines are JSON")
+        if args.force:
+            raise ValueError("--force: must be left out of export -, which replaces no file")
+        return
+    try:
+        check_export(args.file, args.force)
+    except FileExistsError as error:
+        raise ValueError(f"{error}, or --force be given") from error
 
 
 def line_of(fact: Fact) -> str:
@@ -257,7 +257,7 @@ def _export(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
             say_json(plain(fact))
         say(f"{len(facts):,} facts", "stderr")
         return 0, {}, []
-    number = export_table(kb, args.file)
+    number = export_table(kb, args.file, args.force)
     return 0, {"exported": number}, [f"{quoted(str(args.file))}: {number:,} facts"]
 
 
@@ -268,39 +268,12 @@ def _audit(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
     return (0 if agrees else INCONSISTENT), {"facts": len(kb), "consistent": agrees}, [line]
 
 
-def _capture(args: argparse.Namespace) -> Said:
-    from prism.mind.capture import capture, save  # these load a model, the other deeds none
+def _model(name: str, tokenizer: str | None) -> tuple[Any, Any]:
+    from prism.loading import load_with_tokenizer  # after the checks of the arguments
 
-    text = args.file.read_text("utf-8")
-    model, tokenizer = _model(args)
-    captured = capture(model, tokenizer, text)
-    save(captured, args.out, model, str(args.file))
-    said = {"tokens": captured.tokens, "bytes": captured.state.nbytes, "state": str(args.out)}
-    line = f"{quoted(str(args.out))}: {captured.tokens:,} tokens as {captured.state.nbytes:,} bytes"
-    return 0, said, [line]
+    return load_with_tokenizer(name, tokenizer)
 
 
-def _continue(args: argparse.Namespace) -> Said:
-    from prism.mind.capture import continued, load
-    from prism.model.generation.text import GREEDY
-
-    model, tokenizer = _model(args)
-    state = load(args.state, model)
-    pieces = continued(model, tokenizer, state, args.prompt, args.max_new_tokens, GREEDY)
-    text = "".join(pieces)
-    return 0, {"prompt": args.prompt, "text": text}, [args.prompt + text]
-
-
-def _model(args: argparse.Namespace) -> Any:
-    from prism.loading import load_with_tokenizer
-
-    return load_with_tokenizer(args.checkpoint, args.tokenizer)
-
-
-STATES: dict[str, Callable[[argparse.Namespace], Said]] = {
-    "capture": _capture,
-    "continue": _continue,
-}
 DEEDS: dict[str, Callable[[KnowledgeBase, argparse.Namespace], Said]] = {
     "add": _add,
     "get": lambda kb, args: _facts(kb.get(args.subject, args.relation, args.at)),

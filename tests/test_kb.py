@@ -96,6 +96,35 @@ def test_an_export_is_an_import(run) -> None:
         assert [f.object for f in kb.get("Freedonia", "minister")] == ["Rufus"]
 
 
+def test_an_export_replaces_no_file_unasked(run) -> None:
+    run("add", "Freedonia", "capital", "Fredville")
+    Path("c.csv").write_text("mine")
+    Path("old.jsonl").write_text("mine")
+    for argv, line in (
+        (("c.csv",), "c.csv: extension '.csv': must be .jsonl"),
+        (("c.csv", "--force"), "c.csv: extension '.csv': must be .jsonl"),
+        (("none",), "none: extension '': must be .jsonl"),
+        (("old.jsonl",), "old.jsonl: is there already; must be a new file, or --force be given"),
+        (("-", "--force"), "--force: must be left out of export -, which replaces no file"),
+    ):
+        assert run("export", *argv) == (2, [], f"prism.kb: {line}\n")
+    code, _, err = run("export", "nodir/x.jsonl")
+    assert code == 2 and "/nodir: is not there; must be made first" in err
+    assert not Path("nodir").exists() and not Path("none").exists()
+    assert Path("c.csv").read_text() == Path("old.jsonl").read_text() == "mine"
+    assert run("export", "old.jsonl", "--force")[1] == ["old.jsonl: 1 facts"]
+    assert json.loads(Path("old.jsonl").read_text())["object"] == "Fredville"
+
+
+def test_an_export_never_replaces_its_knowledge_base(tmp_path, capsys) -> None:
+    kb = str(tmp_path / "mind.jsonl")
+    assert main(["--kb", kb, "add", "Freedonia", "capital", "Fredville"]) == 0
+    with pytest.raises(SystemExit):
+        main(["--kb", kb, "export", kb, "--force"])
+    assert "is the knowledge base; must be another file" in capsys.readouterr().err
+    assert main(["--kb", kb, "get", "Freedonia", "capital"]) == 0
+
+
 def test_a_dash_is_the_standard_output_and_the_standard_input(run, monkeypatch) -> None:
     run("add", "Freedonia", "capital", "Frédville")
     run("add", "Freedonia", "minister", "Rufus", "--many")

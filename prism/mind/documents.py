@@ -22,6 +22,7 @@ from prism.mind.ledger import Statement
 from prism.mind.records import Fact, Source
 
 LONG = ("subject", "relation", "object")
+EXPORTED = ".jsonl"
 BATCH = 5_000  # facts of one operation
 
 
@@ -150,9 +151,36 @@ def _once(rows: Iterator[Statement | BadRow]) -> Iterator[Statement | BadRow]:
             )
 
 
-def export_table(kb: KnowledgeBase, path: Path) -> int:
+def check_export(path: Path, replace: bool = False) -> None:
+    """Refuse what :func:`export_table` would not write to.
+
+    Raises:
+        ValueError: a name that does not end in ``.jsonl``, a folder in its place, or no folder
+            around it.
+        FileExistsError: it is there, and ``replace`` is false.
+    """
+    if path.suffix.lower() != EXPORTED:
+        raise ValueError(f"{path}: extension {path.suffix!r}: must be {EXPORTED}")
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; must be a file")
+    if path.exists() and not replace:
+        raise FileExistsError(f"{path}: is there already; must be a new file")
+    folder = whole_file.resolved(path).parent
+    if not folder.is_dir():
+        raise ValueError(f"{path}: folder {folder}: is not there; must be made first")
+
+
+def export_table(kb: KnowledgeBase, path: Path, replace: bool = False) -> int:
     """Write all live facts, kept sentences among them, as JSON lines that :func:`import_table`
-    reads again; their number."""
+    reads again; their number.
+
+    Raises:
+        ValueError: see :func:`check_export`, or ``path`` is the knowledge base itself.
+        FileExistsError: it is there, and ``replace`` is false.
+    """
+    check_export(path, replace)
+    if whole_file.resolved(path) == whole_file.resolved(Path(kb.ledger.path)):
+        raise ValueError(f"{path}: is the knowledge base; must be another file")
     lines = [json.dumps(plain(fact), ensure_ascii=False) for fact in exported(kb)]
     whole_file.write(path, "".join(f"{line}\n" for line in lines))
     return len(lines)

@@ -32,7 +32,7 @@ say it        a statement is noted and shown; a question is answered
 /erase NAME   remove all about a name to the last byte; cannot be undone
 /pending, /accept N, /reject N       what waits, as somebody trusted more says otherwise
 /import FILE [SUBJECT-COLUMN RELATION-COLUMN ...]   a table, or notes in .md or .txt
-/export FILE  all facts that hold, as JSON lines
+/export FILE  all facts that hold, as JSON lines, into a new .jsonl
 /help, /quit  this list; the end (Ctrl-D too)"""
 SIGNS = {"added": "+", "superseded": "~", "known": "=", "pending": "?"}
 PRONOUN = re.compile(r"\b(?:he|she|him|his|her|hers|it|its|they|them|their)\b", re.IGNORECASE)

@@ -229,3 +229,17 @@ def test_a_dash_is_no_file_of_a_talk(talk, tmp_path, monkeypatch):
     assert said(talk, "/export -") == ["! /export -: needs a file"]
     assert said(talk, "/import -") == ["! /import -: needs a file"]
     assert not (tmp_path / "-").exists()
+
+
+def test_an_export_of_a_talk_is_a_new_file(talk, tmp_path):
+    said(talk, "/remember Ann | town | Bath")
+    old = tmp_path / "old.jsonl"
+    old.write_text("mine")
+    assert said(talk, f"/export {old}") == [f"! {old}: is there already; must be a new file"]
+    other = tmp_path / "c.csv"
+    assert said(talk, f"/export {other}") == [f"! {other}: extension '.csv': must be .jsonl"]
+    inside = tmp_path / "nodir" / "x.jsonl"
+    missing = f"! {inside}: folder {inside.parent}: is not there; must be made first"
+    assert said(talk, f"/export {inside}") == [missing]
+    assert sorted(path.name for path in tmp_path.glob("*") if "mind" not in path.name) == [old.name]
+    assert old.read_text() == "mine"
