@@ -77,6 +77,21 @@ def test_a_bad_row_stops_the_import_before_anything_is_added(run) -> None:
     assert "1 added" in run("import", "long.csv", "--bad", "skip")[1][0]
 
 
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        ("x,,y\n", ""),
+        ("x,,y\na,b,c\n,b,c\n\nd,e\n", " (bad lines: 2, 4, 6)"),
+        ("x,,y\n" * 25, " (bad lines: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 15 more)"),
+    ],
+)
+def test_an_import_that_stops_names_all_bad_lines(run, rows, lines) -> None:
+    Path("long.csv").write_text(f"subject,relation,object\n{rows}")
+    code, _, err = run("import", "long.csv")
+    assert code == 2 and err.startswith("prism.kb: long.csv: line 2: relation ''")
+    assert err.endswith(f"{lines}\n") and err.count("bad lines") == bool(lines)
+
+
 def test_two_objects_on_two_lines_are_a_conflict_unless_many(run) -> None:
     Path("long.csv").write_text("subject,relation,object\na,b,c\nA,b,d\nA,b,C\n")
     code, _, err = run("import", "long.csv")

@@ -23,6 +23,7 @@ from prism.mind.records import Fact, Source
 
 LONG = ("subject", "relation", "object")
 EXPORTED = ".jsonl"
+NAMED = 10  # bad lines in one error
 BATCH = 5_000  # facts of one operation
 
 
@@ -114,13 +115,12 @@ def import_table(
         bad: rows that hold no fact: ``"stop"`` (nothing is added) or ``"skip"``.
 
     Raises:
-        ValueError: a bad row, or a table that cannot be read; names the line.
+        ValueError: a bad row, or a table that cannot be read; names the bad lines.
     """
     rows = list(_once(statements(path, subject, relations, delimiter, many)))
     wrong = [row for row in rows if isinstance(row, BadRow)]
     if wrong and bad == "stop":
-        more = f" (and {len(wrong) - 1:,} more bad rows)" if len(wrong) > 1 else ""
-        raise ValueError(f"line {wrong[0].line}: {wrong[0].why}{more}")
+        raise ValueError(f"line {wrong[0].line}: {wrong[0].why}{_bad_lines(wrong)}")
     said = [row for row in rows if not isinstance(row, BadRow)]
     counts = dict.fromkeys(("added", "known", "superseded", "pending"), 0)
     operations = []
@@ -130,6 +130,15 @@ def import_table(
             counts[added.outcome] += 1
         operations += [added.operation for added in done if added.operation is not None][:1]
     return Imported(**counts, operations=tuple(operations), bad=tuple(wrong))
+
+
+def _bad_lines(rows: Sequence[BadRow]) -> str:
+    """The numbers of all lines with a bad row, where there are several."""
+    lines = sorted({row.line for row in rows})
+    if len(lines) == 1:
+        return ""
+    more = f" and {len(lines) - NAMED:,} more" if len(lines) > NAMED else ""
+    return f" (bad lines: {', '.join(map(str, lines[:NAMED]))}{more})"
 
 
 def _once(rows: Iterator[Statement | BadRow]) -> Iterator[Statement | BadRow]:
