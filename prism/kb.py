@@ -18,7 +18,14 @@ from prism.command import INCONSISTENT, Parser, command, quoted, say, say_json
 from prism.holo.reading import STDIN
 from prism.mind import Busy, Fact, KnowledgeBase
 from prism.mind.capture import STATES, Said, arguments
-from prism.mind.documents import check_export, export_table, exported, import_table, plain
+from prism.mind.documents import (
+    LEFT,
+    check_export,
+    export_table,
+    exported,
+    import_table,
+    plain,
+)
 from prism.whole_file import reason
 
 NOT_FOUND, BUSY = 4, 5
@@ -65,7 +72,8 @@ def parser() -> argparse.ArgumentParser:
     deeds.add_parser("pending", help="statements that wait, as a user has said otherwise")
     for deed, text in (("accept", "let a waiting statement win"), ("reject", "drop one")):
         deeds.add_parser(deed, help=text).add_argument("pending", type=int, metavar="NUMBER")
-    load = deeds.add_parser("import", help="add the facts of a table")
+    what = "add the facts of a table; sources and times in it, as in an export, are not taken over"
+    load = deeds.add_parser("import", help=what, description=what)
     load.add_argument(
         "file",
         type=Path,
@@ -247,7 +255,12 @@ def _import(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
     names = ("added", "known", "superseded", "pending")
     counts = {name: getattr(done, name) for name in names} | {"bad": len(done.bad)}
     text = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    return 0, counts | {"operations": list(done.operations)}, [f"{quoted(str(args.file))}: {text}"]
+    lines = [f"{quoted(str(args.file))}: {text}"] + [LEFT] * done.left
+    said: dict[str, Any] = {
+        "operations": list(done.operations),
+        "sources_and_times_left": done.left,
+    }
+    return 0, counts | said, lines
 
 
 def _export(kb: KnowledgeBase, args: argparse.Namespace) -> Said:

@@ -11,6 +11,7 @@ import pytest
 from prism import Prism, PrismConfig
 from prism.kb import BUSY, NOT_FOUND, main
 from prism.mind import Busy, KnowledgeBase
+from prism.mind.documents import LEFT
 
 
 @pytest.fixture
@@ -109,6 +110,33 @@ def test_an_export_is_an_import(run) -> None:
 
         assert import_table(kb, Path("out.jsonl")).added == 2
         assert [f.object for f in kb.get("Freedonia", "minister")] == ["Rufus"]
+
+
+def test_an_import_says_that_sources_and_times_were_not_taken_over(run) -> None:
+    run("add", "Freedonia", "capital", "Fredville", "--source", "atlas")
+    run("export", "out.jsonl")
+    rows = "subject,relation,object{}\nFreedonia,capital,Fredville{}\n"
+    Path("plain.csv").write_text(rows.format("", ""))
+    Path("claims.csv").write_text(rows.format(",source", ",me"))
+    wide = ("claims.csv", "--subject", "subject", "--relation", "source")
+    for argv, says in (
+        (("out.jsonl",), True),
+        (("out.jsonl", "--many"), True),
+        (("claims.csv",), True),
+        (("plain.csv",), False),
+        (wide, False),
+    ):
+        lines = run("--kb", "again.db", "import", *argv)[1]
+        assert lines[1:] == [LEFT] * says
+    assert "(out.jsonl:1, " in run("--kb", "again.db", "get", "Freedonia", "capital")[1][0]
+    [line] = run("--json", "--kb", "again.db", "import", "out.jsonl")[1]
+    assert json.loads(line)["sources_and_times_left"] is True
+
+
+def test_the_help_of_import_says_what_is_not_taken_over(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["import", "--help"])
+    assert "are not taken over" in " ".join(capsys.readouterr().out.split())
 
 
 def test_an_export_replaces_no_file_unasked(run) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +25,17 @@ from prism.mind.records import Fact, Source
 LONG = ("subject", "relation", "object")
 EXPORTED = ".jsonl"
 NAMED = 10  # bad lines in one error
+CLAIMS = ("source", "recorded_at", "valid_from", "valid_to")  # of an export, which no file may make
+LEFT = (
+    "sources and times in the file were not taken over; each fact has its file, line and time now"
+)
 BATCH = 5_000  # facts of one operation
 
 
 @dataclass(frozen=True)
 class Imported:
-    """Counts of an import; ``bad`` are the rows that held no fact, with their lines."""
+    """Counts of an import; ``bad`` are the rows that held no fact, with their lines, ``left`` says
+    that sources or times of the file were not taken over."""
 
     added: int
     known: int
@@ -37,6 +43,7 @@ class Imported:
     pending: int
     operations: tuple[int, ...]
     bad: tuple[BadRow, ...]
+    left: bool
 
 
 def statements(
@@ -45,6 +52,7 @@ def statements(
     relations: Sequence[str] = (),
     delimiter: str | None = None,
     many: bool = False,
+    long: LongColumns | None = None,
 ) -> Iterator[Statement | BadRow]:
     """The facts that a table states, in order; an empty field of a wide table states nothing.
 
@@ -54,6 +62,7 @@ def statements(
         relations: columns of a wide table that are relations.
         delimiter: see :func:`prism.holo.reading.read_rows`.
         many: relations take several objects at once.
+        long: told what a long table's first line has.
 
     Raises:
         ValueError: a table without the columns, or one that cannot be read.
@@ -62,7 +71,7 @@ def statements(
         raise ValueError("relations are given without the column of their subjects")
     if subject is not None and not relations:
         raise ValueError(f"subject column {subject!r}: needs at least one column of a relation")
-    long = LONG if many else _long
+    long = LongColumns(many) if long is None else long
     for record in read_records(path, long if subject is None else (subject, *relations), delimiter):
         if isinstance(record, BadRow):
             yield record
@@ -80,15 +89,28 @@ def statements(
             yield _stated(triple, source, several)
 
 
-def _long(first: str) -> tuple[str, ...]:
+class LongColumns:
     """Columns of a long table by its first line: JSON as :func:`export_table` writes it says of
-    each relation whether it takes several objects."""
-    try:
-        record = json.loads(first)
-    except ValueError:
-        return LONG  # a header, or a line that the reading names
-    several = isinstance(record, dict) and isinstance(record.get("many"), bool)
-    return (*LONG, "many") if several else LONG
+    each relation whether it takes several objects, unless ``many`` says it of all.
+
+    Attributes:
+        left: the line has sources or times, which no fact takes over: a file that names a user
+            would have a user's trust.
+    """
+
+    def __init__(self, many: bool = False) -> None:
+        self.many, self.left = many, False
+
+    def __call__(self, first: str) -> tuple[str, ...]:
+        try:
+            record = json.loads(first)
+        except ValueError:  # a header, or a line that the reading names
+            record = dict.fromkeys(name.strip(' "\r\n') for name in re.split(r"[,;|\t]", first))
+        if not isinstance(record, dict):
+            return LONG
+        self.left = not record.keys().isdisjoint(CLAIMS)
+        several = not self.many and isinstance(record.get("many"), bool)
+        return (*LONG, "many") if several else LONG
 
 
 def _stated(triple: Sequence[str], source: Source, many: bool) -> Statement | BadRow:
@@ -117,7 +139,8 @@ def import_table(
     Raises:
         ValueError: a bad row, or a table that cannot be read; names the bad lines.
     """
-    rows = list(_once(statements(path, subject, relations, delimiter, many)))
+    long = LongColumns(many)
+    rows = list(_once(statements(path, subject, relations, delimiter, many, long)))
     wrong = [row for row in rows if isinstance(row, BadRow)]
     if wrong and bad == "stop":
         raise ValueError(f"line {wrong[0].line}: {wrong[0].why}{_bad_lines(wrong)}")
@@ -129,7 +152,7 @@ def import_table(
         for added in done:
             counts[added.outcome] += 1
         operations += [added.operation for added in done if added.operation is not None][:1]
-    return Imported(**counts, operations=tuple(operations), bad=tuple(wrong))
+    return Imported(**counts, operations=tuple(operations), bad=tuple(wrong), left=long.left)
 
 
 def _bad_lines(rows: Sequence[BadRow]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from prism.command import quoted
 from prism.mind.consolidate import Consolidation, Outcome, unheard
-from prism.mind.documents import export_table, import_table
+from prism.mind.documents import LEFT, export_table, import_table
 from prism.mind.knowledge import Added, KnowledgeBase
 from prism.mind.notes import SUFFIXES, read_notes
 from prism.mind.perceive import Triple, lexicon
@@ -209,6 +209,8 @@ class Talk:
         done = import_table(self.kb, path, subject, relations)
         counts = f"{done.added:,} added, {done.known:,} known, {done.superseded:,} superseded"
         yield f"{quoted(name)}: {counts}, {done.pending:,} waiting (/pending)"
+        if done.left:
+            yield f"- {LEFT}"
 
     def _notes(self, path: Path) -> Iterator[str]:
         noted = read_notes(self.kb, path)

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from prism.mind import KnowledgeBase, Mind
-from prism.mind.documents import import_table
+from prism.mind.documents import LEFT, import_table
 from prism.mind.records import SAID
 from prism.mind.reflect.words import stem
 from prism.mind.talk import COMMANDS, HELP, Talk
@@ -181,6 +181,7 @@ def test_what_was_exported_is_read_back_whole(talk, tmp_path):
     said(talk, f"/export {path}")
     with KnowledgeBase(tmp_path / "other.db") as other:
         assert import_table(other, path).added == 4
+        assert said(Talk(other, LookUp(other)), f"/import {path}")[1:] == [f"- {LEFT}"]
         assert [f.object for f in other.get("Ann", "cat")] == ["Mia", "Leo"]
         assert [f.object for f in other.remarks()] == ["I parked on level 3."]
         other.add("gate", "code", "1234")
