@@ -58,7 +58,8 @@ def parser() -> argparse.ArgumentParser:
     _names(get, "subject", "relation")
     get.add_argument("--at", type=_moment, metavar="TIME", help="as believed then; ISO 8601")
     _names(deeds.add_parser("history", help="all that was believed"), "subject", "relation")
-    listing = deeds.add_parser("list", help="facts that hold")
+    what = "facts that hold, without the sentences kept in their own words, which export has too"
+    listing = deeds.add_parser("list", help=what, description=what)
     listing.add_argument("--subject", metavar="NAME", help="of one subject")
     listing.add_argument("--limit", type=int, metavar="N", help="at most N")
     retract = deeds.add_parser("retract", help="stop believing a fact; its history stays")
@@ -74,12 +75,8 @@ def parser() -> argparse.ArgumentParser:
         deeds.add_parser(deed, help=text).add_argument("pending", type=int, metavar="NUMBER")
     what = "add the facts of a table; sources and times in it, as in an export, are not taken over"
     load = deeds.add_parser("import", help=what, description=what)
-    load.add_argument(
-        "file",
-        type=Path,
-        metavar="FILE",
-        help=".csv, .tsv or .jsonl, also .gz; - = the standard input",
-    )
+    what = ".csv, .tsv or .jsonl, also .gz; - = the standard input"
+    load.add_argument("file", type=Path, metavar="FILE", help=what)
     load.add_argument("--subject", metavar="COL", help="a wide table: the column of subjects")
     load.add_argument(
         "--relation", action="append", default=[], metavar="COL", help="a wide table: a relation"
@@ -87,7 +84,8 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--many", action="store_true", help="relations take several objects")
     load.add_argument("--delimiter", metavar="CHAR", help='default "," or, in .tsv, tab')
     load.add_argument("--bad", choices=("skip", "stop"), default="stop", help="rows without a fact")
-    export = deeds.add_parser("export", help="write all facts that hold as JSON lines")
+    what = "write all facts that hold as JSON lines, kept sentences too, which list leaves out"
+    export = deeds.add_parser("export", help=what, description=what)
     export.add_argument(
         "file", type=Path, metavar="FILE", help="a new .jsonl; - = the standard output"
     )
@@ -185,10 +183,32 @@ def _time(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds).isoformat(" ", "seconds")
 
 
-def _facts(facts: list[Fact]) -> Said:
-    """Facts as they are printed; none of them is an exit code of its own."""
+def _facts(facts: list[Fact], none: str) -> Said:
+    """Facts as they are printed; none of them is an exit code and a line of its own."""
+    if not facts:
+        say(f"prism.kb: {none}", "stderr")
     said = {"facts": [plain(fact) for fact in facts]}
     return (0 if facts else NOT_FOUND), said, [line_of(fact) for fact in facts]
+
+
+def _get(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    when = "" if args.at is None else f" at {_time(args.at)}"
+    what = f"{quoted(args.relation)} of {quoted(args.subject)}"
+    return _facts(kb.get(args.subject, args.relation, args.at), f"{what}: nothing holds{when}")
+
+
+def _history(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    what = f"{quoted(args.relation)} of {quoted(args.subject)}"
+    return _facts(kb.history(args.subject, args.relation), f"{what}: nothing was ever added")
+
+
+def _list(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    about = "" if args.subject is None else f" about {quoted(args.subject)}"
+    facts = kb.facts(args.subject, args.limit)
+    said = _facts(facts, "--limit 0 shows none" if args.limit == 0 else f"no facts{about}")
+    if kept := len(kb.remarks(args.subject)):
+        say(f"kept sentences that are not shown: {kept:,}; export - prints them", "stderr")
+    return said
 
 
 def _add(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
@@ -289,9 +309,9 @@ def _model(name: str, tokenizer: str | None) -> tuple[Any, Any]:
 
 DEEDS: dict[str, Callable[[KnowledgeBase, argparse.Namespace], Said]] = {
     "add": _add,
-    "get": lambda kb, args: _facts(kb.get(args.subject, args.relation, args.at)),
-    "history": lambda kb, args: _facts(kb.history(args.subject, args.relation)),
-    "list": lambda kb, args: _facts(kb.facts(args.subject, args.limit)),
+    "get": _get,
+    "history": _history,
+    "list": _list,
     "retract": _retract,
     "erase": _erase,
     "undo": _undo,

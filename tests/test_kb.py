@@ -12,6 +12,7 @@ from prism import Prism, PrismConfig
 from prism.kb import BUSY, NOT_FOUND, main
 from prism.mind import Busy, KnowledgeBase
 from prism.mind.documents import LEFT
+from prism.mind.records import SAID
 
 
 @pytest.fixture
@@ -43,10 +44,45 @@ def test_a_fact_is_added_asked_changed_and_undone(run) -> None:
 
 def test_what_is_not_there_has_an_exit_code_of_its_own(run) -> None:
     run("add", "Freedonia", "capital", "Fredville")
-    assert run("get", "Sylvania", "capital")[:2] == (NOT_FOUND, [])
+    for argv, line in (
+        (("get", "Sylvania", "capital"), "capital of Sylvania: nothing holds"),
+        (("get", "Freedonia", "capital", "--at", "2020-01-02"),
+         "capital of Freedonia: nothing holds at 2020-01-02 00:00:00"),
+        (("history", "Sylvania", "capital"), "capital of Sylvania: nothing was ever added"),
+        (("list", "--subject", "Sylvania"), "no facts about Sylvania"),
+        (("--tenant", "other", "list"), "no facts"),
+        (("list", "--limit", "0"), "--limit 0 shows none"),
+    ):  # fmt: skip
+        assert run(*argv) == (NOT_FOUND, [], f"prism.kb: {line}\n")
+    assert run("--json", "get", "a", "b")[1:] == (
+        ['{"facts": []}'],
+        "prism.kb: b of a: nothing holds\n",
+    )
     code, _, err = run("retract", "9")
     assert (code, err) == (NOT_FOUND, "prism.kb: fact 9: there is none\n")
     assert run("erase", "--subject", "Sylvania")[0] == NOT_FOUND
+
+
+def test_a_list_says_how_many_kept_sentences_it_does_not_show(run) -> None:
+    run("add", "Freedonia", "capital", "Fredville")
+    assert run("list")[2] == ""
+    with KnowledgeBase("mind.db") as kb:
+        kb.add("me", SAID, "I parked on level 3.", many=True)
+    hidden = "kept sentences that are not shown: 1; export - prints them\n"
+    code, lines, err = run("list")
+    assert (code, len(lines), err) == (0, 1, hidden)
+    assert run("list", "--subject", "Freedonia")[2] == ""
+    none = (NOT_FOUND, [], f"prism.kb: no facts about me\n{hidden}")
+    assert run("list", "--subject", "me") == none
+    assert len(run("export", "-")[1]) == 2
+
+
+@pytest.mark.parametrize(("deed", "other"), [("list", "export"), ("export", "list")])
+def test_the_help_of_list_and_export_says_how_they_differ(capsys, deed, other) -> None:
+    with pytest.raises(SystemExit):
+        main([deed, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "sentences" in said and f"which {other}" in said
 
 
 def test_reading_makes_no_file(run) -> None:
