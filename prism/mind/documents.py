@@ -10,14 +10,16 @@ less than a program or a user: what contradicts them waits.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prism import whole_file
-from prism.holo.reading import BadRow, read_records
+from prism.holo.reading import STDIN, BadRow, read_records
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.ledger import Statement
 from prism.mind.records import Fact, Source
@@ -138,7 +140,10 @@ def import_table(
 
     Raises:
         ValueError: a bad row, or a table that cannot be read; names the bad lines.
+        OSError: there is no such file, or it cannot be read.
     """
+    if path != STDIN and not path.exists():  # before its name is looked at
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     long = LongColumns(many)
     rows = list(_once(statements(path, subject, relations, delimiter, many, long)))
     wrong = [row for row in rows if isinstance(row, BadRow)]

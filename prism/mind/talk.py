@@ -6,7 +6,6 @@ shown with the number that takes it back, what it asks is answered with how sure
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +18,7 @@ from prism.mind.notes import SUFFIXES, read_notes
 from prism.mind.perceive import Triple, lexicon
 from prism.mind.records import SAID, Fact, Source
 from prism.mind.schema import Busy
+from prism.mind.working import meant_by
 from prism.whole_file import reason
 
 HELP = """\
@@ -35,7 +35,7 @@ say it        a statement is noted and shown; a question is answered
 /export FILE  all facts that hold, as JSON lines, into a new .jsonl
 /help, /quit  this list; the end (Ctrl-D too)"""
 SIGNS = {"added": "+", "superseded": "~", "known": "=", "pending": "?"}
-PRONOUN = re.compile(r"\b(?:he|she|him|his|her|hers|it|its|they|them|their)\b", re.IGNORECASE)
+QUIT = ("quit", "exit")  # whoever reads the lines ends at them
 INDENT = "\n      "  # a value's own line breaks never open a line of the talk
 SHOWN = 50  # facts in one answer to /facts
 
@@ -103,8 +103,9 @@ class Talk:
 
     def _command(self, text: str) -> Iterator[str]:
         name, _, rest = text[1:].partition(" ")
-        deed = COMMANDS.get(name.lower())
-        if deed is None:
+        if name.lower() in QUIT and rest.strip():
+            raise ValueError(f"/{name} {rest.strip()}: takes nothing; must be /{name}")
+        if (deed := COMMANDS.get(name.lower())) is None:
             raise ValueError(f"/{name}: is no command; /help lists them")
         yield from deed(self, rest.strip())
 
@@ -173,9 +174,7 @@ class Talk:
 
     def erase(self, rest: str) -> Iterator[str]:
         """Remove all about a name."""
-        if not rest:
-            raise ValueError("/erase: needs a name")
-        removed = self.kb.erase(subject=rest)
+        removed = self.kb.erase(subject=_needed(rest, "/erase NAME"))
         self.consolidation.memory.forget(rest)
         self.answer = None
         self.mind.forget()
@@ -233,12 +232,6 @@ class Talk:
         yield from HELP.split("\n")
 
 
-def meant_by(question: str, resolve: Callable[[str], str | None]) -> str | None:
-    """Thing that the first pronoun of a question means by its sort, "she" a woman; None = none."""
-    words = (word.lower() for word in PRONOUN.findall(question))
-    return next(map(resolve, words), None)
-
-
 def noted_lines(outcome: Outcome) -> Iterator[str]:
     """Lines of what the ledger has acknowledged of a turn, and of what waits."""
     for added in outcome.noted:
@@ -291,8 +284,14 @@ def sure_line(answer: Answered) -> str:
     return f"{answer.text}: sure to {answer.confidence:.2f}, {hops} fact{'s'[: hops != 1]}; {where}"
 
 
+def _needed(text: str, usage: str) -> str:
+    if not text:
+        raise ValueError(f"{usage.split()[0]}: must be {usage}")
+    return text
+
+
 def _fields(text: str, number: int, usage: str) -> list[str]:
-    fields = [field.strip() for field in text.split("|")]
+    fields = [field.strip() for field in _needed(text, usage).split("|")]
     if len(fields) != number or not all(fields):
         raise ValueError(f"{text!r}: must be {usage}")
     return fields
@@ -300,13 +299,13 @@ def _fields(text: str, number: int, usage: str) -> list[str]:
 
 def _file(name: str, command: str) -> Path:
     """A named file; "-" is none: the talk has the standard streams."""
-    if name in ("", "-"):
-        raise ValueError(f"{command}{name and ' '}{name}: needs a file")
+    if _needed(name, f"{command} FILE") == "-":
+        raise ValueError(f"{command} -: needs a file")
     return Path(name)
 
 
 def _number(text: str, usage: str) -> int:
-    if not text.isdecimal():
+    if not _needed(text, usage).isdecimal():
         raise ValueError(f"{text!r}: must be a number, as in {usage}")
     return int(text)
 
