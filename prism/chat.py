@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from prism.command import Parser, command, say
 from prism.mind import Busy, KnowledgeBase
 from prism.mind.perceive.parser import Missing, load
-from prism.mind.talk import Asking, Talk
+from prism.mind.talk import QUIT, Asking, Talk
 from prism.whole_file import reason
 
 BUSY = 5
+NOT_TEXT = "! the line is not UTF-8: nothing was read of it"
 PROMPT = "you> "
 EXAMPLES = """\
 examples:
@@ -52,7 +53,7 @@ def main(argv: list[str] | None = None) -> int:
             talk = Talk(kb, answering(kb, args.model), args.speaker)
             greet(kb)
             for line in lines():
-                if line.strip() in ("/quit", "/exit"):
+                if line.strip().lower() in [f"/{name}" for name in QUIT]:
                     break
                 converse(talk, line)
     except Busy as error:
@@ -104,9 +105,9 @@ def greet(kb: KnowledgeBase) -> None:
 
 def lines() -> Iterator[str]:
     """The lines that the user types, with history and editing where prompt_toolkit is installed;
-    Ctrl-C drops the line, Ctrl-D ends."""
+    Ctrl-C drops the line, Ctrl-D ends. One that is not UTF-8 is named, and left out."""
     if not sys.stdin.isatty():
-        yield from sys.stdin
+        yield from piped(getattr(sys.stdin, "buffer", sys.stdin))
         return
     read: Callable[[str], str] = input
     with suppress(ImportError):
@@ -116,10 +117,21 @@ def lines() -> Iterator[str]:
     while True:
         try:
             yield read(PROMPT)
+        except UnicodeDecodeError:
+            say(NOT_TEXT)
         except KeyboardInterrupt:
             say("")
         except EOFError:
             return
+
+
+def piped(source: Iterable[bytes | str]) -> Iterator[str]:
+    """The lines of a pipe, of which one that is not UTF-8 ends no conversation."""
+    for line in source:
+        try:
+            yield line.decode() if isinstance(line, bytes) else line
+        except UnicodeDecodeError:
+            say(NOT_TEXT)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,15 @@ from typing import Any
 from prism.command import INCONSISTENT, Parser, command, quoted, say, say_json
 from prism.holo.reading import STDIN
 from prism.mind import Busy, Fact, KnowledgeBase
-from prism.mind.documents import export_table, exported, import_table, plain
+from prism.mind.capture import STATES, Said, arguments
+from prism.mind.documents import (
+    LEFT,
+    check_export,
+    export_table,
+    exported,
+    import_table,
+    plain,
+)
 from prism.whole_file import reason
 
 NOT_FOUND, BUSY = 4, 5
@@ -50,7 +58,8 @@ def parser() -> argparse.ArgumentParser:
     _names(get, "subject", "relation")
     get.add_argument("--at", type=_moment, metavar="TIME", help="as believed then; ISO 8601")
     _names(deeds.add_parser("history", help="all that was believed"), "subject", "relation")
-    listing = deeds.add_parser("list", help="facts that hold")
+    what = "facts that hold, without the sentences kept in their own words, which export has too"
+    listing = deeds.add_parser("list", help=what, description=what)
     listing.add_argument("--subject", metavar="NAME", help="of one subject")
     listing.add_argument("--limit", type=int, metavar="N", help="at most N")
     retract = deeds.add_parser("retract", help="stop believing a fact; its history stays")
@@ -64,13 +73,10 @@ def parser() -> argparse.ArgumentParser:
     deeds.add_parser("pending", help="statements that wait, as a user has said otherwise")
     for deed, text in (("accept", "let a waiting statement win"), ("reject", "drop one")):
         deeds.add_parser(deed, help=text).add_argument("pending", type=int, metavar="NUMBER")
-    load = deeds.add_parser("import", help="add the facts of a table")
-    load.add_argument(
-        "file",
-        type=Path,
-        metavar="FILE",
-        help=".csv, .tsv or .jsonl, also .gz; - = the standard input",
-    )
+    what = "add the facts of a table; sources and times in it, as in an export, are not taken over"
+    load = deeds.add_parser("import", help=what, description=what)
+    what = ".csv, .tsv or .jsonl, also .gz; - = the standard input"
+    load.add_argument("file", type=Path, metavar="FILE", help=what)
     load.add_argument("--subject", metavar="COL", help="a wide table: the column of subjects")
     load.add_argument(
         "--relation", action="append", default=[], metavar="COL", help="a wide table: a relation"
@@ -78,25 +84,15 @@ def parser() -> argparse.ArgumentParser:
     load.add_argument("--many", action="store_true", help="relations take several objects")
     load.add_argument("--delimiter", metavar="CHAR", help='default "," or, in .tsv, tab')
     load.add_argument("--bad", choices=("skip", "stop"), default="stop", help="rows without a fact")
-    export = deeds.add_parser("export", help="write all facts that hold as JSON lines")
-    export.add_argument("file", type=Path, metavar="FILE", help="- = the standard output")
+    what = "write all facts that hold as JSON lines, kept sentences too, which list leaves out"
+    export = deeds.add_parser("export", help=what, description=what)
+    export.add_argument(
+        "file", type=Path, metavar="FILE", help="a new .jsonl; - = the standard output"
+    )
+    export.add_argument("--force", action="store_true", help="replace a file that is there")
     deeds.add_parser("audit", help="compare the tape with the ledger, byte for byte")
-    _captures(deeds)
+    arguments(deeds)
     return p
-
-
-def _captures(deeds: Any) -> None:
-    """Deeds of a model's state, which need no knowledge base."""
-    read = deeds.add_parser("capture", help="save the state of a model that has read a document")
-    read.add_argument("file", type=Path, metavar="DOCUMENT", help="text in UTF-8")
-    read.add_argument("--out", type=Path, required=True, metavar="STATE")
-    more = deeds.add_parser("continue", help="generate from a captured state")
-    more.add_argument("state", type=Path, metavar="STATE")
-    more.add_argument("--prompt", required=True, metavar="TEXT", help="read after the document")
-    more.add_argument("--max-new-tokens", type=int, default=32, metavar="N")
-    for deed in (read, more):
-        deed.add_argument("--checkpoint", required=True, metavar="RUN", help="a saved model or run")
-        deed.add_argument("--tokenizer", metavar="FILE", help="bytes or a tokenizer.json")
 
 
 def _names(p: argparse.ArgumentParser, *names: str) -> None:
@@ -120,7 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         _check(args)
         if args.deed in STATES:
-            code, said, lines = STATES[args.deed](args)
+            code, said, lines = STATES[args.deed](args, _model)
         else:
             with KnowledgeBase(args.kb, args.tenant) as kb:
                 code, said, lines = DEEDS[args.deed](kb, args)
@@ -154,13 +150,23 @@ def _check(args: argparse.Namespace) -> None:
         return
     if args.kb is None:
         raise ValueError("--kb: is required")
-    if args.json and args.deed == "export" and args.file == STDIN:
-        raise ValueError("--json: must be left out of export -, whose lines are JSON")
+    if args.deed == "export":
+        _check_export(args)
     if args.deed not in ("add", "import") and not args.kb.exists():
         raise ValueError(f"--kb {args.kb}: there is no such file; add or import makes it")
 
 
-Said = tuple[int, dict[str, Any], list[str]]
+def _check_export(args: argparse.Namespace) -> None:
+    if args.file == STDIN:
+        if args.json:
+            raise ValueError("--json: must be left out of export -, whose lines are JSON")
+        if args.force:
+            raise ValueError("--force: must be left out of export -, which replaces no file")
+        return
+    try:
+        check_export(args.file, args.force)
+    except FileExistsError as error:
+        raise ValueError(f"{error}, or --force be given") from error
 
 
 def line_of(fact: Fact) -> str:
@@ -177,10 +183,32 @@ def _time(seconds: float) -> str:
     return datetime.datetime.fromtimestamp(seconds).isoformat(" ", "seconds")
 
 
-def _facts(facts: list[Fact]) -> Said:
-    """Facts as they are printed; none of them is an exit code of its own."""
+def _facts(facts: list[Fact], none: str) -> Said:
+    """Facts as they are printed; none of them is an exit code and a line of its own."""
+    if not facts:
+        say(f"prism.kb: {none}", "stderr")
     said = {"facts": [plain(fact) for fact in facts]}
     return (0 if facts else NOT_FOUND), said, [line_of(fact) for fact in facts]
+
+
+def _get(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    when = "" if args.at is None else f" at {_time(args.at)}"
+    what = f"{quoted(args.relation)} of {quoted(args.subject)}"
+    return _facts(kb.get(args.subject, args.relation, args.at), f"{what}: nothing holds{when}")
+
+
+def _history(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    what = f"{quoted(args.relation)} of {quoted(args.subject)}"
+    return _facts(kb.history(args.subject, args.relation), f"{what}: nothing was ever added")
+
+
+def _list(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
+    about = "" if args.subject is None else f" about {quoted(args.subject)}"
+    facts = kb.facts(args.subject, args.limit)
+    said = _facts(facts, "--limit 0 shows none" if args.limit == 0 else f"no facts{about}")
+    if kept := len(kb.remarks(args.subject)):
+        say(f"kept sentences that are not shown: {kept:,}; export - prints them", "stderr")
+    return said
 
 
 def _add(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
@@ -247,7 +275,12 @@ def _import(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
     names = ("added", "known", "superseded", "pending")
     counts = {name: getattr(done, name) for name in names} | {"bad": len(done.bad)}
     text = ", ".join(f"{count:,} {name}" for name, count in counts.items())
-    return 0, counts | {"operations": list(done.operations)}, [f"{quoted(str(args.file))}: {text}"]
+    lines = [f"{quoted(str(args.file))}: {text}"] + [LEFT] * done.left
+    said: dict[str, Any] = {
+        "operations": list(done.operations),
+        "sources_and_times_left": done.left,
+    }
+    return 0, counts | said, lines
 
 
 def _export(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
@@ -257,7 +290,7 @@ def _export(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
             say_json(plain(fact))
         say(f"{len(facts):,} facts", "stderr")
         return 0, {}, []
-    number = export_table(kb, args.file)
+    number = export_table(kb, args.file, args.force)
     return 0, {"exported": number}, [f"{quoted(str(args.file))}: {number:,} facts"]
 
 
@@ -268,44 +301,17 @@ def _audit(kb: KnowledgeBase, args: argparse.Namespace) -> Said:
     return (0 if agrees else INCONSISTENT), {"facts": len(kb), "consistent": agrees}, [line]
 
 
-def _capture(args: argparse.Namespace) -> Said:
-    from prism.mind.capture import capture, save  # these load a model, the other deeds none
+def _model(name: str, tokenizer: str | None) -> tuple[Any, Any]:
+    from prism.loading import load_with_tokenizer  # after the checks of the arguments
 
-    text = args.file.read_text("utf-8")
-    model, tokenizer = _model(args)
-    captured = capture(model, tokenizer, text)
-    save(captured, args.out, model, str(args.file))
-    said = {"tokens": captured.tokens, "bytes": captured.state.nbytes, "state": str(args.out)}
-    line = f"{quoted(str(args.out))}: {captured.tokens:,} tokens as {captured.state.nbytes:,} bytes"
-    return 0, said, [line]
+    return load_with_tokenizer(name, tokenizer)
 
 
-def _continue(args: argparse.Namespace) -> Said:
-    from prism.mind.capture import continued, load
-    from prism.model.generation.text import GREEDY
-
-    model, tokenizer = _model(args)
-    state = load(args.state, model)
-    pieces = continued(model, tokenizer, state, args.prompt, args.max_new_tokens, GREEDY)
-    text = "".join(pieces)
-    return 0, {"prompt": args.prompt, "text": text}, [args.prompt + text]
-
-
-def _model(args: argparse.Namespace) -> Any:
-    from prism.loading import load_with_tokenizer
-
-    return load_with_tokenizer(args.checkpoint, args.tokenizer)
-
-
-STATES: dict[str, Callable[[argparse.Namespace], Said]] = {
-    "capture": _capture,
-    "continue": _continue,
-}
 DEEDS: dict[str, Callable[[KnowledgeBase, argparse.Namespace], Said]] = {
     "add": _add,
-    "get": lambda kb, args: _facts(kb.get(args.subject, args.relation, args.at)),
-    "history": lambda kb, args: _facts(kb.history(args.subject, args.relation)),
-    "list": lambda kb, args: _facts(kb.facts(args.subject, args.limit)),
+    "get": _get,
+    "history": _history,
+    "list": _list,
     "retract": _retract,
     "erase": _erase,
     "undo": _undo,

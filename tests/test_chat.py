@@ -44,6 +44,19 @@ def test_an_error_of_a_turn_ends_no_conversation(typed, tmp_path, capsys):
     assert lines == ["! undo: there is nothing to undo", "+ Ann · city = Rome  (anna; /undo 1)"]
 
 
+def test_a_line_that_is_not_utf8_is_named_and_the_next_is_read(
+    typed, tmp_path, capsys, monkeypatch
+):
+    typed()
+    piped = io.BytesIO(b"\xff\xfe hello\n/remember Ann | city | K\xc3\xb6ln\n/QUIT\n/undo\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(piped, "utf-8"))
+    assert chat.main(["--kb", str(tmp_path / "mind.db")]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "! the line is not UTF-8: nothing was read of it",
+        "+ Ann · city = Köln  (you; /undo 1)",
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

@@ -11,6 +11,8 @@ import pytest
 from prism import Prism, PrismConfig
 from prism.kb import BUSY, NOT_FOUND, main
 from prism.mind import Busy, KnowledgeBase
+from prism.mind.documents import LEFT
+from prism.mind.records import SAID
 
 
 @pytest.fixture
@@ -42,10 +44,45 @@ def test_a_fact_is_added_asked_changed_and_undone(run) -> None:
 
 def test_what_is_not_there_has_an_exit_code_of_its_own(run) -> None:
     run("add", "Freedonia", "capital", "Fredville")
-    assert run("get", "Sylvania", "capital")[:2] == (NOT_FOUND, [])
+    for argv, line in (
+        (("get", "Sylvania", "capital"), "capital of Sylvania: nothing holds"),
+        (("get", "Freedonia", "capital", "--at", "2020-01-02"),
+         "capital of Freedonia: nothing holds at 2020-01-02 00:00:00"),
+        (("history", "Sylvania", "capital"), "capital of Sylvania: nothing was ever added"),
+        (("list", "--subject", "Sylvania"), "no facts about Sylvania"),
+        (("--tenant", "other", "list"), "no facts"),
+        (("list", "--limit", "0"), "--limit 0 shows none"),
+    ):  # fmt: skip
+        assert run(*argv) == (NOT_FOUND, [], f"prism.kb: {line}\n")
+    assert run("--json", "get", "a", "b")[1:] == (
+        ['{"facts": []}'],
+        "prism.kb: b of a: nothing holds\n",
+    )
     code, _, err = run("retract", "9")
     assert (code, err) == (NOT_FOUND, "prism.kb: fact 9: there is none\n")
     assert run("erase", "--subject", "Sylvania")[0] == NOT_FOUND
+
+
+def test_a_list_says_how_many_kept_sentences_it_does_not_show(run) -> None:
+    run("add", "Freedonia", "capital", "Fredville")
+    assert run("list")[2] == ""
+    with KnowledgeBase("mind.db") as kb:
+        kb.add("me", SAID, "I parked on level 3.", many=True)
+    hidden = "kept sentences that are not shown: 1; export - prints them\n"
+    code, lines, err = run("list")
+    assert (code, len(lines), err) == (0, 1, hidden)
+    assert run("list", "--subject", "Freedonia")[2] == ""
+    none = (NOT_FOUND, [], f"prism.kb: no facts about me\n{hidden}")
+    assert run("list", "--subject", "me") == none
+    assert len(run("export", "-")[1]) == 2
+
+
+@pytest.mark.parametrize(("deed", "other"), [("list", "export"), ("export", "list")])
+def test_the_help_of_list_and_export_says_how_they_differ(capsys, deed, other) -> None:
+    with pytest.raises(SystemExit):
+        main([deed, "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "sentences" in said and f"which {other}" in said
 
 
 def test_reading_makes_no_file(run) -> None:
@@ -77,6 +114,21 @@ def test_a_bad_row_stops_the_import_before_anything_is_added(run) -> None:
     assert "1 added" in run("import", "long.csv", "--bad", "skip")[1][0]
 
 
+@pytest.mark.parametrize(
+    ("rows", "lines"),
+    [
+        ("x,,y\n", ""),
+        ("x,,y\na,b,c\n,b,c\n\nd,e\n", " (bad lines: 2, 4, 6)"),
+        ("x,,y\n" * 25, " (bad lines: 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 and 15 more)"),
+    ],
+)
+def test_an_import_that_stops_names_all_bad_lines(run, rows, lines) -> None:
+    Path("long.csv").write_text(f"subject,relation,object\n{rows}")
+    code, _, err = run("import", "long.csv")
+    assert code == 2 and err.startswith("prism.kb: long.csv: line 2: relation ''")
+    assert err.endswith(f"{lines}\n") and err.count("bad lines") == bool(lines)
+
+
 def test_two_objects_on_two_lines_are_a_conflict_unless_many(run) -> None:
     Path("long.csv").write_text("subject,relation,object\na,b,c\nA,b,d\nA,b,C\n")
     code, _, err = run("import", "long.csv")
@@ -94,6 +146,62 @@ def test_an_export_is_an_import(run) -> None:
 
         assert import_table(kb, Path("out.jsonl")).added == 2
         assert [f.object for f in kb.get("Freedonia", "minister")] == ["Rufus"]
+
+
+def test_an_import_says_that_sources_and_times_were_not_taken_over(run) -> None:
+    run("add", "Freedonia", "capital", "Fredville", "--source", "atlas")
+    run("export", "out.jsonl")
+    rows = "subject,relation,object{}\nFreedonia,capital,Fredville{}\n"
+    Path("plain.csv").write_text(rows.format("", ""))
+    Path("claims.csv").write_text(rows.format(",source", ",me"))
+    wide = ("claims.csv", "--subject", "subject", "--relation", "source")
+    for argv, says in (
+        (("out.jsonl",), True),
+        (("out.jsonl", "--many"), True),
+        (("claims.csv",), True),
+        (("plain.csv",), False),
+        (wide, False),
+    ):
+        lines = run("--kb", "again.db", "import", *argv)[1]
+        assert lines[1:] == [LEFT] * says
+    assert "(out.jsonl:1, " in run("--kb", "again.db", "get", "Freedonia", "capital")[1][0]
+    [line] = run("--json", "--kb", "again.db", "import", "out.jsonl")[1]
+    assert json.loads(line)["sources_and_times_left"] is True
+
+
+def test_the_help_of_import_says_what_is_not_taken_over(capsys) -> None:
+    with pytest.raises(SystemExit):
+        main(["import", "--help"])
+    assert "are not taken over" in " ".join(capsys.readouterr().out.split())
+
+
+def test_an_export_replaces_no_file_unasked(run) -> None:
+    run("add", "Freedonia", "capital", "Fredville")
+    Path("c.csv").write_text("mine")
+    Path("old.jsonl").write_text("mine")
+    for argv, line in (
+        (("c.csv",), "c.csv: extension '.csv': must be .jsonl"),
+        (("c.csv", "--force"), "c.csv: extension '.csv': must be .jsonl"),
+        (("none",), "none: extension '': must be .jsonl"),
+        (("old.jsonl",), "old.jsonl: is there already; must be a new file, or --force be given"),
+        (("-", "--force"), "--force: must be left out of export -, which replaces no file"),
+    ):
+        assert run("export", *argv) == (2, [], f"prism.kb: {line}\n")
+    code, _, err = run("export", "nodir/x.jsonl")
+    assert code == 2 and "/nodir: is not there; must be made first" in err
+    assert not Path("nodir").exists() and not Path("none").exists()
+    assert Path("c.csv").read_text() == Path("old.jsonl").read_text() == "mine"
+    assert run("export", "old.jsonl", "--force")[1] == ["old.jsonl: 1 facts"]
+    assert json.loads(Path("old.jsonl").read_text())["object"] == "Fredville"
+
+
+def test_an_export_never_replaces_its_knowledge_base(tmp_path, capsys) -> None:
+    kb = str(tmp_path / "mind.jsonl")
+    assert main(["--kb", kb, "add", "Freedonia", "capital", "Fredville"]) == 0
+    with pytest.raises(SystemExit):
+        main(["--kb", kb, "export", kb, "--force"])
+    assert "is the knowledge base; must be another file" in capsys.readouterr().err
+    assert main(["--kb", kb, "get", "Freedonia", "capital"]) == 0
 
 
 def test_a_dash_is_the_standard_output_and_the_standard_input(run, monkeypatch) -> None:

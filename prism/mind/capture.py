@@ -10,8 +10,9 @@ a model makes of it is what it learned: a state is no ledger, and proves nothing
 
 from __future__ import annotations
 
+import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,12 +21,15 @@ import torch
 from torch import Tensor, nn
 
 from prism import whole_file
+from prism.command import quoted
 from prism.model.generation.decode import Step, model_step
 from prism.model.generation.sampling import Sampling
-from prism.model.generation.text import Spelling, stream_text
+from prism.model.generation.text import GREEDY, Spelling, stream_text
 from prism.model.state import State
 from prism.record import weights_hash
 
+Said = tuple[int, dict[str, Any], list[str]]  # exit code, the JSON object, the lines
+Loader = Callable[[str, str | None], tuple[Any, Any]]  # a model and its tokenizer
 PIECE = 512  # tokens of one call
 
 
@@ -115,3 +119,41 @@ def _starting(step: Step, start: Any) -> Step:
 
 def _weights(model: nn.Module) -> str:
     return weights_hash(dict(model.state_dict()))
+
+
+def arguments(deeds: Any) -> None:
+    """Add the deeds of ``prism.kb`` on a state to its command line."""
+    read = deeds.add_parser("capture", help="save the state of a model that has read a document")
+    read.add_argument("file", type=Path, metavar="DOCUMENT", help="text in UTF-8")
+    read.add_argument("--out", type=Path, required=True, metavar="STATE")
+    more = deeds.add_parser("continue", help="generate from a captured state")
+    more.add_argument("state", type=Path, metavar="STATE")
+    more.add_argument("--prompt", required=True, metavar="TEXT", help="read after the document")
+    more.add_argument("--max-new-tokens", type=int, default=32, metavar="N")
+    for deed in (read, more):
+        deed.add_argument("--checkpoint", required=True, metavar="RUN", help="a saved model or run")
+        deed.add_argument("--tokenizer", metavar="FILE", help="bytes or a tokenizer.json")
+
+
+def _capture(args: argparse.Namespace, loader: Loader) -> Said:
+    text = args.file.read_text("utf-8")
+    model, tokenizer = loader(args.checkpoint, args.tokenizer)
+    captured = capture(model, tokenizer, text)
+    save(captured, args.out, model, str(args.file))
+    said = {"tokens": captured.tokens, "bytes": captured.state.nbytes, "state": str(args.out)}
+    line = f"{quoted(str(args.out))}: {captured.tokens:,} tokens as {captured.state.nbytes:,} bytes"
+    return 0, said, [line]
+
+
+def _continue(args: argparse.Namespace, loader: Loader) -> Said:
+    model, tokenizer = loader(args.checkpoint, args.tokenizer)
+    state = load(args.state, model)
+    pieces = continued(model, tokenizer, state, args.prompt, args.max_new_tokens, GREEDY)
+    text = "".join(pieces)
+    return 0, {"prompt": args.prompt, "text": text}, [args.prompt + text]
+
+
+STATES: dict[str, Callable[[argparse.Namespace, Loader], Said]] = {
+    "capture": _capture,
+    "continue": _continue,
+}

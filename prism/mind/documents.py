@@ -10,24 +10,34 @@ less than a program or a user: what contradicts them waits.
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
+import os
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from prism import whole_file
-from prism.holo.reading import BadRow, read_records
+from prism.holo.reading import STDIN, BadRow, read_records
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.ledger import Statement
 from prism.mind.records import Fact, Source
 
 LONG = ("subject", "relation", "object")
+EXPORTED = ".jsonl"
+NAMED = 10  # bad lines in one error
+CLAIMS = ("source", "recorded_at", "valid_from", "valid_to")  # of an export, which no file may make
+LEFT = (
+    "sources and times in the file were not taken over; each fact has its file, line and time now"
+)
 BATCH = 5_000  # facts of one operation
 
 
 @dataclass(frozen=True)
 class Imported:
-    """Counts of an import; ``bad`` are the rows that held no fact, with their lines."""
+    """Counts of an import; ``bad`` are the rows that held no fact, with their lines, ``left`` says
+    that sources or times of the file were not taken over."""
 
     added: int
     known: int
@@ -35,6 +45,7 @@ class Imported:
     pending: int
     operations: tuple[int, ...]
     bad: tuple[BadRow, ...]
+    left: bool
 
 
 def statements(
@@ -43,6 +54,7 @@ def statements(
     relations: Sequence[str] = (),
     delimiter: str | None = None,
     many: bool = False,
+    long: LongColumns | None = None,
 ) -> Iterator[Statement | BadRow]:
     """The facts that a table states, in order; an empty field of a wide table states nothing.
 
@@ -52,6 +64,7 @@ def statements(
         relations: columns of a wide table that are relations.
         delimiter: see :func:`prism.holo.reading.read_rows`.
         many: relations take several objects at once.
+        long: told what a long table's first line has.
 
     Raises:
         ValueError: a table without the columns, or one that cannot be read.
@@ -60,7 +73,7 @@ def statements(
         raise ValueError("relations are given without the column of their subjects")
     if subject is not None and not relations:
         raise ValueError(f"subject column {subject!r}: needs at least one column of a relation")
-    long = LONG if many else _long
+    long = LongColumns(many) if long is None else long
     for record in read_records(path, long if subject is None else (subject, *relations), delimiter):
         if isinstance(record, BadRow):
             yield record
@@ -78,15 +91,28 @@ def statements(
             yield _stated(triple, source, several)
 
 
-def _long(first: str) -> tuple[str, ...]:
+class LongColumns:
     """Columns of a long table by its first line: JSON as :func:`export_table` writes it says of
-    each relation whether it takes several objects."""
-    try:
-        record = json.loads(first)
-    except ValueError:
-        return LONG  # a header, or a line that the reading names
-    several = isinstance(record, dict) and isinstance(record.get("many"), bool)
-    return (*LONG, "many") if several else LONG
+    each relation whether it takes several objects, unless ``many`` says it of all.
+
+    Attributes:
+        left: the line has sources or times, which no fact takes over: a file that names a user
+            would have a user's trust.
+    """
+
+    def __init__(self, many: bool = False) -> None:
+        self.many, self.left = many, False
+
+    def __call__(self, first: str) -> tuple[str, ...]:
+        try:
+            record = json.loads(first)
+        except ValueError:  # a header, or a line that the reading names
+            record = dict.fromkeys(name.strip(' "\r\n') for name in re.split(r"[,;|\t]", first))
+        if not isinstance(record, dict):
+            return LONG
+        self.left = not record.keys().isdisjoint(CLAIMS)
+        several = not self.many and isinstance(record.get("many"), bool)
+        return (*LONG, "many") if several else LONG
 
 
 def _stated(triple: Sequence[str], source: Source, many: bool) -> Statement | BadRow:
@@ -113,13 +139,16 @@ def import_table(
         bad: rows that hold no fact: ``"stop"`` (nothing is added) or ``"skip"``.
 
     Raises:
-        ValueError: a bad row, or a table that cannot be read; names the line.
+        ValueError: a bad row, or a table that cannot be read; names the bad lines.
+        OSError: there is no such file, or it cannot be read.
     """
-    rows = list(_once(statements(path, subject, relations, delimiter, many)))
+    if path != STDIN and not path.exists():  # before its name is looked at
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
+    long = LongColumns(many)
+    rows = list(_once(statements(path, subject, relations, delimiter, many, long)))
     wrong = [row for row in rows if isinstance(row, BadRow)]
     if wrong and bad == "stop":
-        more = f" (and {len(wrong) - 1:,} more bad rows)" if len(wrong) > 1 else ""
-        raise ValueError(f"line {wrong[0].line}: {wrong[0].why}{more}")
+        raise ValueError(f"line {wrong[0].line}: {wrong[0].why}{_bad_lines(wrong)}")
     said = [row for row in rows if not isinstance(row, BadRow)]
     counts = dict.fromkeys(("added", "known", "superseded", "pending"), 0)
     operations = []
@@ -128,7 +157,16 @@ def import_table(
         for added in done:
             counts[added.outcome] += 1
         operations += [added.operation for added in done if added.operation is not None][:1]
-    return Imported(**counts, operations=tuple(operations), bad=tuple(wrong))
+    return Imported(**counts, operations=tuple(operations), bad=tuple(wrong), left=long.left)
+
+
+def _bad_lines(rows: Sequence[BadRow]) -> str:
+    """The numbers of all lines with a bad row, where there are several."""
+    lines = sorted({row.line for row in rows})
+    if len(lines) == 1:
+        return ""
+    more = f" and {len(lines) - NAMED:,} more" if len(lines) > NAMED else ""
+    return f" (bad lines: {', '.join(map(str, lines[:NAMED]))}{more})"
 
 
 def _once(rows: Iterator[Statement | BadRow]) -> Iterator[Statement | BadRow]:
@@ -150,9 +188,36 @@ def _once(rows: Iterator[Statement | BadRow]) -> Iterator[Statement | BadRow]:
             )
 
 
-def export_table(kb: KnowledgeBase, path: Path) -> int:
+def check_export(path: Path, replace: bool = False) -> None:
+    """Refuse what :func:`export_table` would not write to.
+
+    Raises:
+        ValueError: a name that does not end in ``.jsonl``, a folder in its place, or no folder
+            around it.
+        FileExistsError: it is there, and ``replace`` is false.
+    """
+    if path.suffix.lower() != EXPORTED:
+        raise ValueError(f"{path}: extension {path.suffix!r}: must be {EXPORTED}")
+    if path.is_dir():
+        raise ValueError(f"{path}: is a folder; must be a file")
+    if path.exists() and not replace:
+        raise FileExistsError(f"{path}: is there already; must be a new file")
+    folder = whole_file.resolved(path).parent
+    if not folder.is_dir():
+        raise ValueError(f"{path}: folder {folder}: is not there; must be made first")
+
+
+def export_table(kb: KnowledgeBase, path: Path, replace: bool = False) -> int:
     """Write all live facts, kept sentences among them, as JSON lines that :func:`import_table`
-    reads again; their number."""
+    reads again; their number.
+
+    Raises:
+        ValueError: see :func:`check_export`, or ``path`` is the knowledge base itself.
+        FileExistsError: it is there, and ``replace`` is false.
+    """
+    check_export(path, replace)
+    if whole_file.resolved(path) == whole_file.resolved(Path(kb.ledger.path)):
+        raise ValueError(f"{path}: is the knowledge base; must be another file")
     lines = [json.dumps(plain(fact), ensure_ascii=False) for fact in exported(kb)]
     whole_file.write(path, "".join(f"{line}\n" for line in lines))
     return len(lines)

@@ -6,19 +6,20 @@ shown with the number that takes it back, what it asks is answered with how sure
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from prism.command import quoted
 from prism.mind.consolidate import Consolidation, Outcome, unheard
-from prism.mind.documents import export_table, import_table
+from prism.mind.documents import LEFT, export_table, import_table
 from prism.mind.knowledge import Added, KnowledgeBase
 from prism.mind.notes import SUFFIXES, read_notes
 from prism.mind.perceive import Triple, lexicon
+from prism.mind.perceive.sentences import forgets
 from prism.mind.records import SAID, Fact, Source
 from prism.mind.schema import Busy
+from prism.mind.working import meant_by
 from prism.whole_file import reason
 
 HELP = """\
@@ -32,12 +33,11 @@ say it        a statement is noted and shown; a question is answered
 /erase NAME   remove all about a name to the last byte; cannot be undone
 /pending, /accept N, /reject N       what waits, as somebody trusted more says otherwise
 /import FILE [SUBJECT-COLUMN RELATION-COLUMN ...]   a table, or notes in .md or .txt
-/export FILE  all facts that hold, as JSON lines
+/export FILE  all facts that hold, as JSON lines, into a new .jsonl
 /help, /quit  this list; the end (Ctrl-D too)"""
 SIGNS = {"added": "+", "superseded": "~", "known": "=", "pending": "?"}
-PRONOUN = re.compile(r"\b(?:he|she|him|his|her|hers|it|its|they|them|their)\b", re.IGNORECASE)
+QUIT = ("quit", "exit")  # whoever reads the lines ends at them
 INDENT = "\n      "  # a value's own line breaks never open a line of the talk
-FORGET = re.compile(r"(?:please\s+|now\s+)?(?:forget|delete|remove|erase)\b", re.IGNORECASE)
 FORGETTING = "to forget a fact: /forget N or /forget NAME | RELATION; /facts lists them"
 SHOWN = 50  # facts in one answer to /facts
 
@@ -102,12 +102,13 @@ class Talk:
                 yield "      " + sure_line(answer)
         if not (outcome.changes or outcome.unsure or outcome.questions):
             why = "; ".join(s.why for s in outcome.sentences if s.why)
-            yield "- nothing noted: " + (FORGETTING if FORGET.match(text) else why)
+            yield "- nothing noted: " + (FORGETTING if forgets(text) else why)
 
     def _command(self, text: str) -> Iterator[str]:
         name, _, rest = text[1:].partition(" ")
-        deed = COMMANDS.get(name.lower())
-        if deed is None:
+        if name.lower() in QUIT and rest.strip():
+            raise ValueError(f"/{name} {rest.strip()}: takes nothing; must be /{name}")
+        if (deed := COMMANDS.get(name.lower())) is None:
             raise ValueError(f"/{name}: is no command; /help lists them")
         yield from deed(self, rest.strip())
 
@@ -176,9 +177,7 @@ class Talk:
 
     def erase(self, rest: str) -> Iterator[str]:
         """Remove all about a name."""
-        if not rest:
-            raise ValueError("/erase: needs a name")
-        removed = self.kb.erase(subject=rest)
+        removed = self.kb.erase(subject=_needed(rest, "/erase NAME"))
         self.consolidation.memory.forget(rest)
         self.answer = None
         self.mind.forget()
@@ -212,6 +211,8 @@ class Talk:
         done = import_table(self.kb, path, subject, relations)
         counts = f"{done.added:,} added, {done.known:,} known, {done.superseded:,} superseded"
         yield f"{quoted(name)}: {counts}, {done.pending:,} waiting (/pending)"
+        if done.left:
+            yield f"- {LEFT}"
 
     def _notes(self, path: Path) -> Iterator[str]:
         noted = read_notes(self.kb, path)
@@ -232,12 +233,6 @@ class Talk:
     def help(self, rest: str) -> Iterator[str]:
         """The commands."""
         yield from HELP.split("\n")
-
-
-def meant_by(question: str, resolve: Callable[[str], str | None]) -> str | None:
-    """Thing that the first pronoun of a question means by its sort, "she" a woman; None = none."""
-    words = (word.lower() for word in PRONOUN.findall(question))
-    return next(map(resolve, words), None)
 
 
 def noted_lines(outcome: Outcome) -> Iterator[str]:
@@ -292,8 +287,14 @@ def sure_line(answer: Answered) -> str:
     return f"{answer.text}: sure to {answer.confidence:.2f}, {hops} fact{'s'[: hops != 1]}; {where}"
 
 
+def _needed(text: str, usage: str) -> str:
+    if not text:
+        raise ValueError(f"{usage.split()[0]}: must be {usage}")
+    return text
+
+
 def _fields(text: str, number: int, usage: str) -> list[str]:
-    fields = [field.strip() for field in text.split("|")]
+    fields = [field.strip() for field in _needed(text, usage).split("|")]
     if len(fields) != number or not all(fields):
         raise ValueError(f"{text!r}: must be {usage}")
     return fields
@@ -301,13 +302,13 @@ def _fields(text: str, number: int, usage: str) -> list[str]:
 
 def _file(name: str, command: str) -> Path:
     """A named file; "-" is none: the talk has the standard streams."""
-    if name in ("", "-"):
-        raise ValueError(f"{command}{name and ' '}{name}: needs a file")
+    if _needed(name, f"{command} FILE") == "-":
+        raise ValueError(f"{command} -: needs a file")
     return Path(name)
 
 
 def _number(text: str, usage: str) -> int:
-    if not text.isdecimal():
+    if not _needed(text, usage).isdecimal():
         raise ValueError(f"{text!r}: must be a number, as in {usage}")
     return int(text)
 

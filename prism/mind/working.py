@@ -16,7 +16,8 @@ important thing goes when there are more than the budget.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from prism.mind.perceive import lexicon
@@ -24,6 +25,7 @@ from prism.mind.perceive.phrases import Triple
 from prism.mind.records import identity
 
 THINGS, STATEMENTS = 32, 16  # budget
+PRONOUN = re.compile(r"\b(?:he|she|him|his|her|hers|it|its|they|them|their)\b", re.IGNORECASE)
 DECAY = 0.7
 SUBJECT, OBJECT = 2.0, 1.0
 MATCH, MATCH_IT = 4.0, 1.5  # factor of a thing that is known to be of the pronoun's sort
@@ -205,3 +207,9 @@ def _sort(word: str) -> str:
     if word in lexicon.PLURAL:
         return "they"
     return "he" if word in ("he", "him", "his", "himself") else "she"
+
+
+def meant_by(question: str, resolve: Callable[[str], str | None]) -> str | None:
+    """Thing that the first pronoun of a question means by its sort, "she" a woman; None = none."""
+    words = (word.lower() for word in PRONOUN.findall(question))
+    return next(map(resolve, words), None)

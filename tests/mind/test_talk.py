@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from prism.mind import KnowledgeBase, Mind
-from prism.mind.documents import import_table
+from prism.mind.documents import LEFT, import_table
 from prism.mind.records import SAID
 from prism.mind.reflect.words import stem
 from prism.mind.talk import COMMANDS, HELP, Talk
@@ -114,7 +114,16 @@ def test_tables_and_notes_are_imported_and_all_is_exported(talk, tmp_path):
         ("/remember a | b", "! 'a | b': must be /remember NAME | RELATION | VALUE"),
         ("/forget Tom | job", "! job of Tom: nothing holds"),
         ("/why", "! /why: nothing was asked yet"),
-        ("/import", "! /import: needs a file"),
+        ("/import", "! /import: must be /import FILE"),
+        ("/export", "! /export: must be /export FILE"),
+        ("/history", "! /history: must be /history NAME | RELATION"),
+        ("/remember", "! /remember: must be /remember NAME | RELATION | VALUE"),
+        ("/forget", "! /forget: must be /forget N, or /forget NAME | RELATION"),
+        ("/erase", "! /erase: must be /erase NAME"),
+        ("/accept", "! /accept: must be /accept N"),
+        ("/reject", "! /reject: must be /reject N"),
+        ("/import nope", "! nope: No such file or directory"),
+        ("/quit extra", "! /quit extra: takes nothing; must be /quit"),
         ("/import none.csv", "! none.csv: No such file or directory"),
     ],
 )
@@ -181,6 +190,7 @@ def test_what_was_exported_is_read_back_whole(talk, tmp_path):
     said(talk, f"/export {path}")
     with KnowledgeBase(tmp_path / "other.db") as other:
         assert import_table(other, path).added == 4
+        assert said(Talk(other, LookUp(other)), f"/import {path}")[1:] == [f"- {LEFT}"]
         assert [f.object for f in other.get("Ann", "cat")] == ["Mia", "Leo"]
         assert [f.object for f in other.remarks()] == ["I parked on level 3."]
         other.add("gate", "code", "1234")
@@ -234,3 +244,17 @@ def test_a_dash_is_no_file_of_a_talk(talk, tmp_path, monkeypatch):
 @pytest.mark.parametrize("turn", ["Forget that Rupert has a cat.", "please forget where Al lives"])
 def test_who_asks_to_forget_is_told_the_command(talk, turn):
     assert "/forget NAME | RELATION" in said(talk, turn)[0]
+
+
+def test_an_export_of_a_talk_is_a_new_file(talk, tmp_path):
+    said(talk, "/remember Ann | town | Bath")
+    old = tmp_path / "old.jsonl"
+    old.write_text("mine")
+    assert said(talk, f"/export {old}") == [f"! {old}: is there already; must be a new file"]
+    other = tmp_path / "c.csv"
+    assert said(talk, f"/export {other}") == [f"! {other}: extension '.csv': must be .jsonl"]
+    inside = tmp_path / "nodir" / "x.jsonl"
+    missing = f"! {inside}: folder {inside.parent}: is not there; must be made first"
+    assert said(talk, f"/export {inside}") == [missing]
+    assert sorted(path.name for path in tmp_path.glob("*") if "mind" not in path.name) == [old.name]
+    assert old.read_text() == "mine"

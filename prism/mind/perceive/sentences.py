@@ -28,6 +28,7 @@ SHORT = re.compile(
 
 YES = lexicon.pattern("yes")
 CORRECTING = lexicon.pattern("correcting")
+FORGETTING = lexicon.pattern("forgetting")
 # "Wilma lives in Porto, not Rome": what is denied at the end is no part of what is asserted.
 CONTRAST = re.compile(r",\s+(?:and\s+)?not\s+(?!only\b)[^,;]+?(?=[.!]*\s*$)", re.IGNORECASE)
 # Words by which a speaker withholds part of their word; the statement without them is what waits.
@@ -232,6 +233,11 @@ def _parsed(
 def confirms(turn: str) -> bool:
     """True for "yes", "that's right": the user vouches for what was unsure."""
     return YES.match(turn) is not None
+
+
+def forgets(turn: str) -> bool:
+    """True if a turn asks to forget something."""
+    return FORGETTING.match(turn) is not None
 
 
 def corrected(turn: str, old: str) -> str | None:

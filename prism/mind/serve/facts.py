@@ -142,8 +142,13 @@ class Facts:
         body = await bodies.json_body(request)
         only(body, "operation")
         number = field(body, "operation", int)
-        back = await self._write(request, lambda room: room.kb.undo(number))
-        return JSONResponse({"undone": number, "back": [fact_json(fact) for fact in back]})
+
+        def deed(room: Room) -> tuple[int, list[Fact]]:
+            which = room.kb.undoable() if number is None else number
+            return which, room.kb.undo(which)
+
+        undone, back = await self._write(request, deed)
+        return JSONResponse({"undone": undone, "back": [fact_json(fact) for fact in back]})
 
     async def pending(self, request: Request) -> Response:
         """Statements that wait for a decision."""

@@ -21,8 +21,8 @@ from prism.mind.reflect import Answer
 from prism.mind.respond import Speaker, Spoken
 from prism.mind.serve import bodies
 from prism.mind.serve.bodies import Refused, invalid
-from prism.mind.talk import meant_by, unknown
-from prism.mind.working import WorkingMemory
+from prism.mind.talk import unknown
+from prism.mind.working import WorkingMemory, meant_by
 
 ROLES = ("user", "assistant", "system", "developer", "tool", "function")
 MESSAGES, TURN, HEARD = 1024, 8_000, 6  # in a request; characters of a turn; turns heard again

@@ -38,6 +38,14 @@ def test_a_fact_is_stated_found_corrected_and_taken_back(served):
     assert [fact["object"] for fact in back] == ["Fredville"] == objects(served)
 
 
+def test_an_undo_of_the_last_operation_answers_its_number(served):
+    first, second = add(served).json["operation"], add(served, object="Newtown").json["operation"]
+    assert second != first
+    for number in (second, first):
+        assert served.call("POST", "/v1/undo", {}).json["undone"] == number
+    assert served.call("POST", "/v1/undo", {}).status == 404
+
+
 def test_a_fact_is_retracted_by_its_number(served):
     number = add(served).json["fact"]["id"]
     gone = served.call("DELETE", f"/v1/facts/{number}")
