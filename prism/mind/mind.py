@@ -15,7 +15,7 @@ from typing import Any
 
 from prism.mind.knowledge import KnowledgeBase
 from prism.mind.reflect import Answer, Memory, Reflector
-from prism.mind.reflect.trace import asked_back
+from prism.mind.reflect.trace import asked_back, whether
 from prism.mind.remarks.remembering import Remembering
 from prism.mind.respond import Speaker, Spoken
 from prism.pretrained.smollm2 import load_smollm2
@@ -72,13 +72,13 @@ class Mind:
             facts = self.reflector.reflect(question, context, at)
             several = None if facts.text is not None else self.reflector.alike(question, at)
         if several is None:
-            return self.remarks.answer(question, facts, context, at)
+            return whether(question, self.remarks.answer(question, facts, context, at))
         answers = [self._of_one(each, context, at) for each in several.questions]
         return asked_back(several.said, several.names, answers)
 
     def _of_one(self, question: str, context: Sequence[str], at: float | None) -> Answer:
         facts = self.reflector.reflect(question, context, at)
-        return self.remarks.answer(question, facts, context, at)
+        return whether(question, self.remarks.answer(question, facts, context, at))
 
     def say(self, question: str, answer: Answer) -> Iterator[Spoken]:
         """An answer in words: the model's, or without one the answer, or why there is none."""

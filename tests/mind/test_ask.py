@@ -241,3 +241,18 @@ def test_what_somebody_does_is_a_profession(mind, question):
 
 def test_the_speaker_is_not_called_my(mind):
     assert mind.ask("Who is my neighbour?").note.startswith("about you nothing is known")
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "note"),
+    [
+        ("Is Boris the mayor of Fredville?", "yes", ""),
+        ("Isn't the capital of Freedonia Fredville?", "yes", ""),
+        ("Is Oldtown the capital of Freedonia?", None, ""),
+        ("Is Boris born in Sylvania?", None, ""),
+        ("Do you know the capital of Freedonia?", "Fredville", ""),
+    ],
+)
+def test_whether_something_is_so_is_answered_with_yes_or_told(mind, question, answer, note):
+    found = mind.ask(question)
+    assert found.text == answer and note in found.note

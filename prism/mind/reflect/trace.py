@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path as File
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from prism.mind.records import Source
 from prism.mind.reflect.graph import Edge
 from prism.mind.reflect.search import Path
+from prism.mind.reflect.words import FUNCTION, stem, tokens, yes_or_no
 
 AGREEMENT = File(__file__).with_name("agreement.json")
 
@@ -141,3 +142,17 @@ def asked_back(said: str, names: Sequence[str], answers: Sequence[Answer]) -> An
         note=note,
         nodes=tuple(names),
     )
+
+
+def whether(question: str, answer: Answer) -> Answer:
+    """The answer to a question that asks whether something is so: yes, where the question says what
+    the base holds. What else it holds makes no "no": it is told instead."""
+    if answer.text is None or not yes_or_no(question):
+        return answer
+    said = {stem(word.lower) for word in tokens(question)}
+    held = [stem(w.lower) for w in tokens(answer.text) if w.lower not in FUNCTION]
+    if held and said.issuperset(held):
+        return replace(answer, text="yes")
+    note = f"not known whether; what is: {answer.text}"
+    unknown = replace(answer, text=None, confidence=0.0, hops=(), sources=())
+    return replace(unknown, outcome="unknown", note=note)

@@ -198,3 +198,17 @@ def content_stems(text: str) -> tuple[str, ...]:
 def singular(word: str) -> str:
     """A noun without the ending of its plural."""
     return word[:-3] + "y" if word.endswith("ies") else word.removesuffix("s")
+
+
+YES_OR_NO = re.compile(
+    r"(?:(?:and|but|so|well)[, ]+)?(?:is|are|was|were|am|do|does|did|has|have|had|will)(?:n['’]t)? "
+    r"(?!you\b|i\b|we\b|there\b|any|some)",
+    re.IGNORECASE,
+)
+ASKING = word_set("who whom whose what which where when why how or")
+
+
+def yes_or_no(question: str) -> bool:
+    """True for a question that asks whether something is so: "Does Boris live in Rome?"."""
+    begins = YES_OR_NO.match(question.strip()) is not None
+    return begins and not any(word.lower in ASKING for word in tokens(question))
