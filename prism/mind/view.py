@@ -14,7 +14,7 @@ import hashlib
 import itertools
 import json
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from prism import whole_file
@@ -72,28 +72,34 @@ class TapeView:
             fallback: see :meth:`prism.holo.HoloTape.recall_many`.
         """
         tape = self.tape
+        names = [(identity(r, "relation"), identity(s, "subject")) for s, r in pairs]
         wanted: list[str] = []
         asked: list[range] = []
-        for subject, relation in pairs:
-            names = identity(relation, "relation"), identity(subject, "subject")
+        for one, numbered in zip(names, self._numbered(tape, names), strict=True):
             first = len(wanted)
-            wanted += [address(*names), *self._numbered(tape, names)]
+            wanted += [address(*one), *numbered]
             asked.append(range(first, len(wanted)))
         if not wanted:
             return []
         read = tape.recall_many(wanted, resolve=False, fallback=fallback)
         return [[read[i] for i in which if read[i].value is not None] for which in asked]
 
-    def _numbered(self, tape: HoloTape, names: tuple[str, str]) -> list[str]:
-        """Keys of a many-valued relation's objects that the tape lists; slots may have gaps."""
-        found: list[str] = []
+    def _numbered(self, tape: HoloTape, names: Sequence[tuple[str, str]]) -> list[list[str]]:
+        """Keys of the objects of many-valued relations that the tape lists, of each pair; slots may
+        have gaps. A block of slots of all pairs is looked up at once."""
+        found: list[list[str]] = [[] for _ in names]
+        open_ = list(range(len(names)))
         for block in itertools.count(1, SLOTS):
-            keys = [address(*names, slot) for slot in range(block, block + SLOTS)]
-            listed = tape.ledger.find(tape.hash(keys)) >= 0
-            if not listed.any():
-                return found
-            found += [key for key, there in zip(keys, listed, strict=True) if there]
-        raise AssertionError("unreachable")
+            if not open_:
+                break
+            slots = range(block, block + SLOTS)
+            keys = [address(*names[i], slot) for i in open_ for slot in slots]
+            listed = (tape.ledger.find(tape.hash(keys)) >= 0).reshape(len(open_), SLOTS)
+            for n, i in enumerate(open_):
+                block_keys = keys[n * SLOTS : (n + 1) * SLOTS]
+                found[i] += itertools.compress(block_keys, listed[n])
+            open_ = [i for i, there in zip(open_, listed.any(1), strict=True) if there]
+        return found
 
     def rebuild(self) -> None:
         """Make the tape anew from the live rows."""
