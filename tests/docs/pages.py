@@ -114,6 +114,7 @@ def every_flag() -> frozenset[str]:
     modules = [".".join(p.relative_to(ROOT).with_suffix("").parts) for p in [*packages, *single]]
     deeds = {
         "prism.tokenizer": ("train", "cut"),
+        "prism.kb": ("import", "export"),
         "prism.distill": tuple(DEEDS),
         "prism.probe": ("text", "replay", "census", "dead"),
     }
