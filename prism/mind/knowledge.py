@@ -255,8 +255,9 @@ class KnowledgeBase:
         fact = self.fact(number)
         if not fact.live:
             raise KeyError(f"fact {number}: is retired already")
-        same = (r for r in self.remarks() if r.source.text and r.source == fact.source)
-        said = [remark.id for remark in same if remark.id != number]
+        where = f"tenant = ? AND relation_id = ? AND sources.text = ? AND facts.id != ? AND {LIVE}"
+        same = self.ledger.rows(where, (self.tenant, SAID, fact.source.text, number))
+        said = [remark.id for remark in same if remark.source == fact.source]
         with self.ledger.operation(self.tenant, "retract") as operation:
             row = operation.db.execute(
                 f"SELECT 1 FROM facts WHERE id = ? AND {LIVE}", (number,)
