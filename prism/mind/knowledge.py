@@ -256,15 +256,14 @@ class KnowledgeBase:
         if not fact.live:
             raise KeyError(f"fact {number}: is retired already")
         where = f"tenant = ? AND relation_id = ? AND sources.text = ? AND facts.id != ? AND {LIVE}"
-        same = self.ledger.rows(where, (self.tenant, SAID, fact.source.text, number))
-        said = [remark.id for remark in same if remark.source == fact.source]
         with self.ledger.operation(self.tenant, "retract") as operation:
             row = operation.db.execute(
                 f"SELECT 1 FROM facts WHERE id = ? AND {LIVE}", (number,)
             ).fetchone()
             if row is None:
                 raise KeyError(f"fact {number}: is retired already")
-            for each in (number, *said):
+            same = self.ledger.rows(where, (self.tenant, SAID, fact.source.text, number))
+            for each in (number, *(r.id for r in same if r.source == fact.source)):
                 operation.retire(each)
         return operation.id
 

@@ -72,12 +72,18 @@ class Mind:
             facts = self.reflector.reflect(question, context, at)
             several = None if facts.text is not None else self.reflector.alike(question, at)
         if several is None:
-            return whether(question, self.remarks.answer(question, facts, context, at))
+            return self._of_facts(question, facts, context, at)
         answers = [self._of_one(each, context, at) for each in several.questions]
         return asked_back(several.said, several.names, answers)
 
     def _of_one(self, question: str, context: Sequence[str], at: float | None) -> Answer:
         facts = self.reflector.reflect(question, context, at)
+        return self._of_facts(question, facts, context, at)
+
+    def _of_facts(
+        self, question: str, facts: Answer, context: Sequence[str], at: float | None
+    ) -> Answer:
+        """The answer, given that from facts: kept sentences beside them, then yes where asked."""
         return whether(question, self.remarks.answer(question, facts, context, at))
 
     def say(self, question: str, answer: Answer) -> Iterator[Spoken]:
