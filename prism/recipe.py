@@ -55,10 +55,10 @@ class StepLoss:
 
 
 def own_loss(output: PrismOutput, loss: Callable[[Tensor], Tensor]) -> Tensor | float:
-    """Sum over the J symbolic machines of ``loss`` of a machine's own answer, ``[B, T, V]`` of
-    ``output.own [B, T, J, V]``, by which alone it is trained: to be added to that of the model's
-    logits. 0 where there is none."""
-    return 0.0 if output.own is None else sum(loss(each) for each in output.own.unbind(-2))
+    """Sum over the symbolic machines of ``loss`` of a machine's own answer, the logits
+    ``[B, T, V]`` of ``output.own``, by which alone it is trained: to be added to that of the
+    model's. 0 where there is none."""
+    return 0.0 if output.own is None else sum(map(loss, output.own))
 
 
 # tables of PRISM's parameters whose entries mean something one by one: a head's offset in phases,

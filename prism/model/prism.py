@@ -153,9 +153,11 @@ class Prism(LanguageModel):
         """``rmsnorm(E[tokens])``, ``[.., D]``, at least fp32."""
         return promote(self.first_norm(self.embed(tokens)))
 
-    def _answered(self, logits: Tensor, run: SymbolicRun, rows: Rows) -> tuple[Tensor, Tensor]:
-        """``logits [B, T, V]`` mixed with what the machines answer, and that, ``[B, T, J, V]``."""
-        own = rows.restore_real(self.machine.logits(run.answers))
+    def _answered(
+        self, logits: Tensor, run: SymbolicRun, rows: Rows
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """``logits [B, T, V]`` mixed with what the machines answer, and that of each."""
+        own = tuple(rows.restore_real(each) for each in self.machine.logits(run.answers))
         logits = mixed_answer(logits, own)
         if rows.padding is not None:
             logits = logits.masked_fill(rows.padding[..., None], 0.0)

@@ -69,8 +69,8 @@ class PrismOutput:
             ``aux_loss``. None for baselines.
         hidden: ``[B, T, D]``, input of the head: ``logits = hidden head^T`` before the symbolic
             expert's answer and facts.
-        own: ``[B, T, J, V]``, logits of each symbolic machine alone while training; the sum of
-            their cross-entropies is to be added to the loss. None where none answers.
+        own: ``[B, T, V]``, logits of each symbolic machine alone while training; the sum of their
+            cross-entropies is to be added to the loss. None where none answers.
     """
 
     logits: Tensor
@@ -81,7 +81,7 @@ class PrismOutput:
     holo: FactQueries | None = field(default=None, repr=False)
     penalty: Tensor | None = field(default=None, repr=False)
     hidden: Tensor | None = field(default=None, repr=False)
-    own: Tensor | None = field(default=None, repr=False)
+    own: tuple[Tensor, ...] | None = field(default=None, repr=False)
 
 
 class LanguageModel(nn.Module):

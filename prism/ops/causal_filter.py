@@ -13,6 +13,8 @@ from torch import Tensor
 
 from prism.ops.documents import RowEnds, last_window
 
+IN_CACHE = 1 << 16  # numbers
+
 
 def causal_filter(
     x: Tensor,
@@ -51,8 +53,9 @@ def causal_filter(
 
 class _Filter(torch.autograd.Function):
     """The filter of ``line [B, W - 1 + T, C]``, with its own backward pass: autograd's of a sum of
-    shifted products takes twice as long and twice as many kernels. ``same [W - 1, B, T, 1]`` is
-    True where the value j + 1 tokens ago is of the token's document; None = everywhere."""
+    shifted products takes twice as long and twice as many kernels. On a CPU it goes piece by piece,
+    as every tap reads what the one before has read. ``same [W - 1, B, T, 1]`` is True where the
+    value j + 1 tokens ago is of the token's document; None = everywhere."""
 
     generate_vmap_rule = True
 
@@ -71,13 +74,40 @@ class _Filter(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, None]:
         line, weight, same = ctx.saved_tensors
-        reach, length = len(weight) - 1, grad.shape[1]
         to_line, to_weight = torch.zeros_like(line), []
-        for j, window in enumerate(_windows(line, weight, same)):
-            mine = grad if same is None or j == 0 else grad * same[j - 1]
-            to_line[:, reach - j : reach - j + length].addcmul_(mine, weight[j])
-            to_weight.append((grad * window).sum(dim=(0, 1)))
-        return to_line, torch.stack(to_weight), None
+        for rows, here in _pieces(grad):
+            seen = slice(here.start, here.stop + len(weight) - 1)
+            near = None if same is None else same[:, rows, here]
+            into = to_line[rows, seen]
+            to_weight.append(_gradients(line[rows, seen], weight, near, grad[rows, here], into))
+        return to_line, sum(to_weight[1:], to_weight[0]), None
+
+
+def _pieces(x: Tensor) -> list[tuple[slice, slice]]:
+    """Rows and tokens of the pieces of ``x [B, T, C]`` that a cache holds; all of it on a GPU, and
+    where it is to be differentiated again."""
+    batch, length, channels = x.shape
+    if x.device.type != "cpu" or torch.is_grad_enabled():
+        return [(slice(0, batch), slice(0, length))]
+    size = max(1, IN_CACHE // channels)
+    return [
+        (slice(row, row + 1), slice(t, min(t + size, length)))
+        for row in range(batch)
+        for t in range(0, length, size)
+    ]
+
+
+def _gradients(
+    line: Tensor, weight: Tensor, same: Tensor | None, grad: Tensor, to_line: Tensor
+) -> Tensor:
+    """Gradient of ``weight``; that of ``line`` is added to ``to_line``."""
+    reach, length = len(weight) - 1, grad.shape[1]
+    to_weight = []
+    for j, window in enumerate(_windows(line, weight, same)):
+        mine = grad if same is None or j == 0 else grad * same[j - 1]
+        to_line[:, reach - j : reach - j + length].addcmul_(mine, weight[j])
+        to_weight.append((grad * window).sum(dim=(0, 1)))
+    return torch.stack(to_weight)
 
 
 def _windows(line: Tensor, weight: Tensor, same: Tensor | None) -> list[Tensor]:

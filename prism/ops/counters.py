@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from prism.ops.decay import doublings
+from prism.ops.decay import doublings, steps_pay
 from prism.ops.documents import previous_index
 
 
@@ -116,6 +116,8 @@ def saturating_sum(
 def _clamped_scan(steps: Tensor, first: Tensor, start: Tensor | None, limit: int) -> Tensor:
     """``clip(c + n, -limit, limit)`` over time by doubling: clips compose to
     ``min(max(c + a, low), high)``."""
+    if steps_pay(steps):
+        return _clamped_steps(steps, first, start, limit)
     low, high = torch.full_like(steps, -limit), torch.full_like(steps, limit)
     length = steps.shape[-2]
     if start is not None:
@@ -134,6 +136,19 @@ def _clamped_scan(steps: Tensor, first: Tensor, start: Tensor | None, limit: int
         upper = (before[2] + shift).maximum(low).minimum(high)
         shift, low, high = before[0] + shift, lower, upper
     return (first[..., None, :] + shift).maximum(low).minimum(high)
+
+
+def _clamped_steps(steps: Tensor, first: Tensor, start: Tensor | None, limit: int) -> Tensor:
+    """The same token by token."""
+    count, states, goes_on = first, [], None
+    if start is not None:
+        opens = start == torch.arange(steps.shape[-2], device=steps.device)[:, None]
+        goes_on = (~opens).to(steps.dtype).unbind(-2)
+    for t, step in enumerate(steps.unbind(-2)):
+        before = count if goes_on is None else count * goes_on[t]
+        count = (before + step).clamp_(-limit, limit)
+        states.append(count)
+    return torch.stack(states, dim=-2)
 
 
 def hold(values: Tensor, write: Tensor, carry: Tensor | None, doc_index: Tensor | None) -> Tensor:

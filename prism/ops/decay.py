@@ -25,6 +25,7 @@ from torch.nn import functional as F
 from prism.ops.documents import chunk_documents, previous_index
 
 GPU_CHUNK = 128
+STEPPED_ROWS = 4
 EXPORTED = 20  # doublings of an exported program: 2^20 tokens in a call
 
 
@@ -48,6 +49,13 @@ class ChunkDecay:
 def chunk_on(x: Tensor, chunk: int) -> int:
     """Tokens per chunk where ``x`` lies: ``chunk``, on a GPU at least ``GPU_CHUNK``."""
     return max(chunk, GPU_CHUNK) if x.device.type == "cuda" else chunk
+
+
+def steps_pay(x: Tensor) -> bool:
+    """True where one operation per token on all rows of ``x [B, ..]`` costs less than matrices
+    between the tokens of a chunk: a CPU that has several rows."""
+    compiling = torch.compiler.is_compiling()
+    return not compiling and x.device.type == "cpu" and x.shape[0] >= STEPPED_ROWS
 
 
 def cut(length: int, chunk: int, whole: int = 0) -> tuple[int, int]:

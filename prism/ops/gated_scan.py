@@ -6,8 +6,9 @@
 input scale keeps the variance of a white input whatever r is (RG-LRU, arXiv 2402.19427). Inside a
 chunk of C tokens the factors between tokens are a lower-triangular matrix, exponentiated after
 masking (:mod:`prism.ops.decay`); the states at the chunk borders obey the same recurrence with the
-product of a chunk's factors, and the scan calls itself on them. Backwards the adjoint obeys the
-recurrence from the right, with the factors of the way there.
+product of a chunk's factors, and the scan calls itself on them. A batch of rows on a CPU goes token
+by token, which costs it less than the matrices. Backwards the adjoint obeys the recurrence from the
+right, with the factors of the way there.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from prism.ops.decay import continues, cut, inner_decay, no_autocast, to_chunks
+from prism.ops.decay import continues, cut, inner_decay, no_autocast, steps_pay, to_chunks
 from prism.ops.documents import chunk_documents
 
 BORDERS = 64  # chunk borders per chunk of the second level and those above
@@ -68,8 +69,10 @@ def _scan(
         if doc_index is not None:
             kept = kept * continues(doc_index, z)[..., None]
         return torch.addcmul(z, kept[..., None], carry[:, None])
-    with torch.no_grad():
-        factors = _factors(log_a, doc_index, chunk)
+    factors = []
+    if not steps_pay(z):
+        with torch.no_grad():
+            factors = _factors(log_a, doc_index, chunk)
     return _Scan.apply(z, log_a, carry, doc_index, chunk, *factors)
 
 
@@ -79,7 +82,8 @@ class _Scan(torch.autograd.Function):
         g(t) = dL/dh(t) + a(t+1) g(t+1)       dL/dz(t) = g(t)       dL/dlog a(t) = a(t) g(t) h(t-1)
 
     summed over channels, where a is 0 between documents. Autograd would go back through the
-    matrices between the tokens of a chunk. ``factors`` are those of :func:`_factors`."""
+    matrices between the tokens of a chunk. ``factors`` are those of :func:`_factors`; none = token
+    by token."""
 
     generate_vmap_rule = True
 
@@ -92,7 +96,7 @@ class _Scan(torch.autograd.Function):
         chunk: int,
         *factors: Tensor,
     ) -> Tensor:
-        return _run(z, carry, factors)
+        return _run(z, carry, factors) if factors else _step(z, _kept(log_a, doc_index), carry)
 
     @staticmethod
     def setup_context(ctx, inputs: tuple, output: Tensor) -> None:
@@ -102,17 +106,39 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx, grad: Tensor) -> tuple[Tensor | None, ...]:
         h, log_a, carry, doc_index, *factors = ctx.saved_tensors
+        kept = _kept(log_a, doc_index)
         if torch.is_grad_enabled():  # to be differentiated again
             g = _adjoint_scan(grad, log_a, doc_index, ctx.chunk)
-        else:
+        elif factors:
             g = _adjoint(grad, factors)
+        else:
+            g = _step(grad.flip(1), _after(kept), None).flip(1)
         first = torch.zeros_like(h[:, :1]) if carry is None else carry[:, None]
-        kept = log_a.exp()
-        if doc_index is not None:
-            kept = kept * continues(doc_index, h)[..., None]
         to_log_a = kept * (g * torch.cat([first, h[:, :-1]], dim=1)).sum(dim=-1)
         to_carry = None if carry is None else kept[:, 0, :, None] * g[:, 0]
         return g, to_log_a, to_carry, None, None, *[None] * len(factors)
+
+
+def _kept(log_a: Tensor, doc_index: Tensor | None) -> Tensor:
+    """a ``[B, T, K]``, 0 between documents."""
+    kept = log_a.exp()
+    return kept if doc_index is None else kept * continues(doc_index, kept)[..., None]
+
+
+def _after(x: Tensor) -> Tensor:
+    """``x [B, T, K]`` of the token behind each, from right to left; 0 behind the last."""
+    return torch.cat([torch.zeros_like(x[:, :1]), x.flip(1)[:, :-1]], dim=1)
+
+
+def _step(z: Tensor, kept: Tensor, carry: Tensor | None) -> Tensor:
+    """States of scaled inputs, token by token."""
+    rates = z.shape[2:]
+    wide = kept[..., None].expand_as(z).flatten(2)
+    h, states = None if carry is None else carry.flatten(1), []
+    for each, a in zip(z.flatten(2).unbind(1), wide.unbind(1), strict=True):
+        h = each if h is None else torch.addcmul(each, a, h)
+        states.append(h)
+    return torch.stack(states, dim=1).unflatten(2, rates)
 
 
 def _factors(log_a: Tensor, doc_index: Tensor | None, chunk: int) -> list[Tensor]:
@@ -156,7 +182,7 @@ def _adjoint(grad: Tensor, factors: Sequence[Tensor]) -> Tensor:
 
 def _adjoint_scan(grad: Tensor, log_a: Tensor, doc_index: Tensor | None, chunk: int) -> Tensor:
     """:func:`_adjoint` by the scan itself over the reversed row, so that it has a gradient."""
-    after = torch.cat([torch.zeros_like(log_a[:, :1]), log_a.flip(1)[:, :-1]], dim=1)
+    after = _after(log_a)
     ids = None if doc_index is None else doc_index.flip(1)
     return _scan(grad.flip(1), after, None, ids, chunk).flip(1)
 

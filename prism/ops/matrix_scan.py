@@ -6,7 +6,8 @@ Up to ``LOOPED`` tokens it is a loop of products. Longer calls are cut into chun
 the matrices of a chunk, for all chunks at once; the states at the chunk borders, one chunk after
 the other; then the loop inside all chunks at once. That is 2 C + T / C steps in place of T. The
 adjoint obeys the same recurrence from the right with transposed matrices, so nothing but the states
-is kept for it.
+is kept for it. What matrices that contract have made smaller than ``LEAST`` is 0: a processor takes
+many times as long for numbers that are no longer normal.
 
 Soft counters are distributions p in R^S that every token moves by a soft choice of steps:
 
@@ -21,10 +22,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from prism.ops.decay import no_autocast
+from prism.ops.decay import no_autocast, steps_pay
 
 LOOPED = 512  # tokens of a call that is not cut into chunks
 CHUNK = 32
+AT_ONCE = 8  # tokens
+LEAST = 1e-30
 
 
 def matrix_scan(matrices: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
@@ -40,7 +43,7 @@ def matrix_scan(matrices: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
     """
     with no_autocast(matrices):  # the state is at least fp32
         if matrices.shape[1] == 1:
-            return (start @ matrices[:, 0] + inputs[:, 0])[:, None]
+            return _moved_by(start, matrices[:, 0], inputs[:, 0])[:, None]
         return _Scan.apply(matrices, inputs, start)
 
 
@@ -51,6 +54,10 @@ def matrix_scan_loop(matrices: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
         p = p @ matrix + added
         states.append(p)
     return torch.stack(states, dim=1)
+
+
+def _moved_by(p: Tensor, matrix: Tensor, added: Tensor) -> Tensor:
+    return nn.functional.hardshrink(p @ matrix + added, LEAST)
 
 
 class _Scan(torch.autograd.Function):
@@ -70,32 +77,50 @@ class _Scan(torch.autograd.Function):
     def backward(ctx, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         matrices, start, states = ctx.saved_tensors
         # from the right: l(t) = l(t+1) A(t+1)^T + g(t)
-        after = torch.cat([torch.zeros_like(matrices[:, :1]), matrices.flip(1)[:, :-1]], dim=1)
-        adjoint = _run(after.mT, grad.flip(1), torch.zeros_like(start)).flip(1)
+        behind = torch.cat([matrices[:, 1:], torch.zeros_like(matrices[:, :1])], dim=1)
+        adjoint = _run(behind, grad, torch.zeros_like(start), back=True)
         before = torch.cat([start[:, None], states[:, :-1]], dim=1)
         return before.mT @ adjoint, adjoint, adjoint[:, 0] @ matrices[:, 0].mT
 
 
-def _run(matrices: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
+def _run(matrices: Tensor, inputs: Tensor, start: Tensor, back: bool = False) -> Tensor:
+    """The recurrence; ``back``: from the last token to the first, by the transposed matrices."""
     length = matrices.shape[1]
     if length <= LOOPED:
-        return matrix_scan_loop(matrices, inputs, start)
+        return _through(matrices, inputs, start, 1, back)
     pad = -length % CHUNK
     if pad:  # what stands behind the call is never read
         matrices = nn.functional.pad(matrices, (0, 0) * 3 + (0, pad))
         inputs = nn.functional.pad(inputs, (0, 0) * 3 + (0, pad))
     matrices, inputs = matrices.unflatten(1, (-1, CHUNK)), inputs.unflatten(1, (-1, CHUNK))
-    # product and sum of every chunk but the last, all chunks at once
-    product, total = matrices[:, :-1, 0], inputs[:, :-1, 0]
-    for i in range(1, CHUNK):
-        matrix = matrices[:, :-1, i]
-        product, total = product @ matrix, total @ matrix + inputs[:, :-1, i]
-    borders = matrix_scan_loop(product, total, start)
-    p, states = torch.cat([start[:, None], borders], dim=1), []  # [B, n, U, R, S]
-    for matrix, added in zip(matrices.unbind(2), inputs.unbind(2), strict=True):
-        p = p @ matrix + added
-        states.append(p)
-    return torch.stack(states, dim=2).flatten(1, 2)[:, :length]
+    # product and sum of every chunk but the one that comes last, all chunks at once
+    but_last = slice(1, None) if back else slice(None, -1)
+    first, *others = _in_order(CHUNK, back)
+    product, total = _turned(matrices[:, but_last, first], back), inputs[:, but_last, first]
+    for i in others:
+        matrix = _turned(matrices[:, but_last, i], back)
+        product, total = product @ matrix, total @ matrix + inputs[:, but_last, i]
+    borders = _through(_turned(product, back), total, start, 1, back)
+    parts = [borders, start[:, None]] if back else [start[:, None], borders]
+    p = torch.cat(parts, dim=1)  # [B, n, U, R, S]
+    return _through(matrices, inputs, p, 2, back).flatten(1, 2)[:, :length]
+
+
+def _through(matrices: Tensor, inputs: Tensor, p: Tensor, axis: int, back: bool) -> Tensor:
+    """The recurrence one step at a time along ``axis``."""
+    states = {}
+    for t in _in_order(inputs.shape[axis], back):
+        p = _moved_by(p, _turned(matrices.select(axis, t), back), inputs.select(axis, t))
+        states[t] = p
+    return torch.stack([states[t] for t in sorted(states)], dim=axis)
+
+
+def _in_order(count: int, back: bool) -> list[int]:
+    return list(range(count))[:: -1 if back else 1]
+
+
+def _turned(matrix: Tensor, back: bool) -> Tensor:
+    return matrix.mT if back else matrix
 
 
 def step_matrices(positions: int, reach: int, like: Tensor) -> Tensor:
@@ -118,7 +143,7 @@ def step_scan(weights: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
         ``[B, T, U, S]``, p.
     """
     with no_autocast(weights):  # p stays a distribution
-        if weights.shape[1] > LOOPED:
+        if weights.shape[1] > LOOPED and not steps_pay(weights):
             return step_scan_by_matrices(weights, inputs, start)
         moves = step_matrices(inputs.shape[-1], weights.shape[-1] // 2, weights)
         if weights.shape[1] == 1:  # torch takes longer to dispatch a function than to do one step
@@ -154,9 +179,8 @@ class _StepScan(torch.autograd.Function):
         after = torch.cat([torch.zeros_like(weights[:, :1]), weights.flip(1)[:, :-1]], dim=1)
         adjoint = _step_loop(after, grad.flip(1), torch.zeros_like(start), moves.mT).flip(1)
         before = torch.cat([start[:, None], states[:, :-1]], dim=1)
-        moved = (before @ _side_by_side(moves)).unflatten(-1, (moves.shape[0], -1))
         first = _moved(adjoint[:, 0], weights[:, 0], moves.mT)
-        return (moved @ adjoint[..., None]).squeeze(-1), adjoint, first, None
+        return _of_moves(before, adjoint, moves), adjoint, first, None
 
 
 def _side_by_side(moves: Tensor) -> Tensor:
@@ -168,6 +192,17 @@ def _moved(p: Tensor, weights: Tensor, moves: Tensor) -> Tensor:
     """``sum_k w_k p M_k`` of ``p [.., S]``, ``weights [.., K]``."""
     each = (p @ _side_by_side(moves)).unflatten(-1, (moves.shape[0], -1))
     return (weights[..., None, :] @ each).squeeze(-2)
+
+
+def _of_moves(p: Tensor, g: Tensor, moves: Tensor) -> Tensor:
+    """``p M_k g^T`` of every k, ``[B, T, U, K]`` of ``p``, ``g`` ``[B, T, U, S]``. A few tokens at
+    a time: p M_k of all k is K times as large as p, and is read once."""
+    wide, kinds = _side_by_side(moves), moves.shape[0]
+    parts = []
+    for mine, other in zip(p.split(AT_ONCE, dim=1), g.split(AT_ONCE, dim=1), strict=True):
+        moved = (mine @ wide).unflatten(-1, (kinds, -1))
+        parts.append((moved @ other[..., None]).squeeze(-1))
+    return torch.cat(parts, dim=1)
 
 
 def _step_loop(weights: Tensor, inputs: Tensor, start: Tensor, moves: Tensor) -> Tensor:

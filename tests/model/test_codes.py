@@ -52,10 +52,10 @@ def test_a_machine_is_trained_by_its_own_answer_alone() -> None:
     model = answering().train()
     tokens = torch.randint(24, (2, 12))
     output = model(tokens)
-    assert output.own.shape == (2, 12, 3, 24)
+    assert [own.shape for own in output.own] == [(2, 12, 24)] * 3
     output.logits.logsumexp(-1).sum().backward(retain_graph=True)
     assert all(p.grad is None for p in model.machine.dials.parameters())
-    output.own[:, :, 1].logsumexp(-1).sum().backward()
+    output.own[1].logsumexp(-1).sum().backward()
     assert model.machine.dials.value.weight.grad.abs().sum() > 0
     others = [p.grad for p in model.machine.reflections.parameters()]
     assert all(grad is None or not grad.any() for grad in others)
@@ -78,10 +78,26 @@ def test_machines_for_more_tokens_say_of_the_others_what_they_said() -> None:
 
     def said() -> torch.Tensor:
         embed = model.embed_normalised
-        return model.machine.logits(model.machine(tokens, embed(tokens), embed, None, None).answers)
+        run = model.machine(tokens, embed(tokens), embed, None, None)
+        return torch.stack(model.machine.logits(run.answers))
 
     before = said()
     model.machine.resize(40)
     after = said()
-    assert after.shape == (1, 9, 3, 40)
+    assert after.shape == (3, 1, 9, 40)
     torch.testing.assert_close(after[..., :24], before, rtol=0, atol=1e-12)
+
+
+def test_what_is_made_once_for_each_id_is_what_each_token_would_make() -> None:
+    model = Prism(PrismConfig(vocab_size=24, d_model=16, num_layers=1, symbolic=ANSWERING)).double()
+    tokens = torch.randint(24, (3, 20), generator=torch.Generator().manual_seed(0))
+    segment_ids = torch.tensor([[0] * 8 + [1] * 12])
+    results = []
+    for rows in (tokens.split(1), [tokens]):  # a row has fewer tokens than there are ids
+        runs = [model(row, segment_ids=segment_ids.expand(len(row), -1)) for row in rows]
+        logits = torch.cat([run.logits for run in runs])
+        own = [torch.cat(each) for each in zip(*(run.own for run in runs), strict=True)]
+        loss = sum(x.square().sum() for x in (logits, *own))
+        results.append((logits, *own, *torch.autograd.grad(loss, list(model.parameters()))))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-10 * (1 + other.abs().max().item()))

@@ -13,11 +13,13 @@ from prism.model.symbolic.primitives import (
     FADED,
     TOKEN_LIBRARY,
     UnitInputs,
+    UnitMoves,
     angle_steps,
     exact_steps,
     inexact_steps,
     snap_table,
     snap_width,
+    ternary,
 )
 
 UNITS = 3
@@ -25,16 +27,19 @@ MODULI = (2, 3, 5)
 SNAPS = snap_table(MODULI)
 
 
-def inputs_of(length: int = 40) -> UnitInputs:
-    """Random inputs of three units over two rows."""
+def inputs_of(length: int = 40) -> tuple[UnitInputs, UnitMoves]:
+    """Random inputs of three units over two rows, and what they give those that carry state."""
     g = torch.Generator().manual_seed(0)
     a, b = torch.randn(2, 2, length, 2 * UNITS, generator=g).double()
     gate = torch.randn(2, length, UNITS, generator=g).double()
     theta = torch.randn(2 * UNITS, generator=g).double()
-    return UnitInputs(a, b, angle_steps(a, gate, SNAPS), theta, None, {})
+    inputs = UnitInputs(a, b, theta)
+    on, _, write = inputs.signs
+    steps = angle_steps(a, SNAPS) * ternary(gate)
+    return inputs, UnitMoves(on, write, a.chunk(2, dim=-1)[1], steps, None, {})
 
 
-INPUTS = inputs_of()
+INPUTS, MOVES = inputs_of()
 A1, A2 = INPUTS.a.chunk(2, dim=-1)
 B1 = INPUTS.b[..., :UNITS]
 WANTED = {
@@ -60,14 +65,14 @@ def test_a_token_primitive_is_its_definition(name):
 
 
 def test_the_latch_changes_sign_at_every_event():
-    pair, parity = CAUSAL_LIBRARY["latch"](INPUTS)
+    pair, parity = CAUSAL_LIBRARY["latch"](MOVES)
     events = (A1 > 0).long().cumsum(dim=1)
     assert torch.equal(parity, (events % 2).double())
     assert torch.equal(pair[..., :UNITS], 1.0 - 2.0 * (events % 2))
 
 
 def test_the_flipflop_keeps_what_was_written_last():
-    pair, held = CAUSAL_LIBRARY["flipflop"](INPUTS)
+    pair, held = CAUSAL_LIBRARY["flipflop"](MOVES)
     state = torch.zeros(2, UNITS).double()
     for t in range(INPUTS.a.shape[1]):
         state = torch.where(B1[:, t] > 0, A1[:, t].sign(), state)
@@ -77,10 +82,10 @@ def test_the_flipflop_keeps_what_was_written_last():
 
 @pytest.mark.parametrize("name", ("rotor", "counter"))
 def test_the_counting_primitives_show_an_exact_count_as_a_point_on_a_circle(name):
-    pair, total = CAUSAL_LIBRARY[name](INPUTS)
+    pair, total = CAUSAL_LIBRARY[name](MOVES)
     count = torch.zeros(2, UNITS).double()
     for t in range(INPUTS.a.shape[1]):
-        count = count + INPUTS.steps[:, t]
+        count = count + MOVES.steps[:, t]
         count = count % TURN if name == "rotor" else count.clamp(-TURN / 2, TURN / 2)
         assert torch.equal(total[:, t], count)
     angle = total * math.pi / TURN * (2 if name == "rotor" else 1)
@@ -91,10 +96,9 @@ def test_a_rotor_shrinks_with_every_step_that_is_no_simple_fraction():
     steps = torch.tensor([0, 48, 53, -80, 240, -53, 1, 1]).double()[None, :, None]
     count = inexact_steps(steps, exact_steps(MODULI), None, None)
     assert count.flatten().tolist() == [0, 0, 1, 1, 1, 2, 3, 4]
-    a = torch.ones(1, len(count[0]), 2).double()
-    pair, total = CAUSAL_LIBRARY["rotor"](
-        UnitInputs(a, a, steps, torch.zeros(2), None, {}, 0.5**count)
-    )
+    none = torch.zeros_like(steps)
+    moves = UnitMoves(none, none, none, steps, None, {}, 0.5**count)
+    pair, total = CAUSAL_LIBRARY["rotor"](moves)
     angle = total * 2 * math.pi / TURN
     assert torch.allclose(pair, torch.cat([angle.cos(), angle.sin()], dim=-1) * 0.5**count)
 
@@ -123,13 +127,13 @@ def lanes_at(turns: torch.Tensor) -> torch.Tensor:
 def test_steps_are_the_angle_on_the_grid_times_a_ternary_gate():
     a = lanes_at(torch.tensor([1, 2, -2]) / 5)
     for gate, sign in ((1.3, 1), (0.6, 1), (0.3, 0), (-0.2, 0), (-5.0, -1)):
-        steps = angle_steps(a, torch.full((1, 1, 3), gate), SNAPS)
+        steps = angle_steps(a, SNAPS) * ternary(torch.full((1, 1, 3), gate))
         assert steps.flatten().tolist() == [sign * 48, sign * 96, sign * -96]
 
 
 def test_a_step_near_a_simple_fraction_snaps_to_it_and_another_stays():
     near, far = (1 / 5 + 3.4 / TURN), (1 / 5 + 9.0 / TURN)
-    steps = angle_steps(lanes_at(torch.tensor([near, far, -near])), torch.ones(1, 1, 3), SNAPS)
+    steps = angle_steps(lanes_at(torch.tensor([near, far, -near])), SNAPS)
     assert steps.flatten().tolist() == [48, 57, -48]
 
 
@@ -145,7 +149,7 @@ def test_the_snap_table_leads_to_fractions_only_and_leaves_them_alone(moduli):
 
 def test_no_angle_is_no_step_and_no_gradient_that_is_not_finite():
     a = torch.zeros(1, 1, 2, requires_grad=True)
-    steps = angle_steps(a, torch.ones(1, 1, 1), SNAPS)
+    steps = angle_steps(a, SNAPS)
     steps.sum().backward()
     assert steps.item() == 0
     assert a.grad.isfinite().all()
@@ -169,7 +173,7 @@ def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives, an
     if answers:
         assert {name: x.shape for name, x in answer.items()} == dict.fromkeys(answer, (2, 6, 7))
         assert len(answer) == 2
-        assert machine.logits(answer).shape == (2, 6, 2, 11)
+        assert [x.shape for x in machine.logits(answer)] == [(2, 6, 11)] * 2
     assert picked.shape == (2, 6, 5)
     assert picked.max() < len(primitives)
     assert set(state.primitives) == set(primitives) & set(CAUSAL_LIBRARY)
@@ -177,4 +181,4 @@ def test_a_machine_picks_among_its_own_library_per_token_and_unit(primitives, an
 
 def test_the_step_of_nonsense_is_nonsense_and_no_crash() -> None:
     a = torch.full((1, 2, 2), math.nan)
-    assert angle_steps(a, torch.ones(1, 2, 1), SNAPS).isnan().all()
+    assert angle_steps(a, SNAPS).isnan().all()

@@ -1,12 +1,14 @@
 """The filter over the last tokens: equal to its loop, and a plain convolution on one document."""
 
 from itertools import pairwise
+from unittest.mock import patch
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prism.ops import causal_filter as module
 from prism.ops.causal_filter import causal_filter, causal_filter_loop
 from prism.ops.documents import RowEnds
 from tests.ops.references import PRECISIONS, assert_same, document_indices, normal
@@ -16,19 +18,23 @@ from tests.ops.references import PRECISIONS, assert_same, document_indices, norm
     length=st.integers(1, 17),
     taps=st.integers(2, 6),
     carried=st.booleans(),
+    in_cache=st.sampled_from((3, 20, 1 << 16)),
     precision=st.sampled_from(PRECISIONS),
     data=st.data(),
 )
-def test_the_filter_is_the_loop(length, taps, carried, precision, data):
+def test_the_filter_is_the_loop_in_pieces_of_any_size(
+    length, taps, carried, in_cache, precision, data
+):
     dtype, bar = precision
     doc_index = data.draw(document_indices(2, length))
     inputs = [normal(0, 2, length, 3), normal(1, taps, 3), normal(2, 2, taps - 1, 3)]
-    assert_same(
-        lambda x, w, before: causal_filter(x, w, before if carried else None, doc_index),
-        lambda x, w, before: causal_filter_loop(x, w, before if carried else None, doc_index),
-        [x.to(dtype) for x in inputs],
-        bar,
-    )
+    with patch.object(module, "IN_CACHE", in_cache):
+        assert_same(
+            lambda x, w, before: causal_filter(x, w, before if carried else None, doc_index),
+            lambda x, w, before: causal_filter_loop(x, w, before if carried else None, doc_index),
+            [x.to(dtype) for x in inputs],
+            bar,
+        )
 
 
 @given(

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prism.ops.choice import hard_choice, hard_choice_reference
+from prism.ops.choice import hard_choice, hard_choice_by_id, hard_choice_reference
 from tests.ops.references import PRECISIONS, assert_same, normal
 
 
@@ -57,3 +57,28 @@ def test_the_choice_never_writes_into_a_candidate(choices):
     candidates = [normal(i, 2, 2) for i in range(choices)]
     y, _ = hard_choice(normal(9, 2, choices, 1), candidates)
     assert all(y.data_ptr() != c.data_ptr() for c in candidates)
+
+
+@given(
+    choices=st.integers(1, 6),
+    units=st.integers(1, 4),
+    of_token=st.sets(st.integers(0, 5)),
+    precision=st.sampled_from(PRECISIONS),
+    seed=st.integers(0, 99),
+)
+def test_a_choice_by_id_is_the_choice_of_each_token(choices, units, of_token, precision, seed):
+    dtype, bar = precision
+    ids = torch.randint(5, (2, 7), generator=torch.Generator().manual_seed(seed))
+    score = normal(seed, 5, choices, units, dtype=dtype)
+    shapes = [(2, 7) if p in of_token else (5,) for p in range(choices)]
+    candidates = [normal(seed + p, *s, 2 * units, dtype=dtype) for p, s in enumerate(shapes)]
+
+    def each_token(s, *c):
+        return hard_choice(s[ids], [x[ids] if x.dim() == 2 else x for x in c])
+
+    assert_same(
+        lambda s, *c: hard_choice_by_id(s, list(c), ids), each_token, [score, *candidates], bar
+    )
+    assert torch.equal(
+        hard_choice_by_id(score, candidates, ids)[1], each_token(score, *candidates)[1]
+    )

@@ -12,20 +12,21 @@ from prism.ops.counters import (
     saturating_sum,
     straight_through,
 )
+from prism.ops.decay import STEPPED_ROWS
 from tests.ops.references import assert_same, document_indices, normal
 
 BOUNDS = (2, 3, 5, 16)
 UNITS = 4
 
 
-def steps_of(seed: int, length: int) -> torch.Tensor:
-    """Integer-valued steps ``[2, T, U]`` in -4 .. 4."""
-    return normal(seed, 2, length, UNITS).mul(2).round().clamp(-4, 4)
+def steps_of(seed: int, length: int, rows: int = 2) -> torch.Tensor:
+    """Integer-valued steps ``[B, T, U]`` in -4 .. 4."""
+    return normal(seed, rows, length, UNITS).mul(2).round().clamp(-4, 4)
 
 
-def carry_of(seed: int) -> torch.Tensor:
-    """Counts ``[2, U]``, 0 or 1, which every bound allows."""
-    return (normal(seed, 2, UNITS) > 0).double()
+def carry_of(seed: int, rows: int = 2) -> torch.Tensor:
+    """Counts ``[B, U]``, 0 or 1, which every bound allows."""
+    return (normal(seed, rows, UNITS) > 0).double()
 
 
 SUMS = {"running": running_sum, "saturating": saturating_sum}
@@ -33,13 +34,18 @@ SUMS = {"running": running_sum, "saturating": saturating_sum}
 
 @pytest.mark.parametrize("kind", SUMS)
 @pytest.mark.parametrize("bound", BOUNDS)
-@given(length=st.integers(1, 40), seed=st.integers(0, 99), data=st.data())
-def test_a_sum_is_its_machine(kind, bound, length, seed, data):
-    doc_index = data.draw(document_indices(2, length))
+@given(
+    length=st.integers(1, 40),
+    rows=st.sampled_from((2, STEPPED_ROWS)),
+    seed=st.integers(0, 99),
+    data=st.data(),
+)
+def test_a_sum_is_its_machine(kind, bound, length, rows, seed, data):
+    doc_index = data.draw(document_indices(rows, length))
     assert_same(
         lambda n, c: [SUMS[kind](n, c, doc_index, bound)],
         lambda n, c: [machine_loop(kind, n, c, doc_index, bound)],
-        [steps_of(seed, length), carry_of(seed)],
+        [steps_of(seed, length, rows), carry_of(seed, rows)],
         1e-10,
     )
 

@@ -7,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prism.ops.decay import STEPPED_ROWS
 from prism.ops.gated_scan import gated_scan, gated_scan_loop, input_scale, log_retention
 from prism.ops.scan import decay_scan
 from tests.ops.references import PRECISIONS, assert_same, document_indices, normal
@@ -22,15 +23,18 @@ def passing(seed: int, *shape: int, spread: float = 3.0) -> torch.Tensor:
 @given(
     length=st.integers(1, 41),
     chunk=st.sampled_from((1, 2, 3, 5, 16, 64)),
+    rows=st.sampled_from((2, STEPPED_ROWS)),
     carried=st.booleans(),
     precision=st.sampled_from(PRECISIONS),
     data=st.data(),
 )
-def test_the_chunked_scan_is_the_loop(length, chunk, carried, precision, data):
+def test_the_scan_is_the_loop_by_chunks_and_by_tokens(
+    length, chunk, rows, carried, precision, data
+):
     dtype, bar = precision
-    doc_index = data.draw(document_indices(2, length))
-    log_a = log_retention(LIVES, passing(2, 2, length, 3, spread=1.0))
-    inputs = [normal(0, 2, length, 3, 2), log_a, normal(1, 2, 3, 2)]
+    doc_index = data.draw(document_indices(rows, length))
+    log_a = log_retention(LIVES, passing(2, rows, length, 3, spread=1.0))
+    inputs = [normal(0, rows, length, 3, 2), log_a, normal(1, rows, 3, 2)]
     assert_same(
         lambda z, a, carry: [gated_scan(z, a, carry if carried else None, doc_index, chunk)],
         lambda z, a, carry: [gated_scan_loop(z, a, carry if carried else None, doc_index)],

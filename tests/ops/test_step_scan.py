@@ -31,6 +31,14 @@ def test_the_loop_is_the_recurrence_with_matrices(length, size, reach, precision
     assert_same(lambda *x: [step_scan(*x)], lambda *x: [step_scan_by_matrices(*x)], inputs, bar)
 
 
+def test_long_calls_of_many_rows_go_token_by_token(monkeypatch):
+    inputs = [torch.cat([x, x]) for x in inputs_of(0, 20, 4, 2)]
+    by_matrices = step_scan_by_matrices(*inputs)
+    monkeypatch.setattr(module, "LOOPED", 10)
+    monkeypatch.setattr(module._Scan, "apply", lambda *_: pytest.fail("by matrices"))
+    assert (step_scan(*inputs) - by_matrices).abs().max() < 1e-12
+
+
 def test_long_calls_go_by_matrices(monkeypatch):
     inputs = inputs_of(0, 70, 4, 2)
     looped = step_scan(*inputs)

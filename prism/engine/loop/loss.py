@@ -165,7 +165,7 @@ class OwnAnswer(Loss):
     ) -> tuple[Tensor, Logs]:
         if output.own is None:
             return output.logits.new_zeros(()), {}
-        each = [token_losses(own, rows.targets).sum(dim=1) for own in output.own.unbind(-2)]
+        each = [token_losses(own, rows.targets).sum(dim=1) for own in output.own]
         return sum(each[1:], each[0]), {}
 
 

@@ -17,6 +17,8 @@ overruled by more than w.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -26,18 +28,22 @@ DOUBT = 4.0  # in logits
 NEVER_SURE = 1e-4  # probabilities are kept this far from 0 and 1 in the gate
 
 
-def mixed_answer(logits: Tensor, own: Tensor) -> Tensor:
+def mixed_answer(logits: Tensor, own: Sequence[Tensor]) -> Tensor:
     """Log probabilities ``[B, T, V]`` of the mixture.
 
     Args:
         logits: ``[B, T, V]`` of the network.
-        own: ``[B, T, J, V]`` of the machines, first come first; no gradient reaches them.
+        own: ``[B, T, V]`` of each machine, first come first; no gradient reaches them.
     """
-    own = promote(own.detach()).softmax(dim=-1)
-    taken = torch.sigmoid(torch.logit(own.amax(dim=-1), eps=NEVER_SURE) - DOUBT)  # [B, T, J]
-    left = torch.cumprod(1 - taken, dim=-1)
-    weight = taken * torch.cat([torch.ones_like(left[..., :1]), left[..., :-1]], dim=-1)
-    machines = (weight[..., None, :] @ own).squeeze(-2)
-    mixed = torch.addcmul(machines, promote(logits).softmax(dim=-1), left[..., -1:])
+    model = promote(logits).softmax(dim=-1)
+    with torch.no_grad():
+        machines, left = torch.zeros_like(model), torch.ones_like(model[..., :1])
+        for each in own:
+            p = promote(each).softmax(dim=-1)
+            sure = torch.logit(p.amax(dim=-1, keepdim=True), eps=NEVER_SURE)
+            taken = torch.sigmoid(sure - DOUBT)  # [B, T, 1]
+            machines = torch.addcmul(machines, p, left * taken)
+            left = left * (1 - taken)
+    mixed = torch.addcmul(machines, model, left)
     # a sum of logarithms of probabilities costs several times as much
     return mixed.clamp(min=torch.finfo(mixed.dtype).tiny).log().to(logits.dtype)

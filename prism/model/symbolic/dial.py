@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from prism.model.norm import promote
 from prism.model.state import Leaf, State
+from prism.model.symbolic.codes import EACH_TOKEN, Spread
 from prism.ops.decay import no_autocast
 from prism.ops.documents import RowEnds, last_real, previous_index, shift_right
 from prism.ops.matrix_scan import step_matrices, step_scan
@@ -71,21 +72,28 @@ class Dials(nn.Module):
         state: DialState | None,
         doc_index: Tensor | None,
         ends: RowEnds | None = None,
+        spread: Spread = EACH_TOKEN,
     ) -> tuple[Tensor, DialState]:
-        """Output ``[B, T, D]`` on ``x [B, T, D]``, and the state after the last token."""
-        rows, count = x.shape[0], self.count
+        """Output ``[B, T, D]`` on ``x``, and the state after the last token.
+
+        Args:
+            x: ``[B, T, D]``, or ``[V, D]`` that ``spread`` takes to the tokens.
+        """
+        count = self.count
+        value = promote(self.value(x)).unflatten(-1, (count, -1)).softmax(dim=-1)
+        made = promote(self.now(x)), promote(self.before(x)), value
+        now, following, value = spread(*made)
+        rows = now.shape[0]
         if state is None:
             none = promote(self.none_before)
             position = none.new_full((rows, count, self.positions), 1 / self.positions)
             state = DialState(position, none.expand(rows, -1))
-        following = promote(self.before(x))
         earlier = shift_right(following, state.before, doc_index)
         fresh = None
         if doc_index is not None:
             fresh = doc_index != previous_index(doc_index)
             earlier = torch.where(fresh[..., None], self.none_before.to(earlier), earlier)
-        choice = (promote(self.now(x)) + earlier).unflatten(-1, (count, -1)).softmax(dim=-1)
-        value = promote(self.value(x)).unflatten(-1, (count, -1)).softmax(dim=-1)
+        choice = (now + earlier).unflatten(-1, (count, -1)).softmax(dim=-1)
         moves, added = choice[..., :-1], choice[..., -1:] * value
         if fresh is not None:  # from a uniform start, whatever was there
             here = fresh[..., None, None]

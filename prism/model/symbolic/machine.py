@@ -50,21 +50,23 @@ from torch.nn import functional
 from prism.config import SymbolicConfig
 from prism.model.norm import promote
 from prism.model.state import Leaf, State
-from prism.model.symbolic.codes import token_codes
+from prism.model.symbolic.codes import EACH_TOKEN, Spread, token_codes
 from prism.model.symbolic.dial import Dials, DialState
 from prism.model.symbolic.primitives import (
     CAUSAL_LIBRARY,
     TOKEN_LIBRARY,
     UnitInputs,
+    UnitMoves,
     angle_steps,
     exact_steps,
     first_choices,
     inexact_steps,
     snap_table,
+    ternary,
 )
 from prism.model.symbolic.reflections import Reflections, ReflectionState
 from prism.model.symbolic.suffix import SuffixLookup, SuffixState
-from prism.ops.choice import hard_choice
+from prism.ops.choice import hard_choice, hard_choice_by_id
 from prism.ops.documents import RowEnds, last_real, shift_right
 
 INPUT_STD = 2.2  # of the inputs a; the gate inputs b start 1/16 of it
@@ -208,14 +210,13 @@ class SymbolicMachine(nn.Module):
             doc_index: ``[B, T]`` document index of each token or None.
             ends: where the real tokens of each row end; None = at T.
         """
-        inputs = self._inputs(tokens, symbols)
-        found, after, picked = self._units(inputs["units"], state, doc_index, ends)
+        inputs, spread = self._inputs(tokens, symbols)
+        found, after, picked = self._units(inputs["units"], spread, state, doc_index, ends)
         every = {"units": found}
         for name in self.beside:
             before = None if state is None else getattr(state, name)
-            more = {"turn": self._turns(tokens)} if name == "reflections" else {}
             machine = getattr(self, name)
-            every[name], carried = machine(inputs[name], before, doc_index, ends, **more)
+            every[name], carried = machine(inputs[name], before, doc_index, ends, spread)
             setattr(after, name, carried)
         if self.lift is None:
             answers, output = None, sum(every.values())
@@ -224,26 +225,21 @@ class SymbolicMachine(nn.Module):
             answers, output = every, self.lift(_normalised(read))
         if self.suffix is not None:
             before = None if state is None else state.suffix
-            found, after.suffix = self.suffix(tokens, embed, before, doc_index, ends)
+            every = None if spread.ids is None else torch.arange(len(self.code)).to(tokens)
+            found, after.suffix = self.suffix(tokens, embed, before, doc_index, ends, every)
             output = output + found.to(output.dtype)
         return SymbolicRun(answers, output, after, picked)
 
-    def _inputs(self, tokens: Tensor, symbols: Tensor) -> dict[str, Tensor]:
-        """Input of each machine: ``symbols``, or the codes of ``tokens``."""
+    def _inputs(self, tokens: Tensor, symbols: Tensor) -> tuple[dict[str, Tensor], Spread]:
+        """Input of each machine, and how what it makes of that goes to the tokens: ``symbols``, or
+        codes, of all ids in a call that has as many tokens."""
         if self.lift is None:
-            return dict.fromkeys(self.names, symbols.to(self.read.weight.dtype))
+            return dict.fromkeys(self.names, symbols.to(self.read.weight.dtype)), EACH_TOKEN
         gains = {"dials": DIAL_INPUT}
-        return {
-            n: functional.embedding(tokens, self.codes(n)) * gains.get(n, 1.0) for n in self.names
-        }
-
-    def _turns(self, tokens: Tensor) -> Tensor | None:
-        """Products of the reflections, ``[B, T, U, S, S]``, by id: of codes, each id has its own,
-        and there are fewer ids than tokens in all but short calls. None where it does not pay."""
-        if self.lift is None or torch.compiler.is_compiling() or tokens.numel() < len(self.code):
-            return None
-        table = self.reflections.turns(self.wide_code)
-        return functional.embedding(tokens, table.flatten(1)).unflatten(-1, table.shape[1:])
+        codes = {n: self.codes(n) * gains.get(n, 1.0) for n in self.names}
+        if not torch.compiler.is_compiling() and tokens.numel() >= len(self.code):
+            return codes, Spread(tokens)
+        return {n: functional.embedding(tokens, code) for n, code in codes.items()}, EACH_TOKEN
 
     def codes(self, name: str) -> Tensor:
         """Codes ``[V, d]`` that machine ``name`` reads and answers in."""
@@ -256,64 +252,71 @@ class SymbolicMachine(nn.Module):
             if old is not None:
                 setattr(self, name, token_codes(vocab_size, old.shape[1]).to(old))
 
-    def logits(self, answers: dict[str, Tensor]) -> Tensor:
-        """``[B, T, J, V]`` of the answers ``[B, T, d]`` of the machines by name."""
+    def logits(self, answers: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """``[B, T, V]`` of each of the answers ``[B, T, d]`` of the machines by name."""
         each = []
         for name, answer in answers.items():
             code = self.codes(name)
             gain = ANSWER_GAIN.get(name, 1.0) * code.shape[1] ** -0.5
             each.append(functional.linear(answer * gain, code))
-        return torch.stack(each, dim=-2)
+        return tuple(each)
 
     def _units(
         self,
         e: Tensor,
+        spread: Spread,
         state: SymbolicState | None,
         doc_index: Tensor | None,
         ends: RowEnds | None,
     ) -> tuple[Tensor, SymbolicState, Tensor]:
         """Their share of the answer, their state, and the primitive that each picked."""
-        raw = promote(self.read(e))  # [B, T, 4 U]
+        raw = promote(self.read(e))  # [B, T, 4 U], or [V, 4 U]
         if self.input_rate != 1.0:
             raw = raw * self.input_rate
         a, b = raw.chunk(2, dim=-1)
-        gate_now, gate_next = b.chunk(2, dim=-1)
+        inputs = UnitInputs(a, b, self.theta.to(raw.dtype))
+        on, _, write = inputs.signs
+        second, made = a.chunk(2, dim=-1)[1], angle_steps(a, self.snaps)
+        angle, on, write, second, now, following = spread(
+            made, on, write, second, *b.chunk(2, dim=-1)
+        )
         gate, carried = (None, {}) if state is None else (state.gate, state.primitives)
-        steps_gate = self.gate_start + gate_now + shift_right(gate_next, gate, doc_index)
-        steps = angle_steps(a, steps_gate, self.snaps)
-        inputs = UnitInputs(a, b, steps, self.theta.to(raw.dtype), doc_index, carried)
+        steps = angle * ternary(self.gate_start + now + shift_right(following, gate, doc_index))
+        moves = UnitMoves(on, write, second, steps, doc_index, carried)
         inexact = None
         if self.fades:
             before = None if state is None else state.inexact
             count = inexact_steps(steps, self.exact, before, doc_index)
-            inputs.size = self.config.fade**count
+            moves.size = self.config.fade**count
             inexact = last_real(count, before, ends)
         results, after = [], {}
         for name in self.config.primitives:
             if name in CAUSAL_LIBRARY:
-                pair, total = CAUSAL_LIBRARY[name](inputs)
+                pair, total = CAUSAL_LIBRARY[name](moves)
                 after[name] = last_real(total, carried.get(name), ends)
             else:
                 pair = TOKEN_LIBRARY[name](inputs)
             results.append(pair)
-        features, picked = hard_choice(self._scores(raw), results)
+        if spread.ids is None:
+            features, picked = hard_choice(self._scores(raw), results)
+        else:
+            features, picked = hard_choice_by_id(self._scores(raw), results, spread.ids)
         output = self.write(features.to(self.write.weight.dtype))
-        return output, SymbolicState(last_real(gate_next, gate, ends), after, inexact), picked
+        return output, SymbolicState(last_real(following, gate, ends), after, inexact), picked
 
     def _scores(self, raw: Tensor) -> Tensor:
-        """Score of each primitive for each unit, ``[B, T, P, U]``, from its own four inputs."""
+        """Score of each primitive for each unit, ``[.., P, U]``, from its own four inputs."""
         choice, preference = self.choice.to(raw.dtype), self.preference.to(raw.dtype)  # [P, 4, U]
-        rows, length, _ = raw.shape
         primitives, inputs, units = choice.shape
         near = torch.tanh(raw)
-        if length == 1:  # one token: no matrix is worth making
-            each = near.view(rows, 1, 1, inputs, units) * choice
+        if raw.shape[-2] == 1:  # one token: no matrix is worth making
+            each = near.unflatten(-1, (1, inputs, units)) * choice
             return each.sum(dim=-2) + preference
         # one matrix with the units on its diagonals: a plain product is faster than U small ones
         weight = torch.diag_embed(choice.transpose(0, 1)).transpose(1, 2)  # [4, U, P, U]
         weight = weight.reshape(inputs * units, primitives * units)
-        score = torch.addmm(preference.flatten(), near.flatten(0, 1), weight)
-        return score.view(rows, length, primitives, units)
+        score = torch.addmm(preference.flatten(), near.flatten(0, -2), weight)
+        return score.view(*raw.shape[:-1], primitives, units)
 
 
 def _normalised(x: Tensor) -> Tensor:

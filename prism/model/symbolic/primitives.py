@@ -81,25 +81,18 @@ def first_choices(config: SymbolicConfig) -> list[int]:
 
 @dataclass
 class UnitInputs:
-    """Arguments of a primitive; pairs are flat, the two numbers of unit u at u and U + u.
+    """Arguments of a primitive that acts inside a token; pairs are flat, the two numbers of unit u
+    at u and U + u.
 
     Attributes:
-        a, b: ``[.., B, T, 2 U]``.
-        steps: ``[.., B, T, U]`` integer-valued steps.
-        theta: ``[.., 2 U]`` thresholds, which broadcast against ``a``.
-        doc_index: ``[B, T]`` document index of each token or None.
-        carried: ``[.., B, U]`` state before the call, by primitive name.
-        size: ``[.., B, T, U]`` of a rotor's point; None = 1.
-        signs: ``1[a1 > 0]``, ``1[a2 > 0]`` and ``1[b1 > 0]``, ``[.., B, T, U]`` each.
+        a, b: ``[.., 2 U]``.
+        theta: ``[2 U]`` thresholds.
+        signs: ``1[a1 > 0]``, ``1[a2 > 0]`` and ``1[b1 > 0]``, ``[.., U]`` each.
     """
 
     a: Tensor
     b: Tensor
-    steps: Tensor
     theta: Tensor
-    doc_index: Tensor | None
-    carried: dict[str, Tensor]
-    size: Tensor | None = None
     signs: tuple[Tensor, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -108,15 +101,37 @@ class UnitInputs:
         self.signs = on.split(units, dim=-1)
 
 
+@dataclass
+class UnitMoves:
+    """Arguments of a primitive that carries state, ``[B, T, U]`` each.
+
+    Attributes:
+        on, write: ``1[a1 > 0]`` and ``1[b1 > 0]``.
+        second: a2.
+        steps: integer-valued.
+        doc_index: ``[B, T]`` document index of each token or None.
+        carried: ``[B, U]`` state before the call, by primitive name.
+        size: of a rotor's point; None = 1.
+    """
+
+    on: Tensor
+    write: Tensor
+    second: Tensor
+    steps: Tensor
+    doc_index: Tensor | None
+    carried: dict[str, Tensor]
+    size: Tensor | None = None
+
+
 def above_zero(x: Tensor) -> Tensor:
     """1 where x > 0 else 0, with the gradient of a sigmoid."""
     hard = (x > 0).to(x.dtype)
     return straight_through(hard, torch.sigmoid(x)) if torch.is_grad_enabled() else hard
 
 
-def angle_steps(a: Tensor, gate: Tensor, snaps: tuple[float, ...]) -> Tensor:
+def angle_steps(a: Tensor, snaps: tuple[float, ...]) -> Tensor:
     """Integer steps ``[.., U]``: the angle of ``a [.., 2 U]``, corrected by ``snaps``
-    (:func:`snap_table`), times a ternary ``gate``."""
+    (:func:`snap_table`)."""
     x, y = a.chunk(2, dim=-1)
     x = torch.where((x == 0) & (y == 0), 1.0, x)  # the angle of nothing is 0, also its gradient
     turns = torch.atan2(y, x) * (TURN / (2 * math.pi))
@@ -124,8 +139,13 @@ def angle_steps(a: Tensor, gate: Tensor, snaps: tuple[float, ...]) -> Tensor:
     table = torch.tensor(snaps, dtype=whole.dtype, device=whole.device)
     # a negative index counts from the end, as angles do; what is not a number stays that
     whole = whole + table[whole.nan_to_num().long()]
-    ternary = gate.clamp(-1.2, 1.2)
-    return straight_through(whole, turns) * straight_through(ternary.round(), ternary)
+    return straight_through(whole, turns)
+
+
+def ternary(gate: Tensor) -> Tensor:
+    """-1, 0 or 1, whichever is nearest to ``gate``."""
+    near = gate.clamp(-1.2, 1.2)
+    return straight_through(near.round(), near)
 
 
 def exact_steps(moduli: tuple[int, ...]) -> tuple[bool, ...]:
@@ -177,28 +197,25 @@ def count(unit: UnitInputs) -> Tensor:
     return torch.cat(shares, dim=-1)
 
 
-def latch(unit: UnitInputs) -> tuple[Tensor, Tensor]:
-    second = unit.a.chunk(2, dim=-1)[1]
-    parity = running_sum(unit.signs[0], unit.carried.get("latch"), unit.doc_index, 2)
+def latch(unit: UnitMoves) -> tuple[Tensor, Tensor]:
+    parity = running_sum(unit.on, unit.carried.get("latch"), unit.doc_index, 2)
     sign = 1 - 2 * parity.detach()
     # one more flip turns s into -s: the finite difference is the gradient
     signed = straight_through(sign, -2 * sign * parity)
-    return torch.cat([signed, signed * second], dim=-1), parity
+    return torch.cat([signed, signed * unit.second], dim=-1), parity
 
 
-def flipflop(unit: UnitInputs) -> tuple[Tensor, Tensor]:
-    second = unit.a.chunk(2, dim=-1)[1]
-    on, _, write = unit.signs
-    held = hold(2 * on - 1, write, unit.carried.get("flipflop"), unit.doc_index)
-    return torch.cat([held, held * second], dim=-1), held
+def flipflop(unit: UnitMoves) -> tuple[Tensor, Tensor]:
+    held = hold(2 * unit.on - 1, unit.write, unit.carried.get("flipflop"), unit.doc_index)
+    return torch.cat([held, held * unit.second], dim=-1), held
 
 
-def counter(unit: UnitInputs) -> tuple[Tensor, Tensor]:
+def counter(unit: UnitMoves) -> tuple[Tensor, Tensor]:
     total = saturating_sum(unit.steps, unit.carried.get("counter"), unit.doc_index, TURN // 2)
     return _circle(total, math.pi / TURN), total
 
 
-def rotor(unit: UnitInputs) -> tuple[Tensor, Tensor]:
+def rotor(unit: UnitMoves) -> tuple[Tensor, Tensor]:
     total = running_sum(unit.steps, unit.carried.get("rotor"), unit.doc_index, TURN)
     point = _circle(total, 2 * math.pi / TURN)
     if unit.size is not None:

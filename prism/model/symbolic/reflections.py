@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from prism.model.norm import promote, unit
 from prism.model.state import Leaf, State
+from prism.model.symbolic.codes import EACH_TOKEN, Spread
 from prism.ops.documents import RowEnds, last_real, previous_index
 from prism.ops.matrix_scan import matrix_scan
 
@@ -67,24 +68,24 @@ class Reflections(nn.Module):
         state: ReflectionState | None,
         doc_index: Tensor | None,
         ends: RowEnds | None = None,
-        turn: Tensor | None = None,
+        spread: Spread = EACH_TOKEN,
     ) -> tuple[Tensor, ReflectionState]:
-        """Output ``[B, T, D]`` on ``x [B, T, D]``, and the state after the last token.
+        """Output ``[B, T, D]`` on ``x``, and the state after the last token.
 
         Args:
-            turn: ``self.turns(x)``, where the caller has it; None = computed here.
+            x: ``[B, T, D]``, or ``[V, D]`` that ``spread`` takes to the tokens.
         """
-        turn = self.turns(x) if turn is None else turn
+        turn = self.turns(x)
         anew = _snapped(torch.sigmoid(promote(self.anew(x))), 0.0)[..., None, None]
         contraction = _snapped(torch.sigmoid(promote(self.contraction)), 1.0)
-        kept = (1 - anew) * contraction[:, None, None]
+        going_on, anew = spread((1 - anew) * contraction[:, None, None] * turn, anew * turn)
         one = torch.eye(self.size, dtype=turn.dtype, device=turn.device)
-        start = one.expand(x.shape[0], self.count, -1, -1) if state is None else state.matrix
+        start = one.expand(anew.shape[0], self.count, -1, -1) if state is None else state.matrix
         if doc_index is not None:  # a document's first token finds the identity
             fresh = (doc_index != previous_index(doc_index))[..., None, None, None]
-            anew = torch.where(fresh, anew + kept, anew)
-            kept = kept.masked_fill(fresh, 0.0)
-        matrix = matrix_scan(kept * turn, anew * turn, start)
+            anew = torch.where(fresh, anew + going_on, anew)
+            going_on = going_on.masked_fill(fresh, 0.0)
+        matrix = matrix_scan(going_on, anew, start)
         output = self.write(matrix.flatten(2).to(self.write.weight.dtype))
         return output, ReflectionState(last_real(matrix, start, ends))
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from prism.model.state import Leaf, State
 from prism.ops.documents import RowEnds, last_real, last_window
@@ -230,14 +231,27 @@ class SuffixLookup(nn.Module):
         state: SuffixState | None,
         doc_index: Tensor | None,
         ends: RowEnds | None = None,
+        every: Tensor | None = None,
     ) -> tuple[Tensor, SuffixState]:
         """Output ``[B, T, D]`` on ``tokens [B, T]``, and the state after the last real token.
 
         Args:
             embed: normalised embeddings ``[.., D]`` of ids.
+            every: ``[V]`` all ids, in a call that has more tokens; None = it has not.
         """
         if state is None:
             state = empty_table(len(tokens), self.lengths, self.slots, tokens.device)
         found, after = suffix_lookup(tokens, state, self.lengths, doc_index, ends)
+        if every is not None:
+            return self._of_table(found, embed(every)), after
         followed = embed(found.clamp(min=0)) * (found >= 0)[..., None]
         return (followed * self.gain.to(followed.dtype)).sum(dim=-2), after
+
+    def _of_table(self, found: Tensor, table: Tensor) -> Tensor:
+        """The sum for ``found [B, T, K]``, read from rows ``g_n * e`` of all ids ``[V, D]``."""
+        count, (vocab, dim) = len(self.lengths), table.shape
+        rows = (self.gain.to(table.dtype)[:, None] * table).flatten(0, 1)
+        rows = torch.cat([rows, rows.new_zeros(1, dim)])  # the last: none
+        place = found + torch.arange(count, device=found.device) * vocab
+        place = torch.where(found >= 0, place, count * vocab).flatten(0, 1)
+        return functional.embedding_bag(place, rows, mode="sum").view(*found.shape[:2], dim)
