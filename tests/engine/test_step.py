@@ -63,8 +63,8 @@ def reference(s: Settings) -> tuple[dict[str, torch.Tensor], float]:
         out = model(second.tokens[here], state=state, segment_ids=second.segment_ids[here])
         loss = functional.cross_entropy(out.logits[0], second.targets[row], reduction="sum") / valid
         own = 0.0  # of every symbolic machine by itself
-        for each in () if out.own is None else out.own[0].unbind(-2):
-            own += functional.cross_entropy(each, second.targets[row], reduction="sum") / valid
+        for each in () if out.own is None else out.own:
+            own += functional.cross_entropy(each[0], second.targets[row], reduction="sum") / valid
         price = None if out.penalty is None else out.penalty[0]
         price = paid(price, second.out_of_domain[row], second.segment_ids[row])
         (loss + own + price / real).backward()

@@ -175,7 +175,7 @@ def test_the_loss_is_that_of_the_next_token_and_while_training_of_machines_and_r
     each = words(out.logits)
     assert abs(out.loss - each.mean()) < 1e-6
     wrapped.train()
-    own = [words(logits) for logits in wrapped.model(tokens).own.unbind(-2)]
+    own = [words(logits) for logits in wrapped.model(tokens).own]
     assert len(own) == 3
     each = sum(own, each)
     out = wrapped(tokens, labels=labels)
