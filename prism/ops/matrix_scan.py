@@ -6,8 +6,8 @@ Up to ``LOOPED`` tokens it is a loop of products. Longer calls are cut into chun
 the matrices of a chunk, for all chunks at once; the states at the chunk borders, one chunk after
 the other; then the loop inside all chunks at once. That is 2 C + T / C steps in place of T. The
 adjoint obeys the same recurrence from the right with transposed matrices, so nothing but the states
-is kept for it. What matrices that contract have made smaller than ``LEAST`` is 0: a processor takes
-many times as long for numbers that are no longer normal.
+is kept for it. What matrices that contract have made smaller than ``LEAST`` is 0 on a CPU, which
+takes many times as long for numbers that are no longer normal.
 
 Soft counters are distributions p in R^S that every token moves by a soft choice of steps:
 
@@ -57,7 +57,8 @@ def matrix_scan_loop(matrices: Tensor, inputs: Tensor, start: Tensor) -> Tensor:
 
 
 def _moved_by(p: Tensor, matrix: Tensor, added: Tensor) -> Tensor:
-    return nn.functional.hardshrink(p @ matrix + added, LEAST)
+    p = p @ matrix + added
+    return nn.functional.hardshrink(p, LEAST) if p.device.type == "cpu" else p
 
 
 class _Scan(torch.autograd.Function):

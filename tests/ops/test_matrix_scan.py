@@ -85,3 +85,10 @@ def test_autocast_does_not_lower_the_precision_inside(length):
     wanted = matrix_scan(matrices, inputs, start)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert torch.equal(matrix_scan(matrices, inputs, start), wanted)
+
+
+def test_what_has_faded_is_nothing_and_no_denormal_number():
+    one = torch.eye(3)[None, None]
+    p = matrix_scan(0.1 * one.expand(1, 60, 1, 3, 3), torch.zeros(1, 60, 1, 3, 3), one)
+    assert p[0, 28].amax() > 1e-30
+    assert p[0, 31:].count_nonzero() == 0
