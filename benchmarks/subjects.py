@@ -12,6 +12,7 @@ from benchmarks.facts.page import facts_sections
 from benchmarks.facts.unseen import unseen_criteria, unseen_sections
 from benchmarks.freeze import criteria as freeze_criteria
 from benchmarks.freeze import page as freeze
+from benchmarks.freeze.plot import freezing_figure
 from benchmarks.holo.criteria import holo_criteria, million_criteria
 from benchmarks.holo.page import holo_sections, million_sections
 from benchmarks.holo.plot import holo_figure
@@ -95,8 +96,10 @@ FREEZE = partial(
     Subject,
     file="freeze.json",
     command="python -m benchmarks.freeze --part {name}",
+    figure=freezing_figure,
     shares_file=True,
 )
+WATCHED = partial(FREEZE, of_prism=False)  # the run that is watched is a Transformer
 
 SUBJECTS = (
     QUALITY,
@@ -200,20 +203,25 @@ SUBJECTS = (
         figure=text_figure,
     ),
     Subject("trainer", "The trainer", trainer_sections, trainer_criteria),
-    FREEZE(
+    WATCHED(
         "instrument",
         "Watching training: the instruments",
         freeze.instrument_sections,
         freeze_criteria.instrument_criteria,
     ),
-    FREEZE(
+    WATCHED(
         "tokenizer",
         "A tokenizer with dead tokens",
         freeze.tokenizer_sections,
         freeze_criteria.tokenizer_criteria,
     ),
-    FREEZE("ablation", "What freezes dead tokens", freeze.ablation_sections),
-    FREEZE("starts", "What makes clumps of dead tokens", freeze.starts_sections),
+    WATCHED(
+        "ablation",
+        "What freezes dead tokens",
+        freeze.ablation_sections,
+        freeze_criteria.ablation_criteria,
+    ),
+    WATCHED("starts", "What makes clumps of dead tokens", freeze.starts_sections),
     FREEZE(
         "rounding",
         "Weights in bf16 alone",

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.freeze.effects import Effect, effects, leading
 from benchmarks.page.criterion import Criterion, find
+from benchmarks.page.markdown import interval
 
 SEEDS = 3  # of the long parts
 P1 = "replay exact at every step of 5,000; the same bytes twice and after a resume"
@@ -13,6 +15,7 @@ P2_WHOLE = "log of the table ≥ 10 times below raw from step 300 on, ≤ 10% at
 P3 = "AdamW under glass equal to torch's to the bit over 1,000 steps in four forms"
 P3_TRACERS = "tracers equal to the live run to the bit"
 P4 = "a planted structure recovered exactly, nothing found in noise"
+P5 = "the cause of the early freeze and of its permanence, each with an interval over 3 seeds"
 P7 = "10,000 ids in < 60 s, 0 of 10,000 unseen lines wrong"
 P8 = "loss of bf16 with stochastic rounding within .01 nats of fp32 masters"
 
@@ -30,6 +33,25 @@ def instrument_criteria(content: dict[str, Any] | None) -> list[Criterion]:
         _tracers(find(runs, check="dead")),
         _planted(find(runs, check="planted")),
     ]
+
+
+def ablation_criteria(content: dict[str, Any] | None) -> list[Criterion]:
+    """P5: of each measure the largest effect that the seeds support."""
+    if content is None:
+        return []
+    runs = [r for r in content["runs"] if r["tracers"]["equal_to_the_bit"]]
+    if len(runs) < SEEDS:
+        return [Criterion("P5", P5)]
+    found = effects(runs)
+    early, still = leading(found, "early"), leading(found, "still")
+    reached = f"early: {_said(early, 'early')}; still frozen: {_said(still, 'still')}"
+    return [Criterion("P5", P5, reached, None not in (early, still))]
+
+
+def _said(effect: Effect | None, measure: str) -> str:
+    if effect is None:
+        return "none"
+    return f"{effect.label}, {interval(getattr(effect, measure), '{:+.2f}')}"
 
 
 def _replay(run: dict[str, Any] | None) -> Criterion:

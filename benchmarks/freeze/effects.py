@@ -9,10 +9,12 @@ the differences over all pairs, one number a seed, with the interval over the se
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from statistics import mean
 from typing import Any
 
 from benchmarks.page.markdown import interval, table
+from prism.compare.statistics import Estimate, estimate
 
 FACTORS = {
     "rounding of weights: nearest to stochastic": ("near", "stoch"),
@@ -48,18 +50,45 @@ def pairs(names: list[str], a: str, b: str) -> list[tuple[str, str]]:
     return [(n, other) for n, other in made if n != other and other in names]
 
 
-def effects_table(runs: list[dict[str, Any]]) -> str:
-    """The effect of each factor on both, over the seeds."""
-    rows = []
+@dataclass(frozen=True)
+class Effect:
+    """Effect of one factor over the seeds: its name, its pairs, and both measures."""
+
+    label: str
+    pairs: int
+    early: Estimate
+    still: Estimate
+
+
+def effects(runs: list[dict[str, Any]]) -> list[Effect]:
+    """The effect of each factor on both, over the seeds of ``runs``."""
+    found, tracers = [], [run["tracers"] for run in runs]
     for label, (a, b) in FACTORS.items():
-        found = pairs(list(runs[0]["tracers"]["variants"]), a, b)
-        if not found:
+        if not (alike := pairs(list(tracers[0]["variants"]), a, b)):
             continue
-        cells = []
-        for measure in (early, still):
-            each = [mean(measure(r["tracers"], y) - measure(r["tracers"], x) for x, y in found)
-                    for r in runs]  # fmt: skip
-            cells.append(interval(each, "{:+.3f}"))
-        rows.append([label, f"{len(found)}", *cells])
+        both = [
+            estimate([mean(of(t, y) - of(t, x) for x, y in alike) for t in tracers])
+            for of in (early, still)
+        ]
+        found.append(Effect(label, len(alike), *both))
+    return found
+
+
+def leading(found: list[Effect], measure: str) -> Effect | None:
+    """The largest effect on ``measure`` among those whose interval excludes 0."""
+    sure = [e for e in found if _excludes_zero(getattr(e, measure))]
+    return max(sure, key=lambda e: abs(getattr(e, measure).mean), default=None)
+
+
+def _excludes_zero(value: Estimate) -> bool:
+    return value.half_width is not None and abs(value.mean) > value.half_width
+
+
+def effects_table(runs: list[dict[str, Any]]) -> str:
+    """:func:`effects` as a table."""
+    rows = [
+        [e.label, f"{e.pairs}", *(interval(x, "{:+.3f}") for x in (e.early, e.still))]
+        for e in effects(runs)
+    ]
     head = ["change", "pairs", "frozen by a tenth of the run", "moving in its last tenth"]
     return table(head, rows)

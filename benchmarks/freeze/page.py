@@ -85,6 +85,7 @@ def ablation_sections(content: Content) -> list[str]:
     if good:
         parts.append("The effect of each change, on the share of the numbers of the dead rows:")
         parts.append(effects_table(good))
+        parts.append("![What freezes dead tokens](benchmarks/results/freeze.png)")
     parts.append(table(["optimizer", "half frozen by step, each seed", "share that froze"], rows))
     return parts
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.freeze import criteria, effects, page
+from benchmarks.freeze import criteria, effects, page, plot
 from benchmarks.freeze.__main__ import main
+from prism.compare.statistics import estimate
 from prism.probe import texts
 
 THAI = "การประชุมทางวิชาการ ครั้งที่ 1 ภาษาไทยเป็นภาษาที่มีระดับเสียงของคำแน่นอน"
@@ -89,6 +90,28 @@ def test_effects_are_means_over_pairs_that_differ_in_one_word() -> None:
     rounding = rows["rounding of weights: nearest to stochastic"]
     assert "| 2 |" in rounding and "−0.500" in rounding and "+0.900" in rounding
     assert "0.000" in rows["moments: bf16 to fp32"] and "weights: bf16 to fp32" not in rows
+
+
+def test_a_cause_is_the_largest_effect_that_the_seeds_support() -> None:
+    def effect(label: str, *seeds: float) -> effects.Effect:
+        return effects.Effect(label, 1, estimate(seeds), estimate([0.0, 0.1, -0.1]))
+
+    found = [effect("small", -0.1, -0.11, -0.1), effect("unsure", 1.0, -1.0, 2.0),
+             effect("large", -0.3, -0.31, -0.3)]  # fmt: skip
+    assert effects.leading(found, "early").label == "large"
+    assert effects.leading(found, "still") is None
+
+
+def test_freezing_is_drawn_of_single_changes(tmp_path: Path) -> None:
+    causes = {"noted": [4, 2], "moved": [40, 0], "below_half": [0, 20], "latched": [0, 20]}
+    variant = {"curve": [1.0, 0.5, 0.0], "freezing": {"numbers": 10}, "causes": causes}
+    tracers = {"times": [0, 9, 100], "windows": [90, 100], "equal_to_the_bit": True,
+               "variants": {"live": variant, plot.LIVE: variant}}  # fmt: skip
+    figure = plot.freezing_figure({"ablation": {"runs": [{"tracers": tracers}] * 2}})
+    survival, shares = figure.axes
+    assert list(survival.lines[0].get_ydata()) == [1.0, 0.5, 0.0]
+    assert [list(line.get_ydata()) for line in shares.lines] == [[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+    assert not plot.freezing_figure({}).axes[0].lines
 
 
 def test_a_wrong_part_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
