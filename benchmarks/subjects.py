@@ -221,7 +221,12 @@ SUBJECTS = (
         freeze.ablation_sections,
         freeze_criteria.ablation_criteria,
     ),
-    WATCHED("starts", "What makes clumps of dead tokens", freeze.starts_sections),
+    WATCHED(
+        "starts",
+        "What makes clumps of dead tokens",
+        freeze.starts_sections,
+        freeze_criteria.starts_criteria,
+    ),
     FREEZE(
         "rounding",
         "Weights in bf16 alone",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from benchmarks.freeze.conditions import STARTS
 from benchmarks.freeze.effects import Effect, effects, leading
 from benchmarks.page.criterion import Criterion, find
 from benchmarks.page.markdown import interval
@@ -16,6 +17,7 @@ P3 = "AdamW under glass equal to torch's to the bit over 1,000 steps in four for
 P3_TRACERS = "tracers equal to the live run to the bit"
 P4 = "a planted structure recovered exactly, nothing found in noise"
 P5 = "the cause of the early freeze and of its permanence, each with an interval over 3 seeds"
+P6 = "which starts make equal rows: right, decayed, shuffled and wrong labels, 3 seeds each"
 P7 = "10,000 ids in < 60 s, 0 of 10,000 unseen lines wrong"
 P8 = "loss of bf16 with stochastic rounding within .01 nats of fp32 masters"
 
@@ -46,6 +48,25 @@ def ablation_criteria(content: dict[str, Any] | None) -> list[Criterion]:
     early, still = leading(found, "early"), leading(found, "still")
     reached = f"early: {_said(early, 'early')}; still frozen: {_said(still, 'still')}"
     return [Criterion("P5", P5, reached, None not in (early, still))]
+
+
+def starts_criteria(content: dict[str, Any] | None) -> list[Criterion]:
+    """P6: the starts after which rows are equal on every seed, by condition."""
+    if content is None:
+        return []
+    said, whole = [], True
+    for name in STARTS:
+        runs = [r for r in content["runs"] if r["condition"] == name]
+        whole = whole and len(runs) >= SEEDS and all(r["tracers"]["equal_to_the_bit"] for r in runs)
+        if runs:
+            said.append(f"{name}: {', '.join(_clumped(runs)) or 'none'}")
+    return [Criterion("P6", P6, "; ".join(said), True if whole else None)]
+
+
+def _clumped(runs: list[dict[str, Any]]) -> list[str]:
+    """Starts after which some rows are equal in each of ``runs``."""
+    starts = [r["tracers"]["variants"] for r in runs]
+    return [n for n in starts[0] if all(v[n]["crystal"]["classes"] for v in starts)]
 
 
 def _said(effect: Effect | None, measure: str) -> str:

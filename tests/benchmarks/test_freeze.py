@@ -102,6 +102,20 @@ def test_a_cause_is_the_largest_effect_that_the_seeds_support() -> None:
     assert effects.leading(found, "still") is None
 
 
+def test_starts_that_make_equal_rows_are_named_when_all_seeds_agree() -> None:
+    def run(condition: str, *classes: int) -> dict[str, object]:
+        variants = {n: {"crystal": {"classes": c}} for n, c in zip("abc", classes, strict=True)}
+        return {"condition": condition, "tracers": {"equal_to_the_bit": True, "variants": variants}}
+
+    runs = [run("right", 1, 1, 0), run("right", 2, 0, 0), run("right", 1, 3, 0)]
+    (found,) = criteria.starts_criteria({"runs": runs})
+    assert (found.reached, found.met) == ("right: a", None)  # three conditions are missing
+    runs += [run(name, 0, 0, 0) for name in ("decay", "shuffled", "wrong") for _ in range(3)]
+    (found,) = criteria.starts_criteria({"runs": runs})
+    assert found.reached == "right: a; decay: none; shuffled: none; wrong: none"
+    assert found.met is True
+
+
 def test_freezing_is_drawn_of_single_changes(tmp_path: Path) -> None:
     causes = {"noted": [4, 2], "moved": [40, 0], "below_half": [0, 20], "latched": [0, 20]}
     variant = {"curve": [1.0, 0.5, 0.0], "freezing": {"numbers": 10}, "causes": causes}
