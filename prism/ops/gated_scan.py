@@ -65,10 +65,7 @@ def _scan(
     if z.shape[1] == 1:  # a step of the recurrence
         if carry is None:
             return z
-        kept = log_a.exp()
-        if doc_index is not None:
-            kept = kept * continues(doc_index, z)[..., None]
-        return torch.addcmul(z, kept[..., None], carry[:, None])
+        return torch.addcmul(z, _kept(log_a, doc_index)[..., None], carry[:, None])
     factors = []
     if not steps_pay(z):
         with torch.no_grad():

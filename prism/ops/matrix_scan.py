@@ -85,7 +85,8 @@ class _Scan(torch.autograd.Function):
 
 
 def _run(matrices: Tensor, inputs: Tensor, start: Tensor, back: bool = False) -> Tensor:
-    """The recurrence; ``back``: from the last token to the first, by the transposed matrices."""
+    """The recurrence; ``back``: from the last token to the first, by the transposed matrices, and
+    then ``start`` must be 0, as the fill at the end forgets it."""
     length = matrices.shape[1]
     if length <= LOOPED:
         return _through(matrices, inputs, start, 1, back)
@@ -109,11 +110,11 @@ def _run(matrices: Tensor, inputs: Tensor, start: Tensor, back: bool = False) ->
 
 def _through(matrices: Tensor, inputs: Tensor, p: Tensor, axis: int, back: bool) -> Tensor:
     """The recurrence one step at a time along ``axis``."""
-    states = {}
+    states = []
     for t in _in_order(inputs.shape[axis], back):
         p = _moved_by(p, _turned(matrices.select(axis, t), back), inputs.select(axis, t))
-        states[t] = p
-    return torch.stack([states[t] for t in sorted(states)], dim=axis)
+        states.append(p)
+    return torch.stack(states[::-1] if back else states, dim=axis)
 
 
 def _in_order(count: int, back: bool) -> list[int]:
