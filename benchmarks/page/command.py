@@ -64,9 +64,11 @@ def parse(
 
 def provenance(program: str, argv: Sequence[str], quick: bool) -> dict[str, Any]:
     """The ``meta`` of a benchmark file: versions, machine, commit, command, threads, and how busy
-    the machine was at the start. Paths within the project are relative to it, as where it lies is
-    nobody's business."""
-    command = shlex.join(["python", "-m", program, *argv]).replace(f"{ROOT}{os.sep}", "")
+    the machine was at the start. Paths within the project are relative to it, of others the name is
+    kept, as where they lie is nobody's business."""
+    shown = [arg.replace(f"{ROOT}{os.sep}", "") for arg in argv]
+    shown = [Path(arg).name if Path(arg).is_absolute() else arg for arg in shown]
+    command = shlex.join(["python", "-m", program, *shown])
     meta = describe(command, "quick" if quick else "full")
     busy = round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None
     return meta | {"threads": torch.get_num_threads(), "cpu": _cpu_name(), "load_average": busy}
