@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from benchmarks.freeze.conditions import STARTS
-from benchmarks.freeze.effects import Effect, effects, leading
+from benchmarks.freeze.effects import Effect, effects, leading, valid
 from benchmarks.page.criterion import Criterion, find
 from benchmarks.page.markdown import interval
 
@@ -41,7 +41,7 @@ def ablation_criteria(content: dict[str, Any] | None) -> list[Criterion]:
     """P5: of each measure the largest effect that the seeds support."""
     if content is None:
         return []
-    runs = [r for r in content["runs"] if r["tracers"]["equal_to_the_bit"]]
+    runs = valid(content["runs"])
     if len(runs) < SEEDS:
         return [Criterion("P5", P5)]
     found = effects(runs)
@@ -57,7 +57,7 @@ def starts_criteria(content: dict[str, Any] | None) -> list[Criterion]:
     said, whole = [], True
     for name in STARTS:
         runs = [r for r in content["runs"] if r["condition"] == name]
-        whole = whole and len(runs) >= SEEDS and all(r["tracers"]["equal_to_the_bit"] for r in runs)
+        whole = whole and len(runs) >= SEEDS and valid(runs) == runs
         if runs:
             said.append(f"{name}: {', '.join(_clumped(runs)) or 'none'}")
     return [Criterion("P6", P6, "; ".join(said), True if whole else None)]

@@ -27,6 +27,11 @@ FACTORS = {
 EARLY = 0.1
 
 
+def valid(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The runs whose live copy equals the run to the bit; the figures of the others are void."""
+    return [run for run in runs if run["tracers"]["equal_to_the_bit"]]
+
+
 def early(tracers: dict[str, Any], name: str) -> float:
     """Share frozen by a tenth of the run."""
     step = EARLY * (tracers["step"] - tracers["first"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from benchmarks.freeze.effects import effects_table
+from benchmarks.freeze.effects import effects_table, valid
 from benchmarks.page.criterion import find
 from benchmarks.page.markdown import NONE, columns, interval, table
 
@@ -69,8 +69,8 @@ def tokenizer_sections(content: Content) -> list[str]:
 def ablation_sections(content: Content) -> list[str]:
     """Median freezing time of every variant, one value a seed."""
     runs = content["runs"]
-    void = [r["seed"] for r in runs if not r["tracers"]["equal_to_the_bit"]]
-    good = [r for r in runs if r["seed"] not in void]
+    good = valid(runs)
+    void = [r["seed"] for r in runs if r not in good]
     parts = [_settings(content)]
     if void:
         parts.append(f"Void, as the live copy differed from the run: seeds {void}.")

@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from benchmarks.freeze.effects import valid
 from benchmarks.page.figure import panels, plain_numbers
 
 LIVE = "w16 m16 near b2=.999 lr=1 wd=0"
@@ -32,8 +33,7 @@ def freezing_figure(content: dict[str, Any]) -> Figure:
     """Survival of single changes of the optimizer, and the causes in the live run; the mean of the
     seeds, and from the lowest to the highest of them."""
     figure, (left, right) = panels(11, 4.2, 2)
-    runs = content.get("ablation", {}).get("runs", [])
-    tracers = [run["tracers"] for run in runs if run["tracers"]["equal_to_the_bit"]]
+    tracers = [run["tracers"] for run in valid(content.get("ablation", {}).get("runs", []))]
     if not tracers:
         return figure
     for label, name, colour in CURVES:
