@@ -19,7 +19,6 @@ from prism.engine.cost.tables import fit, validation_remark
 from prism.engine.loop.loss import token_losses
 from prism.engine.models import make_model, model_config
 from prism.engine.parallel.fsdp import parameters_on_meta
-from prism.engine.parallel.world import matmul_precision, world
 from prism.engine.settings import Settings
 from prism.recipe import own_loss
 from prism.run_scale import main
@@ -187,20 +186,6 @@ def test_the_peak_is_that_of_the_dtype_that_runs(
     device: str, dtype: str, tera: float | None
 ) -> None:
     assert peak_of(device, dtype) == (None if tera is None else pytest.approx(1e12 * tera))
-
-
-def test_tf32_is_of_gpus_and_switched_on_for_the_run_only() -> None:
-    seen = torch.get_float32_matmul_precision
-    cpu, gpu, before = torch.device("cpu"), torch.device("cuda", 0), seen()
-    says = "--dtype tf32: is of GPUs; must be fp32, bf16 or fp64"
-    with pytest.raises(ValueError, match=says), world(small(dtype="tf32")):
-        pass
-    with matmul_precision("tf32", gpu):
-        assert seen() == "high"
-        with matmul_precision("fp32", cpu):
-            assert seen() == "highest"
-        assert seen() == "high"
-    assert seen() == before
 
 
 def test_the_dry_run_prints_cost_time_and_memory(capsys: pytest.CaptureFixture[str]) -> None:

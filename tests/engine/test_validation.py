@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from prism.engine.logs.clock import Clock, shares, spelled
-from prism.engine.loop.ahead import Remaining, times
-from prism.engine.loop.validation import HeldOut, evaluate
+from prism.engine.loop.validation import HeldOut, Remaining, evaluate, times
 from tests.engine.fakes import Ranks, fit, small, small_trainer
 
 

@@ -22,7 +22,7 @@ from prism.config import PrismConfig
 from prism.engine.cost.cards import MEMORY, PEAKS, USABLE
 from prism.engine.cost.flops import count
 from prism.engine.cost.memory import Row, measured_row, per_rank
-from prism.engine.loop.ahead import times
+from prism.engine.loop.validation import times
 from prism.engine.models import make_model
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings

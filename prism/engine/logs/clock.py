@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prism.engine.loop.ahead import Remaining
+from prism.engine.loop.validation import Remaining
 
 APART = ("validation", "saving")  # parts that are not training
 OTHER = "other"  # what is not timed: logging, observers

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor
 
 from prism.engine.logs.clock import APART, Clock
-from prism.engine.loop.ahead import Remaining
 from prism.engine.loop.step import Gradients
+from prism.engine.loop.validation import Remaining
 from prism.engine.parallel.world import World
 
 MIB = 2**20

@@ -18,14 +18,13 @@ from torch import Tensor
 from prism.config import PrismConfig
 from prism.data import RowBatch
 from prism.engine.loop import stream_states
-from prism.engine.loop.ahead import Remaining, times
 from prism.engine.loop.guard import Outliers, Stop, diagnose
 from prism.engine.loop.loss import Loss
 from prism.engine.loop.observer import Observer, Observers
 from prism.engine.loop.optimizer import Optimizers, Roles, exploration, learning_rate
 from prism.engine.loop.step import DEFAULT_LOSSES, accumulate, clip, gradient_norms
 from prism.engine.loop.stream_states import StreamStates
-from prism.engine.loop.validation import Progress, evaluate, silent
+from prism.engine.loop.validation import Progress, Remaining, evaluate, silent, times
 from prism.engine.parallel.fsdp import sharded
 from prism.engine.parallel.world import World
 from prism.engine.settings import Settings

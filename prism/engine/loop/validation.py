@@ -3,7 +3,8 @@
     bits/byte = sum of -log2 p(target) / bytes that the targets stand for
 
 Every rank reads its own rows, in micro-batches as in training, so that validation needs no more
-memory than a step; with sharded weights all ranks run every forward together.
+memory than a step; with sharded weights all ranks run every forward together. Beside the scores,
+how many of them a run has still before it.
 """
 
 from __future__ import annotations
@@ -93,3 +94,21 @@ def _gates(output: PrismOutput, real: Tensor) -> Tensor:
     return torch.stack(
         [(r.bus_gates.double() * real[..., None]).sum(dim=(0, 1)) for r in output.routing]
     ).sum(dim=0)
+
+
+@dataclass(frozen=True)
+class Remaining:
+    """Work ahead: ``steps``, ``validations`` of ``validation_tokens`` each, ``saves``."""
+
+    steps: int
+    validations: int
+    saves: int
+    validation_tokens: int
+
+
+def times(after: int, end: int, every: int) -> int:
+    """Number of steps n in ``after < n <= end`` that are the last or a multiple of ``every``; 0 =
+    only the last."""
+    if after >= end:
+        return 0
+    return 1 + ((end - 1) // every - after // every if every else 0)

@@ -18,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
+from prism.engine.products import products
 from prism.engine.settings import Settings
 from prism.whole_file import reason
 
@@ -151,28 +152,11 @@ def world(s: Settings) -> Iterator[World]:
         if shards == size:  # a dimension of one rank would still be summed over
             del grid["replicate"]
         mesh = init_device_mesh(device.type, tuple(grid.values()), mesh_dim_names=tuple(grid))
-        with matmul_precision(s.dtype, device):
+        with products(s.dtype, device):
             yield World(dist.get_rank(), size, device, mesh)
     finally:
         if ours:
             dist.destroy_process_group()
-
-
-@contextmanager
-def matmul_precision(dtype: str, device: torch.device) -> Iterator[None]:
-    """Inside, float32 products are whole, or with ``tf32`` rounded to 10 bits of mantissa.
-
-    Raises:
-        ValueError: ``tf32`` on a CPU, where it would change nothing.
-    """
-    if dtype == "tf32" and device.type == "cpu":
-        raise ValueError("--dtype tf32: is of GPUs; must be fp32, bf16 or fp64 on a CPU")
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
 
 
 def _device(name: str) -> torch.device:
