@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from prism.data.tokens import FileTokenizer, Tokenizer
+from prism.engine.products import products
 from prism.loading import load_with_tokenizer
 from prism.pretrained.llama import Llama
 from prism.record import weights_hash
@@ -64,7 +65,7 @@ class Teacher:
         dropped. So a state has seen at least a quarter of ``context``, but at the start.
         """
         tokens = torch.tensor(ids)
-        with torch.inference_mode():
+        with torch.inference_mode(), products(self.dtype, tokens.device):
             parts = [
                 self._read(tokens[begin:end])[skip:]
                 for begin, end, skip in windows(len(ids), context)

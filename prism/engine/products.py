@@ -5,9 +5,9 @@ A product of bf16 matrices is summed in fp32 and rounded once, on every device:
     C_ij = bf16(sum_k A_ik B_kj)
 
 On a CPU without AVX-512 torch computes that in a plain loop, tens of times slower than in fp32.
-There :func:`products` converts the operands, which is exact, multiplies them with the kernel of fp32
-and rounds: the same definition, and only the order of the sum is another. CPUs with bf16 kernels and
-GPUs keep torch's own.
+There :func:`products` converts the operands, which is exact, multiplies them with the kernel of
+fp32 and rounds: the same definition, and only the order of the sum is another. CPUs with bf16
+kernels and GPUs keep torch's own.
 """
 
 from __future__ import annotations
