@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--part", choices=PARTS, action="append", help="default all")
     p.add_argument("--only", metavar="NAME", help="one condition of a part")
     p.add_argument("--seeds", type=int, help=f"default {SEEDS}, quick {QUICK_SEEDS}")
-    p.add_argument("--steps", type=int, help="of runs; default 10,000, quick 60")
+    p.add_argument("--steps", type=int, help="of runs; default 10,000, of rounding 2,000, quick 60")
     p.add_argument("--work", type=Path, default=Path("runs/freeze"), help="folder of runs")
     p.add_argument("--threads", type=int, default=1, help="of torch")
     args, given = parse(p, argv, counts=("seeds", "steps", "threads"))
@@ -72,6 +72,13 @@ def _sizes(args: Any) -> dict[str, Any]:
     return {"steps": steps, "rows": tokens[0], "seq_len": tokens[1], "quick": args.quick}
 
 
+def _rounding_sizes(args: Any) -> dict[str, Any]:
+    """Fewer and larger steps than the others: the loss is compared, and a batch of one is noise."""
+    if args.quick:
+        return _sizes(args)
+    return {"steps": args.steps or 2000, "rows": 4, "seq_len": 128, "quick": False}
+
+
 def _instrument_sizes(args: Any) -> dict[str, Any]:
     if args.quick:
         return {"replay": 40, "dead": 60, "whole": 54, "since": 50, "adamw": 20}
@@ -83,7 +90,7 @@ SIZES: dict[str, Callable[[Any], dict[str, Any]]] = {
     "tokenizer": lambda args: {"ids": 2000 if args.quick else 10_000, "lines": 10_000},
     "ablation": _sizes,
     "starts": _sizes,
-    "rounding": _sizes,
+    "rounding": _rounding_sizes,
 }
 
 
