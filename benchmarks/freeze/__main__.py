@@ -38,7 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     p.add_argument("--part", choices=PARTS, action="append", help="default all")
     p.add_argument("--only", metavar="NAME", help="one condition of a part")
     p.add_argument("--seeds", type=int, help=f"default {SEEDS}, quick {QUICK_SEEDS}")
-    p.add_argument("--steps", type=int, help="of runs; default 10,000, of rounding 2,000, quick 60")
+    p.add_argument("--steps", type=int, help="of runs; default 10,000, of rounding 1,000, quick 60")
     p.add_argument("--work", type=Path, default=Path("runs/freeze"), help="folder of runs")
     p.add_argument("--threads", type=int, default=1, help="of torch")
     args, given = parse(p, argv, counts=("seeds", "steps", "threads"))
@@ -76,7 +76,7 @@ def _rounding_sizes(args: Any) -> dict[str, Any]:
     """Fewer and larger steps than the others: the loss is compared, and a batch of one is noise."""
     if args.quick:
         return _sizes(args)
-    return {"steps": args.steps or 2000, "rows": 4, "seq_len": 128, "quick": False}
+    return {"steps": args.steps or 1000, "rows": 4, "seq_len": 128, "quick": False}
 
 
 def _instrument_sizes(args: Any) -> dict[str, Any]:
