@@ -65,9 +65,13 @@ def test_criteria_judge_what_was_measured() -> None:
     assert verdicts["P2, dead rows"] is True and verdicts["P2, whole table"] is False
     assert verdicts["P3, tracers"] is True and verdicts["P1"] is None
     loss = {"text masters": (1.0, 1.02, 1.01), "text stochastic": (1.01, 1.03, 1.01)}
-    runs = [{"condition": k, "held_out_loss": x} for k, v in loss.items() for x in v]
+    runs = [
+        {"condition": k, "seed": i, "held_out_loss": x}
+        for k, v in loss.items()
+        for i, x in enumerate(v)
+    ]
     mini, text = criteria.rounding_criteria({"runs": runs})
-    assert mini.met is None and text.met is True
+    assert mini.met is None and text.met is True and text.reached.startswith("+0.0067 [")
     assert criteria.rounding_criteria({"runs": runs[:2] + runs[3:]})[1].met is None
 
 
