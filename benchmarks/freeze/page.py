@@ -59,8 +59,8 @@ def tokenizer_sections(content: Content) -> list[str]:
     rows.append(["the log book", *of_book])
     return [
         f"{run['ids']:,} ids from {run['bytes']['english']:,} bytes of English and "
-        f"{run['bytes']['thai']:,} of Thai in shares of 80 to 20: {run['seconds']['cpu']:.1f} "
-        f"processor seconds ({run['seconds']['wall']:.0f} on the clock of a shared machine). "
+        f"{run['bytes']['thai']:,} of Thai in shares of 80 to 20: {run['seconds']['wall']:.0f} "
+        f"seconds ({run['seconds']['cpu']:.0f} of processor). "
         f"{run['wrong_lines']} of {run['unseen_lines']:,} unseen lines do not come back.",
         table(["script", "live in English", "dead"], rows),
     ]
