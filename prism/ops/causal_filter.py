@@ -89,11 +89,12 @@ def _pieces(x: Tensor) -> list[tuple[slice, slice]]:
     batch, length, channels = x.shape
     if x.device.type != "cpu" or torch.is_grad_enabled():
         return [(slice(0, batch), slice(0, length))]
-    size = max(1, IN_CACHE // channels)
+    tokens = min(length, max(1, IN_CACHE // channels))
+    rows = max(1, IN_CACHE // (tokens * channels))
     return [
-        (slice(row, row + 1), slice(t, min(t + size, length)))
-        for row in range(batch)
-        for t in range(0, length, size)
+        (slice(row, min(row + rows, batch)), slice(t, min(t + tokens, length)))
+        for row in range(0, batch, rows)
+        for t in range(0, length, tokens)
     ]
 
 
