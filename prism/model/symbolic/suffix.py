@@ -170,15 +170,20 @@ def _written(
     slot: Tensor, key: Tensor, tokens: Tensor, table: SuffixState, ends: RowEnds | None
 ) -> tuple[Tensor, Tensor]:
     """Keys and tokens of all slots after the call: of the writes to a slot the last stays."""
+    at = slot[..., :-1]
     time = torch.arange(tokens.shape[1], device=slot.device)
     if ends is not None:
         time = torch.where(time < ends.count[:, None], time, NONE)[:, None]
     last = torch.full_like(table.key, NONE, dtype=torch.int64)
-    last = last.scatter_reduce(2, slot[..., :-1], time.expand_as(slot[..., :-1]), "amax")
-    entry, fresh = last.clamp(min=0), last >= 0
-    following = tokens[:, None].expand(-1, key.shape[1], -1).gather(2, entry)
-    keys = torch.where(fresh, key.gather(2, entry).int(), table.key)
-    return keys, torch.where(fresh, following.int(), table.token)
+    last = last.scatter_reduce_(2, at, time.expand_as(at), "amax").gather(2, at)
+    entry = last.clamp(min=0)
+    keys = key.gather(2, entry).int()
+    following = tokens[:, None].expand_as(at).gather(2, entry).int()
+    if ends is not None:  # a slot that padding alone would write to
+        keys = torch.where(last >= 0, keys, table.key.gather(2, at))
+        following = torch.where(last >= 0, following, table.token.gather(2, at))
+    # all writes to a slot are now the same one, so their order does not matter
+    return table.key.scatter(2, at, keys), table.token.scatter(2, at, following)
 
 
 def _one(
