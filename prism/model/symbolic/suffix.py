@@ -175,7 +175,7 @@ def _written(
     if ends is not None:
         time = torch.where(time < ends.count[:, None], time, NONE)[:, None]
     last = torch.full_like(table.key, NONE, dtype=torch.int64)
-    last = last.scatter_reduce_(2, at, time.expand_as(at), "amax").gather(2, at)
+    last = last.scatter_reduce(2, at, time.expand_as(at), "amax").gather(2, at)
     entry = last.clamp(min=0)
     keys = key.gather(2, entry).int()
     following = tokens[:, None].expand_as(at).gather(2, entry).int()
