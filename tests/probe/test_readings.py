@@ -169,3 +169,11 @@ def test_orchid_is_read_without_its_tags(tmp_path: Path) -> None:
     source.write_text("one\n<|endoftext|>\ntwo\n<|endoftext|>\nthree\n", "utf-8")
     said = write_text(tmp_path / "b.txt", str(source), "english", 20)
     assert "2 documents" in said and "three" not in (tmp_path / "b.txt").read_text("utf-8")
+
+
+def test_what_was_watched_for_less_than_a_window_is_not_called_frozen() -> None:
+    """A row seen from the first batch on has no lifetime as a dead one: censored at once."""
+    last = np.array([[0, 0], [0, 3], [0, 3]])
+    found = censored(last, np.array([[0], [4], [20]]), window=5)
+    assert found.frozen.tolist() == [[False, False], [False, False], [True, True]]
+    assert found.times.tolist() == [[0, 0], [0, 0], [0, 3]]

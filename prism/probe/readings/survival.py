@@ -62,10 +62,11 @@ def lifetimes(log: Log, chosen: NDArray[np.int64]) -> Lifetimes:
 
 
 def censored(last: NDArray[np.int64], until: NDArray[np.int64], window: int) -> Lifetimes:
-    """Lifetimes of numbers that last moved at ``last`` and were watched to ``until``."""
-    end = np.maximum(np.broadcast_to(until, last.shape) - window, 0)
+    """Lifetimes of numbers that last moved at ``last`` and were watched to ``until``; a number
+    that was watched for less than ``window`` cannot be told to be frozen."""
+    end = np.broadcast_to(until, last.shape) - window
     frozen = last <= end
-    return Lifetimes(np.where(frozen, last, end), frozen)
+    return Lifetimes(np.where(frozen, last, np.maximum(end, 0)), frozen)
 
 
 def curve(

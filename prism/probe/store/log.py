@@ -143,7 +143,8 @@ class Log:
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         if not self.path.is_file():
-            raise ValueError(f"{self.path}: no such file; must be the log of a probe")
+            found = "is a folder" if self.path.is_dir() else "no such file"
+            raise ValueError(f"{self.path}: {found}; must be the log of a probe, FOLDER/NAME.probe")
         self.damage: str | None = None
         self.blocks = list(self._scan())
         if [b.kind for b in self.blocks[:2]] != [HEAD, INIT]:
