@@ -6,7 +6,14 @@ and a strong arm: :mod:`prism.baselines.arms`.
 """
 
 from prism.baselines.arms import ARMS, family, plain_arm
-from prism.baselines.factory import BASELINES, MODELS, build, build_with_budget, load_saved
+from prism.baselines.factory import (
+    BASELINES,
+    MODELS,
+    build,
+    build_with_budget,
+    grows_with_context,
+    load_saved,
+)
 
 __all__ = [
     "ARMS",
@@ -15,6 +22,7 @@ __all__ = [
     "build",
     "build_with_budget",
     "family",
+    "grows_with_context",
     "load_saved",
     "plain_arm",
 ]

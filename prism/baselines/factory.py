@@ -70,6 +70,12 @@ PRISMS: dict[str, dict[str, Any]] = {
 MODELS = (*PRISMS, *BASELINES)
 
 
+def grows_with_context(name: str) -> bool:
+    """True if the state of the model called ``name`` grows with every token: it attends."""
+    maker = BASELINES.get(name)
+    return getattr(maker, "func", maker) is Transformer
+
+
 def build(name: str, config: PrismConfig, **overrides: Any) -> LanguageModel:
     """A model of the size of ``Prism(config)``, ready to train.
 

@@ -6,13 +6,11 @@ import json
 from typing import Any
 
 from prism import presets
-from prism.baselines import MODELS, build
+from prism.baselines import MODELS, build, grows_with_context
 from prism.config import PrismConfig
 from prism.engine.settings import Settings
 from prism.former_names import current_fields
 from prism.model.protocol import LanguageModel
-
-GROWS_WITH_CONTEXT = ("transformer",)
 
 
 def model_config(s: Settings, vocab_size: int) -> PrismConfig:
@@ -78,7 +76,7 @@ def carries(s: Settings) -> bool:
     Raises:
         ValueError: asked for with a model whose state grows with the context.
     """
-    grows = s.model in GROWS_WITH_CONTEXT
+    grows = grows_with_context(s.model)
     if s.carry and grows:
         raise ValueError(f"--carry: the state of {s.model} grows with every step; use --no-carry")
     return not grows if s.carry is None else s.carry

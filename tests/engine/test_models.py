@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from prism import presets
+from prism.baselines import MODELS
 from prism.engine.models import carries, make_model, model_config
 from prism.engine.settings import Settings
+from prism.model.state import leaves
 
 
 def test_a_preset_with_overrides_and_the_vocabulary_of_the_tokenizer() -> None:
@@ -40,9 +43,19 @@ def test_an_unknown_model_is_named() -> None:
         make_model("rnn", presets.tiny())
 
 
-def test_only_a_state_of_fixed_size_is_carried() -> None:
-    assert carries(Settings())
+@pytest.mark.parametrize("name", MODELS)
+def test_a_state_is_carried_exactly_if_its_size_is_fixed(name: str) -> None:
+    model = make_model(name, presets.tiny(vocab_size=32, d_model=32, num_layers=2)).eval()
+    sizes, state = [], None
+    with torch.no_grad():
+        for _ in range(2):
+            state = model(torch.zeros(1, 32, dtype=torch.long), state=state).state
+            sizes.append(sum(leaf.numel() for leaf in leaves(state)))
+    assert carries(Settings(model=name)) is (sizes[0] == sizes[1])
+
+
+@pytest.mark.parametrize("name", ["transformer", "transformer-strong", "transformer-lookup"])
+def test_a_growing_state_cannot_be_asked_for(name: str) -> None:
     assert not carries(Settings(carry=False))
-    assert not carries(Settings(model="transformer"))
-    with pytest.raises(ValueError, match=r"--carry: the state of transformer grows"):
-        carries(Settings(model="transformer", carry=True))
+    with pytest.raises(ValueError, match=f"--carry: the state of {name} grows"):
+        carries(Settings(model=name, carry=True))

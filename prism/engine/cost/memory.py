@@ -26,10 +26,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from prism.baselines import grows_with_context
 from prism.baselines.stack import ResidualStack
 from prism.config import PrismConfig
 from prism.engine.loop.optimizer import Roles
-from prism.engine.models import GROWS_WITH_CONTEXT, carries, make_model
+from prism.engine.models import carries, make_model
 from prism.engine.parallel.fsdp import parameters_on_meta
 from prism.engine.settings import Settings
 from prism.model.protocol import LanguageModel
@@ -106,7 +107,7 @@ def measured_row(s: Settings, config: PrismConfig) -> Row:
     middle, last = (_row_of(s, config, length) for length in (b, c))
     slope = (last.saved - middle.saved) / (c - b)
     saved = last.saved + slope * (s.seq_len - c)
-    if s.model in GROWS_WITH_CONTEXT:
+    if grows_with_context(s.model):
         bend = (slope - (middle.saved - _row_of(s, config, a).saved) / (b - a)) / (c - a)
         saved += bend * (s.seq_len - b) * (s.seq_len - c)
     outside = last.outside + (last.outside - middle.outside) / (c - b) * (s.seq_len - c)
