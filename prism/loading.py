@@ -1,7 +1,8 @@
 """Trained models from wherever they were put, with the tokenizer that they speak.
 
 A folder that ``model.save`` wrote, a run of ``python -m prism.run_scale`` (its newest checkpoint),
-one of its checkpoints, or the file that ``--export`` wrote.
+one of its checkpoints, the file that ``--export`` wrote, or ``prism-small``, which comes with the
+package (docs/MODEL_CARD.md).
 """
 
 from __future__ import annotations
@@ -14,6 +15,17 @@ from prism.baselines import load_saved
 from prism.data.tokens import ByteTokenizer, Tokenizer, open_tokenizer
 from prism.model.protocol import LanguageModel
 
+FOLDER = Path(__file__).parent / "released"
+
+
+def released(path: str | Path) -> Path:
+    """The file of the model of this name that comes with the package; ``path`` itself where there
+    is none, or where something of that name lies in the working folder."""
+    here = Path(path)
+    file = FOLDER / f"{here.name}.safetensors"
+    is_name = len(here.parts) == 1 and not here.exists()
+    return file if is_name and file.is_file() else here
+
 
 def load(path: str | Path, device: str | torch.device = "cpu") -> LanguageModel:
     """The model at ``path``, PRISM or a baseline, on ``device``, in evaluation mode.
@@ -22,7 +34,7 @@ def load(path: str | Path, device: str | torch.device = "cpu") -> LanguageModel:
         FileNotFoundError: there is nothing there.
         ValueError: what is there is not a whole model; names the file and what is wrong.
     """
-    where = Path(path)
+    where = released(path)
     in_run = (where / "COMPLETE").is_file() or any(where.glob("step-*/COMPLETE"))
     if not (where.is_file() or in_run):
         return load_saved(where, device)
@@ -45,11 +57,12 @@ def load_with_tokenizer(
         FileNotFoundError: there is nothing there.
         ValueError: no whole model, no tokenizer known, or another tokenizer than the model's.
     """
-    model = load(path)
+    where = released(path)
+    model = load(where)
     from prism.engine.store.export import tokenizer_of
 
-    name, fingerprint = tokenizer_of(Path(path))
-    name = tokenizer or _found(Path(path), name)
+    name, fingerprint = tokenizer_of(where)
+    name = tokenizer or _found(where, name)
     size = model.config.vocab_size
     if name is None and (fingerprint == "bytes" or size in (256, 257)):
         name = "bytes"

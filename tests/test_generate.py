@@ -439,7 +439,7 @@ def test_another_tokenizer_than_the_models_is_refused(
     assert "must be bytes, the model's" in refused(argv, capsys)
 
 
-@pytest.mark.parametrize("kind", ["run", "checkpoint", "export", "save"])
+@pytest.mark.parametrize("kind", ["run", "checkpoint", "save"])
 def test_the_tokenizer_may_lie_beside_the_model(
     kind: str, words: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -452,19 +452,31 @@ def test_the_tokenizer_may_lie_beside_the_model(
     places = {
         "run": (run, run),
         "checkpoint": (folder.newest(run), run),
-        "export": (tmp_path / "out" / "model.safetensors", tmp_path / "out"),
         "save": (tmp_path / "saved", tmp_path / "saved"),
     }
     place, beside = places[kind]
-    if kind == "export":
-        beside.mkdir()
-        export(run, place)
     if kind == "save":
         load(run).save(place)
     away.unlink()
     assert "must be" in refused(["--checkpoint", str(place), *flags], capsys)
     (beside / "tokenizer.json").write_bytes(words.read_bytes())
     assert said(capsys, "--checkpoint", str(place), *flags) == wanted
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_an_export_needs_nothing_beside_it(
+    half: bool, words: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    away = tmp_path / "words.json"
+    away.write_bytes(words.read_bytes())
+    run = trained(tmp_path / "run", str(away))
+    flags = ("--prompt", "the bus", "--max-new-tokens", "4")
+    wanted = said(capsys, "--checkpoint", str(run), *flags)
+    export(run, tmp_path / "out" / "model.safetensors", half=half)
+    away.unlink()
+    assert said(capsys, "--checkpoint", str(tmp_path / "out" / "model.safetensors"), *flags) == (
+        wanted
+    )
 
 
 @pytest.mark.parametrize("name", MODELS)

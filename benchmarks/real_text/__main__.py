@@ -15,34 +15,26 @@ the trainer, one kind of text a file: benchmarks/README.md has a technical one a
 
 from __future__ import annotations
 
-import json
 import math
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-import prism
 from benchmarks.page.command import parse, parser, provenance, write_json
-from benchmarks.real_text.documents import HeldOutText, documents, score, trigram
+from benchmarks.real_text.documents import documents, trigram
 from benchmarks.real_text.plot import text_figure
-from prism import whole_file
+from benchmarks.real_text.runs import row_of, samples, scores, sources, train
 from prism.baselines import MODELS as ALL_MODELS
 from prism.compare.flags import FULL_MODELS
 from prism.compare.protocol import SEARCH_SHARE, Recipe
 from prism.compare.search import next_recipes
-from prism.data import Tokenizer, open_tokenizer, parse_mix
-from prism.engine.logs.log import read
-from prism.engine.store import folder
+from prism.data import open_tokenizer, parse_mix
 from prism.tokenizer import main as tokenizer_main
 
 PROGRAM = "benchmarks.real_text"
 SEEDS = 3
 PROMPTS = ("The function returns", "If the kernel")
-SAMPLE = 60  # tokens
 FULL: dict[str, Any] = {
     "vocabulary": 4096,
     "steps": 900,
@@ -87,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
     plan = plan | {"steps": args.steps or plan["steps"], "dropout": args.dropout}
     plan |= {"models": tuple(dict.fromkeys(args.models.split(","))), "seeds": args.seeds}
     content = {"meta": provenance(PROGRAM, _without_folders(given), args.quick)}
-    content["text"] = _sources(args.data)
+    content["text"] = sources(args.data)
     content |= measure(args.data, args.work, plan)
     write_json(args.out, content, text_figure)
     for row in content["runs"]:
@@ -98,7 +90,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _check(args: Any) -> None:
     """Nothing if the mix can be read and the models exist."""
-    _sources(args.data)
+    sources(args.data)
     for name in args.models.split(","):
         if name not in ALL_MODELS:
             raise ValueError(f"--models {name!r}: must be one of {', '.join(ALL_MODELS)}")
@@ -128,9 +120,10 @@ def measure(data: str, work: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
     for seed in range(plan["seeds"]):
         for model in plan["models"]:
             where = work / f"run-{model}-seed{seed}"
-            records = _train(where, model, recipes[model], plan["steps"], seed, flags)
-            row = _row(model, recipes[model], seed, where, records, tokenizer)
-            runs.append(row | {"documents": _scores(where, texts, length, rows)})
+            records = train(where, model, recipes[model], plan["steps"], seed, flags)
+            row = row_of(model, recipes[model], seed, where, records)
+            row |= {"samples": samples(where, tokenizer, PROMPTS)}
+            runs.append(row | {"documents": scores(where, texts, length, rows)})
     counted = trigram(mix, tokenizer, texts, steps=plan["steps"], rows=rows, length=length)
     shown = {"vocabulary": plan["vocabulary"], **plan["flags"]}
     shown |= {"--steps": plan["steps"], "sweep steps": _search_steps(plan)}
@@ -147,25 +140,6 @@ def measure(data: str, work: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _scores(
-    where: Path, texts: Sequence[HeldOutText], length: int, rows: int
-) -> dict[str, list[float]]:
-    """Nats of every document, ``carried`` and ``alone``; kept beside the run."""
-    path = where / "documents.json"
-    sizes = [len(text.tokens) for text in texts]
-    if path.exists():
-        kept = json.loads(path.read_text("utf-8"))
-        if kept["tokens"] == sizes:
-            return {name: kept[name] for name in ("carried", "alone")}
-    model = prism.load(where)
-    found = {
-        name: score(model, texts, length, rows, carry)
-        for name, carry in (("carried", True), ("alone", False))
-    }
-    whole_file.write(path, json.dumps(found | {"tokens": sizes}, allow_nan=False) + "\n")
-    return found
-
-
 def _search_steps(plan: Mapping[str, Any]) -> int:
     return math.ceil(int(plan["steps"]) / SEARCH_SHARE)
 
@@ -178,83 +152,11 @@ def _search(
     while wanted := next_recipes(measured, bool(plan["dropout"])):
         for recipe in wanted:
             name = f"sweep-{model}-{recipe.lr:g}-{recipe.warm_up:g}-{recipe.dropout:g}"
-            records = _train(work / name, model, recipe, _search_steps(plan), 0, flags)
+            records = train(work / name, model, recipe, _search_steps(plan), 0, flags)
             last = [r for r in records if "held_out_loss" in r][-1]
             bits = {"bits_per_byte": last["held_out_bits_per_byte"], "loss": last["held_out_loss"]}
             measured[recipe] = [{"error": None, "metric": "bits_per_byte", "val": bits}]
     return {recipe: run["val"]["loss"] for recipe, (run,) in measured.items()}
-
-
-def _train(
-    where: Path, model: str, recipe: Recipe, steps: int, seed: int, flags: Mapping[str, str]
-) -> list[dict[str, Any]]:
-    """The records of a run, made or finished where that is still to do."""
-    done = folder.complete(where)
-    if not (done and done[-1].name == f"step-{steps:08d}"):
-        command = [sys.executable, "-m", "prism.run_scale"]
-        if done:
-            command += ["--resume", str(where)]
-        else:
-            command += ["--model", model, "--lr", f"{recipe.lr:g}", "--steps", str(steps)]
-            command += ["--warmup", f"{recipe.warm_up:g}", "--seed", str(seed)]
-            command += ["--out-dir", str(where)]
-            for flag, value in flags.items():
-                command += [flag, *value.split(" ")] if flag == "--set" else [flag, value]
-                if flag == "--set" and recipe.dropout:
-                    command.append(f"dropout={recipe.dropout:g}")
-        subprocess.run(command, check=True)
-    return read(where)
-
-
-def _row(
-    model: str,
-    recipe: Recipe,
-    seed: int,
-    where: Path,
-    records: Sequence[dict[str, Any]],
-    tokenizer: Tokenizer,
-) -> dict[str, Any]:
-    """A long run as it is kept: its curves, its cost, its samples."""
-    trained, samples = prism.load(where), []
-    for prompt in PROMPTS:
-        start = torch.tensor(tokenizer.encode(prompt))
-        tokens = trained.generate(start, SAMPLE, temperature=0.7, seed=0).tolist()
-        text = tokenizer.decode(tokens).removeprefix(prompt)
-        samples.append({"prompt": prompt, "text": text})
-    logged = [r for r in records if "loss" in r]
-    held = [r for r in records if "held_out_loss" in r]
-    return {
-        "model": model,
-        **recipe._asdict(),
-        "seed": seed,
-        "parameters": trained.num_parameters(),
-        "tokens": held[-1]["tokens"],
-        "seconds": sum(r["seconds_per_step"] for r in logged) * logged[-1]["step"] / len(logged),
-        "training": [{"step": r["step"], "bits_per_byte": r["bits_per_byte"]} for r in logged],
-        "held_out": [
-            {
-                "step": r["step"],
-                "tokens": r["tokens"],
-                "loss": r["held_out_loss"],
-                "bits_per_byte": r["held_out_bits_per_byte"],
-            }
-            for r in held
-        ],
-        "samples": samples,
-    }
-
-
-def _sources(data: str) -> list[dict[str, Any]]:
-    """The sources by the name of their last folder, with their share, for the record.
-
-    Raises:
-        ValueError: the mix cannot be read.
-    """
-    mix = parse_mix(data)
-    total = sum(w.weight for w in mix.sources)
-    names = [w.source.name.partition(":")[2] or w.source.name for w in mix.sources]
-    shares = [w.weight / total for w in mix.sources]
-    return [{"name": Path(n).name, "share": s} for n, s in zip(names, shares, strict=True)]
 
 
 def _without_folders(argv: Sequence[str]) -> list[str]:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 END = "<|end|>"
@@ -30,6 +31,7 @@ OVER_CHARACTERS = {
     "type": "Sequence",
     "decoders": [{"type": "ByteFallback"}, {"type": "Fuse"}],
 }
+INSIDE = "tokenizer.json"  # key of a safetensors header
 END_NAMES = (END, "<|endoftext|>", "</s>", "<|im_end|>")
 
 
@@ -90,6 +92,9 @@ class FileTokenizer:
         path: of the file, or a name for errors where there is ``content``.
         content: of the file; None = read it.
 
+    Attributes:
+        content: of the file.
+
     Raises:
         ValueError: the file is missing or broken, the library is not installed, the tokenizer is of
             another kind (then ids stand for no fixed bytes), or it has no end token, one of
@@ -101,7 +106,7 @@ class FileTokenizer:
         if content is None and not self.path.is_file():
             raise ValueError(f"tokenizer {self.path}: no such file; must be a tokenizer.json")
         library = tokenizers_library()
-        raw = self.path.read_bytes() if content is None else content
+        raw = self.content = self.path.read_bytes() if content is None else content
         try:
             self._inner = library.Tokenizer.from_buffer(raw)
         except ValueError as error:
@@ -235,8 +240,23 @@ def tokenizers_library() -> Any:
 
 
 def open_tokenizer(name: str) -> Tokenizer:
-    """``"bytes"``, or the path of a ``tokenizer.json`` or of the folder that holds it."""
+    """``"bytes"``, or the path of a ``tokenizer.json``, of the folder that holds it or of an export
+    that has it inside."""
     if name == "bytes":
         return ByteTokenizer()
     path = Path(name)
+    if path.suffix == ".safetensors" and path.is_file():
+        return FileTokenizer(path, _inside(path))
     return FileTokenizer(path / "tokenizer.json" if path.is_dir() else path)
+
+
+def _inside(path: Path) -> bytes:
+    """The tokenizer.json in the header of an export."""
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            content = (file.metadata() or {}).get(INSIDE)
+    except SafetensorError as error:
+        raise ValueError(f"tokenizer {path}: not a safetensors file ({error})") from error
+    if content is None:
+        raise ValueError(f"tokenizer {path}: has no {INSIDE} in its header; must be a run's export")
+    return content.encode()

@@ -56,7 +56,7 @@ def test_the_search_ends_where_both_neighbours_are_worse(
         loss = abs(math.log(recipe.lr / best)) + recipe.warm_up + recipe.dropout
         return [{"held_out_loss": loss, "held_out_bits_per_byte": loss}]
 
-    monkeypatch.setattr(command, "_train", train)
+    monkeypatch.setattr(command, "train", train)
     found = command._search(tmp_path, "gdn", {"steps": 100, "dropout": False}, {})
     chosen = min(found, key=lambda recipe: found[recipe])
     assert (chosen.lr, chosen.warm_up, chosen.dropout) == (pytest.approx(best), 0.02, 0.0)

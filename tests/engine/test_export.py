@@ -69,3 +69,31 @@ def test_a_model_that_does_not_fit_is_refused(run: Path) -> None:
     wider = make_model("prism", model_config(small(set=(*TOP2, "neural_hidden=7")), VOCAB))
     with pytest.raises(ValueError, match=r"(shape of|tensor) 'model\.\S+' is"):
         checkpoint.load_tensors(folder.newest(run), checkpoint.persistent(wider), alone=True)
+
+
+def test_half_an_export_holds_matrices_in_bf16_and_all_else_exactly(
+    run: Path, tmp_path: Path
+) -> None:
+    export(run, tmp_path / "whole.safetensors")
+    export(run, tmp_path / "half.safetensors", half=True)
+    whole_model, half_model = (prism.load(tmp_path / f"{n}.safetensors") for n in ("whole", "half"))
+    theirs = dict(half_model.named_parameters())
+    for name, p in whole_model.named_parameters():
+        wanted = p.bfloat16().float() if p.ndim >= 2 else p
+        assert torch.equal(theirs[name], wanted), name
+    sizes = [(tmp_path / f"{n}.safetensors").stat().st_size for n in ("whole", "half")]
+    assert sizes[1] < 0.7 * sizes[0]
+    damaged = bytearray((tmp_path / "half.safetensors").read_bytes())
+    damaged[-1] ^= 1
+    (tmp_path / "half.safetensors").write_bytes(damaged)
+    with pytest.raises(ValueError, match="is damaged"):
+        prism.load(tmp_path / "half.safetensors")
+
+
+def test_an_export_says_that_its_tokenizer_has_gone(tmp_path: Path) -> None:
+    with small_trainer(small(steps=1, save_every=1, tokenizer="words.json"), tmp_path / "run") as t:
+        t.spec.identity["tokenizer"] = "0" * 32
+        fit(t)
+    with pytest.warns(UserWarning, match=r"words.json: no such file.*the export is without it"):
+        export(tmp_path / "run", tmp_path / "model.safetensors")
+    assert prism.load(tmp_path / "model.safetensors").config.vocab_size == VOCAB

@@ -1,7 +1,7 @@
 """A trained model out of a run: from any checkpoint of any number of ranks, in one process.
 
 A checkpoint is read tensor by tensor into a plain model; an export is one safetensors file whose
-header holds the config, so that it needs nothing beside it.
+header holds the config and the tokenizer, so that it needs nothing beside it.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from prism import whole_file
 from prism.baselines import load_saved
 from prism.config import PrismConfig
+from prism.data.tokens import INSIDE, FileTokenizer
 from prism.engine.models import make_model
 from prism.engine.store import checkpoint, folder
 from prism.former_names import check_architecture
@@ -29,6 +30,7 @@ FORMAT = 1
 KEY = "prism"
 SINGLE = dict.fromkeys(("fp32", "tf32", "bf16"), torch.float32)
 DTYPES = SINGLE | {"fp64": torch.float64}  # of the masters
+MATRIX = 2  # dimensions from which a tensor is rounded; rates and norms are few and stay exact
 
 
 def find(path: Path) -> Path:
@@ -73,8 +75,15 @@ def load_trained(path: str | Path) -> LanguageModel:
     return load_saved(where)
 
 
-def export(path: str | Path, file: str | Path) -> None:
-    """Write the weights of a run or checkpoint to one safetensors file.
+def export(path: str | Path, file: str | Path, half: bool = False) -> None:
+    """Write the weights of a run or checkpoint to one file of tensors, its tokenizer inside.
+
+    Args:
+        path: of the run or checkpoint.
+        file: to write; an export that is there is replaced.
+        half: round matrices to bf16, half the bytes; they are read back as fp32.
+
+    Warns if the run's tokenizer is gone or is another one now; the export is then without it.
 
     Raises:
         ValueError: there is no whole checkpoint, or ``file`` is there and no export of ours.
@@ -83,19 +92,41 @@ def export(path: str | Path, file: str | Path) -> None:
     if Path(file).is_file():
         _check_replaceable(Path(file))
     run, model = checkpoint.read_run(where), load_checkpoint(where)
+    tokenizer, fingerprint = run["settings"].get("tokenizer"), run["identity"]["tokenizer"]
     header = {
         "format": FORMAT,
         "model": run["settings"]["model"],
         "dtype": run["settings"]["dtype"],
         "config": run["config"],
-        "tokenizer": run["identity"]["tokenizer"],
-        "tokenizer_file": run["settings"].get("tokenizer"),
+        "tokenizer": fingerprint,
+        "tokenizer_file": tokenizer,
         "step": run["step"],
     }
     tensors = {k: v.contiguous() for k, v in checkpoint.persistent(model).items()}
+    if half:
+        tensors = {k: v.bfloat16() if _rounded(v) else v for k, v in tensors.items()}
     header["contents"] = _contents(tensors)
+    metadata = {KEY: json.dumps(header)} | _tokenizer(tokenizer, fingerprint)
     with whole_file.replacing(Path(file)) as beside:
-        save_file(tensors, beside, metadata={KEY: json.dumps(header)})
+        save_file(tensors, beside, metadata=metadata)
+
+
+def _rounded(tensor: torch.Tensor) -> bool:
+    return tensor.is_floating_point() and tensor.ndim >= MATRIX
+
+
+def _tokenizer(name: str | None, fingerprint: str) -> dict[str, str]:
+    """The entry of the header that holds the run's tokenizer; none for bytes."""
+    if fingerprint == "bytes" or name is None:
+        return {}
+    try:
+        spoken = FileTokenizer(name)
+        if spoken.fingerprint() != fingerprint:
+            raise ValueError(f"tokenizer {name}: is not the run's any more")
+    except ValueError as error:
+        warnings.warn(f"{error}; the export is without it", stacklevel=3)
+        return {}
+    return {INSIDE: spoken.content.decode()}
 
 
 def _check_replaceable(file: Path) -> None:
@@ -123,10 +154,11 @@ def load_export(file: str | Path) -> LanguageModel:
             wanted = checkpoint.persistent(model)
             if set(f.keys()) != set(wanted):
                 raise ValueError(f"{file}: its tensors are not those of its config")
-            for name, tensor in wanted.items():
-                tensor.copy_(f.get_tensor(name))
-            if _contents(wanted) != header.get("contents", _contents(wanted)):
+            read = {name: f.get_tensor(name) for name in wanted}
+            if _contents(read) != header.get("contents", _contents(read)):
                 raise ValueError(f"{file}: is damaged: its tensors are not those that were saved")
+            for name, tensor in wanted.items():
+                tensor.copy_(read[name])
     except SafetensorError as error:
         raise ValueError(f"{file}: not a safetensors file ({error})") from error
     return model.eval()
@@ -134,11 +166,14 @@ def load_export(file: str | Path) -> LanguageModel:
 
 def tokenizer_of(path: Path) -> tuple[str | None, str | None]:
     """The ``--tokenizer`` of a run, checkpoint or export, and that tokenizer's fingerprint; None
-    where it was not kept, and for anything else."""
+    where it was not kept, and for anything else. An export that holds its tokenizer names itself.
+    """
     if path.is_file():
         with safe_open(str(path), framework="pt") as f:
-            header = _header(path, f.metadata() or {})
-        return header.get("tokenizer_file"), str(header["tokenizer"])
+            metadata = f.metadata() or {}
+        header = _header(path, metadata)
+        name = str(path) if INSIDE in metadata else header.get("tokenizer_file")
+        return name, str(header["tokenizer"])
     if not ((path / folder.MARK).is_file() or folder.complete(path)):
         return None, None
     run = checkpoint.read_run(find(path))

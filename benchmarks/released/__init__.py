@@ -1,0 +1,1 @@
+"""The model that comes with the package: trained, compared, exported, and its card."""
